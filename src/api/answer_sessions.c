@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* GET /api/terminal/sessions, DELETE /api/terminal/sessions/:id */
+#include "config.h"
+#include "api/answer.h"
+
+#include <json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/cursor.h"
+
+enum { PAGE_MAX = 1000 };
+
+/* --- the question ---------------------------------------------------------------------------- */
+
+static enum err ask_ident(const struct request *request, const char *name, char out[IDENT_MAX + 1],
+                          struct error *e)
+{
+    bool found = false;
+    enum err err = request_parameter(request, name, out, IDENT_MAX + 1, &found, e);
+
+    if (!err && found && !ident_valid(out, strlen(out)))
+        err = error_tell(e, ERR_REQUEST, "agent_id and user_id are identifiers");
+    return err;
+}
+
+static enum err ask_source(const struct request *request, const char **source, struct error *e)
+{
+    static const char *const sources[] = {"ui", "cli", "vscode"};
+    char text[16];
+    bool found = false;
+    enum err err = request_parameter(request, "source", text, sizeof text, &found, e);
+
+    if (err || !found)
+        return err;
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        if (strcmp(text, sources[i]) == 0) {
+            *source = sources[i];
+            return ERR_OK;
+        }
+    }
+    return error_tell(e, ERR_REQUEST, "source is ui, cli or vscode");
+}
+
+static enum err ask_page(const struct request *request, struct session_filter *filter,
+                         struct error *e)
+{
+    char text[CURSOR_MAX + 1], *end = NULL;
+    bool limited = false, continued = false;
+    enum err err = request_parameter(request, "limit", text, sizeof text, &limited, e);
+
+    if (!err && limited) {
+        filter->limit = strtoul(text, &end, 10);
+        if (strspn(text, "0123456789") != strlen(text) || filter->limit < 1 ||
+            filter->limit > PAGE_MAX)
+            return error_tell(e, ERR_REQUEST, "limit is a number from 1 to 1000");
+    }
+    if (!err)
+        err = request_parameter(request, "cursor", text, sizeof text, &continued, e);
+    if (err || !continued)
+        return err;
+    if (!limited)
+        return error_tell(e, ERR_REQUEST, "cursor needs limit");
+    if (!cursor_parse(text, &filter->before))
+        return error_tell(e, ERR_REQUEST, "cursor is not one that this service gave");
+    return ERR_OK;
+}
+
+enum err ask_sessions(const struct request *request, struct question *question, struct error *e)
+{
+    struct session_filter *filter = &question->filter;
+    enum err err = ask_ident(request, "agent_id", filter->agent_id, e);
+
+    if (!err)
+        err = ask_ident(request, "user_id", filter->user_id, e);
+    if (!err)
+        err = ask_source(request, &filter->source, e);
+    if (!err)
+        err = ask_page(request, filter, e);
+    return err;
+}
+
+/* --- the answer ------------------------------------------------------------------------------ */
+
+struct page {
+    struct json_object *list;
+    uint64_t limit; /* 0: none */
+    bool more;
+    struct session_position last; /* of the list */
+};
+
+static struct json_object *text_or_null(const char *text)
+{
+    return text ? json_object_new_string(text) : NULL;
+}
+
+/* RFC 3339 in whole seconds. */
+static struct json_object *time_of(const char *started_at)
+{
+    char text[21];
+
+    memcpy(text, started_at, 19);
+    memcpy(text + 19, "Z", 2);
+    return json_object_new_string(text);
+}
+
+static void add_session(void *context, const struct session *session)
+{
+    struct page *page = context;
+
+    if (page->limit && json_object_array_length(page->list) == page->limit) {
+        page->more = true;
+        return;
+    }
+    struct json_object *item = json_object_new_object();
+    json_object_object_add(item, "session_id", json_object_new_string(session->session_id));
+    json_object_object_add(item, "agent_id", json_object_new_string(session->agent_id));
+    json_object_object_add(item, "machine_name", json_object_new_string(session->machine_name));
+    json_object_object_add(item, "user_id", json_object_new_string(session->user_id));
+    json_object_object_add(item, "username", json_object_new_string(session->username));
+    json_object_object_add(item, "source", json_object_new_string(session->source));
+    json_object_object_add(item, "status", json_object_new_string("active"));
+    json_object_object_add(item, "started_at", time_of(session->started_at));
+    json_object_object_add(item, "browser", text_or_null(session->browser));
+    json_object_object_add(item, "os", text_or_null(session->os));
+    json_object_array_add(page->list, item);
+    page->last.id = (uint64_t)session->id;
+    memcpy(page->last.started_at, session->started_at, sizeof page->last.started_at);
+}
+
+static struct json_object *next_cursor(const struct page *page)
+{
+    char text[CURSOR_MAX + 1];
+
+    if (!page->more)
+        return NULL;
+    cursor_format(&page->last, text);
+    return json_object_new_string(text);
+}
+
+enum err answer_sessions(struct db *db, const struct question *question, struct reply **reply,
+                         struct error *e)
+{
+    struct session_filter filter = question->filter;
+    struct page page = {.list = json_object_new_array(), .limit = filter.limit};
+    struct json_object *body = json_object_new_object();
+
+    json_object_object_add(body, "sessions", page.list);
+    if (filter.limit)
+        filter.limit++; /* one more tells whether there is a next page */
+    enum err err = sessions_active(db, &question->scope, &filter, add_session, &page, e);
+    if (err) {
+        json_object_put(body);
+        return err;
+    }
+    if (page.limit)
+        json_object_object_add(body, "next_cursor", next_cursor(&page));
+    *reply = reply_json(200, body);
+    return ERR_OK;
+}
+
+enum err answer_session_close(struct db *db, const struct question *question, struct reply **reply,
+                              struct error *e)
+{
+    enum err err = sessions_close(db, &question->who, question->id, e);
+
+    if (err)
+        return err;
+    struct json_object *body = json_object_new_object();
+    json_object_object_add(body, "message", json_object_new_string("Session closed"));
+    *reply = reply_json(200, body);
+    return ERR_OK;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/auth.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/xalloc.h"
+#include "common/keyring.h"
+#include "common/token.h"
+
+struct auth {
+    const struct settings *settings;
+    pthread_rwlock_t lock;
+    struct keyring *ring;
+};
+
+enum err auth_new(const struct settings *settings, struct auth **out, struct error *e)
+{
+    struct keyring *ring = NULL;
+    enum err err = keyring_load(&settings->auth.keys, &ring, e);
+
+    *out = NULL;
+    if (err)
+        return err;
+    *out = xcalloc(1, sizeof **out);
+    (*out)->settings = settings;
+    (*out)->ring = ring;
+    pthread_rwlock_init(&(*out)->lock, NULL);
+    return ERR_OK;
+}
+
+void auth_free(struct auth *auth)
+{
+    if (!auth)
+        return;
+    keyring_free(auth->ring);
+    pthread_rwlock_destroy(&auth->lock);
+    free(auth);
+}
+
+enum err auth_reload(struct auth *auth, struct error *e)
+{
+    struct keyring *ring = NULL;
+    enum err err = keyring_load(&auth->settings->auth.keys, &ring, e);
+
+    if (err)
+        return err;
+    pthread_rwlock_wrlock(&auth->lock);
+    struct keyring *old = auth->ring;
+    auth->ring = ring;
+    pthread_rwlock_unlock(&auth->lock);
+    keyring_free(old);
+    return ERR_OK;
+}
+
+/* The token of `Bearer TOKEN` (RFC 6750 section 2.1; the scheme in any case, RFC 9110
+ * section 11.1). */
+static enum err bearer_token(const char *header, const char **token, struct error *e)
+{
+    static const char scheme[] = "Bearer";
+    size_t length = strlen(scheme);
+
+    if (!header || strncasecmp(header, scheme, length) != 0 ||
+        (header[length] && header[length] != ' '))
+        return error_set(e, ERR_NO_TOKEN,
+                         "no bearer token: does the web server pass Authorization?");
+    header += length + strspn(header + length, " ");
+    if (!*header)
+        return error_set(e, ERR_NO_TOKEN, "empty bearer token");
+    if (strpbrk(header, " ,"))
+        return error_set(e, ERR_CREDENTIALS, "more than one credential");
+    *token = header;
+    return ERR_OK;
+}
+
+enum err auth_check(struct auth *auth, const struct request *request, struct principal *out,
+                    struct error *e)
+{
+    const char *token = NULL;
+    enum err err = bearer_token(request->authorization, &token, e);
+
+    if (err)
+        return err;
+    pthread_rwlock_rdlock(&auth->lock);
+    err = token_verify(auth->settings, auth->ring, token, time(NULL), out, e);
+    pthread_rwlock_unlock(&auth->lock);
+    return err;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Bearer token (RFC 6750) -> principal. */
+#ifndef API_AUTH_H
+#define API_AUTH_H
+
+#include "api/request.h"
+#include "common/principal.h"
+#include "common/settings.h"
+
+struct auth;
+
+/* Loads the keys; `settings` is borrowed. ERR_CONFIG when they are unusable. */
+enum err auth_new(const struct settings *settings, struct auth **out, struct error *e);
+void auth_free(struct auth *auth);
+
+/* Reads the keys again; keeps the old ones on error. Safe while other threads check. */
+enum err auth_reload(struct auth *auth, struct error *e);
+
+/* ERR_NO_TOKEN, ERR_CREDENTIALS or ERR_TOKEN unless the request's token is valid now. */
+enum err auth_check(struct auth *auth, const struct request *request, struct principal *out,
+                    struct error *e);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/board.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define uthash_fatal(msg) abort()
+#include <uthash.h>
+
+#include "base/xalloc.h"
+
+/* A shared question: at most one round under way, and one that gathers waiters for after it. */
+struct slot {
+    char *key;
+    bool under_way;
+    struct round *gathering;
+    UT_hash_handle hh;
+};
+
+TAILQ_HEAD(rounds, round);
+
+struct board {
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* ready is not empty, or stopped */
+    pthread_cond_t stopping;
+    struct slot *slots;    /* hash by key */
+    struct rounds ready;   /* oldest first */
+    struct waiters by_age; /* all who wait, oldest first */
+    unsigned parked, capacity;
+    unsigned answerers_up;
+    enum err shut_reason; /* while answerers_up is 0 */
+    bool stopped;
+};
+
+int64_t board_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct board *board_new(unsigned capacity)
+{
+    struct board *board = xcalloc(1, sizeof *board);
+    pthread_condattr_t monotonic;
+
+    pthread_mutex_init(&board->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&board->work, &monotonic);
+    pthread_cond_init(&board->stopping, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    TAILQ_INIT(&board->ready);
+    TAILQ_INIT(&board->by_age);
+    board->capacity = capacity;
+    board->shut_reason = ERR_DB_AWAY;
+    return board;
+}
+
+void board_free(struct board *board)
+{
+    if (!board)
+        return;
+    assert(TAILQ_EMPTY(&board->by_age));
+    pthread_cond_destroy(&board->work);
+    pthread_cond_destroy(&board->stopping);
+    pthread_mutex_destroy(&board->lock);
+    free(board);
+}
+
+void round_free(struct round *round)
+{
+    if (!round)
+        return;
+    free(round->question);
+    free(round);
+}
+
+/* --- slots; the lock is held from here on down to the public functions ----------------------- */
+
+static struct slot *slot_of(struct board *board, const char *key)
+{
+    struct slot *slot = NULL;
+
+    HASH_FIND_STR(board->slots, key, slot);
+    if (!slot) {
+        slot = xcalloc(1, sizeof *slot);
+        slot->key = xstrdup(key);
+        HASH_ADD_KEYPTR(hh, board->slots, slot->key, strlen(slot->key), slot);
+    }
+    return slot;
+}
+
+static void slot_drop_if_idle(struct board *board, struct slot *slot)
+{
+    if (slot->under_way || slot->gathering)
+        return;
+    HASH_DEL(board->slots, slot);
+    free(slot->key);
+    free(slot);
+}
+
+static void make_ready(struct board *board, struct round *round)
+{
+    round->queued = true;
+    TAILQ_INSERT_TAIL(&board->ready, round, next);
+    pthread_cond_signal(&board->work);
+}
+
+static struct round *round_new(struct board *board, struct slot *slot, void *question)
+{
+    struct round *round = xcalloc(1, sizeof *round);
+
+    TAILQ_INIT(&round->waiters);
+    round->question = question;
+    round->slot = slot;
+    if (slot)
+        slot->gathering = round;
+    if (!slot || !slot->under_way)
+        make_ready(board, round);
+    return round;
+}
+
+/* Takes a round that has not started off the board. */
+static void round_withdraw(struct board *board, struct round *round)
+{
+    if (round->queued)
+        TAILQ_REMOVE(&board->ready, round, next);
+    round->queued = false;
+    if (round->slot) {
+        round->slot->gathering = NULL;
+        slot_drop_if_idle(board, round->slot);
+        round->slot = NULL;
+    }
+}
+
+static void forget(struct board *board, struct waiter *waiter)
+{
+    TAILQ_REMOVE(&board->by_age, waiter, age);
+    board->parked--;
+}
+
+/* Moves a waiter from its round to `out`. */
+static void expel(struct board *board, struct waiter *waiter, struct waiters *out)
+{
+    struct round *round = waiter->round;
+
+    forget(board, waiter);
+    TAILQ_REMOVE(&round->waiters, waiter, next);
+    TAILQ_INSERT_TAIL(out, waiter, next);
+    if (TAILQ_EMPTY(&round->waiters)) {
+        round_withdraw(board, round);
+        round_free(round);
+    }
+}
+
+/* --- public ---------------------------------------------------------------------------------- */
+
+static enum err refusal(const struct board *board)
+{
+    if (board->stopped)
+        return ERR_STOPPING;
+    if (!board->answerers_up)
+        return board->shut_reason;
+    return board->parked < board->capacity ? ERR_OK : ERR_BUSY;
+}
+
+enum err board_park(struct board *board, struct waiter *waiter, const char *key, void *question)
+{
+    pthread_mutex_lock(&board->lock);
+    enum err err = refusal(board);
+    if (!err) {
+        struct slot *slot = key ? slot_of(board, key) : NULL;
+        struct round *round = slot ? slot->gathering : NULL;
+        if (!round) {
+            round = round_new(board, slot, question);
+            question = NULL;
+        }
+        waiter->round = round;
+        TAILQ_INSERT_TAIL(&round->waiters, waiter, next);
+        TAILQ_INSERT_TAIL(&board->by_age, waiter, age);
+        board->parked++;
+    }
+    pthread_mutex_unlock(&board->lock);
+    free(question);
+    return err;
+}
+
+struct round *board_take(struct board *board)
+{
+    struct waiter *waiter = NULL;
+
+    pthread_mutex_lock(&board->lock);
+    while (TAILQ_EMPTY(&board->ready) && !(board->stopped && board->parked == 0))
+        pthread_cond_wait(&board->work, &board->lock);
+    struct round *round = TAILQ_FIRST(&board->ready);
+    if (round) {
+        TAILQ_REMOVE(&board->ready, round, next);
+        round->queued = false;
+        TAILQ_FOREACH(waiter, &round->waiters, next)
+        forget(board, waiter);
+        if (round->slot) {
+            round->slot->gathering = NULL;
+            round->slot->under_way = true;
+        }
+    }
+    if (board->stopped && board->parked == 0)
+        pthread_cond_broadcast(&board->work);
+    pthread_mutex_unlock(&board->lock);
+    return round;
+}
+
+void board_asked(struct board *board, struct round *round)
+{
+    if (!round->slot)
+        return;
+    pthread_mutex_lock(&board->lock);
+    round->slot->under_way = false;
+    if (round->slot->gathering)
+        make_ready(board, round->slot->gathering);
+    slot_drop_if_idle(board, round->slot);
+    round->slot = NULL;
+    pthread_mutex_unlock(&board->lock);
+}
+
+void board_expire(struct board *board, int64_t now, struct waiters *out)
+{
+    struct waiter *oldest = NULL;
+
+    TAILQ_INIT(out);
+    pthread_mutex_lock(&board->lock);
+    while ((oldest = TAILQ_FIRST(&board->by_age)) && oldest->deadline < now)
+        expel(board, oldest, out);
+    if (board->stopped && board->parked == 0)
+        pthread_cond_broadcast(&board->work);
+    pthread_mutex_unlock(&board->lock);
+}
+
+void board_answerer_up(struct board *board)
+{
+    pthread_mutex_lock(&board->lock);
+    board->answerers_up++;
+    pthread_mutex_unlock(&board->lock);
+}
+
+void board_answerer_down(struct board *board, enum err reason, struct waiters *out)
+{
+    struct waiter *oldest = NULL;
+
+    TAILQ_INIT(out);
+    pthread_mutex_lock(&board->lock);
+    board->shut_reason = reason;
+    if (--board->answerers_up == 0) {
+        while ((oldest = TAILQ_FIRST(&board->by_age)))
+            expel(board, oldest, out);
+    }
+    if (board->stopped && board->parked == 0)
+        pthread_cond_broadcast(&board->work);
+    pthread_mutex_unlock(&board->lock);
+}
+
+void board_stop(struct board *board)
+{
+    pthread_mutex_lock(&board->lock);
+    board->stopped = true;
+    pthread_cond_broadcast(&board->work);
+    pthread_cond_broadcast(&board->stopping);
+    pthread_mutex_unlock(&board->lock);
+}
+
+bool board_stopped(struct board *board, int ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&board->lock);
+    while (!board->stopped && pthread_cond_timedwait(&board->stopping, &board->lock, &until) == 0)
+        ;
+    bool stopped = board->stopped;
+    pthread_mutex_unlock(&board->lock);
+    return stopped;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* The board: parked requests, grouped by the question they ask (request coalescing, also called
+ * singleflight).
+ *
+ * A question with a key is shared: whoever asks it before its round starts is answered by that
+ * round; whoever asks while the round is under way waits for the next. So no answer is older than
+ * its request. A question without a key has a round of its own. */
+#ifndef API_BOARD_H
+#define API_BOARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/error.h"
+
+struct board;
+struct round;
+
+/* One parked request. The caller embeds it and owns the memory; the board borrows it from
+ * board_park until the waiter comes back in a round or from board_expire. */
+struct waiter {
+    int64_t deadline;         /* monotonic ms; its round must have started by then */
+    struct round *round;      /* board's own */
+    TAILQ_ENTRY(waiter) next; /* in its round */
+    TAILQ_ENTRY(waiter) age;  /* on the board, oldest first */
+};
+
+TAILQ_HEAD(waiters, waiter);
+
+/* What all its waiters asked. */
+struct round {
+    void *question; /* the first waiter's; freed by round_free */
+    struct waiters waiters;
+    struct slot *slot; /* board's own, as are the rest */
+    bool queued;
+    TAILQ_ENTRY(round) next;
+};
+
+/* At most `capacity` waiters at a time. */
+struct board *board_new(unsigned capacity);
+void board_free(struct board *board);
+
+/* Parks `waiter` (its deadline set; all deadlines must be equally far away). `key` is copied;
+ * `question` is allocated memory that the board takes over, on error too. ERR_BUSY when the board
+ * is full, ERR_STOPPING after board_stop, the reason of board_answerer_down while no answerer is
+ * up. */
+enum err board_park(struct board *board, struct waiter *waiter, const char *key, void *question);
+
+/* Waits for the oldest question and starts its round: the caller owns the round and its waiters.
+ * NULL once the board is stopped and empty. */
+struct round *board_take(struct board *board);
+
+/* Ends the round towards the board, after the database was asked and before the answers are
+ * written; whoever waits for the next one can be taken now. The round stays the caller's. */
+void board_asked(struct board *board, struct round *round);
+void round_free(struct round *round);
+
+/* Moves the waiters whose deadline is before `now` to *out. */
+void board_expire(struct board *board, int64_t now, struct waiters *out);
+
+/* While no answerer is up, board_park refuses at once. The last one to go down gives the reason and
+ * receives all who wait in *out. */
+void board_answerer_up(struct board *board);
+void board_answerer_down(struct board *board, enum err reason, struct waiters *out);
+
+/* Whether the board is stopped, waiting up to `ms` for it. */
+bool board_stopped(struct board *board, int ms);
+
+/* No more parking; takes go on until it is empty. */
+void board_stop(struct board *board);
+
+int64_t board_now(void); /* monotonic ms */
+
+#endif

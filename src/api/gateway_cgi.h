@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Plain CGI: one request, one process, no thread. */
+#ifndef API_GATEWAY_CGI_H
+#define API_GATEWAY_CGI_H
+
+#include "api/app.h"
+
+/* Answers the request in the environment and on standard input. Returns the exit status. */
+int gateway_cgi_run(struct app *app);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/gateway_fcgi.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/answerer.h"
+#include "api/crew.h"
+#include "api/lane.h"
+#include "api/route.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+
+enum {
+    ACCEPT_TICK_MS = 250,    /* how soon an idle acceptor sees that it should stop */
+    TICK_MS = 100,           /* how late a deadline may be noticed */
+    DRAIN_MAX = 1 << 20,     /* bytes of an unread body that are read before an early answer */
+    SMALL_ANSWER = 64 * 1024 /* fits a socket's buffer: written without waiting for the reader */
+};
+
+/* One request from accept to finish. The waiter comes first: it is cast back. */
+struct exchange {
+    struct waiter waiter;
+    FCGX_Request fcgi;
+    struct request request;
+};
+
+/* One worker a process: what its threads share. */
+static struct {
+    struct app *app;
+    int listener;
+    struct lane *lane;
+    atomic_bool stopping;
+} worker;
+
+/* --- one exchange ---------------------------------------------------------------------------- */
+
+static struct exchange *exchange_new(void)
+{
+    struct exchange *exchange = xcalloc(1, sizeof *exchange);
+
+    FCGX_InitRequest(&exchange->fcgi, -1, 0);
+    return exchange;
+}
+
+static void exchange_free(struct exchange *exchange)
+{
+    if (!exchange)
+        return;
+    FCGX_Free(&exchange->fcgi, 1);
+    free(exchange);
+}
+
+static long read_body(void *gateway, char *buffer, size_t size)
+{
+    FCGX_Stream *in = gateway;
+    int n = FCGX_GetStr(buffer, (int)size, in);
+
+    return n == 0 && FCGX_GetError(in) ? -1 : n;
+}
+
+/* A connection closed with unread input would reset what was written. */
+static void drain(struct exchange *exchange)
+{
+    char buffer[4096];
+    long n, total = 0;
+
+    while ((n = read_body(exchange->fcgi.in, buffer, sizeof buffer)) > 0 && total < DRAIN_MAX)
+        total += n;
+}
+
+static void write_answer(struct exchange *exchange, struct reply *reply)
+{
+    char head[REPLY_HEAD_MAX];
+    size_t head_length = reply_head(reply, &exchange->request, worker.app->settings, head);
+    size_t body_length = reply_body_length(reply, &exchange->request);
+
+    drain(exchange);
+    FCGX_PutStr(head, (int)head_length, exchange->fcgi.out);
+    FCGX_PutStr(reply->body, (int)body_length, exchange->fcgi.out);
+    reply_log(reply, &exchange->request);
+    exchange->fcgi.keepConnection = 0;
+    FCGX_Detach(&exchange->fcgi); /* no waiting for the peer to close */
+    FCGX_Finish_r(&exchange->fcgi);
+}
+
+static void write_waiter(struct waiter *waiter, struct reply *reply)
+{
+    struct exchange *exchange = (struct exchange *)waiter;
+
+    write_answer(exchange, reply);
+    exchange_free(exchange);
+}
+
+static void deliver(struct waiter *waiter, struct reply *reply)
+{
+    if (reply->body_length > SMALL_ANSWER)
+        lane_put(worker.lane, waiter, reply);
+    else
+        write_waiter(waiter, reply);
+}
+
+/* --- acceptors ------------------------------------------------------------------------------- */
+
+static void set_timeout(int fd, int option, long ms)
+{
+    struct timeval time = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+    setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
+}
+
+/* Waits for a connection, at most ACCEPT_TICK_MS; -1 when there is none. */
+static int accept_connection(void)
+{
+    int fd = accept4(worker.listener, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
+            usleep(ACCEPT_TICK_MS * 1000); /* out of descriptors: others may give some back */
+        }
+        return -1;
+    }
+    long ms = worker.app->settings->api.io_timeout * 1000;
+    int on = 1;
+    set_timeout(fd, SO_RCVTIMEO, ms);
+    set_timeout(fd, SO_SNDTIMEO, ms);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a UNIX socket */
+    return fd;
+}
+
+/* libfcgi would accept by itself, and then read the parameters without a time limit. A request that
+ * says it keeps its connection, with a descriptor in place, makes it read from that instead; after
+ * a malformed one it turns to its own listener, which is -1, and fails. */
+static bool read_request(struct exchange *exchange, int fd)
+{
+    exchange->fcgi.ipcFd = fd;
+    exchange->fcgi.keepConnection = 1;
+    if (FCGX_Accept_r(&exchange->fcgi) == 0)
+        return true;
+    log_event(LEVEL_WARNING, "request", "detail=\"not a whole FastCGI request\"");
+    exchange->fcgi.keepConnection = 0;
+    return false;
+}
+
+/* The answer that can be given at once, or NULL when the exchange is parked now. */
+static struct reply *answer_or_park(struct exchange *exchange)
+{
+    struct app *app = worker.app;
+    struct request *request = &exchange->request;
+    struct error e = {0};
+    struct question *question = NULL;
+    char key[QUESTION_KEY_MAX];
+    enum err err = request_parse(request, exchange->fcgi.envp, app->settings->api.prefix, read_body,
+                                 exchange->fcgi.in, &e);
+
+    if (err)
+        return reply_error(err, &e);
+    struct reply *reply = route_dispatch(app, request, &question);
+    if (reply)
+        return reply;
+    exchange->waiter.deadline = board_now() + app->settings->api.deadline * 1000;
+    bool shared = question_key(question, key);
+    err = board_park(app->board, &exchange->waiter, shared ? key : NULL, question);
+    return err ? reply_error(err, NULL) : NULL;
+}
+
+static void acceptor_run(void *unused)
+{
+    struct exchange *exchange = exchange_new();
+
+    (void)unused;
+    while (!atomic_load(&worker.stopping)) {
+        int fd = accept_connection();
+        if (fd < 0 || !read_request(exchange, fd))
+            continue;
+        struct reply *reply = answer_or_park(exchange);
+        if (reply)
+            write_answer(exchange, reply);
+        else
+            exchange = exchange_new();
+        reply_release(reply);
+    }
+    exchange_free(exchange);
+}
+
+/* --- the worker ------------------------------------------------------------------------------ */
+
+static void reload(struct app *app)
+{
+    struct error e = {0};
+
+    if (auth_reload(app->auth, &e))
+        log_event(LEVEL_ERROR, "reload", "detail=\"%s; the old keys stay\"", e.detail);
+    else
+        log_event(LEVEL_INFO, "reload", "detail=\"keys read\"");
+}
+
+/* Handles one signal, or none within a tick; true when told to stop. */
+static bool tick(struct app *app, const sigset_t *signals)
+{
+    struct timespec wait = {.tv_nsec = TICK_MS * 1000000L};
+    struct waiters expired;
+    int number = sigtimedwait(signals, NULL, &wait);
+
+    if (number == SIGHUP)
+        reload(app);
+    board_expire(app->board, board_now(), &expired);
+    answer_all(&expired, ERR_DEADLINE, deliver);
+    return number == SIGTERM || number == SIGINT || number == SIGUSR1;
+}
+
+/* Ticks until the crew is done; ends the process when that takes until `deadline`. */
+static void finish(struct app *app, const sigset_t *signals, struct crew *crew, int64_t deadline)
+{
+    while (!crew_done(crew)) {
+        tick(app, signals);
+        if (board_now() > deadline) {
+            log_event(LEVEL_ERROR, "stop", "detail=\"not done within api.shutdown_after\"");
+            _exit(EXIT_FAILURE);
+        }
+    }
+    crew_join(crew);
+}
+
+int gateway_fcgi_run(struct app *app, int listener)
+{
+    const struct settings *settings = app->settings;
+    struct answerers answering = {.app = app, .deliver = deliver};
+    struct crew acceptors, answerers, writers;
+    sigset_t signals;
+
+    sigfillset(&signals);
+    pthread_sigmask(SIG_SETMASK, &signals, NULL);
+    FCGX_Init();
+    worker.app = app;
+    worker.listener = listener;
+    worker.lane = lane_new(write_waiter);
+    app->board = board_new((unsigned)settings->api.max_parked);
+    set_timeout(listener, SO_RCVTIMEO, ACCEPT_TICK_MS);
+
+    pthread_barrier_init(&answering.tried, NULL, (unsigned)settings->api.answerers + 1);
+    crew_start(&writers, (size_t)settings->api.writers, lane_run, worker.lane);
+    crew_start(&answerers, (size_t)settings->api.answerers, answerer_run, &answering);
+    pthread_barrier_wait(&answering.tried);
+    crew_start(&acceptors, (size_t)settings->api.acceptors, acceptor_run, NULL);
+    log_event(LEVEL_INFO, "start", "acceptors=%ld answerers=%ld", settings->api.acceptors,
+              settings->api.answerers);
+
+    while (!tick(app, &signals))
+        ;
+    int64_t deadline = board_now() + settings->api.shutdown_after * 1000;
+    atomic_store(&worker.stopping, true);
+    finish(app, &signals, &acceptors, deadline);
+    board_stop(app->board);
+    finish(app, &signals, &answerers, deadline);
+    lane_close(worker.lane);
+    finish(app, &signals, &writers, deadline);
+    log_event(LEVEL_INFO, "stop", "detail=\"all answered\"");
+
+    pthread_barrier_destroy(&answering.tried);
+    board_free(app->board);
+    lane_free(worker.lane);
+    return EXIT_SUCCESS;
+}

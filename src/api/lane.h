@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The writer lane: answers too large for a socket's buffer wait here for threads of their own, so
+ * that a slow reader holds no database connection. */
+#ifndef API_LANE_H
+#define API_LANE_H
+
+#include "api/answerer.h"
+
+struct lane;
+
+/* `write` writes one answer, however long that takes. */
+struct lane *lane_new(deliver_fn *write);
+void lane_free(struct lane *lane);
+
+/* Queues an answer; holds a reference to the reply until it is written. */
+void lane_put(struct lane *lane, struct waiter *waiter, struct reply *reply);
+
+/* Writes answers until the lane is closed and empty. */
+void lane_run(void *lane);
+void lane_close(struct lane *lane);
+
+#endif

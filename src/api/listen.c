@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/listen.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+
+enum { SYSTEMD_FD = 3, BACKLOG = 1024 };
+
+static bool is_listening(int fd)
+{
+    int on = 0;
+    socklen_t size = sizeof on;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) == 0 && on;
+}
+
+int listen_inherited(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+
+    if (pid && count && atol(pid) == (long)getpid() && atol(count) >= 1)
+        return is_listening(SYSTEMD_FD) ? SYSTEMD_FD : -1;
+    return is_listening(STDIN_FILENO) ? STDIN_FILENO : -1;
+}
+
+static enum err bind_and_listen(int fd, const struct sockaddr *address, socklen_t length)
+{
+    return bind(fd, address, length) == 0 && listen(fd, BACKLOG) == 0 ? ERR_OK : ERR_IO;
+}
+
+/* Removes a socket that refuses connections; leaves one in use, and any other file. */
+static void remove_stale(const struct sockaddr_un *address)
+{
+    struct stat status;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    if (stat(address->sun_path, &status) == 0 && S_ISSOCK(status.st_mode) &&
+        connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+        errno == ECONNREFUSED)
+        unlink(address->sun_path);
+    close(fd);
+}
+
+static enum err listen_unix(const char *path, int *fd, struct error *e)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof address.sun_path)
+        return error_set(e, ERR_IO, "%s: longer than the %zu bytes of a socket's name", path,
+                         sizeof address.sun_path - 1);
+    memcpy(address.sun_path, path, strlen(path));
+    remove_stale(&address);
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (*fd < 0 || bind_and_listen(*fd, (struct sockaddr *)&address, sizeof address))
+        return error_set(e, ERR_IO, "cannot listen on unix:%s: %s", path, strerror(errno));
+    return ERR_OK;
+}
+
+static enum err listen_tcp(const char *host, const char *port, int *fd, struct error *e)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+    int on = 1;
+    int status = getaddrinfo(*host ? host : NULL, port, &hints, &found);
+
+    if (status != 0)
+        return error_set(e, ERR_IO, "%s:%s: %s", host, port, gai_strerror(status));
+    *fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    enum err err = *fd < 0 ? ERR_IO : bind_and_listen(*fd, found->ai_addr, found->ai_addrlen);
+    if (err)
+        error_set(e, err, "cannot listen on %s:%s: %s", host, port, strerror(errno));
+    freeaddrinfo(found);
+    return err;
+}
+
+enum err listen_on(const char *address, int *fd, struct error *e)
+{
+    *fd = -1;
+    if (strncmp(address, "unix:", 5) == 0)
+        return listen_unix(address + 5, fd, e);
+
+    const char *colon = strrchr(address, ':');
+    if (!colon || !colon[1])
+        return error_set(e, ERR_IO, "%s: neither unix:PATH nor HOST:PORT", address);
+    bool bracketed = *address == '[' && colon > address && colon[-1] == ']';
+    char *host = xstrndup(address + bracketed, (size_t)(colon - address) - 2u * bracketed);
+    enum err err = listen_tcp(host, colon + 1, fd, e);
+    free(host);
+    return err;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Listening sockets, made or inherited. */
+#ifndef API_LISTEN_H
+#define API_LISTEN_H
+
+#include "base/error.h"
+
+/* The listening socket that the process was started with: systemd's (LISTEN_PID and LISTEN_FDS, see
+ * sd_listen_fds(3)) or the one on descriptor 0 (spawn-fcgi, multiwatch, lighttpd, mod_fcgid).
+ * -1: none. */
+int listen_inherited(void);
+
+/* Listens on `unix:PATH` or `HOST:PORT` ([IPV6]:PORT). A UNIX socket that nobody serves any more is
+ * replaced. ERR_IO. */
+enum err listen_on(const char *address, int *fd, struct error *e);
+
+#endif

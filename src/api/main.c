@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* vsay-api: arguments, configuration, and which gateway to run. */
+#include "config.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/gateway_cgi.h"
+#include "api/gateway_fcgi.h"
+#include "api/listen.h"
+#include "base/log.h"
+#include "store/db.h"
+
+static const char usage[] =
+    "Usage: vsay-api [--config FILE] [--listen unix:PATH | HOST:PORT]\n"
+    "       vsay-api [--config FILE] --check-config\n"
+    "\n"
+    "Serves the Sessions & Dashboard API over FastCGI, on a listening socket as\n"
+    "descriptor 0 (spawn-fcgi, multiwatch, lighttpd), on systemd's socket, or on\n"
+    "the one named by --listen; or over CGI, when a web server starts it.\n"
+    "\n"
+    "  -c, --config FILE     configuration (default: $VSAY_CONF, then\n"
+    "                        " SYSCONFDIR "/vsay/vsay.conf)\n"
+    "  -l, --listen ADDRESS  unix:PATH, HOST:PORT or [IPV6]:PORT\n"
+    "      --check-config    tell what is wrong with the configuration, and exit\n"
+    "  -h, --help            show this text\n"
+    "  -V, --version         show the version\n";
+
+struct arguments {
+    const char *config, *listen;
+    bool check_config;
+};
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_arguments(int argc, char **argv, struct arguments *out)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"listen", required_argument, NULL, 'l'},
+        {"check-config", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:l:hV", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            out->config = optarg;
+            break;
+        case 'l':
+            out->listen = optarg;
+            break;
+        case 'k':
+            out->check_config = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        case 'V':
+            puts(PACKAGE_STRING);
+            return EXIT_SUCCESS;
+        default:
+            return 2;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "vsay-api: what is %s?\n", argv[optind]);
+        return 2;
+    }
+    return -1;
+}
+
+/* Runs the gateway that fits how the process was started. */
+static int serve(struct app *app, const struct arguments *arguments, struct error *e)
+{
+    bool cgi = getenv("GATEWAY_INTERFACE") != NULL;
+    int listener = arguments->listen ? -1 : listen_inherited();
+
+    if (arguments->listen && listen_on(arguments->listen, &listener, e))
+        return EXIT_FAILURE;
+    if (listener >= 0)
+        return gateway_fcgi_run(app, listener);
+    if (cgi)
+        return gateway_cgi_run(app);
+    fputs(usage, stderr);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    struct settings settings;
+    struct app app = {.settings = &settings};
+    struct error e = {0};
+
+    /* A CGI's arguments are words of the query string (RFC 3875 section 4.4). */
+    int status = getenv("GATEWAY_INTERFACE") ? -1 : parse_arguments(argc, argv, &arguments);
+    if (status >= 0)
+        return status;
+
+    db_library_init();
+    enum err err = settings_load("vsay-api", arguments.config, &settings, &e);
+    if (!err)
+        err = auth_new(&settings, &app.auth, &e);
+    status = EXIT_FAILURE;
+    if (!err && arguments.check_config) {
+        puts("vsay-api: the configuration is good");
+        status = EXIT_SUCCESS;
+    } else if (!err) {
+        status = serve(&app, &arguments, &e);
+    }
+    if (status == EXIT_FAILURE && *e.detail)
+        log_event(LEVEL_ERROR, "start", "detail=\"%s\"", e.detail);
+
+    auth_free(app.auth);
+    settings_free(&settings);
+    db_library_end();
+    return status;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/reply.h"
+
+#include <json.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+
+static struct reply *reply_new(int status)
+{
+    struct reply *reply = xcalloc(1, sizeof *reply);
+
+    atomic_init(&reply->references, 1);
+    reply->status = status;
+    return reply;
+}
+
+struct reply *reply_json(int status, struct json_object *body)
+{
+    struct reply *reply = reply_new(status);
+    const char *text = json_object_to_json_string_length(
+        body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &reply->body_length);
+
+    reply->body = xstrndup(text, reply->body_length);
+    json_object_put(body);
+    return reply;
+}
+
+struct reply *reply_error(enum err code, const struct error *e)
+{
+    const struct error_info *info = error_info(code);
+    struct json_object *body = json_object_new_object();
+
+    json_object_object_add(body, "error",
+                           json_object_new_string(e && e->told ? e->told : info->message));
+    struct reply *reply = reply_json(info->status, body);
+    reply->error = code;
+    if (e)
+        snprintf(reply->detail, sizeof reply->detail, "%s", e->detail);
+    return reply;
+}
+
+struct reply *reply_method(unsigned allow)
+{
+    struct reply *reply = reply_error(ERR_METHOD, NULL);
+
+    reply->allow = allow;
+    return reply;
+}
+
+struct reply *reply_preflight(unsigned allow)
+{
+    struct reply *reply = reply_new(204);
+
+    reply->allow = allow;
+    reply->preflight = true;
+    return reply;
+}
+
+struct reply *reply_hold(struct reply *reply)
+{
+    atomic_fetch_add(&reply->references, 1);
+    return reply;
+}
+
+void reply_release(struct reply *reply)
+{
+    if (!reply || atomic_fetch_sub(&reply->references, 1) > 1)
+        return;
+    free(reply->body);
+    free(reply);
+}
+
+/* --- the header ------------------------------------------------------------------------------ */
+
+struct head {
+    char *text;
+    size_t length;
+};
+
+static void add(struct head *head, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct head *head, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    int n = vsnprintf(head->text + head->length, REPLY_HEAD_MAX - head->length, format, args);
+    va_end(args);
+    if (n > 0 && head->length + (size_t)n < REPLY_HEAD_MAX)
+        head->length += (size_t)n;
+}
+
+static const char *reason(int status)
+{
+    static const struct {
+        int status;
+        const char *reason;
+    } reasons[] = {
+        {200, "OK"},
+        {204, "No Content"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {413, "Content Too Large"},
+        {500, "Internal Server Error"},
+        {503, "Service Unavailable"},
+    };
+
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    }
+    return "";
+}
+
+static void add_methods(struct head *head, const char *name, unsigned allow)
+{
+    static const struct {
+        enum method method;
+        const char *name;
+    } names[] = {{METHOD_GET, "GET"},
+                 {METHOD_HEAD, "HEAD"},
+                 {METHOD_POST, "POST"},
+                 {METHOD_DELETE, "DELETE"}};
+    const char *separator = "";
+
+    add(head, "%s: ", name);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (allow & names[i].method) {
+            add(head, "%s%s", separator, names[i].name);
+            separator = ", ";
+        }
+    }
+    add(head, "\r\n");
+}
+
+bool reply_allows_origin(const struct settings *settings, const char *origin)
+{
+    const struct strlist *origins = &settings->api.cors_origins;
+
+    for (size_t i = 0; origin && i < origins->count; i++) {
+        if (strcmp(origins->items[i], origin) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* CORS, https://fetch.spec.whatwg.org/#http-cors-protocol */
+static void add_cors(struct head *head, const struct reply *reply, const struct request *request,
+                     const struct settings *settings)
+{
+    if (settings->api.cors_origins.count)
+        add(head, "Vary: Origin\r\n");
+    if (!reply_allows_origin(settings, request->origin))
+        return;
+    add(head, "Access-Control-Allow-Origin: %s\r\n", request->origin);
+    if (!reply->preflight) {
+        add(head, "Access-Control-Expose-Headers: X-Request-Id\r\n");
+        return;
+    }
+    add_methods(head, "Access-Control-Allow-Methods", reply->allow);
+    add(head, "Access-Control-Allow-Headers: Authorization, Content-Type\r\n"
+              "Access-Control-Max-Age: 600\r\n");
+}
+
+/* RFC 6750 section 3 */
+static void add_challenge(struct head *head, const char *code)
+{
+    add(head, "WWW-Authenticate: Bearer realm=\"vsay\"");
+    if (*code)
+        add(head, ", error=\"%s\"", code);
+    add(head, "\r\n");
+}
+
+size_t reply_head(const struct reply *reply, const struct request *request,
+                  const struct settings *settings, char out[REPLY_HEAD_MAX])
+{
+    struct head head = {.text = out};
+    const struct error_info *info = error_info(reply->error);
+
+    add(&head, "Status: %d %s\r\n", reply->status, reason(reply->status));
+    if (reply->body)
+        add(&head, "Content-Type: application/json\r\nContent-Length: %zu\r\n", reply->body_length);
+    add(&head, "Cache-Control: no-store\r\nX-Request-Id: %s\r\n", request->id);
+    if (reply->error && info->challenge)
+        add_challenge(&head, info->challenge);
+    if (reply->status == 503)
+        add(&head, "Retry-After: 1\r\n");
+    if (reply->allow && !reply->preflight)
+        add_methods(&head, "Allow", reply->allow);
+    add_cors(&head, reply, request, settings);
+    add(&head, "\r\n");
+    return head.length;
+}
+
+size_t reply_body_length(const struct reply *reply, const struct request *request)
+{
+    return request->method == METHOD_HEAD ? 0 : reply->body_length;
+}
+
+void reply_log(const struct reply *reply, const struct request *request)
+{
+    enum log_level level =
+        reply->error ? (enum log_level)error_info(reply->error)->level : LEVEL_DEBUG;
+
+    if (!log_wants(level))
+        return;
+    log_event(level, "request", "id=%s status=%d path=\"%s\"%s%s%s%s%s", request->id, reply->status,
+              request->path, reply->error ? " error=" : "",
+              reply->error ? error_info(reply->error)->name : "",
+              *reply->detail ? " detail=\"" : "", reply->detail, *reply->detail ? "\"" : "");
+}

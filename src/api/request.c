@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/request.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/utf8.h"
+
+static const struct {
+    const char *name;
+    enum method method;
+} methods[] = {
+    {"GET", METHOD_GET},       {"HEAD", METHOD_HEAD},       {"POST", METHOD_POST},
+    {"DELETE", METHOD_DELETE}, {"OPTIONS", METHOD_OPTIONS},
+};
+
+static enum method method_by_name(const char *name)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (strcmp(methods[i].name, name) == 0)
+            return methods[i].method;
+    }
+    return METHOD_OTHER;
+}
+
+/* The last of several wins, as it does in a process environment. */
+static const char *variable(char *const *envp, const char *name)
+{
+    size_t length = strlen(name);
+    const char *value = NULL;
+
+    for (; *envp; envp++) {
+        if (strncmp(*envp, name, length) == 0 && (*envp)[length] == '=')
+            value = *envp + length + 1;
+    }
+    return value;
+}
+
+/* Unique in this process by counting, among processes by its random start. */
+static void new_id(char id[REQUEST_ID_LENGTH + 1])
+{
+    static atomic_uint_least64_t next;
+    uint_least64_t number = atomic_fetch_add(&next, 1);
+
+    if (number == 0) {
+        uint_least64_t start = 0;
+        if (getrandom(&start, sizeof start, 0) == sizeof start)
+            number = atomic_fetch_add(&next, start | 1);
+    }
+    snprintf(id, REQUEST_ID_LENGTH + 1, "%016llx", (unsigned long long)number);
+}
+
+/* The web server has decoded and normalised both parts: see docs/design.md. */
+static enum err parse_path(struct request *out, char *const *envp, const char *prefix,
+                           struct error *e)
+{
+    const char *script = variable(envp, "SCRIPT_NAME");
+    const char *info = variable(envp, "PATH_INFO");
+    char full[PATH_MAX_LENGTH + 1];
+    int length = snprintf(full, sizeof full, "%s%s", script ? script : "", info ? info : "");
+
+    if (length < 0 || (size_t)length >= sizeof full)
+        return error_tell(e, ERR_NOT_FOUND, "No such resource");
+    size_t skip = strlen(prefix);
+    if (strncmp(full, prefix, skip) != 0 || full[skip] != '/')
+        return error_tell(e, ERR_NOT_FOUND, "No such resource");
+    memcpy(out->path, full + skip, (size_t)length - skip + 1);
+    return ERR_OK;
+}
+
+static enum err parse_content_length(struct request *out, const char *text, struct error *e)
+{
+    out->content_length = -1;
+    if (!text || !*text)
+        return ERR_OK;
+
+    char *end = NULL;
+    errno = 0;
+    long length = strtol(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end || errno)
+        return error_tell(e, ERR_REQUEST, "Content-Length is not a number");
+    out->content_length = length;
+    return ERR_OK;
+}
+
+enum err request_parse(struct request *out, char *const *envp, const char *prefix,
+                       body_fn *read_body, void *gateway, struct error *e)
+{
+    const char *method = variable(envp, "REQUEST_METHOD");
+    const char *query = variable(envp, "QUERY_STRING");
+
+    *out = (struct request){.read_body = read_body, .gateway = gateway, .content_length = -1};
+    new_id(out->id);
+    out->query = query ? query : "";
+    out->origin = variable(envp, "HTTP_ORIGIN");
+    out->preflight_method = variable(envp, "HTTP_ACCESS_CONTROL_REQUEST_METHOD");
+    out->authorization = variable(envp, "HTTP_AUTHORIZATION");
+    if (!out->authorization || !*out->authorization)
+        out->authorization = variable(envp, "REDIRECT_HTTP_AUTHORIZATION"); /* mod_rewrite */
+    out->method = method_by_name(method ? method : "");
+
+    if (!method)
+        return error_set(e, ERR_REQUEST, "no REQUEST_METHOD");
+    if (strlen(out->query) > QUERY_MAX_LENGTH)
+        return error_tell(e, ERR_REQUEST, "The query string is too long");
+    enum err err = parse_content_length(out, variable(envp, "CONTENT_LENGTH"), e);
+    return err ? err : parse_path(out, envp, prefix, e);
+}
+
+enum err request_discard_body(struct request *request, size_t limit, struct error *e)
+{
+    char buffer[4096];
+    size_t total = 0;
+    long n;
+
+    if (request->content_length > 0 && (size_t)request->content_length > limit)
+        return error_set(e, ERR_TOO_LARGE, "body of %ld bytes", request->content_length);
+    while ((n = request->read_body(request->gateway, buffer, sizeof buffer)) > 0) {
+        total += (size_t)n;
+        if (total > limit)
+            return error_set(e, ERR_TOO_LARGE, "body of more than %zu bytes", limit);
+    }
+    if (n < 0)
+        return error_tell(e, ERR_REQUEST, "The request body broke off");
+    if (request->content_length >= 0 && total != (size_t)request->content_length)
+        return error_tell(e, ERR_REQUEST, "The request body is not as long as Content-Length says");
+    return ERR_OK;
+}
+
+/* --- query parameters ------------------------------------------------------------------------ */
+
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
+
+    return at ? (int)(at - digits) : -1;
+}
+
+/* Decodes application/x-www-form-urlencoded text; false when malformed or longer than out. */
+static bool decode(const char *text, size_t length, char *out, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i] == '+' ? ' ' : text[i];
+        if (c == '%') {
+            int high = i + 2 < length ? hex_digit(text[i + 1]) : -1;
+            int low = i + 2 < length ? hex_digit(text[i + 2]) : -1;
+            if (high < 0 || low < 0)
+                return false;
+            c = (char)(high << 4 | low);
+            i += 2;
+        }
+        if (c == '\0' || used + 1 >= size)
+            return false;
+        out[used++] = c;
+    }
+    out[used] = '\0';
+    return utf8_valid(out, used);
+}
+
+enum err request_parameter(const struct request *request, const char *name, char *out, size_t size,
+                           bool *found, struct error *e)
+{
+    size_t name_length = strlen(name);
+
+    *found = false;
+    *out = '\0';
+    for (const char *p = request->query; *p;) {
+        size_t length = strcspn(p, "&");
+        const char *value = p + name_length + 1;
+        if (strncmp(p, name, name_length) == 0 && p[name_length] == '=') {
+            if (*found)
+                return error_tell(e, ERR_REQUEST, "A query parameter is given twice");
+            if (!decode(value, length - name_length - 1, out, size))
+                return error_tell(e, ERR_REQUEST, "A query parameter is malformed or too long");
+            *found = true;
+        }
+        p += length + (p[length] == '&');
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* One HTTP request as CGI/1.1 (RFC 3875) hands it over, checked once, here. */
+#ifndef API_REQUEST_H
+#define API_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "common/ident.h"
+
+enum method {
+    METHOD_GET = 1 << 0,
+    METHOD_HEAD = 1 << 1,
+    METHOD_POST = 1 << 2,
+    METHOD_DELETE = 1 << 3,
+    METHOD_OPTIONS = 1 << 4,
+    METHOD_OTHER = 1 << 5
+};
+
+/* Reads the next bytes of the body into `buffer`; 0 at its end, negative when it broke off. */
+typedef long body_fn(void *gateway, char *buffer, size_t size);
+
+enum { REQUEST_ID_LENGTH = 16, PATH_MAX_LENGTH = 1024, QUERY_MAX_LENGTH = 4096 };
+
+struct request {
+    char id[REQUEST_ID_LENGTH + 1];
+    enum method method;
+    char path[PATH_MAX_LENGTH + 1]; /* decoded, without the prefix */
+    const char *query;              /* raw; never NULL, borrowed from the gateway */
+    const char *authorization;      /* NULL: none */
+    const char *origin;             /* NULL: none */
+    const char *preflight_method;   /* Access-Control-Request-Method; NULL: none */
+    long content_length;            /* -1: not told, the body ends where it ends */
+    body_fn *read_body;
+    void *gateway;
+};
+
+/* Fills *out from the CGI variables `envp` ("NAME=value", borrowed). The id is set even on error.
+ * ERR_REQUEST when a variable is missing or malformed. */
+enum err request_parse(struct request *out, char *const *envp, const char *prefix,
+                       body_fn *read_body, void *gateway, struct error *e);
+
+/* Reads the body to its end. ERR_TOO_LARGE past `limit` bytes, ERR_REQUEST when it is not as long
+ * as announced. */
+enum err request_discard_body(struct request *request, size_t limit, struct error *e);
+
+/* Copies the decoded value of query parameter `name` to out[size]. *found tells whether it is
+ * there. ERR_REQUEST when it is there twice, too long, or not UTF-8 without NUL. */
+enum err request_parameter(const struct request *request, const char *name, char *out, size_t size,
+                           bool *found, struct error *e);
+
+#endif

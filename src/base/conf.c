@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "base/conf.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+
+/* What the file says about one option; a list's lines are joined by blanks. */
+struct given {
+    char *text;
+    int line;
+};
+
+struct parser {
+    const struct conf_option *options;
+    size_t count;
+    struct given *given; /* one an option */
+    const char *path;
+    FILE *file;
+    char *line; /* the current one, of getline */
+    size_t room;
+    int number;
+    enum err err; /* of the first mistake, on line `number`; parsing ends there */
+    struct error *e;
+};
+
+/* --- numbers, lists ------------------------------------------------------ */
+
+static bool parse_number(const char *text, long *out, const char **end)
+{
+    char *stop;
+
+    if (!isdigit((unsigned char)text[text[0] == '-']))
+        return false;
+    errno = 0;
+    *out = strtol(text, &stop, 10);
+    *end = stop;
+    return errno == 0;
+}
+
+static bool parse_int(const char *text, long *out)
+{
+    const char *end;
+
+    return parse_number(text, out, &end) && !*end;
+}
+
+bool conf_parse_seconds(const char *text, long *out)
+{
+    static const struct {
+        const char *suffix;
+        long seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    const char *end;
+    long n;
+
+    if (!parse_number(text, &n, &end) || n < 0)
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcmp(end, units[i].suffix) == 0)
+            return !__builtin_mul_overflow(n, units[i].seconds, out);
+    }
+    return false;
+}
+
+static void split(const char *text, struct strlist *out)
+{
+    static const char separators[] = " \t\r\n,";
+
+    for (text += strspn(text, separators); *text; text += strspn(text, separators)) {
+        size_t length = strcspn(text, separators);
+        out->items = xrealloc(out->items, (out->count + 1) * sizeof *out->items);
+        out->items[out->count++] = xstrndup(text, length);
+        text += length;
+    }
+}
+
+/* --- text to settings ---------------------------------------------------- */
+
+static enum err set_number(const struct conf_option *o, const char *origin, long n, long *member,
+                           struct error *e)
+{
+    if (n < o->min || n > o->max)
+        return error_set(e, ERR_CONFIG, "%s: %s.%s must be from %ld to %ld%s, not %ld", origin,
+                         o->section, o->key, o->min, o->max,
+                         o->type == CONF_SECONDS ? " seconds" : "", n);
+    *member = n;
+    return ERR_OK;
+}
+
+static enum err set_choice(const struct conf_option *o, const char *origin, const char *text,
+                           int *member, struct error *e)
+{
+    char list[128] = "";
+
+    for (int i = 0; o->choices[i]; i++) {
+        if (strcmp(text, o->choices[i]) == 0) {
+            *member = i;
+            return ERR_OK;
+        }
+        size_t length = strlen(list);
+        snprintf(list + length, sizeof list - length, "%s%s", i ? ", " : "", o->choices[i]);
+    }
+    return error_set(e, ERR_CONFIG, "%s: %s.%s must be one of %s, not '%s'", origin, o->section,
+                     o->key, list, text);
+}
+
+static enum err set_option(const struct conf_option *o, const char *origin, const char *text,
+                           void *settings, struct error *e)
+{
+    void *member = (char *)settings + o->offset;
+    long n;
+
+    switch (o->type) {
+    case CONF_TEXT:
+        *(char **)member = xstrdup(text);
+        return ERR_OK;
+    case CONF_LIST:
+        split(text, member);
+        return ERR_OK;
+    case CONF_CHOICE:
+        return set_choice(o, origin, text, member, e);
+    case CONF_INT:
+        if (!parse_int(text, &n))
+            return error_set(e, ERR_CONFIG, "%s: %s.%s: '%s' is not a whole number", origin,
+                             o->section, o->key, text);
+        return set_number(o, origin, n, member, e);
+    case CONF_SECONDS:
+        if (!conf_parse_seconds(text, &n))
+            return error_set(e, ERR_CONFIG,
+                             "%s: %s.%s: '%s' is not a time span such as 30, 30s, 5m, 1h or 1d",
+                             origin, o->section, o->key, text);
+        return set_number(o, origin, n, member, e);
+    }
+    return error_set(e, ERR_INTERNAL, "option %s.%s has no type", o->section, o->key);
+}
+
+/* The environment goes before the file, the file before the default. */
+static enum err settle(const struct conf_option *o, const struct given *given, const char *path,
+                       void *settings, struct error *e)
+{
+    char *variable = xasprintf("VSAY_%s_%s", o->section, o->key);
+    char *place = xasprintf("%s:%d", path, given->line);
+
+    for (char *c = variable; *c; c++)
+        *c = (char)toupper((unsigned char)*c);
+    const char *value = getenv(variable), *origin = variable;
+    if (!value) {
+        value = given->text ? given->text : o->fallback;
+        origin = given->text ? place : "default";
+    }
+    enum err err = set_option(o, origin, value, settings, e);
+    free(place);
+    free(variable);
+    return err;
+}
+
+/* --- the file ------------------------------------------------------------ */
+
+static bool known_section(const struct parser *p, const char *name, size_t length)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const char *section = p->options[i].section;
+        if (strlen(section) == length && strncmp(section, name, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* libinih tells neither of a section without keys, nor of a line that it cuts. */
+static enum err check_line(struct parser *p, size_t length, size_t room)
+{
+    if (length >= room)
+        return error_set(p->e, ERR_CONFIG,
+                         "%s:%d: the line is longer than %zu bytes; a list may go on in indented "
+                         "lines",
+                         p->path, p->number, room - 2);
+    if (strlen(p->line) != length)
+        return error_set(p->e, ERR_CONFIG, "%s:%d: the line holds a NUL byte", p->path, p->number);
+    size_t name = p->line[0] == '[' ? strcspn(p->line + 1, "]") : 0;
+    if (name && p->line[1 + name] && !known_section(p, p->line + 1, name))
+        return error_set(p->e, ERR_CONFIG, "%s:%d: unknown section [%.*s]", p->path, p->number,
+                         (int)name, p->line + 1);
+    return ERR_OK;
+}
+
+/* fgets for libinih, which stops at NULL. */
+static char *next_line(char *out, int room, void *stream)
+{
+    struct parser *p = stream;
+
+    if (p->err)
+        return NULL;
+    ssize_t length = getline(&p->line, &p->room, p->file);
+    if (length < 0)
+        return NULL;
+    p->number++;
+    p->err = check_line(p, (size_t)length, (size_t)room);
+    return p->err ? NULL : memcpy(out, p->line, (size_t)length + 1);
+}
+
+/* Length of `value` before an inline comment, which libinih leaves in continuation lines. */
+static int without_comment(const char *value)
+{
+    size_t length = 0;
+
+    while (value[length] && !(value[length] == ';' && (length == 0 || isblank(value[length - 1]))))
+        length++;
+    return (int)length;
+}
+
+static enum err add(struct parser *p, const struct conf_option *o, struct given *given,
+                    const char *value)
+{
+    if (given->text && isblank(p->line[0]) && strchr(value, '='))
+        return error_set(p->e, ERR_CONFIG,
+                         "%s:%d: an indented line continues %s.%s; begin a key in the first column",
+                         p->path, p->number, o->section, o->key);
+    if (given->text && o->type != CONF_LIST)
+        return error_set(p->e, ERR_CONFIG, "%s:%d: %s.%s is given twice", p->path, p->number,
+                         o->section, o->key);
+    char *text = xasprintf("%s%s%.*s", given->text ? given->text : "", given->text ? " " : "",
+                           without_comment(value), value);
+    if (!given->text)
+        given->line = p->number;
+    free(given->text);
+    given->text = text;
+    return ERR_OK;
+}
+
+static int on_value(void *user, const char *section, const char *key, const char *value)
+{
+    struct parser *p = user;
+
+    for (size_t i = 0; i < p->count; i++) {
+        const struct conf_option *o = &p->options[i];
+        if (strcmp(o->section, section) == 0 && strcmp(o->key, key) == 0) {
+            p->err = add(p, o, &p->given[i], value);
+            return !p->err;
+        }
+    }
+    p->err = error_set(p->e, ERR_CONFIG, "%s:%d: unknown key '%s' in section [%s]", p->path,
+                       p->number, key, section);
+    return 0;
+}
+
+static enum err read_file(struct parser *p)
+{
+    p->file = fopen(p->path, "re");
+    if (!p->file)
+        return error_set(p->e, ERR_CONFIG, "cannot open %s: %s", p->path, strerror(errno));
+    int wrong = ini_parse_stream(next_line, p, on_value, p);
+    if (wrong > 0 && (!p->err || wrong < p->number))
+        p->err =
+            error_set(p->e, ERR_CONFIG, "%s:%d: neither [section] nor key = value", p->path, wrong);
+    else if (!p->err && (wrong < 0 || ferror(p->file)))
+        p->err = error_set(p->e, ERR_CONFIG, "cannot read %s: %s", p->path, strerror(errno));
+    fclose(p->file);
+    free(p->line);
+    return p->err;
+}
+
+enum err conf_load(const struct conf_option *options, size_t count, const char *path,
+                   void *settings, struct error *e)
+{
+    struct parser p = {.options = options, .count = count, .path = path, .e = e};
+
+    p.given = xcalloc(count, sizeof *p.given);
+    enum err err = read_file(&p);
+    for (size_t i = 0; !err && i < count; i++)
+        err = settle(&options[i], &p.given[i], path, settings, e);
+    for (size_t i = 0; i < count; i++)
+        free(p.given[i].text);
+    free(p.given);
+    return err;
+}
+
+static void free_list(struct strlist *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct strlist){0};
+}
+
+void conf_free(const struct conf_option *options, size_t count, void *settings)
+{
+    for (size_t i = 0; i < count; i++) {
+        void *member = (char *)settings + options[i].offset;
+        if (options[i].type == CONF_LIST) {
+            free_list(member);
+        } else if (options[i].type == CONF_TEXT) {
+            free(*(char **)member);
+            *(char **)member = NULL;
+        }
+    }
+}
+
+/* --- key and password files ---------------------------------------------- */
+
+static enum err read_all(int fd, const char *path, size_t size, char **out, size_t *length,
+                         struct error *e)
+{
+    char *data = xcalloc(1, size + 1);
+    size_t got = 0;
+    ssize_t n = 1;
+
+    while (got < size && n > 0) {
+        n = read(fd, data + got, size - got);
+        if (n > 0)
+            got += (size_t)n;
+    }
+    if (n < 0) {
+        free(data);
+        return error_set(e, ERR_CONFIG, "cannot read %s: %s", path, strerror(errno));
+    }
+    *out = data;
+    *length = got;
+    return ERR_OK;
+}
+
+static enum err check_file(const struct stat *st, const char *path, size_t max, struct error *e)
+{
+    if (!S_ISREG(st->st_mode))
+        return error_set(e, ERR_CONFIG, "%s is not a regular file", path);
+    if (st->st_size == 0)
+        return error_set(e, ERR_CONFIG, "%s is empty", path);
+    if ((size_t)st->st_size > max)
+        return error_set(e, ERR_CONFIG, "%s is longer than %zu bytes", path, max);
+    return ERR_OK;
+}
+
+enum err conf_read_file(const char *path, size_t max, char **out, size_t *length, bool *open_to_all,
+                        struct error *e)
+{
+    struct stat st;
+
+    /* O_NONBLOCK: a FIFO must not hold up the start */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        error_set(e, ERR_CONFIG, "cannot open %s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return ERR_CONFIG;
+    }
+    *open_to_all = (st.st_mode & S_IRWXO) != 0;
+    enum err err = check_file(&st, path, max, e);
+    if (!err)
+        err = read_all(fd, path, (size_t)st.st_size, out, length, e);
+    close(fd);
+    return err;
+}
+
+enum err conf_read_secret(const char *path, size_t max, char **out, size_t *length, struct error *e)
+{
+    bool open_to_all;
+    enum err err = conf_read_file(path, max, out, length, &open_to_all, e);
+
+    if (!err && open_to_all) {
+        explicit_bzero(*out, *length);
+        free(*out);
+        *out = NULL;
+        return error_set(e, ERR_CONFIG, "%s is open to all users: chmod o= %s", path, path);
+    }
+    return err;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/log.h"
+
+static const struct error_info infos[ERR_COUNT] = {
+    [ERR_OK] = {"ok", 200, LEVEL_DEBUG, "OK", NULL},
+    [ERR_REQUEST] = {"request", 400, LEVEL_INFO, "Bad request", NULL},
+    [ERR_CREDENTIALS] = {"credentials", 400, LEVEL_INFO, "More than one credential",
+                         "invalid_request"},
+    [ERR_NO_TOKEN] = {"no_token", 401, LEVEL_INFO, "Authentication required", ""},
+    [ERR_TOKEN] = {"token", 401, LEVEL_INFO, "Invalid or expired token", "invalid_token"},
+    [ERR_FORBIDDEN] = {"forbidden", 403, LEVEL_INFO, "Forbidden", "insufficient_scope"},
+    [ERR_NOT_FOUND] = {"not_found", 404, LEVEL_INFO, "Not found", NULL},
+    [ERR_METHOD] = {"method", 405, LEVEL_INFO, "Method not allowed", NULL},
+    [ERR_TOO_LARGE] = {"too_large", 413, LEVEL_INFO, "Request body too large", NULL},
+    [ERR_INTERNAL] = {"internal", 500, LEVEL_ERROR, "Internal error", NULL},
+    [ERR_DB] = {"db", 500, LEVEL_ERROR, "Internal error", NULL},
+    [ERR_DB_CONFLICT] = {"db_conflict", 503, LEVEL_WARNING, "Try again", NULL},
+    [ERR_DB_AWAY] = {"db_away", 503, LEVEL_WARNING, "Service unavailable", NULL},
+    [ERR_DB_SCHEMA] = {"db_schema", 503, LEVEL_WARNING, "Service unavailable", NULL},
+    [ERR_BUSY] = {"busy", 503, LEVEL_WARNING, "Too many requests are waiting", NULL},
+    [ERR_DEADLINE] = {"deadline", 503, LEVEL_WARNING, "Not answered in time", NULL},
+    [ERR_STOPPING] = {"stopping", 503, LEVEL_WARNING, "Service is stopping", NULL},
+    [ERR_CONFIG] = {"config", 500, LEVEL_ERROR, "Internal error", NULL},
+    [ERR_IO] = {"io", 500, LEVEL_ERROR, "Internal error", NULL},
+};
+
+const struct error_info *error_info(enum err code)
+{
+    return &infos[(unsigned)code < ERR_COUNT ? code : ERR_INTERNAL];
+}
+
+enum err error_set(struct error *e, enum err code, const char *format, ...)
+{
+    if (!e)
+        return code;
+    va_list args;
+    va_start(args, format);
+    e->code = code;
+    e->told = NULL;
+    vsnprintf(e->detail, sizeof e->detail, format, args);
+    va_end(args);
+    return code;
+}
+
+enum err error_tell(struct error *e, enum err code, const char *told)
+{
+    error_set(e, code, "%s", told);
+    if (e)
+        e->told = told;
+    return code;
+}

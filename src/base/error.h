@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* What can go wrong, and what the world is told about it. */
+#ifndef BASE_ERROR_H
+#define BASE_ERROR_H
+
+enum err {
+    ERR_OK = 0,
+    ERR_REQUEST,      /* malformed request */
+    ERR_CREDENTIALS,  /* more than one credential (RFC 6750 section 3.1, invalid_request) */
+    ERR_NO_TOKEN,     /* no bearer token at all */
+    ERR_TOKEN,        /* a token that is not valid (invalid_token) */
+    ERR_FORBIDDEN,    /* valid token, not enough rights (insufficient_scope) */
+    ERR_NOT_FOUND,
+    ERR_METHOD,
+    ERR_TOO_LARGE,
+    ERR_INTERNAL,
+    ERR_DB,           /* the database refused a statement */
+    ERR_DB_CONFLICT,  /* deadlock, lock wait, certification: the transaction may be repeated */
+    ERR_DB_AWAY,      /* no connection */
+    ERR_DB_SCHEMA,    /* connected, but migrations are missing */
+    ERR_BUSY,         /* too many requests parked */
+    ERR_DEADLINE,     /* parked for too long */
+    ERR_STOPPING,     /* this worker shuts down */
+    ERR_CONFIG,       /* wrong configuration; the program does not start */
+    ERR_IO,           /* file or socket trouble */
+    ERR_COUNT
+};
+
+/* One row an error: the only place that maps an error to its reply and its log level. */
+struct error_info {
+    const char *name;      /* in the log */
+    int status;            /* HTTP */
+    int level;             /* enum log_level */
+    const char *message;   /* body of the reply */
+    const char *challenge; /* error code of WWW-Authenticate (RFC 6750 section 3.1), "" for a bare
+                              challenge, NULL for none */
+};
+
+const struct error_info *error_info(enum err code);
+
+/* Detail of one failure. Zero-initialise before use. */
+struct error {
+    enum err code;
+    const char *told; /* static text for the client; NULL: the table's message */
+    char detail[256]; /* for the log; never sent */
+};
+
+/* Fills `e` (may be NULL) for the log and returns `code`. */
+enum err error_set(struct error *e, enum err code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same with `told`, a static text that the client sees too. */
+enum err error_tell(struct error *e, enum err code, const char *told);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Whether the bytes are well-formed UTF-8 (RFC 3629: shortest form, no surrogates). */
+bool utf8_valid(const char *s, size_t length);
+
+#endif

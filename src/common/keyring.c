@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "common/keyring.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+enum { KEY_FILE_MAX = 16384, SECRET_MIN = 32, RSA_MIN_BITS = 2048 };
+
+const char *const algorithm_names[] = {
+    [ALG_HS256] = "HS256",
+    [ALG_RS256] = "RS256",
+    [ALG_ES256] = "ES256",
+};
+
+/* --- PEM ----------------------------------------------------------------- */
+
+/* Without it OpenSSL would ask the terminal. */
+static int no_passphrase(char *buffer, int size, int writing, void *arg)
+{
+    (void)buffer, (void)size, (void)writing, (void)arg;
+    return -1;
+}
+
+static EVP_PKEY *parse_pem(const struct key *key, bool *is_private)
+{
+    BIO *bio = BIO_new_mem_buf(key->data, (int)key->length);
+    EVP_PKEY *pkey = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+
+    *is_private = pkey != NULL;
+    if (!pkey) {
+        BIO_reset(bio);
+        pkey = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    return pkey;
+}
+
+/* By the curve's name in the encoded key: works on OpenSSL 1.1 and 3 alike. */
+static bool on_p256(EVP_PKEY *pkey)
+{
+    X509_PUBKEY *public = NULL;
+    X509_ALGOR *algorithm = NULL;
+    const void *curve = NULL;
+    int type = V_ASN1_UNDEF;
+
+    if (X509_PUBKEY_set(&public, pkey) &&
+        X509_PUBKEY_get0_param(NULL, NULL, NULL, &algorithm, public))
+        X509_ALGOR_get0(NULL, &type, &curve, algorithm);
+    bool yes = type == V_ASN1_OBJECT && OBJ_obj2nid(curve) == NID_X9_62_prime256v1;
+    X509_PUBKEY_free(public);
+    return yes;
+}
+
+static const char *pem_problem(const struct key *key, EVP_PKEY *pkey)
+{
+    if (!pkey)
+        return "holds no key in PEM form without a passphrase";
+    if (key->algorithm == ALG_RS256 && EVP_PKEY_base_id(pkey) != EVP_PKEY_RSA)
+        return "holds no RSA key: make one with openssl genpkey -algorithm RSA -pkeyopt "
+               "rsa_keygen_bits:2048";
+    if (key->algorithm == ALG_RS256 && EVP_PKEY_bits(pkey) < RSA_MIN_BITS)
+        return "holds an RSA key of less than 2048 bits: make a longer one";
+    if (key->algorithm == ALG_ES256 && (EVP_PKEY_base_id(pkey) != EVP_PKEY_EC || !on_p256(pkey)))
+        return "holds no EC key on P-256: make one with openssl genpkey -algorithm EC -pkeyopt "
+               "ec_paramgen_curve:P-256";
+    return NULL;
+}
+
+static char *public_half(EVP_PKEY *pkey)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL, *pem = NULL;
+
+    if (PEM_write_bio_PUBKEY(bio, pkey)) {
+        long length = BIO_get_mem_data(bio, &text);
+        pem = xstrndup(text, (size_t)length);
+    }
+    BIO_free(bio);
+    return pem;
+}
+
+/* --- one key ------------------------------------------------------------- */
+
+static enum err refuse(const struct key *key, const char *path, const char *why, struct error *e)
+{
+    return error_set(e, ERR_CONFIG, "auth.keys: key %s (%s) %s", key->kid, path, why);
+}
+
+static enum err accept_pem(struct key *key, const char *path, bool open_to_all, struct error *e)
+{
+    EVP_PKEY *pkey = parse_pem(key, &key->can_sign);
+    const char *why = pem_problem(key, pkey);
+
+    if (!why && key->can_sign && open_to_all)
+        why = "is a private key that is open to all users: chmod o= the file";
+    if (!why) {
+        key->verify_pem = public_half(pkey);
+        why = key->verify_pem ? NULL : "has no public half";
+    }
+    EVP_PKEY_free(pkey);
+    return why ? refuse(key, path, why, e) : ERR_OK;
+}
+
+static enum err accept_secret(struct key *key, const char *path, bool open_to_all, struct error *e)
+{
+    if (open_to_all)
+        return refuse(key, path, "is a secret that is open to all users: chmod o= the file", e);
+    if (key->length && key->data[key->length - 1] == '\n')
+        key->length--;
+    if (key->length && key->data[key->length - 1] == '\r')
+        key->length--;
+    if (key->length < SECRET_MIN)
+        return refuse(key, path,
+                      "is shorter than 32 bytes: make one with openssl rand -hex 32 > FILE && "
+                      "chmod 600 FILE",
+                      e);
+    if (strncmp((const char *)key->data, "-----BEGIN ", 11) == 0)
+        return refuse(key, path, "holds PEM, not a secret: use RS256 or ES256", e);
+    key->can_sign = true;
+    return ERR_OK;
+}
+
+static bool algorithm_from_name(const char *name, size_t length, enum algorithm *out)
+{
+    for (int i = 0; i < ALG_COUNT; i++) {
+        if (strlen(algorithm_names[i]) == length &&
+            strncmp(name, algorithm_names[i], length) == 0) {
+            *out = (enum algorithm)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Splits KID:ALGORITHM:FILE at the first two colons; NULL when it is not that. */
+static const char *parse_spec(const char *spec, struct key *key)
+{
+    size_t kid_length = strcspn(spec, ":");
+    const char *algorithm = spec + kid_length + 1;
+
+    if (!spec[kid_length] || !ident_valid(spec, kid_length))
+        return NULL;
+    memcpy(key->kid, spec, kid_length);
+    size_t length = strcspn(algorithm, ":");
+    if (!algorithm_from_name(algorithm, length, &key->algorithm) || !algorithm[length] ||
+        !algorithm[length + 1])
+        return NULL;
+    return algorithm + length + 1;
+}
+
+static enum err load_key(const char *spec, struct key *key, struct error *e)
+{
+    const char *path = parse_spec(spec, key);
+    struct error why = {0};
+    bool open_to_all;
+    char *data = NULL;
+
+    if (!path)
+        return error_set(e, ERR_CONFIG,
+                         "auth.keys: '%s' is not KID:ALGORITHM:FILE with ALGORITHM HS256, RS256 or "
+                         "ES256",
+                         spec);
+    if (conf_read_file(path, KEY_FILE_MAX, &data, &key->length, &open_to_all, &why))
+        return error_set(e, ERR_CONFIG, "auth.keys: key %s: %s", key->kid, why.detail);
+    key->data = (unsigned char *)data;
+    return key->algorithm == ALG_HS256 ? accept_secret(key, path, open_to_all, e)
+                                       : accept_pem(key, path, open_to_all, e);
+}
+
+/* --- the ring ------------------------------------------------------------ */
+
+static bool kid_taken(const struct keyring *ring, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(ring->keys[i].kid, ring->keys[index].kid) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum err keyring_load(const struct strlist *specs, struct keyring **out, struct error *e)
+{
+    *out = NULL;
+    if (specs->count == 0)
+        return error_set(e, ERR_CONFIG,
+                         "auth.keys names no key: set it to KID:HS256:FILE, and make the file with "
+                         "openssl rand -hex 32 > FILE && chmod 600 FILE");
+    struct keyring *ring = xcalloc(1, sizeof *ring);
+    ring->keys = xcalloc(specs->count, sizeof *ring->keys);
+    ring->count = specs->count;
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < ring->count; i++) {
+        err = load_key(specs->items[i], &ring->keys[i], e);
+        if (!err && kid_taken(ring, i))
+            err = error_set(e, ERR_CONFIG, "auth.keys: key %s is given twice", ring->keys[i].kid);
+    }
+    if (err) {
+        keyring_free(ring);
+        return err;
+    }
+    *out = ring;
+    return ERR_OK;
+}
+
+void keyring_free(struct keyring *ring)
+{
+    if (!ring)
+        return;
+    for (size_t i = 0; i < ring->count; i++) {
+        if (ring->keys[i].data)
+            OPENSSL_cleanse(ring->keys[i].data, ring->keys[i].length);
+        free(ring->keys[i].data);
+        free(ring->keys[i].verify_pem);
+    }
+    free(ring->keys);
+    free(ring);
+}

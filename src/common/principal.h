@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Who asks. */
+#ifndef COMMON_PRINCIPAL_H
+#define COMMON_PRINCIPAL_H
+
+#include <stdbool.h>
+
+#include "common/ident.h"
+
+enum role { ROLE_USER, ROLE_COMPANY_ADMIN, ROLE_SUPER_ADMIN, ROLE_COUNT };
+
+/* NULL-terminated, indexed by enum role. */
+extern const char *const role_names[];
+
+/* False when there is no such role. */
+bool role_from_name(const char *name, enum role *out);
+
+enum { USERNAME_MAX = 255 }; /* bytes */
+
+struct principal {
+    enum role role;
+    char user_id[IDENT_MAX + 1];
+    char tenant_id[IDENT_MAX + 1];
+    char username[USERNAME_MAX + 1];
+};
+
+#endif

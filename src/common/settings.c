@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "common/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "common/principal.h"
+
+#define AT(member) offsetof(struct settings, member)
+
+static const char *const tls_modes[] = {"off", "verify", NULL};
+static const char *const log_targets[] = {"stderr", "syslog", NULL};
+static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+
+const struct conf_option settings_options[] = {
+    {"api", "prefix", CONF_TEXT, AT(api.prefix), .fallback = "",
+     .help = "Path before /api when the service does not sit at the root of its host, such as "
+             "/vsay."},
+    {"api", "acceptors", CONF_INT, AT(api.acceptors), 1, 64, .fallback = "4",
+     .help = "Threads that read requests; a few more than there are cores."},
+    {"api", "answerers", CONF_INT, AT(api.answerers), 1, 64, .fallback = "2",
+     .help = "Threads that ask the database, each with a connection of its own."},
+    {"api", "writers", CONF_INT, AT(api.writers), 1, 64, .fallback = "8",
+     .help = "Threads that write answers too large for a socket's buffer."},
+    {"api", "max_parked", CONF_INT, AT(api.max_parked), 1, 1000000, .fallback = "20000",
+     .help = "Requests that may wait at one time in one worker; further ones get 503."},
+    {"api", "deadline", CONF_SECONDS, AT(api.deadline), 1, 300, .fallback = "5s",
+     .help = "How long a request may wait for its query to start before it gets 503."},
+    {"api", "io_timeout", CONF_SECONDS, AT(api.io_timeout), 1, 300, .fallback = "5s",
+     .help = "How long the web server may stay silent in the middle of a request or a reply."},
+    {"api", "shutdown_after", CONF_SECONDS, AT(api.shutdown_after), 1, 300, .fallback = "10s",
+     .help = "How long a stopping worker may take to answer what it has accepted."},
+    {"api", "cors_origins", CONF_LIST, AT(api.cors_origins), .fallback = "",
+     .help = "Origins whose pages may call the API from a browser, such as "
+             "https://console.example.com."},
+
+    {"db", "host", CONF_LIST, AT(db.host), .fallback = "localhost",
+     .help = "Database servers, tried in turn: HOST, HOST:PORT, [IPV6]:PORT or the path of a UNIX "
+             "socket."},
+    {"db", "user", CONF_TEXT, AT(db.user), .fallback = "vsay", .help = "Database user."},
+    {"db", "password_file", CONF_TEXT, AT(db.password_file), .fallback = "",
+     .help = "File with the database password on its first line, not readable by others; empty for "
+             "none."},
+    {"db", "name", CONF_TEXT, AT(db.name), .fallback = "vsay", .help = "Name of the database."},
+    {"db", "connect_timeout", CONF_SECONDS, AT(db.connect_timeout), 1, 60, .fallback = "2s",
+     .help = "How long to wait for a connection to one server."},
+    {"db", "read_timeout", CONF_SECONDS, AT(db.read_timeout), 1, 600, .fallback = "10s",
+     .help = "How long one statement may take."},
+    {"db", "tls", CONF_CHOICE, AT(db.tls), .choices = tls_modes, .fallback = "off",
+     .help = "off, or verify: only connect over TLS to a server whose certificate is valid for its "
+             "host name."},
+    {"db", "tls_ca", CONF_TEXT, AT(db.tls_ca), .fallback = "",
+     .help = "File with the certificate authorities to trust for db.tls; empty for the system's."},
+
+    {"auth", "keys", CONF_LIST, AT(auth.keys), .fallback = "",
+     .help = "Keys that tokens are checked with: KID:ALGORITHM:FILE, ALGORITHM being HS256, RS256 "
+             "or ES256. The first that can sign is the one vsayctl token uses."},
+    {"auth", "default_role", CONF_CHOICE, AT(auth.default_role), .choices = role_names,
+     .fallback = "user", .help = "Role of a token that names none."},
+    {"auth", "issuer", CONF_TEXT, AT(auth.issuer), .fallback = "",
+     .help = "Required iss of a token; empty for any."},
+    {"auth", "audience", CONF_TEXT, AT(auth.audience), .fallback = "",
+     .help = "Required member of a token's aud; empty for any."},
+    {"auth", "leeway", CONF_SECONDS, AT(auth.leeway), 0, 300, .fallback = "30s",
+     .help = "How far the clocks of the token's issuer and of this host may differ."},
+
+    {"agents", "offline_after", CONF_SECONDS, AT(agents.offline_after), 5, 86400,
+     .fallback = "120s",
+     .help = "Age of its last heartbeat up to which a machine counts as online."},
+
+    {"log", "target", CONF_CHOICE, AT(log.target), .choices = log_targets, .fallback = "stderr",
+     .help = "stderr or syslog."},
+    {"log", "level", CONF_CHOICE, AT(log.level), .choices = log_levels, .fallback = "info",
+     .help = "Least important events to log: error, warning, info or debug (every request)."},
+};
+
+const size_t settings_options_count = sizeof settings_options / sizeof *settings_options;
+
+enum err settings_load(const char *program, const char *path, struct settings *out,
+                       struct error *e)
+{
+    memset(out, 0, sizeof *out);
+    if (!path)
+        path = getenv("VSAY_CONF");
+    if (!path || !*path)
+        path = SYSCONFDIR "/vsay/vsay.conf";
+    enum err err = conf_load(settings_options, settings_options_count, path, out, e);
+    if (!err)
+        log_open(program, out->log.target == 1, (enum log_level)out->log.level);
+    return err;
+}
+
+void settings_free(struct settings *settings)
+{
+    conf_free(settings_options, settings_options_count, settings);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* vsay.conf: the one table of options, and the struct that it fills. */
+#ifndef COMMON_SETTINGS_H
+#define COMMON_SETTINGS_H
+
+#include "base/conf.h"
+
+enum { TLS_OFF, TLS_VERIFY };
+
+struct settings {
+    struct {
+        char *prefix;
+        long acceptors, answerers, writers;
+        long max_parked;
+        long deadline, io_timeout, shutdown_after; /* s */
+        struct strlist cors_origins;
+    } api;
+    struct {
+        struct strlist host;
+        char *user, *password_file, *name;
+        long connect_timeout, read_timeout; /* s */
+        int tls;
+        char *tls_ca;
+    } db;
+    struct {
+        struct strlist keys;
+        int default_role; /* enum role */
+        char *issuer, *audience;
+        long leeway; /* s */
+    } auth;
+    struct {
+        long offline_after; /* s */
+    } agents;
+    struct {
+        int target; /* 0 stderr, 1 syslog */
+        int level;  /* enum log_level */
+    } log;
+};
+
+extern const struct conf_option settings_options[];
+extern const size_t settings_options_count;
+
+/* Loads `path`, or when NULL $VSAY_CONF, or the installed default. *out is zeroed first; the caller
+ * calls settings_free, on error too. Opens the log as configured. */
+enum err settings_load(const char *program, const char *path, struct settings *out,
+                       struct error *e);
+void settings_free(struct settings *settings);
+
+#endif

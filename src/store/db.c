@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/* Connecting, transactions, and what an error number means. */
+#include "config.h"
+#include "store/db_mysql.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <errmsg.h>
+#include <mysqld_error.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+
+enum { ATTEMPTS = 4, PASSWORD_MAX = 4096 };
+
+void db_library_init(void)
+{
+    mysql_library_init(0, NULL, NULL);
+}
+
+void db_library_end(void)
+{
+    mysql_library_end();
+}
+
+struct db *db_new(const struct settings *settings)
+{
+    struct db *db = xcalloc(1, sizeof *db);
+
+    mysql_thread_init();
+    db->settings = settings;
+    return db;
+}
+
+static void disconnect(struct db *db)
+{
+    for (int i = 0; i < STATEMENT_COUNT; i++) {
+        prepared_free(db->prepared[i]);
+        db->prepared[i] = NULL;
+    }
+    if (db->mysql)
+        mysql_close(db->mysql);
+    db->mysql = NULL;
+}
+
+void db_free(struct db *db)
+{
+    if (!db)
+        return;
+    disconnect(db);
+    free(db);
+    mysql_thread_end();
+}
+
+bool db_connected(const struct db *db)
+{
+    return db->mysql != NULL;
+}
+
+const char *db_host(const struct db *db)
+{
+    return db->settings->db.host.items[db->host];
+}
+
+const char *db_cipher(const struct db *db)
+{
+    return db->mysql ? mysql_get_ssl_cipher(db->mysql) : NULL;
+}
+
+/* --- errors ---------------------------------------------------------------------------------- */
+
+/* Server errors that have no name in every client library's headers. */
+enum {
+    SERVER_CONNECTION_KILLED = 1927, /* MariaDB */
+    SERVER_IDLE_DISCONNECT = 4031,   /* MySQL 8.0.24 */
+    SERVER_RECORD_CHANGED = 1020,    /* Galera, and snapshot isolation of MariaDB 11 */
+    SERVER_NODE_NOT_READY = 1047,    /* Galera: WSREP has not yet prepared node */
+    CLIENT_LOST_EXTENDED = 2055
+};
+
+static const struct {
+    unsigned number;
+    enum err err;
+} error_numbers[] = {
+    {CR_CONNECTION_ERROR, ERR_DB_AWAY},      {CR_CONN_HOST_ERROR, ERR_DB_AWAY},
+    {CR_UNKNOWN_HOST, ERR_DB_AWAY},          {CR_SERVER_GONE_ERROR, ERR_DB_AWAY},
+    {CR_SERVER_LOST, ERR_DB_AWAY},           {CLIENT_LOST_EXTENDED, ERR_DB_AWAY},
+    {ER_SERVER_SHUTDOWN, ERR_DB_AWAY},       {ER_CON_COUNT_ERROR, ERR_DB_AWAY},
+    {SERVER_CONNECTION_KILLED, ERR_DB_AWAY}, {SERVER_IDLE_DISCONNECT, ERR_DB_AWAY},
+    {SERVER_NODE_NOT_READY, ERR_DB_AWAY},    {ER_LOCK_DEADLOCK, ERR_DB_CONFLICT},
+    {ER_LOCK_WAIT_TIMEOUT, ERR_DB_CONFLICT}, {SERVER_RECORD_CHANGED, ERR_DB_CONFLICT},
+    {ER_NO_SUCH_TABLE, ERR_DB_SCHEMA},       {ER_BAD_FIELD_ERROR, ERR_DB_SCHEMA},
+};
+
+enum err db_error(unsigned number, const char *message, struct error *e)
+{
+    enum err err = ERR_DB;
+
+    for (size_t i = 0; i < sizeof error_numbers / sizeof *error_numbers; i++) {
+        if (error_numbers[i].number == number)
+            err = error_numbers[i].err;
+    }
+    return error_set(e, err, "database error %u: %s", number, message);
+}
+
+static enum err query(struct db *db, const char *sql, struct error *e)
+{
+    if (mysql_real_query(db->mysql, sql, strlen(sql)))
+        return db_error(mysql_errno(db->mysql), mysql_error(db->mysql), e);
+    return ERR_OK;
+}
+
+/* --- connecting ------------------------------------------------------------------------------ */
+
+struct address {
+    char *host; /* NULL for a UNIX socket */
+    char *socket;
+    unsigned port; /* 0: the default */
+};
+
+/* HOST, HOST:PORT, [IPV6]:PORT or /path/of/socket. */
+static enum err parse_address(const char *text, struct address *out, struct error *e)
+{
+    *out = (struct address){0};
+    if (*text == '/') {
+        out->socket = xstrdup(text);
+        return ERR_OK;
+    }
+
+    const char *host = text;
+    const char *end = *text == '[' ? strchr(text, ']') : strchr(text, ':');
+    if (*text == '[') {
+        if (!end)
+            return error_set(e, ERR_DB_AWAY, "db.host: no ] in %s", text);
+        host++;
+    }
+    out->host = end ? xstrndup(host, (size_t)(end - host)) : xstrdup(host);
+    const char *port = end ? end + (*end == ']') : "";
+    if (*port == ':') {
+        char *rest = NULL;
+        long number = strtol(port + 1, &rest, 10);
+        if (number < 1 || number > 65535 || *rest)
+            return error_set(e, ERR_DB_AWAY, "db.host: no port number in %s", text);
+        out->port = (unsigned)number;
+    } else if (*port) {
+        return error_set(e, ERR_DB_AWAY, "db.host: not HOST, HOST:PORT or a path: %s", text);
+    }
+    return ERR_OK;
+}
+
+static void set_timeouts(MYSQL *mysql, const struct settings *settings)
+{
+    unsigned connect = (unsigned)settings->db.connect_timeout;
+    unsigned read = (unsigned)settings->db.read_timeout;
+
+    mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connect);
+    mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &read);
+    mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &read);
+}
+
+/* Connector/C falls back to plain text unless the certificate is verified; Oracle's library has a
+ * mode for it. db_connect checks the outcome as well. */
+static void set_tls(MYSQL *mysql, const struct settings *settings)
+{
+    bool verify = settings->db.tls == TLS_VERIFY;
+
+    if (verify && *settings->db.tls_ca)
+        mysql_ssl_set(mysql, NULL, NULL, settings->db.tls_ca, NULL, NULL);
+#if HAVE_DECL_MYSQL_OPT_SSL_MODE
+    unsigned mode = verify ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_PREFERRED;
+    mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
+#else
+    my_bool on = verify;
+    mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
+    if (verify)
+        mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
+#endif
+}
+
+static enum err set_session(struct db *db, struct error *e)
+{
+    static const char *const statements_at_start[] = {
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "SET SESSION time_zone = '+00:00', "
+        "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 2",
+    };
+
+    for (size_t i = 0; i < sizeof statements_at_start / sizeof *statements_at_start; i++) {
+        enum err err = query(db, statements_at_start[i], e);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+static enum err connect_to(struct db *db, const char *host, const char *password, struct error *e)
+{
+    const struct settings *settings = db->settings;
+    struct address address;
+    enum err err = parse_address(host, &address, e);
+
+    if (err)
+        goto out;
+    db->mysql = mysql_init(NULL);
+    mysql_options(db->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    set_timeouts(db->mysql, settings);
+    set_tls(db->mysql, settings);
+    if (!mysql_real_connect(db->mysql, address.host, settings->db.user, password, settings->db.name,
+                            address.port, address.socket, 0)) {
+        error_set(e, ERR_DB_AWAY, "%s: %s", host, mysql_error(db->mysql));
+        err = ERR_DB_AWAY;
+    } else if (settings->db.tls == TLS_VERIFY && !mysql_get_ssl_cipher(db->mysql)) {
+        err = error_set(e, ERR_DB_AWAY, "%s: the server offers no TLS", host);
+    } else {
+        err = set_session(db, e);
+    }
+out:
+    if (err)
+        disconnect(db);
+    free(address.host);
+    free(address.socket);
+    return err;
+}
+
+static enum err read_password(const struct settings *settings, char **out, struct error *e)
+{
+    *out = NULL;
+    if (!*settings->db.password_file)
+        return ERR_OK;
+    size_t length = 0;
+    if (conf_read_secret(settings->db.password_file, PASSWORD_MAX, out, &length, e))
+        return ERR_DB_AWAY;
+    (*out)[strcspn(*out, "\r\n")] = '\0';
+    return ERR_OK;
+}
+
+enum err db_connect(struct db *db, struct error *e)
+{
+    if (db->mysql)
+        return ERR_OK;
+
+    const struct strlist *hosts = &db->settings->db.host;
+    char *password = NULL;
+    enum err err = read_password(db->settings, &password, e);
+
+    for (size_t tried = 0; !err && tried < hosts->count; tried++) {
+        err = connect_to(db, hosts->items[db->host], password, e);
+        if (!err)
+            break;
+        db->host = (db->host + 1) % hosts->count;
+        if (err == ERR_DB_AWAY && tried + 1 < hosts->count)
+            err = ERR_OK;
+    }
+    if (password)
+        explicit_bzero(password, strlen(password));
+    free(password);
+    return err;
+}
+
+/* --- running --------------------------------------------------------------------------------- */
+
+enum err db_script(struct db *db, const char *sql, struct error *e)
+{
+    mysql_set_server_option(db->mysql, MYSQL_OPTION_MULTI_STATEMENTS_ON);
+    enum err err = query(db, sql, e);
+    int more = 0;
+
+    while (!err && more == 0) {
+        MYSQL_RES *result = mysql_store_result(db->mysql);
+        if (result)
+            mysql_free_result(result);
+        more = mysql_next_result(db->mysql);
+        if (more > 0)
+            err = db_error(mysql_errno(db->mysql), mysql_error(db->mysql), e);
+    }
+    mysql_set_server_option(db->mysql, MYSQL_OPTION_MULTI_STATEMENTS_OFF);
+    return err;
+}
+
+static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *context,
+                         struct error *e)
+{
+    enum err err = db_connect(db, e);
+
+    if (!err && mode == DB_WRITE)
+        err = query(db, "START TRANSACTION", e);
+    if (!err)
+        err = body(db, context, e);
+    if (!err && mode == DB_WRITE)
+        err = query(db, "COMMIT", e);
+    if (err == ERR_DB_AWAY)
+        disconnect(db);
+    else if (err && mode == DB_WRITE && db->mysql && mysql_rollback(db->mysql))
+        disconnect(db);
+    return err;
+}
+
+enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, struct error *e)
+{
+    enum err err = ERR_OK;
+
+    for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        bool was_connected = db->mysql != NULL;
+        err = run_once(db, mode, body, context, e);
+        bool lost = err == ERR_DB_AWAY && was_connected;
+        if (err != ERR_DB_CONFLICT && !lost)
+            break;
+        log_event(LEVEL_INFO, "db_retry", "attempt=%d error=%s detail=\"%s\"", attempt,
+                  error_info(err)->name, e->detail);
+    }
+    return err;
+}

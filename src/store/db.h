@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* One database connection with its prepared statements. A `struct db` belongs to the thread that
+ * made it. */
+#ifndef STORE_DB_H
+#define STORE_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "common/settings.h"
+#include "store/statements.h"
+
+struct db;
+
+/* Once per process, before threads start and after they ended. */
+void db_library_init(void);
+void db_library_end(void);
+
+/* `settings` is borrowed for the life of the db. Does not connect. */
+struct db *db_new(const struct settings *settings);
+void db_free(struct db *db);
+
+/* Connects if there is no connection: each server in turn, from the one that worked last.
+ * ERR_DB_AWAY, also when the password file is unusable. */
+enum err db_connect(struct db *db, struct error *e);
+bool db_connected(const struct db *db);
+
+/* The server that db is or was last connected to, as in the configuration. */
+const char *db_host(const struct db *db);
+
+/* TLS cipher of the connection, or NULL. */
+const char *db_cipher(const struct db *db);
+
+/* Values of a statement's parameters; text is borrowed until the statement has run. */
+struct params {
+    struct {
+        enum { PARAM_NULL, PARAM_TEXT, PARAM_UINT } type;
+        const char *text;
+        uint64_t number;
+    } values[PARAM_COUNT];
+};
+
+/* The parameters of every scoped statement: tenant, user, liveness. `scope` is borrowed. */
+struct params params_for(const struct db *db, const struct scope *scope);
+
+void params_text(struct params *params, enum param param, const char *text); /* NULL is SQL NULL */
+void params_uint(struct params *params, enum param param, uint64_t number);
+
+/* One column of a row: text, or NULL for SQL NULL; borrowed until the row callback returns. */
+struct cell {
+    const char *text;
+    size_t length;
+};
+
+int64_t cell_int(const struct cell *cell);
+
+typedef void row_fn(void *context, const struct cell *cells);
+
+/* Runs a statement that returns rows, calling `row` for each. */
+enum err db_select(struct db *db, int statement, const struct params *params, row_fn *row,
+                   void *context, struct error *e);
+
+/* Runs a statement that changes rows; *affected receives how many. */
+enum err db_change(struct db *db, int statement, const struct params *params, uint64_t *affected,
+                   struct error *e);
+
+/* Runs several statements as text, each to its end: for migrations. */
+enum err db_script(struct db *db, const char *sql, struct error *e);
+
+/* `body` runs statements; it must be safe to repeat. */
+typedef enum err db_body(struct db *db, void *context, struct error *e);
+
+enum db_mode {
+    DB_READ, /* each statement for itself */
+    DB_WRITE /* one transaction */
+};
+
+/* Runs `body`, connecting first if need be. A conflict or a lost connection repeats it whole, a
+ * bounded number of times. */
+enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, struct error *e);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* Prepared statements: parameters in, rows out. */
+#include "config.h"
+#include "store/db_mysql.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+struct column {
+    char *buffer;
+    unsigned long capacity, length;
+    my_bool is_null;
+};
+
+struct prepared {
+    MYSQL_STMT *stmt;
+    size_t param_count;
+    enum param order[STATEMENT_PARAMS_MAX];
+    unsigned column_count;
+    struct column *columns;
+    MYSQL_BIND *binds; /* of the columns */
+    struct cell *cells;
+};
+
+struct params params_for(const struct db *db, const struct scope *scope)
+{
+    struct params params = {0};
+
+    params_text(&params, PARAM_TENANT, scope->tenant_id);
+    params_text(&params, PARAM_USER, scope->user_id);
+    params_uint(&params, PARAM_OFFLINE_AFTER, (uint64_t)db->settings->agents.offline_after);
+    return params;
+}
+
+void params_text(struct params *params, enum param param, const char *text)
+{
+    params->values[param].type = text ? PARAM_TEXT : PARAM_NULL;
+    params->values[param].text = text;
+}
+
+void params_uint(struct params *params, enum param param, uint64_t number)
+{
+    params->values[param].type = PARAM_UINT;
+    params->values[param].number = number;
+}
+
+int64_t cell_int(const struct cell *cell)
+{
+    return cell->text ? strtoll(cell->text, NULL, 10) : 0;
+}
+
+void prepared_free(struct prepared *prepared)
+{
+    if (!prepared)
+        return;
+    if (prepared->stmt)
+        mysql_stmt_close(prepared->stmt);
+    for (unsigned i = 0; i < prepared->column_count; i++)
+        free(prepared->columns[i].buffer);
+    free(prepared->columns);
+    free(prepared->binds);
+    free(prepared->cells);
+    free(prepared);
+}
+
+static enum err statement_error(MYSQL_STMT *stmt, struct error *e)
+{
+    return db_error(mysql_stmt_errno(stmt), mysql_stmt_error(stmt), e);
+}
+
+static enum err prepare(struct db *db, int statement, struct prepared **out, struct error *e)
+{
+    if ((*out = db->prepared[statement]))
+        return ERR_OK;
+
+    struct prepared *p = xcalloc(1, sizeof *p);
+    char *sql = NULL;
+    enum err err = ERR_OK;
+    my_bool measure = 1;
+
+    p->param_count = statement_translate(statements[statement], &sql, p->order);
+    if (!(p->stmt = mysql_stmt_init(db->mysql)))
+        err = db_error(mysql_errno(db->mysql), mysql_error(db->mysql), e);
+    else if (mysql_stmt_attr_set(p->stmt, STMT_ATTR_UPDATE_MAX_LENGTH, &measure) ||
+             mysql_stmt_prepare(p->stmt, sql, strlen(sql)))
+        err = statement_error(p->stmt, e);
+    free(sql);
+    if (err) {
+        prepared_free(p);
+        return err;
+    }
+    p->column_count = mysql_stmt_field_count(p->stmt);
+    p->columns = xcalloc(p->column_count, sizeof *p->columns);
+    p->binds = xcalloc(p->column_count, sizeof *p->binds);
+    p->cells = xcalloc(p->column_count, sizeof *p->cells);
+    *out = db->prepared[statement] = p;
+    return ERR_OK;
+}
+
+static void bind_param(MYSQL_BIND *bind, const struct params *params, enum param param)
+{
+    switch (params->values[param].type) {
+    case PARAM_NULL:
+        bind->buffer_type = MYSQL_TYPE_NULL;
+        break;
+    case PARAM_TEXT:
+        bind->buffer_type = MYSQL_TYPE_STRING;
+        bind->buffer = (void *)(uintptr_t)params->values[param].text;
+        bind->buffer_length = strlen(params->values[param].text);
+        break;
+    case PARAM_UINT:
+        bind->buffer_type = MYSQL_TYPE_LONGLONG;
+        bind->buffer = (void *)(uintptr_t)&params->values[param].number;
+        bind->is_unsigned = 1;
+        break;
+    }
+}
+
+static enum err execute(struct db *db, int statement, const struct params *params,
+                        struct prepared **out, struct error *e)
+{
+    enum err err = prepare(db, statement, out, e);
+    if (err)
+        return err;
+
+    struct prepared *p = *out;
+    MYSQL_BIND binds[STATEMENT_PARAMS_MAX];
+
+    memset(binds, 0, sizeof binds);
+    for (size_t i = 0; i < p->param_count; i++)
+        bind_param(&binds[i], params, p->order[i]);
+    if ((p->param_count && mysql_stmt_bind_param(p->stmt, binds)) || mysql_stmt_execute(p->stmt))
+        return statement_error(p->stmt, e);
+    return ERR_OK;
+}
+
+/* Makes every column's buffer as wide as the widest value of this result. */
+static enum err bind_columns(struct prepared *p, struct error *e)
+{
+    MYSQL_RES *meta = mysql_stmt_result_metadata(p->stmt);
+    if (!meta)
+        return statement_error(p->stmt, e);
+
+    for (unsigned i = 0; i < p->column_count; i++) {
+        struct column *column = &p->columns[i];
+        unsigned long width = mysql_fetch_field_direct(meta, i)->max_length + 1;
+        if (width > column->capacity)
+            column->buffer = xrealloc(column->buffer, column->capacity = width);
+        p->binds[i] = (MYSQL_BIND){.buffer_type = MYSQL_TYPE_STRING,
+                                   .buffer = column->buffer,
+                                   .buffer_length = column->capacity,
+                                   .length = &column->length,
+                                   .is_null = &column->is_null};
+    }
+    mysql_free_result(meta);
+    return mysql_stmt_bind_result(p->stmt, p->binds) ? statement_error(p->stmt, e) : ERR_OK;
+}
+
+static enum err fetch(struct prepared *p, row_fn *row, void *context, struct error *e)
+{
+    int status;
+
+    while ((status = mysql_stmt_fetch(p->stmt)) == 0) {
+        for (unsigned i = 0; i < p->column_count; i++) {
+            struct column *column = &p->columns[i];
+            if (!column->is_null)
+                column->buffer[column->length] = '\0';
+            p->cells[i] = (struct cell){column->is_null ? NULL : column->buffer, column->length};
+        }
+        row(context, p->cells);
+    }
+    if (status == MYSQL_DATA_TRUNCATED)
+        return error_set(e, ERR_DB, "a column was truncated");
+    return status == MYSQL_NO_DATA ? ERR_OK : statement_error(p->stmt, e);
+}
+
+enum err db_select(struct db *db, int statement, const struct params *params, row_fn *row,
+                   void *context, struct error *e)
+{
+    struct prepared *p = NULL;
+    enum err err = execute(db, statement, params, &p, e);
+    if (err)
+        return err;
+
+    if (mysql_stmt_store_result(p->stmt))
+        return statement_error(p->stmt, e);
+    if (!(err = bind_columns(p, e)))
+        err = fetch(p, row, context, e);
+    mysql_stmt_free_result(p->stmt);
+    return err;
+}
+
+enum err db_change(struct db *db, int statement, const struct params *params, uint64_t *affected,
+                   struct error *e)
+{
+    struct prepared *p = NULL;
+    enum err err = execute(db, statement, params, &p, e);
+
+    if (!err && affected)
+        *affected = mysql_stmt_affected_rows(p->stmt);
+    return err;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Which schema there is, and what time. */
+#ifndef STORE_SCHEMA_H
+#define STORE_SCHEMA_H
+
+#include "store/db.h"
+
+/* The newest migration that this program needs; a newer schema serves it too. */
+enum { SCHEMA_VERSION = 1 };
+
+/* The version of the database's schema, 0 for an empty database. */
+enum err schema_version(struct db *db, long *version, struct error *e);
+
+/* ERR_DB_SCHEMA when the schema is older than SCHEMA_VERSION. */
+enum err schema_check(struct db *db, struct error *e);
+
+/* The database's clock, Unix seconds. */
+enum err schema_clock(struct db *db, int64_t *now, struct error *e);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What a caller may see. Written as SQL once, in statements.c. */
+#ifndef STORE_SCOPE_H
+#define STORE_SCOPE_H
+
+#include "common/principal.h"
+
+enum scope_kind {
+    SCOPE_ALL,    /* super_admin: everything */
+    SCOPE_TENANT, /* company_admin: its tenant */
+    SCOPE_USER,   /* user: within its tenant, its own and what it has access to */
+    SCOPE_COUNT
+};
+
+struct scope {
+    enum scope_kind kind;
+    char tenant_id[IDENT_MAX + 1]; /* "" for SCOPE_ALL */
+    char user_id[IDENT_MAX + 1];   /* "" but for SCOPE_USER */
+};
+
+struct scope scope_of(const struct principal *who);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "store/statements.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+const char *const param_names[PARAM_COUNT] = {
+    [PARAM_TENANT] = "tenant",
+    [PARAM_USER] = "user",
+    [PARAM_OFFLINE_AFTER] = "offline_after",
+    [PARAM_SESSION] = "session",
+    [PARAM_AGENT] = "agent",
+    [PARAM_OF_USER] = "of_user",
+    [PARAM_SOURCE] = "source",
+    [PARAM_BEFORE_AT] = "before_at",
+    [PARAM_BEFORE_ID] = "before_id",
+    [PARAM_LIMIT] = "limit",
+    [PARAM_BY_USER] = "by_user",
+    [PARAM_BY_USERNAME] = "by_username",
+    [PARAM_AGENT_0] = "agent_0",
+    [PARAM_AGENT_0 + 1] = "agent_1",
+    [PARAM_AGENT_0 + 2] = "agent_2",
+    [PARAM_AGENT_0 + 3] = "agent_3",
+    [PARAM_AGENT_0 + 4] = "agent_4",
+    [PARAM_AGENT_0 + 5] = "agent_5",
+    [PARAM_AGENT_0 + 6] = "agent_6",
+    [PARAM_AGENT_0 + 7] = "agent_7",
+    [PARAM_AGENT_0 + 8] = "agent_8",
+    [PARAM_AGENT_0 + 9] = "agent_9",
+};
+
+/* --- the rules, each written once ------------------------------------------------------------ */
+
+/* The liveness rule. */
+#define ONLINE "m.last_heartbeat_at >= UTC_TIMESTAMP(3) - INTERVAL :offline_after SECOND"
+
+/* The scope rule for machines: each continues with AND or ORDER BY. */
+#define MACHINES_ALL "FROM machines m WHERE TRUE "
+#define MACHINES_TENANT "FROM machines m WHERE m.tenant_id = :tenant "
+#define MACHINES_USER                                                                              \
+    "FROM machine_access a "                                                                       \
+    "JOIN machines m ON m.agent_id = a.agent_id AND m.tenant_id = a.tenant_id "                    \
+    "WHERE a.tenant_id = :tenant AND a.user_id = :user "
+
+#define RFC3339(column) "DATE_FORMAT(" column ", '%Y-%m-%dT%H:%i:%sZ')"
+
+/* --- dashboard ------------------------------------------------------------------------------- */
+
+#define STATS(machines)                                                                            \
+    "SELECT (SELECT COUNT(*) " machines "), COUNT(*), CAST(COALESCE(SUM(m.cpu), 0) AS UNSIGNED), " \
+    "CAST(COALESCE(SUM(m.memory), 0) AS UNSIGNED), CAST(COALESCE(SUM(m.disk), 0) AS "              \
+    "UNSIGNED) " machines "AND " ONLINE
+
+#define RECENT_MACHINES(machines)                                                                  \
+    "SELECT m.agent_id, m.name, " ONLINE ", m.cpu, m.memory, " RFC3339(                            \
+        "m.last_heartbeat_at") " " machines "AND m.last_heartbeat_at IS NOT NULL ORDER BY "        \
+                                            "m.last_heartbeat_at DESC LIMIT 5"
+
+/* --- commands -------------------------------------------------------------------------------- */
+
+#define COMMANDS                                                                                   \
+    "SELECT c.id, c.command, COALESCE(m.name, c.agent_id), c.agent_id, c.username, "               \
+    "c.source, " RFC3339("c.executed_at") " FROM "
+#define NEWEST_COMMANDS "ORDER BY c.executed_at DESC, c.id DESC LIMIT 10"
+#define NEWEST_IDS(condition)                                                                      \
+    "(SELECT c.id FROM commands c WHERE " condition " " NEWEST_COMMANDS ")"
+#define OR_ON_MACHINE(agent) " UNION " NEWEST_IDS("c.agent_id = " agent)
+
+/* --- sessions -------------------------------------------------------------------------------- */
+
+#define ACTIVE_SESSIONS(sessions)                                                                  \
+    "SELECT s.id, s.session_id, s.agent_id, m.name, s.user_id, s.username, s.source, s.browser, "  \
+    "s.os, DATE_FORMAT(s.started_at, '%Y-%m-%dT%H:%i:%s.%f') AS started "                          \
+    "FROM " sessions " JOIN machines m ON m.agent_id = s.agent_id "                                \
+    "WHERE s.state = 'active' AND " ONLINE " "                                                     \
+    "AND s.started_at <= :before_at AND (s.started_at < :before_at OR s.id < :before_id) "         \
+    "AND (:agent IS NULL OR s.agent_id = :agent) AND (:source IS NULL OR s.source = :source) "     \
+    "AND (:of_user IS NULL OR s.user_id = :of_user) "
+#define NEWEST_SESSIONS "ORDER BY s.started_at DESC, s.id DESC LIMIT :limit"
+
+const char *const statements[STATEMENT_COUNT] = {
+    [STATEMENT_SCHEMA_VERSION] = "SELECT COALESCE(MAX(version), 0) FROM schema_migrations",
+    [STATEMENT_CLOCK] = "SELECT TIMESTAMPDIFF(SECOND, '1970-01-01', UTC_TIMESTAMP())",
+
+    [STATEMENT_STATS + SCOPE_ALL] = STATS(MACHINES_ALL),
+    [STATEMENT_STATS + SCOPE_TENANT] = STATS(MACHINES_TENANT),
+    [STATEMENT_STATS + SCOPE_USER] = STATS(MACHINES_USER),
+
+    [STATEMENT_RECENT_MACHINES + SCOPE_ALL] = RECENT_MACHINES(MACHINES_ALL),
+    [STATEMENT_RECENT_MACHINES + SCOPE_TENANT] = RECENT_MACHINES(MACHINES_TENANT),
+    [STATEMENT_RECENT_MACHINES + SCOPE_USER] = RECENT_MACHINES(MACHINES_USER),
+
+    [STATEMENT_ACTIVE_SESSIONS + SCOPE_ALL] = ACTIVE_SESSIONS("sessions s") NEWEST_SESSIONS,
+    [STATEMENT_ACTIVE_SESSIONS + SCOPE_TENANT] =
+        ACTIVE_SESSIONS("sessions s") "AND s.tenant_id = :tenant " NEWEST_SESSIONS,
+    [STATEMENT_ACTIVE_SESSIONS + SCOPE_USER] =
+        ACTIVE_SESSIONS("sessions s") "AND s.tenant_id = :tenant AND s.user_id = :user "
+                                      "UNION " ACTIVE_SESSIONS(
+                                          "machine_access a JOIN sessions s ON s.agent_id = "
+                                          "a.agent_id "
+                                          "AND s.tenant_id = a.tenant_id") "AND a.tenant_id = "
+                                                                           ":tenant AND a.user_id "
+                                                                           "= :user "
+                                                                           "ORDER BY started DESC, "
+                                                                           "id DESC LIMIT :limit",
+
+    [STATEMENT_RECENT_COMMANDS + SCOPE_ALL] =
+        COMMANDS "commands c LEFT JOIN machines m ON m.agent_id = c.agent_id " NEWEST_COMMANDS,
+    [STATEMENT_RECENT_COMMANDS + SCOPE_TENANT] =
+        COMMANDS "commands c LEFT JOIN machines m ON m.agent_id = c.agent_id "
+                 "WHERE c.tenant_id = :tenant " NEWEST_COMMANDS,
+
+    /* The newest ten commands of many machines are on the ten machines that were busy last: so
+     * ten short index ranges give them, however many machines and commands there are. */
+    [STATEMENT_BUSY_MACHINES] =
+        "SELECT m.agent_id " MACHINES_USER "AND m.last_command_at IS NOT NULL "
+        "ORDER BY m.last_command_at DESC LIMIT 10",
+    [STATEMENT_RECENT_COMMANDS + SCOPE_USER] = COMMANDS
+    "(" NEWEST_IDS("c.tenant_id = :tenant AND c.user_id = :user") OR_ON_MACHINE(":agent_0")
+        OR_ON_MACHINE(":agent_1") OR_ON_MACHINE(":agent_2") OR_ON_MACHINE(":agent_3")
+            OR_ON_MACHINE(":agent_4") OR_ON_MACHINE(":agent_5") OR_ON_MACHINE(":agent_6")
+                OR_ON_MACHINE(":agent_7") OR_ON_MACHINE(":agent_8") OR_ON_MACHINE(
+                    ":agent_9") ") newest JOIN commands c ON c.id = newest.id "
+                                "LEFT JOIN machines m ON m.agent_id = c.agent_id " NEWEST_COMMANDS,
+
+    /* The scope rule for one session, and who may close it. */
+    [STATEMENT_CLOSING_RIGHT + SCOPE_ALL] =
+        "SELECT s.agent_id, TRUE FROM sessions s WHERE s.session_id = :session",
+    [STATEMENT_CLOSING_RIGHT + SCOPE_TENANT] =
+        "SELECT s.agent_id, TRUE FROM sessions s "
+        "WHERE s.session_id = :session AND s.tenant_id = :tenant",
+    [STATEMENT_CLOSING_RIGHT + SCOPE_USER] =
+        "SELECT s.agent_id, s.user_id = :user OR COALESCE(a.relation = 'owner', FALSE) "
+        "FROM sessions s LEFT JOIN machine_access a "
+        "ON a.tenant_id = :tenant AND a.user_id = :user AND a.agent_id = s.agent_id "
+        "WHERE s.session_id = :session AND s.tenant_id = :tenant "
+        "AND (s.user_id = :user OR a.user_id IS NOT NULL)",
+    [STATEMENT_CLOSE_SESSION] =
+        "UPDATE sessions SET state = 'closing' WHERE session_id = :session AND state = 'active'",
+    [STATEMENT_ADD_SIGNAL] =
+        "INSERT INTO signals "
+        "(session_id, agent_id, requested_by, requested_by_username, requested_at) "
+        "VALUES (:session, :agent, :by_user, :by_username, UTC_TIMESTAMP(3))",
+};
+
+static size_t name_length(const char *name)
+{
+    size_t n = 0;
+    while (islower((unsigned char)name[n]) || isdigit((unsigned char)name[n]) || name[n] == '_')
+        n++;
+    return n;
+}
+
+static enum param param_by_name(const char *name, size_t length)
+{
+    for (int i = 0; i < PARAM_COUNT; i++) {
+        if (strlen(param_names[i]) == length && memcmp(param_names[i], name, length) == 0)
+            return (enum param)i;
+    }
+    abort(); /* a statement names an unknown parameter */
+}
+
+size_t statement_translate(const char *named, char **sql, enum param order[STATEMENT_PARAMS_MAX])
+{
+    size_t count = 0;
+    bool quoted = false;
+    char *out = *sql = xcalloc(1, strlen(named) + 1);
+
+    for (const char *p = named; *p; p++) {
+        quoted ^= *p == '\'';
+        if (quoted || *p != ':') {
+            *out++ = *p;
+            continue;
+        }
+        size_t length = name_length(p + 1);
+        assert(count < STATEMENT_PARAMS_MAX);
+        order[count++] = param_by_name(p + 1, length);
+        *out++ = '?';
+        p += length;
+    }
+    return count;
+}

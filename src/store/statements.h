@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Every SQL statement, with named parameters. */
+#ifndef STORE_STATEMENTS_H
+#define STORE_STATEMENTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/scope.h"
+
+/* `:name` in a statement is the parameter of that name. */
+enum param {
+    PARAM_TENANT,
+    PARAM_USER,
+    PARAM_OFFLINE_AFTER, /* s */
+    PARAM_SESSION,
+    PARAM_AGENT,
+    PARAM_OF_USER,
+    PARAM_SOURCE,
+    PARAM_BEFORE_AT,
+    PARAM_BEFORE_ID,
+    PARAM_LIMIT,
+    PARAM_BY_USER,
+    PARAM_BY_USERNAME,
+    PARAM_AGENT_0, /* ... PARAM_AGENT_0 + 9 */
+    PARAM_COUNT = PARAM_AGENT_0 + 10
+};
+
+extern const char *const param_names[PARAM_COUNT];
+
+/* A scoped statement is three, in the order of enum scope_kind: add the kind to its name. */
+enum statement {
+    STATEMENT_SCHEMA_VERSION,
+    STATEMENT_CLOCK,
+    STATEMENT_STATS,
+    STATEMENT_RECENT_MACHINES = STATEMENT_STATS + SCOPE_COUNT,
+    STATEMENT_ACTIVE_SESSIONS = STATEMENT_RECENT_MACHINES + SCOPE_COUNT,
+    STATEMENT_RECENT_COMMANDS = STATEMENT_ACTIVE_SESSIONS + SCOPE_COUNT,
+    STATEMENT_BUSY_MACHINES = STATEMENT_RECENT_COMMANDS + SCOPE_COUNT,
+    STATEMENT_CLOSING_RIGHT,
+    STATEMENT_CLOSE_SESSION = STATEMENT_CLOSING_RIGHT + SCOPE_COUNT,
+    STATEMENT_ADD_SIGNAL,
+    STATEMENT_COUNT
+};
+
+extern const char *const statements[STATEMENT_COUNT];
+
+enum { STATEMENT_PARAMS_MAX = 32 }; /* placeholders in one statement */
+
+/* Translates named parameters to `?` for the wire. order[] receives the parameter of each
+ * placeholder; returns how many there are. The caller frees *sql. */
+size_t statement_translate(const char *named, char **sql, enum param order[STATEMENT_PARAMS_MAX]);
+
+#endif
