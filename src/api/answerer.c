@@ -69,8 +69,7 @@ static void answer_until_down(struct answerers *answerers, struct db *db)
     struct round *round = NULL;
     enum err err = ERR_OK;
 
-    while (db_connected(db) && err != ERR_DB_SCHEMA &&
-           (round = board_take(answerers->app->board)))
+    while (db_connected(db) && err != ERR_DB_SCHEMA && (round = board_take(answerers->app->board)))
         err = answer_round(answerers, db, round);
     go_down(answerers, err);
 }

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "api/token_cache.h"
 #include "base/xalloc.h"
 #include "common/keyring.h"
 #include "common/token.h"
@@ -16,6 +17,7 @@ struct auth {
     const struct settings *settings;
     pthread_rwlock_t lock;
     struct keyring *ring;
+    struct token_cache *cache; /* of tokens that a key of the ring has verified */
 };
 
 enum err auth_new(const struct settings *settings, struct auth **out, struct error *e)
@@ -29,6 +31,7 @@ enum err auth_new(const struct settings *settings, struct auth **out, struct err
     *out = xcalloc(1, sizeof **out);
     (*out)->settings = settings;
     (*out)->ring = ring;
+    (*out)->cache = token_cache_new();
     pthread_rwlock_init(&(*out)->lock, NULL);
     return ERR_OK;
 }
@@ -38,6 +41,7 @@ void auth_free(struct auth *auth)
     if (!auth)
         return;
     keyring_free(auth->ring);
+    token_cache_free(auth->cache);
     pthread_rwlock_destroy(&auth->lock);
     free(auth);
 }
@@ -52,6 +56,7 @@ enum err auth_reload(struct auth *auth, struct error *e)
     pthread_rwlock_wrlock(&auth->lock);
     struct keyring *old = auth->ring;
     auth->ring = ring;
+    token_cache_clear(auth->cache);
     pthread_rwlock_unlock(&auth->lock);
     keyring_free(old);
     return ERR_OK;
@@ -81,12 +86,17 @@ enum err auth_check(struct auth *auth, const struct request *request, struct pri
                     struct error *e)
 {
     const char *token = NULL;
+    int64_t now = time(NULL);
     enum err err = bearer_token(request->authorization, &token, e);
 
     if (err)
         return err;
     pthread_rwlock_rdlock(&auth->lock);
-    err = token_verify(auth->settings, auth->ring, token, time(NULL), out, e);
+    if (!token_cache_get(auth->cache, token, now, out)) {
+        err = token_verify(auth->settings, auth->ring, token, now, out, e);
+        if (!err)
+            token_cache_put(auth->cache, token, out);
+    }
     pthread_rwlock_unlock(&auth->lock);
     return err;
 }

@@ -46,8 +46,8 @@ bool conf_parse_seconds(const char *text, long *out);
 /* Reads a whole regular file of 1 to `max` bytes; *open_to_all tells whether users apart from its
  * owner and group may use it. ERR_CONFIG with the reason otherwise. The caller frees *out; *length
  * excludes the added NUL. */
-enum err conf_read_file(const char *path, size_t max, char **out, size_t *length,
-                        bool *open_to_all, struct error *e);
+enum err conf_read_file(const char *path, size_t max, char **out, size_t *length, bool *open_to_all,
+                        struct error *e);
 
 /* The same for a secret: refuses a file that is open to all. */
 enum err conf_read_secret(const char *path, size_t max, char **out, size_t *length,

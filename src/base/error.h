@@ -5,24 +5,24 @@
 
 enum err {
     ERR_OK = 0,
-    ERR_REQUEST,      /* malformed request */
-    ERR_CREDENTIALS,  /* more than one credential (RFC 6750 section 3.1, invalid_request) */
-    ERR_NO_TOKEN,     /* no bearer token at all */
-    ERR_TOKEN,        /* a token that is not valid (invalid_token) */
-    ERR_FORBIDDEN,    /* valid token, not enough rights (insufficient_scope) */
+    ERR_REQUEST,     /* malformed request */
+    ERR_CREDENTIALS, /* more than one credential (RFC 6750 section 3.1, invalid_request) */
+    ERR_NO_TOKEN,    /* no bearer token at all */
+    ERR_TOKEN,       /* a token that is not valid (invalid_token) */
+    ERR_FORBIDDEN,   /* valid token, not enough rights (insufficient_scope) */
     ERR_NOT_FOUND,
     ERR_METHOD,
     ERR_TOO_LARGE,
     ERR_INTERNAL,
-    ERR_DB,           /* the database refused a statement */
-    ERR_DB_CONFLICT,  /* deadlock, lock wait, certification: the transaction may be repeated */
-    ERR_DB_AWAY,      /* no connection */
-    ERR_DB_SCHEMA,    /* connected, but migrations are missing */
-    ERR_BUSY,         /* too many requests parked */
-    ERR_DEADLINE,     /* parked for too long */
-    ERR_STOPPING,     /* this worker shuts down */
-    ERR_CONFIG,       /* wrong configuration; the program does not start */
-    ERR_IO,           /* file or socket trouble */
+    ERR_DB,          /* the database refused a statement */
+    ERR_DB_CONFLICT, /* deadlock, lock wait, certification: the transaction may be repeated */
+    ERR_DB_AWAY,     /* no connection */
+    ERR_DB_SCHEMA,   /* connected, but migrations are missing */
+    ERR_BUSY,        /* too many requests parked */
+    ERR_DEADLINE,    /* parked for too long */
+    ERR_STOPPING,    /* this worker shuts down */
+    ERR_CONFIG,      /* wrong configuration; the program does not start */
+    ERR_IO,          /* file or socket trouble */
     ERR_COUNT
 };
 

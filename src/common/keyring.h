@@ -19,7 +19,7 @@ struct key {
     enum algorithm algorithm;
     unsigned char *data; /* secret, or PEM */
     size_t length;
-    bool can_sign; /* a secret or a private key */
+    bool can_sign;    /* a secret or a private key */
     char *verify_pem; /* RS256, ES256: the public half; NULL for HS256 */
 };
 
@@ -30,9 +30,9 @@ struct keyring {
 
 /* Loads `KID:ALGORITHM:FILE` specifications. Refuses (ERR_CONFIG, with the reason): no key, a kid
  * given twice, a file that is missing, empty or readable by others (a file with only a public key
- * may be readable), an HS256 secret under 32 bytes (RFC 7518 section 3.2), an RSA key under 2048 bits
- * (section 3.3), an EC key not on P-256 (section 3.4). A line end that closes an HS256 file is not part of the
- * secret. The caller calls keyring_free. */
+ * may be readable), an HS256 secret under 32 bytes (RFC 7518 section 3.2), an RSA key under 2048
+ * bits (section 3.3), an EC key not on P-256 (section 3.4). A line end that closes an HS256 file is
+ * not part of the secret. The caller calls keyring_free. */
 enum err keyring_load(const struct strlist *specs, struct keyring **out, struct error *e);
 void keyring_free(struct keyring *ring);
 

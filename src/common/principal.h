@@ -4,6 +4,7 @@
 #define COMMON_PRINCIPAL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/ident.h"
 
@@ -22,6 +23,7 @@ struct principal {
     char user_id[IDENT_MAX + 1];
     char tenant_id[IDENT_MAX + 1];
     char username[USERNAME_MAX + 1];
+    int64_t valid_until; /* Unix seconds: when its token is refused, leeway included */
 };
 
 #endif

@@ -78,8 +78,7 @@ const struct conf_option settings_options[] = {
 
 const size_t settings_options_count = sizeof settings_options / sizeof *settings_options;
 
-enum err settings_load(const char *program, const char *path, struct settings *out,
-                       struct error *e)
+enum err settings_load(const char *program, const char *path, struct settings *out, struct error *e)
 {
     memset(out, 0, sizeof *out);
     if (!path)

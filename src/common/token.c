@@ -191,12 +191,15 @@ static enum err check_signature(const struct keyring *ring, const char *token,
         if (verified_by(key, token))
             return ERR_OK;
     }
-    return error_set(e, ERR_TOKEN, tried ? "wrong signature" : "no key of that kid and algorithm");
+    return error_set(e, ERR_TOKEN,
+                     tried ? "signature, typ or JSON refused by libjwt"
+                           : "no key of that kid and algorithm");
 }
 
 /* --- claims -------------------------------------------------------------- */
 
-static enum err check_times(struct json_object *claims, int64_t now, long leeway, struct error *e)
+static enum err check_times(struct json_object *claims, int64_t now, long leeway,
+                            int64_t *valid_until, struct error *e)
 {
     int64_t expires = 0, not_before = now, issued = now;
 
@@ -209,6 +212,7 @@ static enum err check_times(struct json_object *claims, int64_t now, long leeway
         return error_set(e, ERR_TOKEN, "expired");
     if (not_before > now + leeway)
         return error_set(e, ERR_TOKEN, "not valid yet");
+    *valid_until = expires + leeway;
     return ERR_OK;
 }
 
@@ -240,42 +244,11 @@ static enum err check_origin(const struct settings *settings, struct json_object
     return ERR_OK;
 }
 
-/* Decodes one UTF-8 sequence (RFC 3629 section 4); NULL when it is not one. */
-static const unsigned char *next_char(const unsigned char *c, uint32_t *out)
-{
-    static const struct {
-        unsigned char mask, lead;
-        int more;
-        uint32_t smallest;
-    } forms[] = {{0x80, 0x00, 0, 0},
-                 {0xe0, 0xc0, 1, 0x80},
-                 {0xf0, 0xe0, 2, 0x800},
-                 {0xf8, 0xf0, 3, 0x10000}};
-
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if ((*c & forms[i].mask) != forms[i].lead)
-            continue;
-        uint32_t point = *c++ & (unsigned char)~forms[i].mask;
-        for (int more = forms[i].more; more > 0; more--, c++) {
-            if ((*c & 0xc0) != 0x80)
-                return NULL;
-            point = point << 6 | (*c & 0x3fU);
-        }
-        bool surrogate = point >= 0xd800 && point <= 0xdfff;
-        *out = point;
-        return point < forms[i].smallest || point > 0x10ffff || surrogate ? NULL : c;
-    }
-    return NULL;
-}
-
+/* Without C0, DEL and C1 characters. That it is UTF-8 libjwt's JSON parser has seen to. */
 static bool is_plain_text(const char *text)
 {
-    const unsigned char *c = (const unsigned char *)text;
-    uint32_t point;
-
-    while (*c) {
-        c = next_char(c, &point);
-        if (!c || point < 0x20 || (point >= 0x7f && point < 0xa0))
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c < 0x20 || *c == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0))
             return false;
     }
     return true;
@@ -333,7 +306,7 @@ enum err token_verify(const struct settings *settings, const struct keyring *rin
     if (!header || !claims)
         error_set(e, ERR_TOKEN, "header or payload is not a JSON object");
     else if (!check_signature(ring, token, header, e) &&
-             !check_times(claims, now, settings->auth.leeway, e) &&
+             !check_times(claims, now, settings->auth.leeway, &out->valid_until, e) &&
              !check_origin(settings, claims, e))
         err = get_principal(settings, claims, out, e);
     json_object_put(claims);

@@ -312,3 +312,25 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
     }
     return err;
 }
+
+enum err db_text(struct db *db, const char *sql, row_fn *row, void *context, struct error *e)
+{
+    enum err err = query(db, sql, e);
+    if (err)
+        return err;
+
+    MYSQL_RES *result = mysql_store_result(db->mysql);
+    if (!result)
+        return db_error(mysql_errno(db->mysql), mysql_error(db->mysql), e);
+    unsigned count = mysql_num_fields(result);
+    struct cell *cells = xcalloc(count, sizeof *cells);
+    for (MYSQL_ROW values; (values = mysql_fetch_row(result));) {
+        const unsigned long *lengths = mysql_fetch_lengths(result);
+        for (unsigned i = 0; i < count; i++)
+            cells[i] = (struct cell){values[i], lengths[i]};
+        row(context, cells);
+    }
+    free(cells);
+    mysql_free_result(result);
+    return ERR_OK;
+}

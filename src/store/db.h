@@ -69,6 +69,10 @@ enum err db_change(struct db *db, int statement, const struct params *params, ui
 /* Runs several statements as text, each to its end: for migrations. */
 enum err db_script(struct db *db, const char *sql, struct error *e);
 
+/* Runs one SELECT as text: for tables that no prepared statement may name, as a migration makes
+ * them. */
+enum err db_text(struct db *db, const char *sql, row_fn *row, void *context, struct error *e);
+
 /* `body` runs statements; it must be safe to repeat. */
 typedef enum err db_body(struct db *db, void *context, struct error *e);
 

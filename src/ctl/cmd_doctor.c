@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "ctl/ctl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/keyring.h"
+#include "store/schema.h"
+
+enum { CLOCK_TOLERANCE = 2 }; /* s */
+
+struct doctor {
+    const char *config;
+    struct settings settings;
+    struct db *db;
+    char note[200]; /* what a check that is ok has to say */
+};
+
+static enum err check_configuration(struct doctor *doctor, struct error *e)
+{
+    return settings_load("vsayctl", doctor->config, &doctor->settings, e);
+}
+
+static enum err check_keys(struct doctor *doctor, struct error *e)
+{
+    struct keyring *ring;
+    enum err err = keyring_load(&doctor->settings.auth.keys, &ring, e);
+
+    if (!err)
+        snprintf(doctor->note, sizeof doctor->note, ": %zu, the first is %s (%s)", ring->count,
+                 ring->keys[0].kid, algorithm_names[ring->keys[0].algorithm]);
+    keyring_free(ring);
+    return err;
+}
+
+static enum err check_database(struct doctor *doctor, struct error *e)
+{
+    doctor->db = db_new(&doctor->settings);
+    enum err err = db_connect(doctor->db, e);
+    if (err)
+        return err;
+    const char *cipher = db_cipher(doctor->db);
+    snprintf(doctor->note, sizeof doctor->note, ": %s as %s, %s%s", db_host(doctor->db),
+             doctor->settings.db.user, cipher ? "TLS with " : "without TLS", cipher ? cipher : "");
+    return ERR_OK;
+}
+
+static enum err check_schema(struct doctor *doctor, struct error *e)
+{
+    long version;
+    enum err err = schema_check(doctor->db, e);
+
+    if (!err)
+        err = schema_version(doctor->db, &version, e);
+    if (!err)
+        snprintf(doctor->note, sizeof doctor->note, ": version %ld", version);
+    return err;
+}
+
+static enum err check_clock(struct doctor *doctor, struct error *e)
+{
+    int64_t now = 0;
+    enum err err = schema_clock(doctor->db, &now, e);
+    long ahead = (long)(now - time(NULL));
+
+    if (!err && labs(ahead) > CLOCK_TOLERANCE)
+        err = error_set(e, ERR_CONFIG, "the database's clock is %ld s %s this host's", labs(ahead),
+                        ahead > 0 ? "ahead of" : "behind");
+    return err;
+}
+
+enum { CONFIGURATION, KEYS, DATABASE, SCHEMA, CLOCK, CHECKS };
+
+static const struct {
+    const char *name;
+    int needs; /* the check without which this one cannot run; itself: none */
+    enum err (*run)(struct doctor *doctor, struct error *e);
+    const char *advice;
+} checks[CHECKS] = {
+    [CONFIGURATION] = {"configuration", CONFIGURATION, check_configuration,
+                       "Correct it; vsay.conf(5) explains every key."},
+    [KEYS] = {"keys", CONFIGURATION, check_keys,
+              "Correct auth.keys or the file; openssl rand -hex 32 makes an HS256 secret."},
+    [DATABASE] = {"database", CONFIGURATION, check_database,
+                  "See that the server runs and that grants.sql was applied; check db.host, "
+                  "db.user, db.password_file, db.name and db.tls."},
+    [SCHEMA] = {"schema", DATABASE, check_schema,
+                "Run vsayctl migrate as a database user that may create tables, then grants.sql."},
+    [CLOCK] = {"clock", DATABASE, check_clock, "Keep the clocks of both hosts right with NTP."},
+};
+
+static bool check(int which, struct doctor *doctor)
+{
+    struct error e = {0};
+
+    doctor->note[0] = '\0';
+    if (checks[which].run(doctor, &e)) {
+        printf("FAIL  %s: %s\n      %s\n", checks[which].name, e.detail, checks[which].advice);
+        return false;
+    }
+    printf("ok    %s%s\n", checks[which].name, doctor->note);
+    return true;
+}
+
+static enum err run(const char *config, const char *const *values, struct error *e)
+{
+    struct doctor doctor = {.config = config};
+    bool ok[CHECKS] = {0};
+    int failed = 0;
+
+    (void)values;
+    for (int i = 0; i < CHECKS; i++) {
+        int needs = checks[i].needs;
+        if (needs != i && !ok[needs]) {
+            printf("skip  %s: needs the %s\n", checks[i].name, checks[needs].name);
+            continue;
+        }
+        ok[i] = check(i, &doctor);
+        failed += !ok[i];
+    }
+    db_free(doctor.db);
+    settings_free(&doctor.settings);
+    return failed ? error_set(e, ERR_CONFIG, "%d of %d checks failed", failed, CHECKS) : ERR_OK;
+}
+
+const struct command cmd_doctor = {
+    .name = "doctor",
+    .summary = "Check configuration, keys, database, schema and clock.",
+    .run = run,
+};

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "ctl/ctl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/token.h"
+
+enum { USER_ID, USERNAME, ROLE, TENANT, TTL };
+
+static enum err copy_ident(const char *option, const char *text, char out[IDENT_MAX + 1],
+                           struct error *e)
+{
+    if (!ident_valid(text, strlen(text)))
+        return error_set(
+            e, ERR_REQUEST,
+            "%s: '%.80s' is not an identifier, which is 1 to 64 of A-Z a-z 0-9 _ . : -", option,
+            text);
+    strcpy(out, text);
+    return ERR_OK;
+}
+
+static enum err parse_principal(const char *const *values, struct principal *who, struct error *e)
+{
+    if (!values[USER_ID])
+        return error_set(e, ERR_REQUEST, "--user-id is missing; see vsayctl token --help");
+    enum err err = copy_ident("--user-id", values[USER_ID], who->user_id, e);
+    if (!err)
+        err = copy_ident("--tenant", values[TENANT], who->tenant_id, e);
+    if (err)
+        return err;
+    if (!role_from_name(values[ROLE], &who->role))
+        return error_set(e, ERR_REQUEST,
+                         "--role: '%.80s' is not user, company_admin or super_admin", values[ROLE]);
+    const char *username = values[USERNAME] ? values[USERNAME] : values[USER_ID];
+    if (strlen(username) > USERNAME_MAX)
+        return error_set(e, ERR_REQUEST, "--username: longer than %d bytes", USERNAME_MAX);
+    strcpy(who->username, username);
+    return ERR_OK;
+}
+
+static enum err run(const char *config, const char *const *values, struct error *e)
+{
+    struct settings settings = {0};
+    struct keyring *ring = NULL;
+    struct principal who = {0};
+    char *token = NULL;
+    long ttl = 0;
+    enum err err = parse_principal(values, &who, e);
+
+    if (!err && !conf_parse_seconds(values[TTL], &ttl))
+        err = error_set(e, ERR_REQUEST, "--ttl: '%.80s' is not a time such as 90s, 15m, 1h or 30d",
+                        values[TTL]);
+    if (!err)
+        err = settings_load("vsayctl", config, &settings, e);
+    if (!err)
+        err = keyring_load(&settings.auth.keys, &ring, e);
+    if (!err)
+        err = token_mint(&settings, ring, &who, time(NULL), ttl, &token, e);
+    if (!err)
+        puts(token);
+    free(token);
+    keyring_free(ring);
+    settings_free(&settings);
+    return err;
+}
+
+const struct command cmd_token = {
+    .name = "token",
+    .summary = "Print a new bearer token, signed with the first key that can sign.",
+    .options =
+        {
+            [USER_ID] = {"user-id", "ID", NULL, "user; must be given"},
+            [USERNAME] = {"username", "NAME", NULL, "name to show (default: the user id)"},
+            [ROLE] = {"role", "ROLE", "user", "user, company_admin or super_admin"},
+            [TENANT] = {"tenant", "ID", "default", "tenant of the user"},
+            [TTL] = {"ttl", "TIME", "1h", "how long it is valid, such as 90s, 15m, 1h or 30d"},
+        },
+    .run = run,
+};

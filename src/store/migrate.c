@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "store/migrate.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+#include "common/ident.h"
+
+enum { LEASE = 30, RENEW_EVERY = 10, WAIT_MAX = 1800 }; /* s */
+enum { SQL_MAX = 1 << 20, HOLDER_MAX = 128, NUMBER_LENGTH = 4 };
+
+/* --- running SQL text ------------------------------------------------------------------------ */
+
+struct text {
+    const char *sql;
+    row_fn *row; /* NULL: run as a script */
+    void *context;
+};
+
+static enum err run_text(struct db *db, void *context, struct error *e)
+{
+    const struct text *text = context;
+
+    return text->row ? db_text(db, text->sql, text->row, text->context, e)
+                     : db_script(db, text->sql, e);
+}
+
+static enum err run_script(struct db *db, const char *sql, struct error *e)
+{
+    struct text text = {.sql = sql};
+
+    return db_run(db, DB_READ, run_text, &text, e);
+}
+
+static enum err run_select(struct db *db, const char *sql, row_fn *row, void *context,
+                           struct error *e)
+{
+    struct text text = {sql, row, context};
+
+    return db_run(db, DB_READ, run_text, &text, e);
+}
+
+/* --- the lease: who migrates ------------------------------------------------------------------ */
+
+struct lease {
+    char self[HOLDER_MAX], holder[HOLDER_MAX];
+    const struct settings *settings;
+    pthread_t keeper;
+    sem_t over;
+};
+
+/* Host, process and a random part: containers may share the other two. */
+static void name_self(char self[HOLDER_MAX])
+{
+    char host[64] = "";
+    unsigned salt = 0;
+    ssize_t got = getrandom(&salt, sizeof salt, 0);
+
+    (void)got;
+    gethostname(host, sizeof host - 1);
+    for (char *c = host; *c; c++) {
+        if (!ident_valid(c, 1))
+            *c = '-';
+    }
+    snprintf(self, HOLDER_MAX, "%s:%ld:%08x", host, (long)getpid(), salt);
+}
+
+static void holder_row(void *context, const struct cell *cells)
+{
+    struct lease *lease = context;
+
+    snprintf(lease->holder, sizeof lease->holder, "%s", cells[0].text);
+}
+
+/* Takes the lease if it is free, or makes it last longer; then lease->holder is lease->self. */
+static enum err claim(struct db *db, struct lease *lease, struct error *e)
+{
+    char *sql = xasprintf("UPDATE migration_lock SET holder = '%s', "
+                          "lease_until = UTC_TIMESTAMP() + INTERVAL %d SECOND "
+                          "WHERE id = 1 AND (lease_until <= UTC_TIMESTAMP() OR holder = '%s')",
+                          lease->self, LEASE, lease->self);
+    enum err err = run_script(db, sql, e);
+
+    free(sql);
+    return err ? err
+               : run_select(db, "SELECT holder FROM migration_lock WHERE id = 1", holder_row, lease,
+                            e);
+}
+
+static enum err wait_for_claim(struct db *db, struct lease *lease, migrate_fn *tell,
+                               struct error *e)
+{
+    char told[HOLDER_MAX] = "";
+
+    for (int waited = 0; waited < WAIT_MAX; waited++) {
+        enum err err = claim(db, lease, e);
+        if (err || strcmp(lease->holder, lease->self) == 0)
+            return err;
+        if (strcmp(told, lease->holder) != 0)
+            tell(MIGRATE_WAITING, strcpy(told, lease->holder));
+        sleep(1);
+    }
+    return error_set(e, ERR_DEADLINE, "%s is still migrating after %d minutes", lease->holder,
+                     WAIT_MAX / 60);
+}
+
+/* A thread of its own, since one statement of a migration may take longer than the lease. */
+static void *keep(void *context)
+{
+    struct lease *lease = context;
+    struct db *db = db_new(lease->settings);
+    struct error ignored = {0}; /* the next round tries again */
+    struct timespec next;
+
+    clock_gettime(CLOCK_REALTIME, &next);
+    next.tv_sec += RENEW_EVERY;
+    while (sem_timedwait(&lease->over, &next) != 0) {
+        if (errno != ETIMEDOUT)
+            continue;
+        claim(db, lease, &ignored);
+        next.tv_sec += RENEW_EVERY;
+    }
+    db_free(db);
+    return NULL;
+}
+
+static enum err acquire(struct db *db, struct lease *lease, migrate_fn *tell, struct error *e)
+{
+    static const char create[] =
+        "CREATE TABLE IF NOT EXISTS migration_lock ("
+        "id TINYINT UNSIGNED NOT NULL PRIMARY KEY, holder VARCHAR(128) NOT NULL, "
+        "lease_until DATETIME NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;"
+        "INSERT IGNORE INTO migration_lock VALUES (1, '', UTC_TIMESTAMP())";
+    enum err err = run_script(db, create, e);
+
+    name_self(lease->self);
+    if (!err)
+        err = wait_for_claim(db, lease, tell, e);
+    if (err)
+        return err;
+    sem_init(&lease->over, 0, 0);
+    if (pthread_create(&lease->keeper, NULL, keep, lease))
+        return error_set(e, ERR_INTERNAL, "cannot start a thread");
+    return ERR_OK;
+}
+
+static void release(struct db *db, struct lease *lease)
+{
+    char *sql = xasprintf("UPDATE migration_lock SET lease_until = UTC_TIMESTAMP() "
+                          "WHERE id = 1 AND holder = '%s'",
+                          lease->self);
+    struct error ignored = {0}; /* the lease runs out by itself too */
+
+    sem_post(&lease->over);
+    pthread_join(lease->keeper, NULL);
+    sem_destroy(&lease->over);
+    run_script(db, sql, &ignored);
+    free(sql);
+}
+
+/* --- the files ------------------------------------------------------------------------------- */
+
+static int is_migration(const struct dirent *entry)
+{
+    const char *name = entry->d_name;
+    size_t length = strlen(name), digits = 0;
+
+    while (isdigit((unsigned char)name[digits]))
+        digits++;
+    return digits == NUMBER_LENGTH && name[digits] == '_' &&
+           strcmp(name + length - NUMBER_LENGTH, ".sql") == 0;
+}
+
+static void found_row(void *context, const struct cell *cells)
+{
+    (void)cells;
+    *(bool *)context = true;
+}
+
+static enum err is_applied(struct db *db, const char *name, bool *out, struct error *e)
+{
+    char *sql = xasprintf("SELECT version FROM schema_migrations WHERE version = %ld",
+                          strtol(name, NULL, 10));
+
+    *out = false;
+    enum err err = run_select(db, sql, found_row, out, e);
+    free(sql);
+    return err == ERR_DB_SCHEMA ? ERR_OK : err; /* not even the table */
+}
+
+static enum err apply(struct db *db, const char *directory, const char *name, struct error *e)
+{
+    char *path = xasprintf("%s/%s", directory, name), *sql = NULL;
+    struct error why = {0};
+    size_t length;
+    bool open_to_all, applied;
+    enum err err = conf_read_file(path, SQL_MAX, &sql, &length, &open_to_all, e);
+
+    free(path);
+    if (err)
+        return err;
+    err = run_script(db, sql, &why);
+    free(sql);
+    if (err)
+        return error_set(e, err, "%s: %s", name, why.detail);
+    err = is_applied(db, name, &applied, e);
+    if (!err && !applied)
+        err = error_set(e, ERR_CONFIG, "%s does not record itself in schema_migrations", name);
+    return err;
+}
+
+static enum err apply_missing(struct db *db, const char *directory, migrate_fn *tell,
+                              struct error *e)
+{
+    struct dirent **files = NULL;
+    int count = scandir(directory, &files, is_migration, alphasort);
+    enum err err = ERR_OK;
+
+    if (count < 0)
+        return error_set(e, ERR_IO, "cannot read %s: %s", directory, strerror(errno));
+    if (count == 0)
+        err = error_set(e, ERR_IO, "no migrations in %s", directory);
+    for (int i = 0; i < count; i++) {
+        const char *name = files[i]->d_name;
+        bool applied = false;
+        if (!err)
+            err = is_applied(db, name, &applied, e);
+        if (!err && !applied && !(err = apply(db, directory, name, e)))
+            tell(MIGRATE_APPLIED, name);
+        free(files[i]);
+    }
+    free(files);
+    return err;
+}
+
+enum err migrate(struct db *db, const struct settings *settings, const char *directory,
+                 migrate_fn *tell, struct error *e)
+{
+    struct lease lease = {.settings = settings};
+    enum err err = acquire(db, &lease, tell, e);
+
+    if (err)
+        return err;
+    err = apply_missing(db, directory, tell, e);
+    release(db, &lease);
+    return err;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* The route table, the dispatcher, sharing keys, cursors, and the statements' parameters. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api/cursor.h"
+#include "api/route.h"
+#include "store/statements.h"
+
+static long no_body(void *gateway, char *buffer, size_t size)
+{
+    (void)gateway;
+    (void)buffer;
+    (void)size;
+    return 0;
+}
+
+static struct reply *dispatch(enum method method, const char *path)
+{
+    struct settings settings = {0};
+    struct app app = {.settings = &settings};
+    struct request request = {
+        .method = method, .query = "", .content_length = -1, .read_body = no_body};
+    struct question *question = NULL;
+
+    strcpy(request.path, path);
+    struct reply *reply = route_dispatch(&app, &request, &question);
+    free(question);
+    return reply;
+}
+
+static void status_before_any_token(void **state)
+{
+    static const struct {
+        enum method method;
+        const char *path;
+        int status;
+        unsigned allow;
+    } rows[] = {
+        {METHOD_GET, "/health", 200, 0},
+        {METHOD_HEAD, "/health", 200, 0},
+        {METHOD_POST, "/health", 405, METHOD_GET | METHOD_HEAD},
+        {METHOD_OPTIONS, "/health", 405, METHOD_GET | METHOD_HEAD},
+        {METHOD_OTHER, "/api/terminal/sessions", 405, METHOD_GET | METHOD_HEAD},
+        {METHOD_GET, "/api/terminal/sessions/x", 405, METHOD_DELETE},
+        {METHOD_GET, "/", 404, 0},
+        {METHOD_GET, "/healthy", 404, 0},
+        {METHOD_GET, "/health/", 404, 0},
+        {METHOD_DELETE, "/api/terminal/sessions/", 404, 0},
+        {METHOD_DELETE, "/api/terminal/sessions/a/b", 404, 0},
+        {METHOD_GET, "/api/dashboard", 404, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct reply *reply = dispatch(rows[i].method, rows[i].path);
+        assert_int_equal(reply->status, rows[i].status);
+        assert_int_equal(reply->allow, rows[i].allow);
+        reply_release(reply);
+    }
+}
+
+static struct question stats_of(const char *tenant, const char *user, enum role role)
+{
+    struct question question = {0};
+    struct principal who = {.role = role};
+
+    for (size_t i = 0; i < routes_count; i++) {
+        if (strcmp(routes[i].pattern, "/api/dashboard/stats") == 0)
+            question.route = &routes[i];
+    }
+    strcpy(who.tenant_id, tenant);
+    strcpy(who.user_id, user);
+    question.scope = scope_of(&who);
+    return question;
+}
+
+static bool share(struct question a, struct question b)
+{
+    char key_a[QUESTION_KEY_MAX], key_b[QUESTION_KEY_MAX];
+
+    assert_true(question_key(&a, key_a));
+    assert_true(question_key(&b, key_b));
+    return strcmp(key_a, key_b) == 0;
+}
+
+static void only_equal_scopes_share(void **state)
+{
+    (void)state;
+    assert_true(share(stats_of("t", "u", ROLE_USER), stats_of("t", "u", ROLE_USER)));
+    assert_true(
+        share(stats_of("t", "u", ROLE_COMPANY_ADMIN), stats_of("t", "v", ROLE_COMPANY_ADMIN)));
+    assert_true(share(stats_of("t", "u", ROLE_SUPER_ADMIN), stats_of("s", "v", ROLE_SUPER_ADMIN)));
+    assert_false(share(stats_of("t", "u", ROLE_USER), stats_of("t", "v", ROLE_USER)));
+    assert_false(share(stats_of("t", "u", ROLE_USER), stats_of("s", "u", ROLE_USER)));
+    assert_false(
+        share(stats_of("t", "u", ROLE_COMPANY_ADMIN), stats_of("s", "u", ROLE_COMPANY_ADMIN)));
+    assert_false(share(stats_of("t", "u", ROLE_USER), stats_of("t", "u", ROLE_COMPANY_ADMIN)));
+    assert_false(
+        share(stats_of("t", "u", ROLE_COMPANY_ADMIN), stats_of("t", "u", ROLE_SUPER_ADMIN)));
+
+    struct question all = stats_of("t", "u", ROLE_USER), page = all;
+    page.filter.limit = 10;
+    assert_false(share(all, page));
+}
+
+static void writes_have_no_key(void **state)
+{
+    char key[QUESTION_KEY_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < routes_count; i++) {
+        struct question question = {.route = &routes[i]};
+        if (routes[i].mode == DB_WRITE)
+            assert_false(question_key(&question, key));
+    }
+}
+
+static void cursors_round_trip(void **state)
+{
+    struct session_position position = {.started_at = "2026-02-06T12:34:56.789000",
+                                        .id = UINT64_MAX};
+    struct session_position again;
+    char text[CURSOR_MAX + 1];
+
+    (void)state;
+    cursor_format(&position, text);
+    assert_string_equal(text, "20260206T123456.789000-18446744073709551615");
+    assert_true(cursor_parse(text, &again));
+    assert_string_equal(again.started_at, position.started_at);
+    assert_int_equal(again.id, position.id);
+}
+
+static void forged_cursors_are_refused(void **state)
+{
+    static const char *const rows[] = {
+        "",
+        "x",
+        "20260206T123456.789000",
+        "20260206T123456.789000-",
+        "20260206T123456.789000-x",
+        "20260206T123456.789000-1 ",
+        "20260206T123456.789000-01",
+        "20260206T123456.789000--1",
+        "20260206T123456.789000-18446744073709551616",
+        "20260231T123456.789000-1",
+        "20261306T123456.789000-1",
+        "20260206T243456.789000-1",
+        "20260206T126056.789000-1",
+        "2026-206T123456.789000-1",
+        "20260206 123456.789000-1",
+        "20260206T123456.789-1",
+    };
+    struct session_position position;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_false(cursor_parse(rows[i], &position));
+}
+
+static void statements_translate(void **state)
+{
+    enum param order[STATEMENT_PARAMS_MAX];
+    char *sql = NULL;
+
+    (void)state;
+    size_t count =
+        statement_translate("a = :tenant AND b = '%H:%i:user' LIMIT :limit", &sql, order);
+    assert_string_equal(sql, "a = ? AND b = '%H:%i:user' LIMIT ?");
+    assert_int_equal(count, 2);
+    assert_int_equal(order[0], PARAM_TENANT);
+    assert_int_equal(order[1], PARAM_LIMIT);
+    free(sql);
+    for (int i = 0; i < STATEMENT_COUNT; i++) {
+        assert_non_null(statements[i]);
+        statement_translate(statements[i], &sql, order);
+        free(sql);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(status_before_any_token),    cmocka_unit_test(only_equal_scopes_share),
+        cmocka_unit_test(writes_have_no_key),         cmocka_unit_test(cursors_round_trip),
+        cmocka_unit_test(forged_cursors_are_refused), cmocka_unit_test(statements_translate),
+    };
+
+    return cmocka_run_group_tests_name("route", tests, NULL, NULL);
+}
