@@ -22,12 +22,15 @@ struct slot {
 
 TAILQ_HEAD(rounds, round);
 
+enum { REST_US = 1000 };
+
 struct board {
     pthread_mutex_t lock;
     pthread_cond_t work; /* ready is not empty, or stopped */
     pthread_cond_t stopping;
     struct slot *slots;    /* hash by key */
-    struct rounds ready;   /* oldest first */
+    struct rounds ready;   /* may be taken; oldest first */
+    struct rounds resting; /* may be taken when due; first due first */
     struct waiters by_age; /* all who wait, oldest first */
     unsigned parked, capacity;
     unsigned answerers_up;
@@ -35,12 +38,22 @@ struct board {
     bool stopped;
 };
 
-int64_t board_now(void)
+static int64_t now_us(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t board_now(void)
+{
+    return now_us() / 1000;
+}
+
+static struct timespec timespec_of(int64_t us)
+{
+    return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
 }
 
 struct board *board_new(unsigned capacity)
@@ -55,6 +68,7 @@ struct board *board_new(unsigned capacity)
     pthread_cond_init(&board->stopping, &monotonic);
     pthread_condattr_destroy(&monotonic);
     TAILQ_INIT(&board->ready);
+    TAILQ_INIT(&board->resting);
     TAILQ_INIT(&board->by_age);
     board->capacity = capacity;
     board->shut_reason = ERR_DB_AWAY;
@@ -104,11 +118,58 @@ static void slot_drop_if_idle(struct board *board, struct slot *slot)
     free(slot);
 }
 
+static void enqueue(struct rounds *queue, struct round *round)
+{
+    round->queue = queue;
+    TAILQ_INSERT_TAIL(queue, round, next);
+}
+
+static void dequeue(struct round *round)
+{
+    if (round->queue)
+        TAILQ_REMOVE(round->queue, round, next);
+    round->queue = NULL;
+}
+
 static void make_ready(struct board *board, struct round *round)
 {
-    round->queued = true;
-    TAILQ_INSERT_TAIL(&board->ready, round, next);
+    enqueue(&board->ready, round);
     pthread_cond_signal(&board->work);
+}
+
+static void rest(struct board *board, struct round *round)
+{
+    round->due = now_us() + REST_US;
+    enqueue(&board->resting, round);
+    pthread_cond_signal(&board->work);
+}
+
+static void end_rests(struct board *board, int64_t now)
+{
+    struct round *first = NULL;
+
+    while ((first = TAILQ_FIRST(&board->resting)) && (board->stopped || first->due <= now)) {
+        dequeue(first);
+        enqueue(&board->ready, first);
+    }
+}
+
+/* The next round to start; waits for it. NULL when there will be none. */
+static struct round *next_round(struct board *board)
+{
+    for (;;) {
+        end_rests(board, now_us());
+        struct round *round = TAILQ_FIRST(&board->ready);
+        struct round *resting = TAILQ_FIRST(&board->resting);
+        if (round || (board->stopped && board->parked == 0))
+            return round;
+        if (resting) {
+            struct timespec due = timespec_of(resting->due);
+            pthread_cond_timedwait(&board->work, &board->lock, &due);
+        } else {
+            pthread_cond_wait(&board->work, &board->lock);
+        }
+    }
 }
 
 static struct round *round_new(struct board *board, struct slot *slot, void *question)
@@ -128,9 +189,7 @@ static struct round *round_new(struct board *board, struct slot *slot, void *que
 /* Takes a round that has not started off the board. */
 static void round_withdraw(struct board *board, struct round *round)
 {
-    if (round->queued)
-        TAILQ_REMOVE(&board->ready, round, next);
-    round->queued = false;
+    dequeue(round);
     if (round->slot) {
         round->slot->gathering = NULL;
         slot_drop_if_idle(board, round->slot);
@@ -195,14 +254,11 @@ struct round *board_take(struct board *board)
     struct waiter *waiter = NULL;
 
     pthread_mutex_lock(&board->lock);
-    while (TAILQ_EMPTY(&board->ready) && !(board->stopped && board->parked == 0))
-        pthread_cond_wait(&board->work, &board->lock);
-    struct round *round = TAILQ_FIRST(&board->ready);
+    struct round *round = next_round(board);
     if (round) {
-        TAILQ_REMOVE(&board->ready, round, next);
-        round->queued = false;
-        TAILQ_FOREACH(waiter, &round->waiters, next)
-        forget(board, waiter);
+        dequeue(round);
+        TAILQ_FOREACH (waiter, &round->waiters, next)
+            forget(board, waiter);
         if (round->slot) {
             round->slot->gathering = NULL;
             round->slot->under_way = true;
@@ -221,7 +277,7 @@ void board_asked(struct board *board, struct round *round)
     pthread_mutex_lock(&board->lock);
     round->slot->under_way = false;
     if (round->slot->gathering)
-        make_ready(board, round->slot->gathering);
+        rest(board, round->slot->gathering);
     slot_drop_if_idle(board, round->slot);
     round->slot = NULL;
     pthread_mutex_unlock(&board->lock);
@@ -274,12 +330,7 @@ void board_stop(struct board *board)
 
 bool board_stopped(struct board *board, int ms)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = timespec_of(now_us() + (int64_t)ms * 1000);
     pthread_mutex_lock(&board->lock);
     while (!board->stopped && pthread_cond_timedwait(&board->stopping, &board->lock, &until) == 0)
         ;

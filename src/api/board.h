@@ -4,7 +4,10 @@
  *
  * A question with a key is shared: whoever asks it before its round starts is answered by that
  * round; whoever asks while the round is under way waits for the next. So no answer is older than
- * its request. A question without a key has a round of its own. */
+ * its request. A question without a key has a round of its own.
+ *
+ * Under load, a question whose round has just ended rests for a millisecond, so that its next round
+ * gathers more of those who are on their way. */
 #ifndef API_BOARD_H
 #define API_BOARD_H
 
@@ -33,7 +36,8 @@ struct round {
     void *question; /* the first waiter's; freed by round_free */
     struct waiters waiters;
     struct slot *slot; /* board's own, as are the rest */
-    bool queued;
+    struct rounds *queue;
+    int64_t due;
     TAILQ_ENTRY(round) next;
 };
 

@@ -59,7 +59,7 @@ const char *const param_names[PARAM_COUNT] = {
 #define RECENT_MACHINES(machines)                                                                  \
     "SELECT m.agent_id, m.name, " ONLINE ", m.cpu, m.memory, " RFC3339(                            \
         "m.last_heartbeat_at") " " machines "AND m.last_heartbeat_at IS NOT NULL ORDER BY "        \
-                                            "m.last_heartbeat_at DESC LIMIT 5"
+                               "m.last_heartbeat_at DESC LIMIT 5"
 
 /* --- commands -------------------------------------------------------------------------------- */
 

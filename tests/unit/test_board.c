@@ -42,8 +42,8 @@ static int count(const struct waiters *waiters)
     struct waiter *waiter = NULL;
     int n = 0;
 
-    TAILQ_FOREACH(waiter, waiters, next)
-    n++;
+    TAILQ_FOREACH (waiter, waiters, next)
+        n++;
     return n;
 }
 
