@@ -55,6 +55,8 @@ static enum err listen_unix(const char *path, int *fd, struct error *e)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
+    if (!*path)
+        return error_set(e, ERR_IO, "unix: what path?");
     if (strlen(path) >= sizeof address.sun_path)
         return error_set(e, ERR_IO, "%s: longer than the %zu bytes of a socket's name", path,
                          sizeof address.sun_path - 1);

@@ -4,13 +4,15 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/utf8.h"
 
@@ -44,18 +46,25 @@ static const char *variable(char *const *envp, const char *name)
     return value;
 }
 
+static atomic_uint_least64_t next_id;
+
+static void choose_first_id(void)
+{
+    uint_least64_t first = 0;
+
+    if (getrandom(&first, sizeof first, 0) != sizeof first)
+        first = (uint_least64_t)time(NULL) << 32 | (uint_least64_t)getpid();
+    atomic_store(&next_id, first);
+}
+
 /* Unique in this process by counting, among processes by its random start. */
 static void new_id(char id[REQUEST_ID_LENGTH + 1])
 {
-    static atomic_uint_least64_t next;
-    uint_least64_t number = atomic_fetch_add(&next, 1);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    if (number == 0) {
-        uint_least64_t start = 0;
-        if (getrandom(&start, sizeof start, 0) == sizeof start)
-            number = atomic_fetch_add(&next, start | 1);
-    }
-    snprintf(id, REQUEST_ID_LENGTH + 1, "%016llx", (unsigned long long)number);
+    pthread_once(&once, choose_first_id);
+    snprintf(id, REQUEST_ID_LENGTH + 1, "%016llx",
+             (unsigned long long)atomic_fetch_add(&next_id, 1));
 }
 
 /* The web server has decoded and normalised both parts: see docs/design.md. */

@@ -207,6 +207,10 @@ static enum err connect_to(struct db *db, const char *host, const char *password
     mysql_options(db->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     set_timeouts(db->mysql, settings);
     set_tls(db->mysql, settings);
+    if (address.port) { /* else the library takes localhost for its UNIX socket */
+        unsigned tcp = MYSQL_PROTOCOL_TCP;
+        mysql_options(db->mysql, MYSQL_OPT_PROTOCOL, &tcp);
+    }
     if (!mysql_real_connect(db->mysql, address.host, settings->db.user, password, settings->db.name,
                             address.port, address.socket, 0)) {
         error_set(e, ERR_DB_AWAY, "%s: %s", host, mysql_error(db->mysql));

@@ -34,6 +34,9 @@ const char *const param_names[PARAM_COUNT] = {
     [PARAM_AGENT_0 + 9] = "agent_9",
 };
 
+/* SQL is laid out by hand. */
+/* clang-format off */
+
 /* --- the rules, each written once ------------------------------------------------------------ */
 
 /* The liveness rule. */
@@ -52,20 +55,19 @@ const char *const param_names[PARAM_COUNT] = {
 /* --- dashboard ------------------------------------------------------------------------------- */
 
 #define STATS(machines)                                                                            \
-    "SELECT (SELECT COUNT(*) " machines "), COUNT(*), CAST(COALESCE(SUM(m.cpu), 0) AS UNSIGNED), " \
-    "CAST(COALESCE(SUM(m.memory), 0) AS UNSIGNED), CAST(COALESCE(SUM(m.disk), 0) AS "              \
-    "UNSIGNED) " machines "AND " ONLINE
+    "SELECT (SELECT COUNT(*) " machines "), COUNT(*), "                                            \
+    "CAST(COALESCE(SUM(m.cpu), 0) AS UNSIGNED), CAST(COALESCE(SUM(m.memory), 0) AS UNSIGNED), "    \
+    "CAST(COALESCE(SUM(m.disk), 0) AS UNSIGNED) " machines "AND " ONLINE
 
 #define RECENT_MACHINES(machines)                                                                  \
-    "SELECT m.agent_id, m.name, " ONLINE ", m.cpu, m.memory, " RFC3339(                            \
-        "m.last_heartbeat_at") " " machines "AND m.last_heartbeat_at IS NOT NULL ORDER BY "        \
-                               "m.last_heartbeat_at DESC LIMIT 5"
+    "SELECT m.agent_id, m.name, " ONLINE ", m.cpu, m.memory, " RFC3339("m.last_heartbeat_at") " "  \
+    machines "AND m.last_heartbeat_at IS NOT NULL ORDER BY m.last_heartbeat_at DESC LIMIT 5"
 
 /* --- commands -------------------------------------------------------------------------------- */
 
 #define COMMANDS                                                                                   \
-    "SELECT c.id, c.command, COALESCE(m.name, c.agent_id), c.agent_id, c.username, "               \
-    "c.source, " RFC3339("c.executed_at") " FROM "
+    "SELECT c.id, c.command, COALESCE(m.name, c.agent_id), c.agent_id, c.username, c.source, "     \
+    RFC3339("c.executed_at") " FROM "
 #define NEWEST_COMMANDS "ORDER BY c.executed_at DESC, c.id DESC LIMIT 10"
 #define NEWEST_IDS(condition)                                                                      \
     "(SELECT c.id FROM commands c WHERE " condition " " NEWEST_COMMANDS ")"
@@ -99,34 +101,30 @@ const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_ACTIVE_SESSIONS + SCOPE_TENANT] =
         ACTIVE_SESSIONS("sessions s") "AND s.tenant_id = :tenant " NEWEST_SESSIONS,
     [STATEMENT_ACTIVE_SESSIONS + SCOPE_USER] =
-        ACTIVE_SESSIONS("sessions s") "AND s.tenant_id = :tenant AND s.user_id = :user "
-                                      "UNION " ACTIVE_SESSIONS(
-                                          "machine_access a JOIN sessions s ON s.agent_id = "
-                                          "a.agent_id "
-                                          "AND s.tenant_id = a.tenant_id") "AND a.tenant_id = "
-                                                                           ":tenant AND a.user_id "
-                                                                           "= :user "
-                                                                           "ORDER BY started DESC, "
-                                                                           "id DESC LIMIT :limit",
+        ACTIVE_SESSIONS("sessions s") "AND s.tenant_id = :tenant AND s.user_id = :user UNION "
+        ACTIVE_SESSIONS("machine_access a JOIN sessions s ON s.agent_id = a.agent_id "
+                        "AND s.tenant_id = a.tenant_id")
+        "AND a.tenant_id = :tenant AND a.user_id = :user "
+        "ORDER BY started DESC, id DESC LIMIT :limit",
 
     [STATEMENT_RECENT_COMMANDS + SCOPE_ALL] =
         COMMANDS "commands c LEFT JOIN machines m ON m.agent_id = c.agent_id " NEWEST_COMMANDS,
     [STATEMENT_RECENT_COMMANDS + SCOPE_TENANT] =
         COMMANDS "commands c LEFT JOIN machines m ON m.agent_id = c.agent_id "
-                 "WHERE c.tenant_id = :tenant " NEWEST_COMMANDS,
+        "WHERE c.tenant_id = :tenant " NEWEST_COMMANDS,
 
     /* The newest ten commands of many machines are on the ten machines that were busy last: so
      * ten short index ranges give them, however many machines and commands there are. */
     [STATEMENT_BUSY_MACHINES] =
         "SELECT m.agent_id " MACHINES_USER "AND m.last_command_at IS NOT NULL "
         "ORDER BY m.last_command_at DESC LIMIT 10",
-    [STATEMENT_RECENT_COMMANDS + SCOPE_USER] = COMMANDS
-    "(" NEWEST_IDS("c.tenant_id = :tenant AND c.user_id = :user") OR_ON_MACHINE(":agent_0")
-        OR_ON_MACHINE(":agent_1") OR_ON_MACHINE(":agent_2") OR_ON_MACHINE(":agent_3")
-            OR_ON_MACHINE(":agent_4") OR_ON_MACHINE(":agent_5") OR_ON_MACHINE(":agent_6")
-                OR_ON_MACHINE(":agent_7") OR_ON_MACHINE(":agent_8") OR_ON_MACHINE(
-                    ":agent_9") ") newest JOIN commands c ON c.id = newest.id "
-                                "LEFT JOIN machines m ON m.agent_id = c.agent_id " NEWEST_COMMANDS,
+    [STATEMENT_RECENT_COMMANDS + SCOPE_USER] =
+        COMMANDS "(" NEWEST_IDS("c.tenant_id = :tenant AND c.user_id = :user")
+        OR_ON_MACHINE(":agent_0") OR_ON_MACHINE(":agent_1") OR_ON_MACHINE(":agent_2")
+        OR_ON_MACHINE(":agent_3") OR_ON_MACHINE(":agent_4") OR_ON_MACHINE(":agent_5")
+        OR_ON_MACHINE(":agent_6") OR_ON_MACHINE(":agent_7") OR_ON_MACHINE(":agent_8")
+        OR_ON_MACHINE(":agent_9") ") newest JOIN commands c ON c.id = newest.id "
+        "LEFT JOIN machines m ON m.agent_id = c.agent_id " NEWEST_COMMANDS,
 
     /* The scope rule for one session, and who may close it. */
     [STATEMENT_CLOSING_RIGHT + SCOPE_ALL] =
@@ -147,6 +145,8 @@ const char *const statements[STATEMENT_COUNT] = {
         "(session_id, agent_id, requested_by, requested_by_username, requested_at) "
         "VALUES (:session, :agent, :by_user, :by_username, UTC_TIMESTAMP(3))",
 };
+
+/* clang-format on */
 
 static size_t name_length(const char *name)
 {
