@@ -85,6 +85,15 @@ static enum err listen_tcp(const char *host, const char *port, int *fd, struct e
     return err;
 }
 
+/* getaddrinfo would take 65616 for 80. */
+static bool is_port(const char *text)
+{
+    char *end = NULL;
+    long number = strtol(text, &end, 10);
+
+    return number >= 1 && number <= 65535 && !*end;
+}
+
 enum err listen_on(const char *address, int *fd, struct error *e)
 {
     *fd = -1;
@@ -92,7 +101,7 @@ enum err listen_on(const char *address, int *fd, struct error *e)
         return listen_unix(address + 5, fd, e);
 
     const char *colon = strrchr(address, ':');
-    if (!colon || !colon[1])
+    if (!colon || !is_port(colon + 1))
         return error_set(e, ERR_IO, "%s: neither unix:PATH nor HOST:PORT", address);
     bool bracketed = *address == '[' && colon > address && colon[-1] == ']';
     char *host = xstrndup(address + bracketed, (size_t)(colon - address) - 2u * bracketed);
