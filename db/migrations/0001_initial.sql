@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS sessions (
     UNIQUE KEY by_session (session_id),
     KEY by_start (state, started_at),
     KEY by_tenant (state, tenant_id, started_at),
-    KEY by_user (state, tenant_id, user_id, started_at),
+    KEY by_user (state, user_id, tenant_id, started_at),
     KEY by_machine (state, agent_id, started_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 

@@ -70,7 +70,7 @@ const char *const param_names[PARAM_COUNT] = {
     RFC3339("c.executed_at") " FROM "
 #define NEWEST_COMMANDS "ORDER BY c.executed_at DESC, c.id DESC LIMIT 10"
 #define NEWEST_IDS(condition)                                                                      \
-    "(SELECT c.id FROM commands c WHERE " condition " " NEWEST_COMMANDS ")"
+    "(SELECT c.executed_at, c.id FROM commands c WHERE " condition " " NEWEST_COMMANDS ")"
 #define OR_ON_MACHINE(agent) " UNION " NEWEST_IDS("c.agent_id = " agent)
 
 /* --- sessions -------------------------------------------------------------------------------- */
@@ -123,8 +123,10 @@ const char *const statements[STATEMENT_COUNT] = {
         OR_ON_MACHINE(":agent_0") OR_ON_MACHINE(":agent_1") OR_ON_MACHINE(":agent_2")
         OR_ON_MACHINE(":agent_3") OR_ON_MACHINE(":agent_4") OR_ON_MACHINE(":agent_5")
         OR_ON_MACHINE(":agent_6") OR_ON_MACHINE(":agent_7") OR_ON_MACHINE(":agent_8")
-        OR_ON_MACHINE(":agent_9") ") newest JOIN commands c ON c.id = newest.id "
-        "LEFT JOIN machines m ON m.agent_id = c.agent_id " NEWEST_COMMANDS,
+        OR_ON_MACHINE(":agent_9") " ORDER BY executed_at DESC, id DESC LIMIT 10) newest "
+        "JOIN commands c ON c.id = newest.id "
+        "LEFT JOIN machines m ON m.agent_id = c.agent_id "
+        "ORDER BY newest.executed_at DESC, newest.id DESC",
 
     /* The scope rule for one session, and who may close it. */
     [STATEMENT_CLOSING_RIGHT + SCOPE_ALL] =
