@@ -15,12 +15,14 @@
 
 struct auth {
     const struct settings *settings;
+    const char *config;
     pthread_rwlock_t lock;
     struct keyring *ring;
     struct token_cache *cache; /* of tokens that a key of the ring has verified */
 };
 
-enum err auth_new(const struct settings *settings, struct auth **out, struct error *e)
+enum err auth_new(const struct settings *settings, const char *config, struct auth **out,
+                  struct error *e)
 {
     struct keyring *ring = NULL;
     enum err err = keyring_load(&settings->auth.keys, &ring, e);
@@ -30,6 +32,7 @@ enum err auth_new(const struct settings *settings, struct auth **out, struct err
         return err;
     *out = xcalloc(1, sizeof **out);
     (*out)->settings = settings;
+    (*out)->config = config;
     (*out)->ring = ring;
     (*out)->cache = token_cache_new();
     pthread_rwlock_init(&(*out)->lock, NULL);
@@ -48,9 +51,13 @@ void auth_free(struct auth *auth)
 
 enum err auth_reload(struct auth *auth, struct error *e)
 {
+    struct settings fresh;
     struct keyring *ring = NULL;
-    enum err err = keyring_load(&auth->settings->auth.keys, &ring, e);
+    enum err err = settings_load(NULL, auth->config, &fresh, e);
 
+    if (!err)
+        err = keyring_load(&fresh.auth.keys, &ring, e);
+    settings_free(&fresh);
     if (err)
         return err;
     pthread_rwlock_wrlock(&auth->lock);

@@ -9,11 +9,14 @@
 
 struct auth;
 
-/* Loads the keys; `settings` is borrowed. ERR_CONFIG when they are unusable. */
-enum err auth_new(const struct settings *settings, struct auth **out, struct error *e);
+/* Loads the keys; `settings`, and `config` as given to settings_load, are borrowed. ERR_CONFIG when
+ * the keys are unusable. */
+enum err auth_new(const struct settings *settings, const char *config, struct auth **out,
+                  struct error *e);
 void auth_free(struct auth *auth);
 
-/* Reads the keys again; keeps the old ones on error. Safe while other threads check. */
+/* Reads auth.keys and the files that it names again; keeps the old keys on error. Safe while other
+ * threads check. */
 enum err auth_reload(struct auth *auth, struct error *e);
 
 /* ERR_NO_TOKEN, ERR_CREDENTIALS or ERR_TOKEN unless the request's token is valid now. */

@@ -215,7 +215,7 @@ static bool tick(struct app *app, const sigset_t *signals)
         reload(app);
     board_expire(app->board, board_now(), &expired);
     answer_all(&expired, ERR_DEADLINE, deliver);
-    return number == SIGTERM || number == SIGINT || number == SIGUSR1;
+    return number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGUSR1;
 }
 
 /* Ticks until the crew is done; ends the process when that takes until `deadline`. */

@@ -5,8 +5,8 @@
 
 #include "api/app.h"
 
-/* Serves `listener` until SIGTERM, SIGINT or SIGUSR1, then answers what it has accepted. SIGHUP
- * rereads the keys. Returns the exit status. */
+/* Serves `listener` until SIGTERM, SIGINT, SIGQUIT or SIGUSR1, then answers what it has accepted.
+ * SIGHUP rereads the keys. Returns the exit status. */
 int gateway_fcgi_run(struct app *app, int listener);
 
 #endif

@@ -100,7 +100,7 @@ int main(int argc, char **argv)
     db_library_init();
     enum err err = settings_load("vsay-api", arguments.config, &settings, &e);
     if (!err)
-        err = auth_new(&settings, &app.auth, &e);
+        err = auth_new(&settings, arguments.config, &app.auth, &e);
     status = EXIT_FAILURE;
     if (!err && arguments.check_config) {
         puts("vsay-api: the configuration is good");
@@ -108,7 +108,9 @@ int main(int argc, char **argv)
     } else if (!err) {
         status = serve(&app, &arguments, &e);
     }
-    if (status == EXIT_FAILURE && *e.detail)
+    if (status == EXIT_FAILURE && *e.detail && arguments.check_config)
+        fprintf(stderr, "vsay-api: %s\n", e.detail);
+    else if (status == EXIT_FAILURE && *e.detail)
         log_event(LEVEL_ERROR, "start", "detail=\"%s\"", e.detail);
 
     auth_free(app.auth);

@@ -78,6 +78,19 @@ const struct conf_option settings_options[] = {
 
 const size_t settings_options_count = sizeof settings_options / sizeof *settings_options;
 
+/* What no single option can say. */
+static enum err check(const struct settings *settings, struct error *e)
+{
+    const char *prefix = settings->api.prefix;
+    size_t length = strlen(prefix);
+
+    if (settings->db.host.count == 0)
+        return error_set(e, ERR_CONFIG, "db.host: no server is named");
+    if (length && (*prefix != '/' || prefix[length - 1] == '/'))
+        return error_set(e, ERR_CONFIG, "api.prefix: begins with a slash, and ends without one");
+    return ERR_OK;
+}
+
 enum err settings_load(const char *program, const char *path, struct settings *out, struct error *e)
 {
     memset(out, 0, sizeof *out);
@@ -87,6 +100,8 @@ enum err settings_load(const char *program, const char *path, struct settings *o
         path = SYSCONFDIR "/vsay/vsay.conf";
     enum err err = conf_load(settings_options, settings_options_count, path, out, e);
     if (!err)
+        err = check(out, e);
+    if (!err && program)
         log_open(program, out->log.target == 1, (enum log_level)out->log.level);
     return err;
 }

@@ -41,7 +41,7 @@ extern const struct conf_option settings_options[];
 extern const size_t settings_options_count;
 
 /* Loads `path`, or when NULL $VSAY_CONF, or the installed default. *out is zeroed first; the caller
- * calls settings_free, on error too. Opens the log as configured. */
+ * calls settings_free, on error too. Opens the log as configured for `program`, if not NULL. */
 enum err settings_load(const char *program, const char *path, struct settings *out,
                        struct error *e);
 void settings_free(struct settings *settings);
