@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+import contextlib
+import itertools
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from fleet import Tenant
+from stack import API, Stack, Worker, write_conf
+
+sys.dont_write_bytecode = True
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "core: contract, rights and bad input; for sanitizers too")
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))  # runs the finalizers
+
+
+@pytest.fixture(scope="session")
+def new_directory():
+    """Makes directories with short paths, for sockets."""
+    root = Path(tempfile.mkdtemp(prefix="vsay-", dir="/tmp"))
+    number = itertools.count()
+
+    def make():
+        path = root / str(next(number))
+        path.mkdir()
+        return path
+
+    yield make
+    shutil.rmtree(root)
+
+
+def stacks(new_directory):
+    with contextlib.ExitStack() as stack:
+        yield lambda **options: stack.enter_context(
+            contextlib.closing(Stack(new_directory(), **options)))
+
+
+session_stacks = pytest.fixture(stacks, scope="session")
+module_stacks = pytest.fixture(stacks, scope="module")
+new_stack = pytest.fixture(stacks)  # for tests that break parts or need other settings
+
+
+@pytest.fixture(scope="session")
+def stack(session_stacks):
+    """The shared stack, for tests that leave it whole."""
+    assert Path(API).exists(), f"{API} is not built; set VSAY_BUILD_DIR"
+    return session_stacks()
+
+
+@pytest.fixture
+def directory(new_directory):
+    return new_directory()
+
+
+@pytest.fixture
+def tenant(stack):
+    return Tenant(stack)
+
+
+@pytest.fixture
+def conf(stack, directory):
+    """Writes a configuration like the shared stack's with some options changed."""
+    def write(**settings):
+        return write_conf(directory / "vsay.conf", {
+            section: {**options, **settings.get(section, {})}
+            for section, options in stack.settings.items()})
+    return write
+
+
+@pytest.fixture
+def new_worker(directory):
+    with contextlib.ExitStack() as stack:
+        def start(conf, **options):
+            worker = Worker(directory, conf, **options)
+            stack.callback(worker.stop)
+            return worker
+        yield start

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""A reply, however it came."""
+import http.client
+import io
+import json
+from dataclasses import dataclass
+
+
+def _unique(pairs):
+    names = [name for name, _ in pairs]
+    assert len(set(names)) == len(names), f"a member occurs twice: {names}"
+    return dict(pairs)
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    def json(self):
+        """The body; its dictionaries keep the order of the members."""
+        return json.loads(self.body, object_pairs_hook=_unique)
+
+    @property
+    def error(self):
+        return self.json()["error"]
+
+
+def from_cgi(output):
+    """The reply in a CGI program's output (RFC 3875 section 6)."""
+    stream = io.BytesIO(output)
+    headers = http.client.parse_headers(stream)
+    return Reply(int(headers.get("Status", "200").split()[0]), headers, stream.read())

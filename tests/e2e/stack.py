@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""The real parts, each in a private directory: MariaDB, the worker pool, nginx."""
+import contextlib
+import http.client
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pymysql
+
+import fcgi
+from reply import Reply
+from tokens import Keys
+
+REPO = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("VSAY_BUILD_DIR", REPO / "build"))
+API, CTL = str(BUILD / "vsay-api"), str(BUILD / "vsayctl")
+MIGRATIONS = REPO / "db" / "migrations"
+ENV = {**{name: value for name, value in os.environ.items() if not name.startswith("VSAY_")},
+       "PATH": os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/sbin",
+       "TZ": "America/St_Johns"}  # nothing may depend on the local time zone
+
+
+def wait_for(condition, seconds=10, what="that event"):
+    """Polls until condition() is true, and returns it."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.01)
+    return value
+
+
+def run(*args, env=(), **options):
+    """Runs a program to its end; its output is text."""
+    return subprocess.run([str(arg) for arg in args], env={**ENV, **dict(env)}, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=30, **options)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+class Process:
+    """A program in a process group of its own, with its output in a file."""
+
+    def __init__(self, log, *args, env=(), **options):
+        self.log = Path(log)
+        options.setdefault("stdin", subprocess.DEVNULL)
+        with open(log, "ab") as out:
+            self.popen = subprocess.Popen([str(arg) for arg in args], stdout=out, stderr=out,
+                                          env={**ENV, **dict(env)}, start_new_session=True,
+                                          **options)
+        self.pid = self.popen.pid
+
+    def kill(self, number):
+        self.popen.send_signal(number)
+
+    def wait(self, seconds=15):
+        return self.popen.wait(seconds)
+
+    def children(self):
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children")
+                .read_text().split()]
+
+    def stop(self, number=signal.SIGTERM):
+        if self.popen.poll() is None:
+            self.kill(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        return self.wait()
+
+
+class Worker(Process):
+    """vsay-api without a supervisor, on a UNIX socket or the address given."""
+
+    def __init__(self, directory, conf, listen=None):
+        self.socket = directory / "worker.sock"
+        super().__init__(directory / "worker.log", API, "--config", conf, "--listen",
+                         listen or f"unix:{self.socket}")
+
+    def get(self, path, by=None):
+        """A reply, as soon as it listens."""
+        def reply():
+            with contextlib.suppress(ConnectionError, FileNotFoundError):
+                return fcgi.request(self.socket, fcgi.environment("GET", path, by))
+        return wait_for(reply, 20)
+
+
+class Database:
+    """A private mariadbd on a UNIX socket. `options` are added to its command line."""
+
+    def __init__(self, directory, *options):
+        self.dir, self.socket = directory, directory / "db.sock"
+        self.options = ["--no-defaults", f"--datadir={directory / 'data'}",
+                        "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M"]
+        if os.getuid() == 0:
+            self.options.append("--user=root")
+        self.local = threading.local()
+        run("mariadb-install-db", *self.options, "--auth-root-authentication-method=normal",
+            "--skip-test-db", "--skip-name-resolve", check=True)
+        self.options += [f"--socket={self.socket}", "--innodb-flush-log-at-trx-commit=2",
+                         "--default-time-zone=+05:30", "--innodb-lock-wait-timeout=1",
+                         *(options or ["--skip-networking"])]
+        self.start()
+
+    def start(self):
+        self.process = Process(self.dir / "db.log", "mariadbd", *self.options)
+        wait_for(self.answers, 30, "mariadbd")
+
+    def answers(self):
+        with contextlib.suppress(pymysql.Error):
+            return self.query("SELECT 1")
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.stop(number)
+
+    def connect(self, **options):
+        return pymysql.connect(unix_socket=str(self.socket), user="root", charset="utf8mb4",
+                               autocommit=True, connect_timeout=2, **options)
+
+    def query(self, sql, *args):
+        """Runs a statement on this thread's connection; rows come as dictionaries."""
+        if not hasattr(self.local, "connection"):
+            self.local.connection = self.connect(cursorclass=pymysql.cursors.DictCursor)
+        self.local.connection.ping(reconnect=True)
+        with self.local.connection.cursor() as cursor:
+            cursor.execute(sql, args or None)
+            return list(cursor.fetchall())
+
+    def create_schema(self, conf):
+        """An empty database, migrated by vsayctl; and the worker's user, as db/grants.sql says."""
+        self.query("CREATE DATABASE vsay CHARACTER SET utf8mb4")
+        self.query("USE vsay")
+        migrated = run(CTL, "--config", conf, "migrate", "--dir", MIGRATIONS, env=self.admin())
+        assert migrated.returncode == 0, migrated.stderr
+        self.query("CREATE USER vsay@localhost IDENTIFIED BY 'swordfish'")
+        self.script("vsay", (REPO / "db" / "grants.sql").read_text())
+
+    def script(self, database, sql):
+        return subprocess.run(["mariadb", "--no-defaults", f"--socket={self.socket}", "-uroot",
+                               database], input=sql, text=True, capture_output=True, check=True)
+
+    @staticmethod
+    def admin():
+        """Environment for vsayctl as the database's administrator."""
+        return {"VSAY_DB_USER": "root", "VSAY_DB_PASSWORD_FILE": ""}
+
+
+def write_conf(path, settings):
+    """Writes vsay.conf from {section: {key: value}}."""
+    path.write_text("".join(
+        f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in options.items())
+        for section, options in settings.items()))
+    return path
+
+
+class Stack:
+    """nginx -> worker pool -> MariaDB. Settings are sections, such as api={"io_timeout": "1s"}.
+    `database` lends another stack's; `workers` is how many processes multiwatch keeps."""
+
+    def __init__(self, directory, database=None, keys=None, workers=2, **settings):
+        self.dir, self.workers = directory, workers
+        self.socket, self.conf = directory / "api.sock", directory / "vsay.conf"
+        self.log = directory / "api.log"
+        self.port = free_port()
+        self.parts = contextlib.ExitStack()
+        self.keys = keys or Keys(directory)
+        password = directory / "db.password"
+        password.touch(0o600)
+        password.write_text("swordfish\n")
+        self.database = database or self._own(Database(directory))
+        self.settings = {
+            "api": {"cors_origins": "https://console.example.com https://b.example.com"},
+            "db": {"host": self.database.socket, "password_file": password},
+            "auth": {"keys": self.keys.specs()},
+            "log": {"level": "debug"}}
+        for section, options in settings.items():
+            self.settings.setdefault(section, {}).update(options)
+        write_conf(self.conf, self.settings)
+        try:
+            if not database:
+                self.database.create_schema(self.conf)
+            self.pool = self._own(self._start_pool())
+            self.nginx = self._own(self._start_nginx())
+            wait_for(self._serves, 15, "the stack")
+        except BaseException:
+            self.parts.close()
+            raise
+
+    def _own(self, part):
+        self.parts.callback(part.stop)
+        return part
+
+    def _start_pool(self):
+        return Process(self.log, "spawn-fcgi", "-n", "-s", self.socket, "--",
+                       shutil.which("multiwatch", path=ENV["PATH"]), "-r", "1000",
+                       "-f", self.workers, "--", API, "--config", self.conf)
+
+    def _start_nginx(self):
+        site = (REPO / "nginx" / "vsay.conf").read_text()
+        site = re.sub(r"server\s+unix:[^;]+;", f"server unix:{self.socket};", site)
+        site = re.sub(r"listen\s+(?!\[)[^;]+;", f"listen 127.0.0.1:{self.port};", site, count=1)
+        site = re.sub(r"listen\s+\[[^;]+;", "", site)
+        temporary = "".join(f"{kind}_temp_path {self.dir}/{kind};" for kind in (
+            "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        (self.dir / "site.conf").write_text(site)
+        (self.dir / "nginx.conf").write_text(
+            f"{'user root;' if os.getuid() == 0 else ''} daemon off; worker_processes 1;"
+            f"pid {self.dir}/nginx.pid; error_log {self.dir}/nginx.log warn;"
+            "events { worker_connections 1024; }"
+            f"http {{ access_log off; {temporary} include {self.dir}/site.conf; }}")
+        (self.dir / "fastcgi_params").symlink_to("/etc/nginx/fastcgi_params")
+        return Process(self.dir / "nginx.log", "nginx", "-p", self.dir, "-c",
+                       self.dir / "nginx.conf", "-e", self.dir / "nginx.log")
+
+    def close(self):
+        self.parts.close()
+        log = self.log.read_text(errors="replace")
+        assert "Sanitizer" not in log and "runtime error" not in log, log[-5000:]
+
+    def _serves(self):
+        with contextlib.suppress(ConnectionError):
+            return self.get("/health").status == 200
+
+    def ready(self):
+        return self.get("/health/ready").status == 200
+
+    def worker_pids(self):
+        return self.pool.children()
+
+    def signal_workers(self, number):
+        for pid in self.worker_pids():
+            os.kill(pid, number)
+
+
+    # --- requests: `by` is anything with a token, `token` a bare one
+
+    def request(self, method, path, by=None, token=None, headers=(), body=None):
+        """One HTTP request through nginx; the path and the headers are sent as given."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        token = by.token if by else token
+        with contextlib.closing(connection):
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            for name, value in [*dict(headers).items(), *(
+                    [("Authorization", f"Bearer {token}")] if token is not None else [])]:
+                connection.putheader(name, value)
+            if body is not None:
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            response = connection.getresponse()
+            return Reply(response.status, response.msg, response.read())
+
+    def get(self, path, by=None, **options):
+        return self.request("GET", path, by, **options)
+
+    def delete(self, session_id, by=None, **options):
+        return self.request("DELETE", f"/api/terminal/sessions/{session_id}", by, **options)
+
+    def raw(self, data):
+        """Bytes to nginx as they are, and the status of the reply."""
+        with socket.create_connection(("127.0.0.1", self.port), 20) as connection:
+            connection.sendall(data)
+            return int(connection.makefile("rb").readline().split()[1])
+
+    def fcgi(self, method="GET", path="/health", by=None, body=b"", **env):
+        """One request straight to a worker, without nginx."""
+        return fcgi.request(self.socket, fcgi.environment(method, path, by, **env), body)

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""vsayctl, the migrations and the grants."""
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import jwt
+import pymysql
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from schemas import check_error
+from stack import CTL, MIGRATIONS, run, wait_for
+from tokens import write_secret
+
+STATS = "/api/dashboard/stats"
+
+
+def test_ctl_usage(stack):
+    assert run(CTL).returncode == 2 and run(CTL, "--help").returncode == 0
+    assert run(CTL, "--config", stack.conf, "dance").returncode == 2
+    assert run(CTL, "token", "--help").returncode == 0
+    for wrong in ["--no-such"], ["token", "--no-such"], ["migrate", "word"], ["token", "--ttl"]:
+        assert run(CTL, *wrong).returncode == 2
+
+
+def mint(conf, *arguments):
+    ran = run(CTL, "--config", conf, "token", *arguments)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("\n") == 1
+    return ran.stdout.strip()
+
+
+def test_token(stack):
+    token = mint(stack.conf, "--user-id", "u1", "--username", "Ünï Cörn", "--role",
+                 "company_admin", "--tenant", "acme", "--ttl", "90m")
+    assert jwt.get_unverified_header(token)["kid"] == "hs"
+    found = jwt.decode(token, stack.keys.signing["hs"], ["HS256"])
+    assert found["exp"] - found["iat"] == 5400
+    assert abs(found["iat"] - datetime.now().timestamp()) < 30
+    assert {name: found[name] for name in ("user_id", "username", "role", "tenant_id")} == {
+        "user_id": "u1", "username": "Ünï Cörn", "role": "company_admin", "tenant_id": "acme"}
+    assert stack.get(STATS, token=token).status == 200
+    found = jwt.decode(mint(stack.conf, "--user-id", "u1"), stack.keys.signing["hs"], ["HS256"])
+    assert found["exp"] - found["iat"] == 3600 and found["role"] == "user"
+    assert found["username"] == "u1" and found["tenant_id"] == "default"
+
+
+@pytest.mark.parametrize("kid, algorithm", [("rs", "RS256"), ("es", "ES256")])
+def test_token_of_a_key_pair(stack, conf, directory, kid, algorithm):
+    """Signed with the first private key, verified with the public one."""
+    pem = stack.keys.signing[kid]
+    path = write_secret(directory / "k.pem", pem)
+    path = conf(auth={"keys": f"pub:RS256:{stack.keys.files['rs']} {kid}:{algorithm}:{path}",
+                      "issuer": "https://id.example.com", "audience": "vsay"})
+    token = mint(path, "--user-id", "u1")
+    public = serialization.load_pem_private_key(pem, None).public_key()
+    assert jwt.get_unverified_header(token)["kid"] == kid
+    assert jwt.decode(token, public, [algorithm], issuer="https://id.example.com",
+                      audience="vsay")["user_id"] == "u1"
+    assert stack.get(STATS, token=token).status == 200
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["--user-id", ""], ["--user-id", "a b"], ["--user-id", "x" * 65],
+    ["--user-id", "u", "--role", "root"], ["--user-id", "u", "--tenant", "a/b"],
+    ["--user-id", "u", "--ttl", "0"], ["--user-id", "u", "--ttl", "-1h"],
+    ["--user-id", "u", "--ttl", "1y"], ["--user-id", "u", "--ttl", "99999999999999999999"],
+    ["--user-id", "u", "--username", "x" * 256]])
+def test_token_refused(stack, arguments):
+    ran = run(CTL, "--config", stack.conf, "token", *arguments)
+    assert ran.returncode == 2 and ran.stdout == "" and ran.stderr.startswith("vsayctl: ")
+
+
+def test_token_needs_a_private_key(stack, conf):
+    path = conf(auth={"keys": f"rs:RS256:{stack.keys.files['rs']}"})
+    ran = run(CTL, "--config", path, "token", "--user-id", "u1")
+    assert ran.returncode == 1 and ran.stdout == ""
+
+
+@pytest.fixture
+def empty(stack):
+    """An empty database of its own, and what vsayctl needs to migrate it."""
+    name = f"empty{len(stack.database.query('SHOW DATABASES'))}"
+    stack.database.query(f"CREATE DATABASE {name}")
+    yield name, {**stack.database.admin(), "VSAY_DB_NAME": name}
+    stack.database.query(f"DROP DATABASE {name}")
+
+
+def tables(stack, name):
+    """Everything of the schema but the rows."""
+    rows = stack.database.query(
+        "SELECT table_name, column_name, column_type, is_nullable, collation_name "
+        "FROM information_schema.columns WHERE table_schema = %s "
+        "ORDER BY table_name, ordinal_position", name)
+    return [row for row in rows if row["table_name"] != "migration_lock"]
+
+
+def migrate(stack, env, *more):
+    return run(CTL, "--config", stack.conf, "migrate", "--dir", MIGRATIONS, *more, env=env)
+
+
+def test_migrate(stack, empty):
+    name, env = empty
+    first, second = migrate(stack, env), migrate(stack, env)
+    assert first.returncode == 0 and "applied 0001_initial.sql" in first.stdout, first.stderr
+    assert second.returncode == 0 and "applied" not in second.stdout
+    assert tables(stack, name) == tables(stack, "vsay") != []
+    versions = stack.database.query(f"SELECT version FROM {name}.schema_migrations ORDER BY 1")
+    assert [row["version"] for row in versions] == [
+        int(path.name[:4]) for path in sorted(MIGRATIONS.glob("*.sql"))]
+
+
+def test_migrate_from_several_hosts_at_once(stack, empty):
+    name, env = empty
+    with ThreadPoolExecutor(4) as pool:
+        ran = list(pool.map(lambda _: migrate(stack, env), range(4)))
+    assert {each.returncode for each in ran} == {0}, [each.stderr for each in ran]
+    assert sum("applied 0001_initial.sql" in each.stdout for each in ran) == 1
+    assert tables(stack, name) == tables(stack, "vsay")
+
+
+def test_migrations_with_the_client(stack, empty):
+    """The same files through the database's own client, twice; vsayctl finds nothing to do."""
+    name, env = empty
+    for _ in range(2):
+        for path in sorted(MIGRATIONS.glob("*.sql")):
+            stack.database.script(name, path.read_text())
+    assert tables(stack, name) == tables(stack, "vsay")
+    assert "applied" not in migrate(stack, env).stdout
+
+
+def test_migrate_in_vain(stack, empty, directory):
+    name, env = empty
+    ran = migrate(stack, {**env, "VSAY_DB_NAME": "no_such"})
+    assert ran.returncode == 1 and ran.stderr.startswith("vsayctl: ")
+    ran = run(CTL, "--config", stack.conf, "migrate", "--dir", directory, env=env)
+    assert ran.returncode == 1 and str(directory) in ran.stderr
+    (directory / "0001_wrong.sql").write_text("CREATE TABLE t (a INT); CREATE NONSENSE;")
+    ran = run(CTL, "--config", stack.conf, "migrate", "--dir", directory, env=env)
+    assert ran.returncode == 1 and "0001_wrong.sql" in ran.stderr
+    assert migrate(stack, env).returncode == 0, "a failure leaves no lock behind"
+
+
+def test_worker_has_few_rights(stack):
+    """The grants let it do its work and nothing else."""
+    with contextlib.closing(pymysql.connect(unix_socket=str(stack.database.socket), user="vsay",
+                                            password="swordfish", database="vsay")) as connection:
+        for sql in ("DROP TABLE sessions", "CREATE TABLE t (a INT)", "DELETE FROM commands",
+                    "ALTER TABLE machines ADD x INT", "GRANT SELECT ON vsay.* TO vsay@localhost",
+                    "SELECT * FROM mysql.user", "DELETE FROM schema_migrations",
+                    "SELECT * INTO OUTFILE '/tmp/vsay-x' FROM machines"):
+            with pytest.raises(pymysql.Error), connection.cursor() as cursor:
+                cursor.execute(sql)
+
+
+def test_doctor(stack):
+    ran = run(CTL, "--config", stack.conf, "doctor")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert all(line.startswith("ok") for line in ran.stdout.splitlines())
+
+
+@pytest.mark.parametrize("settings, env, says", [
+    ({"db": {"host": "/nowhere.sock"}}, {}, "db.host"),
+    ({"db": {"password_file": ""}}, {}, "db.password_file"),
+    ({"db": {"password_file": "/nowhere"}}, {}, "/nowhere"),
+    ({"db": {"name": "no_such"}}, {}, "db.name"),
+    ({"db": {"tls": "verify"}}, {}, "db.tls"),
+    ({"auth": {"keys": ""}}, {}, "auth.keys")])
+def test_doctor_finds(conf, settings, env, says):
+    ran = run(CTL, "--config", conf(**settings), "doctor", env=env)
+    assert ran.returncode == 1 and "FAIL" in ran.stdout and says in ran.stdout
+
+
+def test_doctor_finds_a_missing_schema(stack, empty):
+    name, env = empty
+    ran = run(CTL, "--config", stack.conf, "doctor", env=env)
+    assert ran.returncode == 1 and "vsayctl migrate" in ran.stdout
+
+
+def test_doctor_finds_a_wrong_clock(stack):
+    stack.database.query("SET GLOBAL init_connect = 'SET timestamp = 1700000000'")
+    try:
+        ran = run(CTL, "--config", stack.conf, "doctor")
+    finally:
+        stack.database.query("SET GLOBAL init_connect = ''")
+    assert ran.returncode == 1 and "FAIL  clock" in ran.stdout
+
+
+def test_worker_waits_for_the_schema(stack, conf, new_worker, empty):
+    name, env = empty
+    stack.database.query(f"GRANT SELECT, INSERT, UPDATE ON {name}.* TO vsay@localhost")
+    worker = new_worker(conf(db={"name": name}))
+    check_error(worker.get("/health/ready"), 503)
+    assert "vsayctl migrate" in worker.log.read_text()
+    assert migrate(stack, env).returncode == 0
+    wait_for(lambda: worker.get("/health/ready").status == 200, what="the worker to notice")

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Which databases vsay-api talks to, and which not."""
+from datetime import datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+from fleet import Tenant
+from schemas import check_error
+from stack import CTL, Database, free_port, run
+from tokens import write_secret
+
+
+def test_first_of_several_hosts_is_dead(stack, conf, new_worker):
+    hosts = f"/nowhere.sock, 127.0.0.1:{free_port()}, {stack.database.socket}"
+    worker = new_worker(conf(db={"host": hosts}))
+    assert worker.get("/health/ready").status == 200
+    assert worker.get("/api/dashboard/stats", Tenant(stack).user()).status == 200
+
+
+def test_wrong_password(conf, new_worker, directory):
+    file = write_secret(directory / "wrong", b"open sesame\n")
+    worker = new_worker(conf(db={"password_file": file}))
+    check_error(worker.get("/health/ready"), 503)
+    assert worker.get("/health").status == 200
+    assert "Access denied" in worker.log.read_text()
+    assert "open sesame" not in worker.log.read_text()
+
+
+def test_tls_fails_closed(conf, new_worker):
+    """Asked for TLS, it never talks to a server that offers none."""
+    worker = new_worker(conf(db={"tls": "verify"}))
+    check_error(worker.get("/health/ready"), 503)
+    assert worker.get("/health").status == 200
+
+
+def certificate(subject, key, issuer=None, issuer_key=None, names=()):
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(
+        issuer.subject if issuer else name).public_key(key.public_key()).serial_number(
+        x509.random_serial_number()).not_valid_before(datetime.utcnow() - timedelta(1)
+        ).not_valid_after(datetime.utcnow() + timedelta(9)).add_extension(
+        x509.BasicConstraints(issuer is None, None), True)
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(
+            [x509.DNSName(name) for name in names]), False)
+    return builder.sign(issuer_key or key, hashes.SHA256())
+
+
+@pytest.fixture(scope="module")
+def tls_database(new_directory):
+    """mariadbd on TCP with a certificate for localhost, whose authority is in ca.pem."""
+    directory, port = new_directory(), free_port()
+    keys = [rsa.generate_private_key(65537, 2048) for _ in range(2)]
+    authority = certificate("Test CA", keys[0])
+    for name, cert in (("ca", authority), ("other", certificate("Other CA", keys[1])),
+                       ("server", certificate("localhost", keys[1], authority, keys[0],
+                                              ["localhost"]))):
+        (directory / f"{name}.pem").write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+    (directory / "key.pem").write_bytes(keys[1].private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption()))
+    database = Database(directory, "--bind-address=127.0.0.1", f"--port={port}",
+                        f"--ssl-cert={directory}/server.pem", f"--ssl-key={directory}/key.pem",
+                        "--skip-name-resolve")
+    database.port = port
+    yield database
+    database.stop()
+
+
+@pytest.fixture
+def tls_schema(tls_database, conf):
+    """The schema, and a user who must come over TLS."""
+    if not tls_database.query("SHOW DATABASES LIKE 'vsay'"):
+        tls_database.create_schema(conf(db={"host": tls_database.socket}))
+        tls_database.query("RENAME USER vsay@localhost TO vsay@'127.0.0.1'")
+        tls_database.query("ALTER USER vsay@'127.0.0.1' REQUIRE SSL")
+    return tls_database
+
+
+@pytest.mark.parametrize("host, authority, status", [
+    ("localhost", "ca", 200), ("localhost", "other", 503), ("127.0.0.1", "ca", 503),
+    ("localhost", "missing", 503)])
+def test_tls(tls_schema, conf, new_worker, host, authority, status):
+    """Only the right name under the right authority will do."""
+    path = conf(db={"host": f"{host}:{tls_schema.port}", "tls": "verify",
+                    "tls_ca": tls_schema.dir / f"{authority}.pem"})
+    worker = new_worker(path)
+    assert worker.get("/health/ready").status == status, worker.log.read_text()
+    doctor = run(CTL, "--config", path, "doctor")
+    assert doctor.returncode == (0 if status == 200 else 1), doctor.stdout
+    assert ("TLS with" in doctor.stdout) == (status == 200)

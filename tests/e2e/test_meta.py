@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""What the tables in the code promise, against documents, tests and the build."""
+import re
+
+import pytest
+
+from schemas import OF_PATH
+from stack import REPO
+from test_contract import ALLOWED
+
+
+def read(*names):
+    return "\n".join((REPO / name).read_text() for name in names)
+
+
+def routes():
+    """(methods, pattern) of the route table."""
+    table = re.search(r"const struct route routes\[\] = \{(.*?)^\};", read("src/api/route.c"),
+                      re.S | re.M)[1]
+    return re.findall(r'\.methods = (\w+),\s*\.pattern = "([^"]+)"', table)
+
+
+def options():
+    """(section, key) of the option table."""
+    return re.findall(r'^\s*\{"(\w+)", "(\w+)", CONF_', read("src/common/settings.c"), re.M)
+
+
+def test_the_tables_are_found():
+    assert len(routes()) >= 7 and len(options()) >= 20
+
+
+@pytest.mark.parametrize("methods, pattern", routes())
+def test_route(methods, pattern):
+    method = {"READ": "GET"}.get(methods, methods.removeprefix("METHOD_"))
+    assert f"`{method} {pattern}`" in read("README.md")
+    if methods == "READ":
+        assert pattern in OF_PATH, "so its shape is tested, and HEAD, and wrong methods"
+    else:
+        assert {pattern.replace(":id", "sess_1"): method}.items() <= ALLOWED.items()
+
+
+@pytest.mark.parametrize("section, key", options())
+def test_option(section, key):
+    sample = re.search(rf"^\[{section}\]$(.*?)(^\[|\Z)", read("conf/vsay.conf"), re.S | re.M)
+    assert re.search(rf"^[#;]?\s*{key}\s*=", sample[1], re.M), "in the sample"
+    assert re.search(rf"\b{key}\b", read("docs/man/vsay.conf.5")), "in the manual"
+
+
+def test_sample_has_no_other_keys():
+    section, found = None, set()
+    for line in read("conf/vsay.conf").splitlines():
+        if match := re.fullmatch(r"\[(\w+)\]", line):
+            section = match[1]
+        elif match := re.match(r"[#;]?(\w+)\s*=", line):
+            found.add((section, match[1]))
+    assert found == set(options())
+
+
+def test_every_unit_test_is_built():
+    built = re.findall(r"tests/unit/(\w+)", read("Makefile.am"))
+    assert {path.stem for path in (REPO / "tests" / "unit").glob("test_*.c")} <= set(built)
+
+
+def test_every_source_is_built():
+    makefile = read("Makefile.am")
+    assert [str(path.relative_to(REPO)) for path in (REPO / "src").rglob("*.[ch]")
+            if str(path.relative_to(REPO)) not in makefile] == []
+
+
+@pytest.mark.parametrize("include, only", [
+    ("fcgiapp.h", "src/api/gateway_fcgi.c"), ("jwt.h", "src/common/token.c"),
+    ("ini.h", "src/base/conf.c")])
+def test_third_party_types_stay_in_one_file(include, only):
+    assert [str(path.relative_to(REPO)) for path in (REPO / "src").rglob("*.[ch]")
+            if f"#include <{include}>" in path.read_text()] == [only]
+
+
+def test_layers():
+    """api and ctl on store on common on base: nobody includes upwards."""
+    allowed = {"base": {"base"}, "common": {"base", "common"}, "store": {"base", "common", "store"},
+               "api": {"base", "common", "store", "api"}, "ctl": {"base", "common", "store", "ctl"}}
+    for layer, below in allowed.items():
+        for path in (REPO / "src" / layer).glob("*.[ch]"):
+            for included in re.findall(r'#include "(\w+)/', path.read_text()):
+                assert included in below, f"{path} includes {included}/"
