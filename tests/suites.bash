@@ -11,7 +11,7 @@ count() {
         awk '{ n += $1 } END { print n + 0 }')
     failures=$(cat "$root/build-$1"/tests/unit/*.log | grep -c '^\[  FAILED  \] [0-9]* test' || :)
     counts+=("$1-unit: $passed passed, $failures failed")
-    line=$(grep -E '^=+ .* in [0-9.]+s' "$var/log/test-$1.log" | tail -n 1)
+    line=$(grep -E '^=+ .* in [0-9.]+s' "$var/log/test-$1.log" | tail -n 1 || :)
     [[ -z $line ]] || counts+=("$1-e2e: $line")
 }
 
