@@ -22,7 +22,9 @@ struct slot {
 
 TAILQ_HEAD(rounds, round);
 
-enum { REST_US = 1000 };
+/* A question rests as many times as long as its round took to ask, within these bounds: so, however
+ * often it is asked, it keeps the database busy for a fifth of the time at most. */
+enum { REST_TIMES = 4, REST_MIN_US = 1000, REST_MAX_US = 4000 };
 
 struct board {
     pthread_mutex_t lock;
@@ -137,9 +139,12 @@ static void make_ready(struct board *board, struct round *round)
     pthread_cond_signal(&board->work);
 }
 
-static void rest(struct board *board, struct round *round)
+static void rest(struct board *board, struct round *round, int64_t asked_us)
 {
-    round->due = now_us() + REST_US;
+    int64_t rest = asked_us * REST_TIMES;
+
+    rest = rest < REST_MIN_US ? REST_MIN_US : rest > REST_MAX_US ? REST_MAX_US : rest;
+    round->due = now_us() + rest;
     enqueue(&board->resting, round);
     pthread_cond_signal(&board->work);
 }
@@ -257,6 +262,7 @@ struct round *board_take(struct board *board)
     struct round *round = next_round(board);
     if (round) {
         dequeue(round);
+        round->started = now_us();
         TAILQ_FOREACH (waiter, &round->waiters, next)
             forget(board, waiter);
         if (round->slot) {
@@ -277,7 +283,7 @@ void board_asked(struct board *board, struct round *round)
     pthread_mutex_lock(&board->lock);
     round->slot->under_way = false;
     if (round->slot->gathering)
-        rest(board, round->slot->gathering);
+        rest(board, round->slot->gathering, now_us() - round->started);
     slot_drop_if_idle(board, round->slot);
     round->slot = NULL;
     pthread_mutex_unlock(&board->lock);

@@ -6,8 +6,8 @@
  * round; whoever asks while the round is under way waits for the next. So no answer is older than
  * its request. A question without a key has a round of its own.
  *
- * Under load, a question whose round has just ended rests for a millisecond, so that its next round
- * gathers more of those who are on their way. */
+ * Under load, a question whose round has just ended rests for some milliseconds, so that its next
+ * round gathers more of those who are on their way. */
 #ifndef API_BOARD_H
 #define API_BOARD_H
 
@@ -37,7 +37,7 @@ struct round {
     struct waiters waiters;
     struct slot *slot; /* board's own, as are the rest */
     struct rounds *queue;
-    int64_t due;
+    int64_t due, started; /* monotonic us */
     TAILQ_ENTRY(round) next;
 };
 

@@ -100,7 +100,7 @@ class Database:
 
     def __init__(self, directory, *options):
         self.dir, self.socket = directory, directory / "db.sock"
-        self.options = ["--no-defaults", f"--datadir={directory / 'data'}",
+        self.options = ["--no-defaults", f"--datadir={directory / 'data'}", f"--tmpdir={directory}",
                         "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M"]
         if os.getuid() == 0:
             self.options.append("--user=root")

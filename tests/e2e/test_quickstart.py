@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""./quickstart as a newcomer meets it, with its state in a directory of the test's."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import urllib.request
+
+import pytest
+
+from stack import ENV, REPO, free_port, wait_for
+
+
+class Quickstart:
+    def __init__(self, directory):
+        self.var, self.port = directory / "var", free_port()
+        self.env = {**ENV, "VSAY_VAR": str(self.var), "VSAY_PORT": str(self.port)}
+
+    def __call__(self, *args, **env):
+        """Exit status and output."""
+        ran = subprocess.run([REPO / "quickstart", *args], env={**self.env, **env}, text=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, timeout=300)
+        return ran.returncode, ran.stdout
+
+    def pid(self, name):
+        return int((self.var / "run" / f"{name}.pid").read_text().split()[0])
+
+    def get(self, path, role):
+        token = (self.var / "tokens" / role).read_text().strip()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}",
+                                         headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status
+
+    def processes(self):
+        """Command lines of what was started with our state."""
+        return [line for line in subprocess.check_output(["ps", "-eo", "args"], text=True)
+                .splitlines() if str(self.var) in line]
+
+
+@pytest.fixture
+def quickstart(directory):
+    started = Quickstart(directory)
+    yield started
+    started("down")
+    assert started.processes() == []
+
+
+def test_background(quickstart):
+    code, output = quickstart("status")
+    assert code == 3 and "stopped" in output
+    code, output = quickstart("up")
+    assert code == 0, output
+    assert oct((quickstart.var / "etc" / "jwt.key").stat().st_mode)[-3:] == "600"
+    for role in "user", "company_admin", "super_admin":
+        assert (quickstart.var / "tokens" / role).read_text().strip() in output
+        for path in re.findall(r"(?<!DELETE )http://[^/]+(\S+)", output):
+            assert quickstart.get(path, role) == 200
+    code, output = quickstart("up")
+    assert code == 0 and "runs already" in output and quickstart("status")[0] == 0
+    assert quickstart("down")[0] == 0 and quickstart.processes() == []
+    code, output = quickstart("down")
+    assert code == 0 and "Nothing runs" in output
+
+
+def test_repair(quickstart):
+    assert quickstart("up")[0] == 0
+    for name in "mariadb", "workers", "nginx":
+        os.kill(quickstart.pid(name), signal.SIGKILL)
+        code, output = quickstart("status")
+        assert code == 1 and re.search(rf"{name} +is dead", output), output
+        code, output = quickstart("up")
+        assert code == 0 and quickstart("status")[0] == 0, output
+
+
+def test_stale_pid_file(quickstart):
+    assert quickstart("up")[0] == 0
+    quickstart("down")
+    with subprocess.Popen(["sleep", "100"], start_new_session=True) as stranger:
+        (quickstart.var / "run" / "mariadb.pid").write_text(f"{stranger.pid} 1\n")
+        assert quickstart("up")[0] == 0
+        quickstart("down")
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_port_in_use(quickstart):
+    with socket.create_server(("127.0.0.1", quickstart.port)):
+        code, output = quickstart("up")
+    assert code == 1 and f"port {quickstart.port} is in use" in output
+
+
+def test_failed_step(quickstart):
+    code, output = quickstart("up", VSAY_API_ACCEPTORS="0")
+    assert code == 1 and "FAILED" in output and "api.acceptors" in output
+    assert str(quickstart.var / "log") in output
+    assert quickstart.processes() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_foreground(quickstart, number):
+    with open(quickstart.var.parent / "output", "w+") as output, subprocess.Popen(
+            [REPO / "quickstart"], env=quickstart.env, stdin=subprocess.DEVNULL, stdout=output,
+            stderr=output, start_new_session=True) as process:
+        wait_for(lambda: b"Ctrl-C" in os.pread(output.fileno(), 100000, 0), 300, "the start")
+        process.send_signal(number)
+        assert process.wait(60) == 130
+    assert quickstart.processes() == []
