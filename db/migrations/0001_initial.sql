@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS commands (
     KEY by_time (executed_at),
     KEY by_tenant (tenant_id, executed_at),
     KEY by_user (tenant_id, user_id, executed_at),
-    KEY by_machine (agent_id, executed_at)
+    KEY by_machine (agent_id, tenant_id, executed_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 INSERT IGNORE INTO schema_migrations (version, applied_at) VALUES (1, UTC_TIMESTAMP());

@@ -29,13 +29,17 @@ void answer_all(struct waiters *waiters, enum err code, deliver_fn *deliver)
     reply_release(reply);
 }
 
+static enum err check_schema(struct db *db, void *unused, struct error *e)
+{
+    (void)unused;
+    return schema_check(db, e);
+}
+
 static enum err bring_up(struct db *db, enum err before)
 {
     struct error e = {0};
-    enum err err = db_connect(db, &e);
+    enum err err = db_run(db, DB_READ, check_schema, NULL, &e);
 
-    if (!err)
-        err = schema_check(db, &e);
     if (!err)
         log_event(LEVEL_INFO, "db_up", "host=%s", db_host(db));
     else if (err != before)
@@ -71,7 +75,7 @@ static void answer_until_down(struct answerers *answerers, struct db *db)
 
     while (db_connected(db) && err != ERR_DB_SCHEMA && (round = board_take(answerers->app->board)))
         err = answer_round(answerers, db, round);
-    go_down(answerers, err);
+    go_down(answerers, err == ERR_DB_SCHEMA ? err : ERR_DB_AWAY);
 }
 
 void answerer_run(void *context)

@@ -22,8 +22,8 @@ struct slot {
 
 TAILQ_HEAD(rounds, round);
 
-/* A question rests as many times as long as its round took to ask, within these bounds: so, however
- * often it is asked, it keeps the database busy for a fifth of the time at most. */
+/* A question rests as many times as long as its round took to ask, within these bounds: so
+ * it keeps the database busy for a fifth of the time, if it is cheap, however often it is asked. */
 enum { REST_TIMES = 4, REST_MIN_US = 1000, REST_MAX_US = 4000 };
 
 struct board {
@@ -32,7 +32,7 @@ struct board {
     pthread_cond_t stopping;
     struct slot *slots;    /* hash by key */
     struct rounds ready;   /* may be taken; oldest first */
-    struct rounds resting; /* may be taken when due; first due first */
+    struct rounds resting; /* may be taken when due; oldest first */
     struct waiters by_age; /* all who wait, oldest first */
     unsigned parked, capacity;
     unsigned answerers_up;

@@ -3,12 +3,14 @@
 #include "api/gateway_fcgi.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fcgiapp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -231,6 +233,17 @@ static void finish(struct app *app, const sigset_t *signals, struct crew *crew, 
     crew_join(crew);
 }
 
+/* A parked request holds a descriptor: takes as many as the hard limit gives. */
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int gateway_fcgi_run(struct app *app, int listener)
 {
     const struct settings *settings = app->settings;
@@ -246,6 +259,8 @@ int gateway_fcgi_run(struct app *app, int listener)
     worker.lane = lane_new(write_waiter);
     app->board = board_new((unsigned)settings->api.max_parked);
     set_timeout(listener, SO_RCVTIMEO, ACCEPT_TICK_MS);
+    fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
+    allow_descriptors();
 
     pthread_barrier_init(&answering.tried, NULL, (unsigned)settings->api.answerers + 1);
     crew_start(&writers, (size_t)settings->api.writers, lane_run, worker.lane);

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include <errmsg.h>
 #include <mysqld_error.h>
 
 #include "base/log.h"
@@ -77,26 +77,31 @@ enum {
     SERVER_IDLE_DISCONNECT = 4031,   /* MySQL 8.0.24 */
     SERVER_RECORD_CHANGED = 1020,    /* Galera, and snapshot isolation of MariaDB 11 */
     SERVER_NODE_NOT_READY = 1047,    /* Galera: WSREP has not yet prepared node */
-    CLIENT_LOST_EXTENDED = 2055
+    CLIENT_ERROR_MIN = 2000,         /* the client library's own: the connection is of no use */
+    CLIENT_ERROR_MAX = 2999
 };
 
 static const struct {
     unsigned number;
     enum err err;
 } error_numbers[] = {
-    {CR_CONNECTION_ERROR, ERR_DB_AWAY},      {CR_CONN_HOST_ERROR, ERR_DB_AWAY},
-    {CR_UNKNOWN_HOST, ERR_DB_AWAY},          {CR_SERVER_GONE_ERROR, ERR_DB_AWAY},
-    {CR_SERVER_LOST, ERR_DB_AWAY},           {CLIENT_LOST_EXTENDED, ERR_DB_AWAY},
-    {ER_SERVER_SHUTDOWN, ERR_DB_AWAY},       {ER_CON_COUNT_ERROR, ERR_DB_AWAY},
-    {SERVER_CONNECTION_KILLED, ERR_DB_AWAY}, {SERVER_IDLE_DISCONNECT, ERR_DB_AWAY},
-    {SERVER_NODE_NOT_READY, ERR_DB_AWAY},    {ER_LOCK_DEADLOCK, ERR_DB_CONFLICT},
-    {ER_LOCK_WAIT_TIMEOUT, ERR_DB_CONFLICT}, {SERVER_RECORD_CHANGED, ERR_DB_CONFLICT},
-    {ER_NO_SUCH_TABLE, ERR_DB_SCHEMA},       {ER_BAD_FIELD_ERROR, ERR_DB_SCHEMA},
+    {ER_SERVER_SHUTDOWN, ERR_DB_AWAY},
+    {ER_UNKNOWN_STMT_HANDLER, ERR_DB_AWAY}, /* another connection, behind a proxy */
+    {ER_CON_COUNT_ERROR, ERR_DB_AWAY},
+    {SERVER_CONNECTION_KILLED, ERR_DB_AWAY},
+    {SERVER_IDLE_DISCONNECT, ERR_DB_AWAY},
+    {SERVER_NODE_NOT_READY, ERR_DB_AWAY},
+    {ER_LOCK_DEADLOCK, ERR_DB_CONFLICT},
+    {ER_LOCK_WAIT_TIMEOUT, ERR_DB_CONFLICT},
+    {SERVER_RECORD_CHANGED, ERR_DB_CONFLICT},
+    {ER_NO_SUCH_TABLE, ERR_DB_SCHEMA},
+    {ER_BAD_FIELD_ERROR, ERR_DB_SCHEMA},
 };
 
 enum err db_error(unsigned number, const char *message, struct error *e)
 {
-    enum err err = ERR_DB;
+    bool client = number >= CLIENT_ERROR_MIN && number <= CLIENT_ERROR_MAX;
+    enum err err = client ? ERR_DB_AWAY : ERR_DB;
 
     for (size_t i = 0; i < sizeof error_numbers / sizeof *error_numbers; i++) {
         if (error_numbers[i].number == number)
@@ -294,11 +299,21 @@ static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *
         err = body(db, context, e);
     if (!err && mode == DB_WRITE)
         err = query(db, "COMMIT", e);
-    if (err == ERR_DB_AWAY)
+    if (err == ERR_DB_AWAY) {
         disconnect(db);
-    else if (err && mode == DB_WRITE && db->mysql && mysql_rollback(db->mysql))
+        db->host = (db->host + 1) % db->settings->db.host.count;
+    } else if (err && mode == DB_WRITE && db->mysql && mysql_rollback(db->mysql)) {
         disconnect(db);
+    }
     return err;
+}
+
+static time_t seconds_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
 }
 
 enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, struct error *e)
@@ -307,8 +322,11 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
 
     for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
         bool was_connected = db->mysql != NULL;
+        time_t began = seconds_now();
         err = run_once(db, mode, body, context, e);
-        bool lost = err == ERR_DB_AWAY && was_connected;
+        /* A statement that timed out would only time out again. */
+        bool lost = err == ERR_DB_AWAY && was_connected &&
+                    seconds_now() - began < db->settings->db.read_timeout;
         if (err != ERR_DB_CONFLICT && !lost)
             break;
         log_event(LEVEL_INFO, "db_retry", "attempt=%d error=%s detail=\"%s\"", attempt,

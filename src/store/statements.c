@@ -71,7 +71,8 @@ const char *const param_names[PARAM_COUNT] = {
 #define NEWEST_COMMANDS "ORDER BY c.executed_at DESC, c.id DESC LIMIT 10"
 #define NEWEST_IDS(condition)                                                                      \
     "(SELECT c.executed_at, c.id FROM commands c WHERE " condition " " NEWEST_COMMANDS ")"
-#define OR_ON_MACHINE(agent) " UNION " NEWEST_IDS("c.agent_id = " agent)
+#define OR_ON_MACHINE(agent)                                                                       \
+    " UNION " NEWEST_IDS("c.agent_id = " agent " AND c.tenant_id = :tenant")
 
 /* --- sessions -------------------------------------------------------------------------------- */
 

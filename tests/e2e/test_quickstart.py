@@ -56,7 +56,7 @@ def test_background(quickstart):
     assert oct((quickstart.var / "etc" / "jwt.key").stat().st_mode)[-3:] == "600"
     for role in "user", "company_admin", "super_admin":
         assert (quickstart.var / "tokens" / role).read_text().strip() in output
-        for path in re.findall(r"(?<!DELETE )http://[^/]+(\S+)", output):
+        for path in re.findall(r"(?<!DELETE )http://[\d.:]+(/\S+)", output):
             assert quickstart.get(path, role) == 200
     code, output = quickstart("up")
     assert code == 0 and "runs already" in output and quickstart("status")[0] == 0

@@ -97,6 +97,17 @@ def test_own_sessions_on_machines_out_of_reach(stack, tenant):
         "sessions"]] == [mine]
 
 
+def test_commands_stay_in_their_tenant(stack, tenant):
+    """What was run on a machine before it changed hands is the former tenant's."""
+    alice, bob = tenant.user(), Tenant(stack).user()
+    agent = tenant.machine(owner=alice)
+    tenant.command(agent, bob, "before", 1, tenant_id=bob.tenant)
+    tenant.command(agent, alice, "after")
+    for by in alice, tenant.user("company_admin"):
+        assert [row["command"] for row in stack.get("/api/dashboard/recent-activity", by).json()[
+            "activities"]] == ["after"]
+
+
 def test_recent_commands_of_many_machines(stack, tenant):
     """More machines than the ten that can matter, own commands in between, and ties."""
     alice, bob = tenant.user(), tenant.user()
