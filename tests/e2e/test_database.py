@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 
 from fleet import Tenant
 from schemas import check_error
-from stack import CTL, Database, free_port, run
+from stack import CTL, MIGRATIONS, Database, free_port, run, wait_for
 from tokens import write_secret
 
 
@@ -93,3 +93,31 @@ def test_tls(tls_schema, conf, new_worker, host, authority, status):
     doctor = run(CTL, "--config", path, "doctor")
     assert doctor.returncode == (0 if status == 200 else 1), doctor.stdout
     assert ("TLS with" in doctor.stdout) == (status == 200)
+
+
+def test_connections_killed_under_tls(tls_schema, conf, new_worker):
+    """A TLS connection that is lost is made again within the request."""
+    worker = new_worker(conf(db={"host": f"localhost:{tls_schema.port}", "tls": "verify",
+                                 "tls_ca": tls_schema.dir / "ca.pem"}))
+    for _ in range(5):
+        assert worker.get("/health/ready").status == 200
+        for row in tls_schema.query("SHOW PROCESSLIST"):
+            if row["User"] == "vsay":
+                tls_schema.query("KILL %s", row["Id"])
+    assert worker.get("/health/ready").status == 200, worker.log.read_text()
+
+
+def test_restarted_before_it_had_a_schema(conf, new_worker, new_directory):
+    """A worker that waits for the schema finds the database again, and then the schema."""
+    database = Database(new_directory())
+    try:
+        database.query("CREATE DATABASE vsay CHARACTER SET utf8mb4")
+        path = conf(db={"host": database.socket, "user": "root", "password_file": ""})
+        worker = new_worker(path)
+        check_error(worker.get("/health/ready"), 503)
+        database.stop()
+        database.start()
+        assert run(CTL, "--config", path, "migrate", "--dir", MIGRATIONS).returncode == 0
+        wait_for(lambda: worker.get("/health/ready").status == 200, 10, "the worker")
+    finally:
+        database.stop()
