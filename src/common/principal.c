@@ -8,6 +8,7 @@ const char *const role_names[] = {
     [ROLE_USER] = "user",
     [ROLE_COMPANY_ADMIN] = "company_admin",
     [ROLE_SUPER_ADMIN] = "super_admin",
+    [ROLE_AGENT] = "agent",
     [ROLE_COUNT] = NULL,
 };
 

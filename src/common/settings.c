@@ -69,6 +69,12 @@ const struct conf_option settings_options[] = {
     {"agents", "offline_after", CONF_SECONDS, AT(agents.offline_after), 5, 86400,
      .fallback = "120s",
      .help = "Age of its last heartbeat up to which a machine counts as online."},
+    {"agents", "heartbeat_interval", CONF_SECONDS, AT(agents.heartbeat_interval), 1, 3600,
+     .fallback = "30s", .help = "How often machines are told to send a heartbeat."},
+    {"agents", "signal_expires", CONF_SECONDS, AT(agents.signal_expires), 60, 31536000,
+     .fallback = "7d",
+     .help = "How long a machine that was told to end a session may be away before the session "
+             "counts as expired."},
 
     {"log", "target", CONF_CHOICE, AT(log.target), .choices = log_targets, .fallback = "stderr",
      .help = "stderr or syslog."},
@@ -86,6 +92,11 @@ static enum err check(const struct settings *settings, struct error *e)
 
     if (settings->db.host.count == 0)
         return error_set(e, ERR_CONFIG, "db.host: no server is named");
+    if (settings->auth.default_role == ROLE_AGENT)
+        return error_set(e, ERR_CONFIG, "auth.default_role: an agent's token names its role");
+    if (settings->agents.heartbeat_interval >= settings->agents.offline_after)
+        return error_set(e, ERR_CONFIG,
+                         "agents.heartbeat_interval must be shorter than agents.offline_after");
     if (length && (*prefix != '/' || prefix[length - 1] == '/'))
         return error_set(e, ERR_CONFIG, "api.prefix: begins with a slash, and ends without one");
     return ERR_OK;

@@ -29,7 +29,7 @@ struct settings {
         long leeway; /* s */
     } auth;
     struct {
-        long offline_after; /* s */
+        long offline_after, heartbeat_interval, signal_expires; /* s */
     } agents;
     struct {
         int target; /* 0 stderr, 1 syslog */

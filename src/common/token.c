@@ -268,12 +268,30 @@ static enum err get_username(struct json_object *claims, struct principal *out, 
     return ERR_OK;
 }
 
+static enum err get_agent(struct json_object *claims, struct principal *out, struct error *e)
+{
+    bool found;
+
+    if (get_ident(claims, "agent_id", out->user_id, &found, e))
+        return ERR_TOKEN;
+    if (!found)
+        return error_set(e, ERR_TOKEN, "no agent_id");
+    return get_integer(claims, "generation", &out->generation, e);
+}
+
 static enum err get_principal(const struct settings *settings, struct json_object *claims,
                               struct principal *out, struct error *e)
 {
     const char *role;
     bool found;
 
+    if (get_text(claims, "role", &role, e))
+        return ERR_TOKEN;
+    out->role = (enum role)settings->auth.default_role;
+    if (role && !role_from_name(role, &out->role))
+        return error_set(e, ERR_TOKEN, "unknown role");
+    if (out->role == ROLE_AGENT)
+        return get_agent(claims, out, e);
     if (get_ident(claims, "user_id", out->user_id, &found, e) ||
         (!found && get_ident(claims, "sub", out->user_id, &found, e)))
         return ERR_TOKEN;
@@ -283,11 +301,6 @@ static enum err get_principal(const struct settings *settings, struct json_objec
         return ERR_TOKEN;
     if (!found)
         strcpy(out->tenant_id, "default");
-    if (get_text(claims, "role", &role, e))
-        return ERR_TOKEN;
-    out->role = (enum role)settings->auth.default_role;
-    if (role && !role_from_name(role, &out->role))
-        return error_set(e, ERR_TOKEN, "unknown role");
     return get_username(claims, out, e);
 }
 
@@ -325,6 +338,16 @@ static const struct key *signing_key(const struct keyring *ring)
     return NULL;
 }
 
+static bool fill_identity(jwt_t *jwt, const struct principal *who)
+{
+    if (who->role == ROLE_AGENT)
+        return jwt_add_grant(jwt, "agent_id", who->user_id) == 0 &&
+               jwt_add_grant_int(jwt, "generation", (long)who->generation) == 0;
+    return jwt_add_grant(jwt, "user_id", who->user_id) == 0 &&
+           jwt_add_grant(jwt, "username", who->username) == 0 &&
+           jwt_add_grant(jwt, "tenant_id", who->tenant_id) == 0;
+}
+
 static bool fill(jwt_t *jwt, const struct settings *settings, const struct key *key,
                  const struct principal *who, int64_t now, long ttl)
 {
@@ -334,10 +357,7 @@ static bool fill(jwt_t *jwt, const struct settings *settings, const struct key *
            jwt_add_header(jwt, "kid", key->kid) == 0 &&
            jwt_add_grant_int(jwt, "iat", (long)now) == 0 &&
            jwt_add_grant_int(jwt, "exp", (long)now + ttl) == 0 &&
-           jwt_add_grant(jwt, "user_id", who->user_id) == 0 &&
-           jwt_add_grant(jwt, "username", who->username) == 0 &&
-           jwt_add_grant(jwt, "tenant_id", who->tenant_id) == 0 &&
-           jwt_add_grant(jwt, "role", role_names[who->role]) == 0 &&
+           jwt_add_grant(jwt, "role", role_names[who->role]) == 0 && fill_identity(jwt, who) &&
            (!*issuer || jwt_add_grant(jwt, "iss", issuer) == 0) &&
            (!*audience || jwt_add_grant(jwt, "aud", audience) == 0);
 }

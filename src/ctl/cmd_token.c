@@ -32,7 +32,7 @@ static enum err parse_principal(const char *const *values, struct principal *who
         err = copy_ident("--tenant", values[TENANT], who->tenant_id, e);
     if (err)
         return err;
-    if (!role_from_name(values[ROLE], &who->role))
+    if (!role_from_name(values[ROLE], &who->role) || who->role == ROLE_AGENT)
         return error_set(e, ERR_REQUEST,
                          "--role: '%.80s' is not user, company_admin or super_admin", values[ROLE]);
     const char *username = values[USERNAME] ? values[USERNAME] : values[USER_ID];
