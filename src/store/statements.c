@@ -22,6 +22,14 @@ const char *const param_names[PARAM_COUNT] = {
     [PARAM_LIMIT] = "limit",
     [PARAM_BY_USER] = "by_user",
     [PARAM_BY_USERNAME] = "by_username",
+    [PARAM_NAME] = "name",
+    [PARAM_GENERATION] = "generation",
+    [PARAM_RELATION] = "relation",
+    [PARAM_OLDER_THAN] = "older_than",
+    [PARAM_AFTER_AT] = "after_at",
+    [PARAM_AFTER_ID] = "after_id",
+    [PARAM_UPTO_AT] = "upto_at",
+    [PARAM_UPTO_ID] = "upto_id",
     [PARAM_AGENT_0] = "agent_0",
     [PARAM_AGENT_0 + 1] = "agent_1",
     [PARAM_AGENT_0 + 2] = "agent_2",
@@ -86,6 +94,33 @@ const char *const param_names[PARAM_COUNT] = {
     "AND (:of_user IS NULL OR s.user_id = :of_user) "
 #define NEWEST_SESSIONS "ORDER BY s.started_at DESC, s.id DESC LIMIT :limit"
 
+/* --- operating ------------------------------------------------------------------------------- */
+
+#define OPEN "s.state IN ('active', 'closing')"
+
+#define OPERATED_SESSIONS                                                                          \
+    "SELECT s.session_id, s.user_id, s.agent_id, s.source, "                                       \
+    "IF(s.state = 'active' AND NOT COALESCE(" ONLINE ", FALSE), 'offline', s.state), "             \
+    RFC3339("s.started_at") " FROM sessions s LEFT JOIN machines m ON m.agent_id = s.agent_id "
+
+/* The machine was not heard from since then. One that is gone can say nothing of its sessions. */
+#define LOST "COALESCE(m.last_heartbeat_at, m.created_at, s.started_at) < :before_at "
+
+/* Purging walks an index from its old end, page by page, and never looks back: the entries of
+ * rows that were deleted stay in it for a while. */
+#define SECONDS(time) "TIMESTAMPDIFF(SECOND, '1970-01-01', " time ")"
+#define MICROSECONDS(time) "DATE_FORMAT(" time ", '%Y-%m-%dT%H:%i:%s.%f')"
+#define AFTER(row, time)                                                                           \
+    row time " >= :after_at AND (" row time " > :after_at OR " row "id > :after_id) "
+#define PAGE(rows, time)                                                                           \
+    "SELECT " MICROSECONDS(time) ", id, " SECONDS(time) " FROM " rows AFTER("", time)              \
+    "AND " time " < :before_at ORDER BY " time ", id LIMIT :limit"
+#define ON_PAGE(row, time)                                                                         \
+    AFTER(row, time) "AND " row time " <= :upto_at "                                               \
+    "AND (" row time " < :upto_at OR " row "id <= :upto_id) "
+#define ENDED_ON_PAGE(row)                                                                         \
+    ON_PAGE(row, "started_at") "AND " row "state = 'closed' AND " row "ended_at < :before_at "
+
 const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_SCHEMA_VERSION] = "SELECT COALESCE(MAX(version), 0) FROM schema_migrations",
     [STATEMENT_CLOCK] = "SELECT TIMESTAMPDIFF(SECOND, '1970-01-01', UTC_TIMESTAMP())",
@@ -147,6 +182,71 @@ const char *const statements[STATEMENT_COUNT] = {
         "INSERT INTO signals "
         "(session_id, agent_id, requested_by, requested_by_username, requested_at) "
         "VALUES (:session, :agent, :by_user, :by_username, UTC_TIMESTAMP(3))",
+
+    [STATEMENT_LIST_MACHINES] =
+        "SELECT m.agent_id, m.tenant_id, m.name, " ONLINE ", " RFC3339("m.last_heartbeat_at") ", "
+        "m.cpu, m.memory, m.disk, m.dropped_commands, "
+        "(SELECT COUNT(*) FROM sessions s WHERE s.agent_id = m.agent_id AND " OPEN ") "
+        "FROM machines m "
+        "WHERE m.agent_id > :agent AND (:tenant IS NULL OR m.tenant_id = :tenant) "
+        "ORDER BY m.agent_id LIMIT :limit",
+    [STATEMENT_ADD_MACHINE] = /* changes no row when it exists */
+        "INSERT INTO machines (agent_id, tenant_id, name, token_generation, created_at) "
+        "VALUES (:agent, :tenant, :name, :generation, UTC_TIMESTAMP(3)) "
+        "ON DUPLICATE KEY UPDATE agent_id = VALUES(agent_id)",
+    [STATEMENT_REMOVE_MACHINE] = "DELETE FROM machines WHERE agent_id = :agent",
+    [STATEMENT_REMOVE_ACCESS] = "DELETE FROM machine_access WHERE agent_id = :agent",
+    [STATEMENT_CLOSE_REMOVED] =
+        "UPDATE sessions s SET s.state = 'closed', s.ended_at = UTC_TIMESTAMP(3), "
+        "s.close_reason = 'machine removed' WHERE s.agent_id = :agent AND " OPEN,
+    [STATEMENT_VANISH_REMOVED] =
+        "UPDATE signals SET outcome = 'vanished', due_at = NULL "
+        "WHERE agent_id = :agent AND outcome IS NULL",
+    [STATEMENT_ROTATE_TOKEN] =
+        "UPDATE machines SET token_generation = token_generation + 1, report_seq = 0 "
+        "WHERE agent_id = :agent",
+    [STATEMENT_TOKEN_GENERATION] =
+        "SELECT token_generation FROM machines WHERE agent_id = :agent",
+    [STATEMENT_MACHINE_TENANT] =
+        "SELECT tenant_id FROM machines WHERE agent_id = :agent FOR UPDATE",
+    [STATEMENT_GRANT] =
+        "INSERT INTO machine_access (tenant_id, user_id, agent_id, relation) "
+        "VALUES (:tenant, :of_user, :agent, :relation) "
+        "ON DUPLICATE KEY UPDATE relation = VALUES(relation)",
+    [STATEMENT_REVOKE] =
+        "DELETE FROM machine_access "
+        "WHERE tenant_id = :tenant AND user_id = :of_user AND agent_id = :agent",
+
+    [STATEMENT_OPEN_SESSIONS] =
+        OPERATED_SESSIONS "WHERE " OPEN " AND (:tenant IS NULL OR s.tenant_id = :tenant) "
+        "AND (:agent IS NULL OR s.agent_id = :agent) ORDER BY s.started_at DESC, s.id DESC",
+    [STATEMENT_FIND_SESSION] = OPERATED_SESSIONS "WHERE s.session_id = :session",
+
+    [STATEMENT_PURGE_BEFORE] =
+        "SELECT " MICROSECONDS("d.before_at") ", " SECONDS("d.before_at") " FROM "
+        "(SELECT UTC_TIMESTAMP(3) - INTERVAL :older_than SECOND AS before_at) d",
+    [STATEMENT_LOST_SESSIONS] =
+        "SELECT s.session_id FROM sessions s LEFT JOIN machines m ON m.agent_id = s.agent_id "
+        "WHERE " OPEN " AND s.started_at < :before_at AND " LOST "LIMIT :limit",
+    [STATEMENT_CLOSE_LOST] =
+        "UPDATE sessions s LEFT JOIN machines m ON m.agent_id = s.agent_id "
+        "LEFT JOIN signals g ON g.session_id = s.session_id "
+        "SET s.state = 'closed', s.ended_at = UTC_TIMESTAMP(3), s.close_reason = 'lost', "
+        "g.outcome = 'expired', g.due_at = NULL "
+        "WHERE s.session_id = :session AND " OPEN " AND " LOST,
+    [STATEMENT_PURGE_COMMANDS_PAGE] = PAGE("commands WHERE ", "executed_at"),
+    [STATEMENT_PURGE_COMMANDS] =
+        "DELETE FROM commands WHERE " ON_PAGE("", "executed_at")
+        "ORDER BY executed_at, id LIMIT :limit",
+    [STATEMENT_PURGE_SESSIONS_PAGE] =
+        PAGE("sessions WHERE state = 'closed' AND ", "started_at"),
+    [STATEMENT_PURGE_RECEIPTS] =
+        "DELETE g FROM sessions s STRAIGHT_JOIN signals g ON g.session_id = s.session_id "
+        "WHERE " ENDED_ON_PAGE("s."),
+    [STATEMENT_PURGE_SESSIONS] = /* a receipt that came in between keeps its session */
+        "DELETE FROM sessions WHERE " ENDED_ON_PAGE("") "AND NOT EXISTS "
+        "(SELECT g.id FROM signals g WHERE g.session_id = sessions.session_id) "
+        "ORDER BY started_at, id LIMIT :limit",
 };
 
 /* clang-format on */
