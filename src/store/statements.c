@@ -107,14 +107,14 @@ const char *const param_names[PARAM_COUNT] = {
 #define LOST "COALESCE(m.last_heartbeat_at, m.created_at, s.started_at) < :before_at "
 
 /* Purging walks an index from its old end, page by page, and never looks back: the entries of
- * rows that were deleted stay in it for a while. */
+ * rows that were deleted stay in it for a while. It locks a page first, for who purges too. */
 #define SECONDS(time) "TIMESTAMPDIFF(SECOND, '1970-01-01', " time ")"
 #define MICROSECONDS(time) "DATE_FORMAT(" time ", '%Y-%m-%dT%H:%i:%s.%f')"
 #define AFTER(row, time)                                                                           \
     row time " >= :after_at AND (" row time " > :after_at OR " row "id > :after_id) "
 #define PAGE(rows, time)                                                                           \
     "SELECT " MICROSECONDS(time) ", id, " SECONDS(time) " FROM " rows AFTER("", time)              \
-    "AND " time " < :before_at ORDER BY " time ", id LIMIT :limit"
+    "AND " time " < :before_at ORDER BY " time ", id LIMIT :limit FOR UPDATE"
 #define ON_PAGE(row, time)                                                                         \
     AFTER(row, time) "AND " row time " <= :upto_at "                                               \
     "AND (" row time " < :upto_at OR " row "id <= :upto_id) "
