@@ -108,18 +108,18 @@ const char *const param_names[PARAM_COUNT] = {
 
 /* Purging walks an index from its old end, page by page, and never looks back: the entries of
  * rows that were deleted stay in it for a while. It locks a page first, for who purges too. */
+#define OLD_COMMANDS "commands c FORCE INDEX (by_time) "
+#define OLD_SESSIONS "sessions s FORCE INDEX (by_start) "
 #define SECONDS(time) "TIMESTAMPDIFF(SECOND, '1970-01-01', " time ")"
 #define MICROSECONDS(time) "DATE_FORMAT(" time ", '%Y-%m-%dT%H:%i:%s.%f')"
-#define AFTER(row, time)                                                                           \
-    row time " >= :after_at AND (" row time " > :after_at OR " row "id > :after_id) "
-#define PAGE(rows, time)                                                                           \
-    "SELECT " MICROSECONDS(time) ", id, " SECONDS(time) " FROM " rows AFTER("", time)              \
-    "AND " time " < :before_at ORDER BY " time ", id LIMIT :limit FOR UPDATE"
-#define ON_PAGE(row, time)                                                                         \
-    AFTER(row, time) "AND " row time " <= :upto_at "                                               \
-    "AND (" row time " < :upto_at OR " row "id <= :upto_id) "
-#define ENDED_ON_PAGE(row)                                                                         \
-    ON_PAGE(row, "started_at") "AND " row "state = 'closed' AND " row "ended_at < :before_at "
+#define AFTER(time, id) time " >= :after_at AND (" time " > :after_at OR " id " > :after_id) "
+#define UPTO(time, id) time " <= :upto_at AND (" time " < :upto_at OR " id " <= :upto_id) "
+#define PAGE(rows, time, id)                                                                       \
+    "SELECT " MICROSECONDS(time) ", " id ", " SECONDS(time) " FROM " rows AFTER(time, id)          \
+    "AND " time " < :before_at ORDER BY " time ", " id " LIMIT :limit FOR UPDATE"
+#define ENDED_ON_PAGE                                                                              \
+    "WHERE s.state = 'closed' AND " AFTER("s.started_at", "s.id")                                  \
+    "AND " UPTO("s.started_at", "s.id") "AND s.ended_at < :before_at"
 
 const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_SCHEMA_VERSION] = "SELECT COALESCE(MAX(version), 0) FROM schema_migrations",
@@ -234,19 +234,19 @@ const char *const statements[STATEMENT_COUNT] = {
         "SET s.state = 'closed', s.ended_at = UTC_TIMESTAMP(3), s.close_reason = 'lost', "
         "g.outcome = 'expired', g.due_at = NULL "
         "WHERE s.session_id = :session AND " OPEN " AND " LOST,
-    [STATEMENT_PURGE_COMMANDS_PAGE] = PAGE("commands WHERE ", "executed_at"),
+    [STATEMENT_PURGE_COMMANDS_PAGE] =
+        PAGE(OLD_COMMANDS "WHERE ", "c.executed_at", "c.id"),
     [STATEMENT_PURGE_COMMANDS] =
-        "DELETE FROM commands WHERE " ON_PAGE("", "executed_at")
-        "ORDER BY executed_at, id LIMIT :limit",
+        "DELETE c FROM " OLD_COMMANDS "WHERE " AFTER("c.executed_at", "c.id")
+        "AND " UPTO("c.executed_at", "c.id"),
     [STATEMENT_PURGE_SESSIONS_PAGE] =
-        PAGE("sessions WHERE state = 'closed' AND ", "started_at"),
+        PAGE(OLD_SESSIONS "WHERE s.state = 'closed' AND ", "s.started_at", "s.id"),
     [STATEMENT_PURGE_RECEIPTS] =
-        "DELETE g FROM sessions s STRAIGHT_JOIN signals g ON g.session_id = s.session_id "
-        "WHERE " ENDED_ON_PAGE("s."),
-    [STATEMENT_PURGE_SESSIONS] = /* a receipt that came in between keeps its session */
-        "DELETE FROM sessions WHERE " ENDED_ON_PAGE("") "AND NOT EXISTS "
-        "(SELECT g.id FROM signals g WHERE g.session_id = sessions.session_id) "
-        "ORDER BY started_at, id LIMIT :limit",
+        "DELETE g FROM " OLD_SESSIONS "STRAIGHT_JOIN signals g ON g.session_id = s.session_id "
+        ENDED_ON_PAGE,
+    [STATEMENT_PURGE_SESSIONS] = /* one that ended after its page was locked may have a receipt */
+        "DELETE s FROM " OLD_SESSIONS "LEFT JOIN signals g ON g.session_id = s.session_id "
+        ENDED_ON_PAGE " AND g.id IS NULL",
 };
 
 /* clang-format on */
