@@ -157,9 +157,9 @@ static enum err run_list(const struct call *call, struct error *e)
 {
     struct listing listing = {
         .tenant_id = call->values[LIST_TENANT],
-        .table = {10,
-                  {"AGENT_ID", "TENANT", "STATE", "LAST_HEARTBEAT", "CPU%", "MEMORY%", "DISK%",
-                   "SESSIONS", "DROPPED", "NAME"}},
+        .table = {.columns = 10,
+                  .headers = {"AGENT_ID", "TENANT", "STATE", "LAST_HEARTBEAT", "CPU%", "MEMORY%",
+                              "DISK%", "SESSIONS", "DROPPED", "NAME"}},
     };
     enum err err = args_optional_ident("--tenant", listing.tenant_id, e);
 

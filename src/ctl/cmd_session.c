@@ -47,7 +47,8 @@ static enum err run_list(const struct call *call, struct error *e)
     struct listing listing = {
         .tenant_id = call->values[LIST_TENANT],
         .agent_id = call->values[LIST_AGENT],
-        .table = {6, {"SESSION_ID", "USER_ID", "AGENT_ID", "SOURCE", "STATE", "SINCE"}},
+        .table = {.columns = 6,
+                  .headers = {"SESSION_ID", "USER_ID", "AGENT_ID", "SOURCE", "STATE", "SINCE"}},
     };
     enum err err = args_optional_ident("--tenant", listing.tenant_id, e);
 
@@ -118,7 +119,8 @@ static enum err run_close(const struct call *call, struct error *e)
     const char *reason = call->values[CLOSE_REASON];
     struct closing closing = {.session_id = call->operand,
                               .reason = reason ? reason : "",
-                              .who = {.role = ROLE_SUPER_ADMIN, .user_id = "vsayctl"}};
+                              .who = {.role = ROLE_SUPER_ADMIN, .user_id = "vsayctl"},
+                              .message = outcomes[0].message};
     const char *login = getlogin();
     enum err err = args_ident("SESSION_ID", call->operand, e);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """vsayctl machine, grant and revoke."""
 import contextlib
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ import pytest
 
 from ctl import PASSWORD, Operator
 from fleet import unique
+from stack import REPO
 
 TABLES = "machines", "machine_access", "sessions", "signals", "commands"
 
@@ -54,8 +56,8 @@ def test_add(stack, operator):
 
 def test_add_with_everything(stack, operator, tenant):
     agent = unique("added")
-    found = claims(stack, operator.do("machine", "add", "--name", "Büro 3, links", "--owner", "user_1",
-                                      "--tenant", tenant.id, agent, "--ttl", "1h"))
+    found = claims(stack, operator.do("machine", "add", "--name", "Büro 3, links", "--owner",
+                                      "user_1", "--tenant", tenant.id, agent, "--ttl", "1h"))
     assert found["exp"] - found["iat"] == 3600
     assert machine(stack, agent)["name"] == "Büro 3, links"
     assert rows(stack, "machine_access", agent_id=agent) == [
@@ -112,12 +114,19 @@ def test_no_such_machine(stack, operator, arguments):
     assert everything(stack) == before
 
 
-def test_help(operator):
-    for command in ("machine add", "machine list", "machine remove", "machine rotate", "grant",
-                    "revoke"):
-        text = operator.do(*command.split(), "--help")
-        assert f"vsayctl [--config FILE] {command}" in text
-        assert command in operator.do("--help")
+def commands():
+    sources = "".join(path.read_text() for path in (REPO / "src" / "ctl").glob("cmd_*.c"))
+    return re.findall(r'^const struct command cmd_\w+ = \{\n    \.name = "([^"]+)"', sources, re.M)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_help(operator, command):
+    text, manual = operator.do(*command.split(), "--help"), (
+        REPO / "docs" / "man" / "vsayctl.1").read_text()
+    assert f"vsayctl [--config FILE] {command}" in text and f" {command} " in operator.do("--help")
+    assert f"\n.Cm {command}\n" in manual and f"\n.It Cm {command}" in manual
+    for option in re.findall(r"^  --([\w-]+)", text, re.M):
+        assert f"Fl -{option} " in manual
 
 
 def test_rotate(stack, operator, tenant):
@@ -157,9 +166,10 @@ def test_list(stack, operator, tenant):
         "CPU%": "12.3", "MEMORY%": "100.0", "DISK%": "0.0", "SESSIONS": "2", "DROPPED": "7",
         "NAME": "The first one"}
     assert (second["AGENT_ID"], second["STATE"], second["SESSIONS"]) == (offline, "offline", "0")
-    assert (third["AGENT_ID"], third["STATE"], third["LAST_HEARTBEAT"]) == (never, "offline", "never")
-    assert third["NAME"] == "a?b"
-    assert {online, offline, never} <= {row["AGENT_ID"] for row in operator.table("machine", "list")}
+    assert (third["AGENT_ID"], third["STATE"], third["LAST_HEARTBEAT"], third["NAME"]) == (
+        never, "offline", "never", "a?b")
+    assert {online, offline, never} <= {
+        row["AGENT_ID"] for row in operator.table("machine", "list")}
     assert operator.table("machine", "list", "--tenant", "nobody") == []
 
 
@@ -189,16 +199,17 @@ def test_remove(stack, operator, tenant):
     assert operator.do("machine", "remove", agent) == f"removed {agent}; sessions closed: 2\n"
 
     assert rows(stack, "machines", agent_id=agent) == []
-    assert [row["agent_id"] for row in rows(stack, "machine_access", user_id=user.user_id)] == [other]
+    assert [row["agent_id"] for row in rows(stack, "machine_access", user_id=user.user_id)] == [
+        other]
     for session in active, closing:
         [row] = rows(stack, "sessions", session_id=session)
         assert row["state"] == "closed" and row["close_reason"] == "machine removed"
         assert row["ended_at"] >= row["started_at"]
     [row] = rows(stack, "sessions", session_id=closed)
     assert row["close_reason"] == "exited" and row["ended_at"] == row["started_at"]
-    assert {row["session_id"]: row["outcome"] for row in rows(stack, "signals", agent_id=agent)} == {
-        closing: "vanished", closed: "confirmed"}
-    assert {row["due_at"] for row in rows(stack, "signals", agent_id=agent)} == {None}
+    receipts = rows(stack, "signals", agent_id=agent)
+    assert {row["session_id"]: (row["outcome"], row["due_at"]) for row in receipts} == {
+        closing: ("vanished", None), closed: ("confirmed", None)}
     assert len(rows(stack, "commands", agent_id=agent)) == 1
     [row] = rows(stack, "sessions", session_id=elsewhere)
     [receipt] = rows(stack, "signals", session_id=elsewhere)

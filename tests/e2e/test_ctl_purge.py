@@ -101,6 +101,15 @@ def test_lost_sessions(stack, operator, tenant):
     assert purge(operator) == (0, 0, 0, 0)
 
 
+def test_many_lost_sessions(stack, operator):
+    stack.database.query(
+        "INSERT INTO sessions (session_id, tenant_id, agent_id, user_id, username, source, state, "
+        "started_at) SELECT CONCAT('s', seq), 't', 'a', 'u', 'u', 'ui', ELT(1 + seq % 2, 'active', "
+        "'closing'), UTC_TIMESTAMP(3) - INTERVAL 100 DAY FROM seq_1_to_2500")
+    assert purge(operator) == (0, 0, 0, 2500)
+    assert stack.database.query("SELECT DISTINCT state FROM sessions") == [{"state": "closed"}]
+
+
 def fill(stack, old=MANY, young=MANY, old_days="100 + seq % 300", young_days="10 + seq % 70"):
     """So many commands, a third as many closed sessions, and a receipt for every third of them."""
     def insert(table, columns, values, count):

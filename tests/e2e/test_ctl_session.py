@@ -34,8 +34,8 @@ def test_list(stack, operator, tenant):
     assert listed[2] == {"SESSION_ID": oldest, "USER_ID": user.user_id, "AGENT_ID": here,
                          "SOURCE": "vscode", "STATE": "active",
                          "SINCE": since.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    assert [row["SESSION_ID"] for row in operator.table("session", "list", "--agent-id", there)] == [
-        offline]
+    [only] = operator.table("session", "list", "--agent-id", there)
+    assert only["SESSION_ID"] == offline
     assert operator.table("session", "list", "--agent-id", there, "--tenant", "other") == []
     assert {newest, offline, oldest} <= {
         row["SESSION_ID"] for row in operator.table("session", "list")}
@@ -85,7 +85,8 @@ def test_close_without_a_login(operator, tenant, stack):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["session"], ["session", "dance"], ["session", "list", "s"], ["session", "list", "--tenant", "ä"],
+    ["session"], ["session", "dance"], ["session", "list", "s"],
+    ["session", "list", "--tenant", "ä"],
     ["session", "list", "--agent-id", ""], ["session", "close"], ["session", "close", "a/b"],
     ["session", "close", "a", "b"], ["session", "close", "a", "--reason", "x" * 256],
     ["session", "close", "a", "--reason", "a\nb"]])
