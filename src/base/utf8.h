@@ -8,4 +8,7 @@
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: shortest form, no surrogates). */
 bool utf8_valid(const char *s, size_t length);
 
+/* The same, and without control characters: C0, DEL and C1. */
+bool utf8_plain(const char *s, size_t length);
+
 #endif
