@@ -155,7 +155,7 @@ enum err body_integer(struct json_object *object, const char *name, enum body_ne
     if (!json_object_is_type(value, json_type_int))
         return body_wrong(name, e);
     int64_t number = json_object_get_int64(value);
-    if (number < min || number > max)
+    if (number < min || number > max || number == INT64_MAX) /* of anything larger, too */
         return body_wrong(name, e);
     *out = number;
     return ERR_OK;
