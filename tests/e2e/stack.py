@@ -104,7 +104,7 @@ class Database:
                         "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M"]
         if os.getuid() == 0:
             self.options.append("--user=root")
-        self.local = threading.local()
+        self.local, self.schema = threading.local(), None
         run("mariadb-install-db", *self.options, "--auth-root-authentication-method=normal",
             "--skip-test-db", "--skip-name-resolve", check=True)
         self.options += [f"--socket={self.socket}", "--innodb-flush-log-at-trx-commit=2",
@@ -132,6 +132,8 @@ class Database:
         if not hasattr(self.local, "connection"):
             self.local.connection = self.connect(cursorclass=pymysql.cursors.DictCursor)
         self.local.connection.ping(reconnect=True)
+        if self.schema:
+            self.local.connection.select_db(self.schema)
         with self.local.connection.cursor() as cursor:
             cursor.execute(sql, args or None)
             return list(cursor.fetchall())
@@ -139,7 +141,7 @@ class Database:
     def create_schema(self, conf):
         """An empty database, migrated by vsayctl; and the worker's user, as db/grants.sql says."""
         self.query("CREATE DATABASE vsay CHARACTER SET utf8mb4")
-        self.query("USE vsay")
+        self.schema = "vsay"
         migrated = run(CTL, "--config", conf, "migrate", "--dir", MIGRATIONS, env=self.admin())
         assert migrated.returncode == 0, migrated.stderr
         self.query("CREATE USER vsay@localhost IDENTIFIED BY 'swordfish'")
