@@ -27,7 +27,7 @@ else
 fi
 unset __vsay_login __vsay_file
 
-# Older ones have neither PS0 nor @P.
+# Older ones have no PS0.
 ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || return 0
 [[ $__vsay_nonce ]] || return 0
 
@@ -52,13 +52,17 @@ __vsay_escape() {
     done
 }
 
+# Prints the history's last N entries.
+__vsay_history() {
+    HISTTIMEFORMAT='' builtin history "$1"
+}
+
 # In PS0, so in a subshell: a command is about to run. It is the last of the history, unless it was kept out of that.
 __vsay_started() {
-    local REPLY entry
+    local REPLY
     set +xv
-    entry=$(HISTTIMEFORMAT='' builtin history 1)
-    [[ $entry =~ ^\ *([0-9]+)[*\ ]\ (.*)$ ]] || return
-    [[ ${BASH_REMATCH[1]} == "$__vsay_number" ]] || return
+    [[ $(__vsay_history 1) =~ ^\ *([0-9]+)[*\ ]\ (.*)$ ]] || return
+    ((BASH_REMATCH[1] > __vsay_number)) || return
     [[ ${BASH_REMATCH[2]} != [[:blank:]]* ]] || return
     __vsay_escape "${BASH_REMATCH[2]}"
     __vsay_mark E "$REPLY"
@@ -88,31 +92,35 @@ __vsay_take_dups() {
     HISTCONTROL=$__vsay_control
 }
 
-# Leaves out what bash was kept from leaving out.
+# ENTRY, the last one: takes it out of the history when it is the one before again.
 __vsay_drop_dup() {
-    local last previous number
-    [[ $__vsay_dups ]] || return 0
-    last=$(HISTTIMEFORMAT='' builtin history 1)
-    [[ $last ]] || return 0
-    previous=$(HISTTIMEFORMAT='' builtin history 2)
-    previous=${previous%"$last"}
+    local previous number
+    previous=$(__vsay_history 2)
+    previous=${previous%"$1"}
     previous=${previous%$'\n'}
-    builtin read -r number _ <<<"$last"
-    if [[ $previous && ${previous#*[0-9][* ] } == "${last#*[0-9][* ] }" ]]; then
-        builtin history -d "${number%\*}"
-    fi
+    [[ ${previous#*[0-9][* ] } == "${1#*[0-9][* ] }" ]] || return 0
+    builtin read -r number _ <<<"$1"
+    builtin history -d "${number%\*}"
 }
 
 # Last of PROMPT_COMMAND.
 __vsay_ready() {
     { local -; set +xv; } 2>/dev/null
-    local bang='\!'
-    [[ ${bang@P} == "${__vsay_number-}" ]] || __vsay_drop_dup
+    local last number
+    last=$(__vsay_history 1)
+    builtin read -r number _ <<<"$last"
+    number=${number%\*}
+    if [[ $__vsay_dups ]] && ((number > __vsay_number)); then
+        __vsay_drop_dup "$last"
+        last=$(__vsay_history 1)
+        builtin read -r number _ <<<"$last"
+    fi
+    __vsay_number=$((${number%\*}))
     __vsay_take_dups
     [[ ${PS0-} == *__vsay_started* ]] || PS0=${PS0-}'$(__vsay_started)'
-    __vsay_number=${bang@P} # that the next command will have
 }
 
+__vsay_number=0 # of the history's last entry at the prompt
 __vsay_dups=''
 if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then
     PROMPT_COMMAND=(__vsay_finished "${PROMPT_COMMAND[@]}" __vsay_ready)
