@@ -498,7 +498,7 @@ STUBBORN = {
     "shell": "trap '' HUP; echo pid=$$",
     "job": "(trap '' HUP; exec sleep 300) & echo pid=$!",
     "setsid": "setsid -f sh -c 'trap \"\" HUP; echo pid=$$; exec sleep 300'",
-    "stopped": "sh -c 'trap \"\" HUP; echo pid=$$; kill -STOP $$; exec sleep 300'",
+    "stopped": "sh -c 'trap \"\" HUP TERM; echo pid=$$; kill -STOP $$; exec sleep 300'",
     "orphan": "(setsid sh -c 'trap \"\" HUP; echo pid=$$; exec sleep 300' &)",
 }
 
