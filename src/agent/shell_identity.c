@@ -15,7 +15,7 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
-enum { LABEL_MAX = 64 }; /* of browser and os; docs/agent-protocol.md */
+enum { LABEL_MAX = 64, NAME_MAX_BYTES = 255 }; /* docs/agent-protocol.md */
 
 static const char *const sources[] = {"ui", "cli", "vscode"};
 
@@ -41,6 +41,22 @@ bool identity_is_source(const char *text)
             return true;
     }
     return false;
+}
+
+static bool is_text(const char *text, size_t max)
+{
+    size_t length = strlen(text);
+
+    for (const char *c = text; *c; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return false;
+    }
+    return length > 0 && length <= max && utf8_valid(text, length);
+}
+
+bool identity_is_name(const char *text)
+{
+    return is_text(text, NAME_MAX_BYTES);
 }
 
 /* --- within another session ---------------------------------------------- */
@@ -111,8 +127,7 @@ static void put_text(struct json_object *object, const char *member, const char 
 static void put_label(struct json_object *object, const char *member, const char *variable)
 {
     const char *text = getenv(variable);
-    size_t length = text ? strlen(text) : 0;
-    bool fit = length > 0 && length <= LABEL_MAX && utf8_valid(text, length);
+    bool fit = text && is_text(text, LABEL_MAX);
 
     json_object_object_add(object, member, fit ? json_object_new_string(text) : NULL);
 }

@@ -18,6 +18,7 @@ enum { SECRET_SIZE = 33 };
 void identity_secret(char out[SECRET_SIZE]);
 
 bool identity_is_source(const char *text);
+bool identity_is_name(const char *text);
 
 /* Whether an outer vsay-shell records what we would. Within one that runs a command, a session on a
  * terminal is a session of its own. */

@@ -60,6 +60,9 @@ static int check_arguments(const struct arguments *arguments)
         return refuse(identity->source, "the source is ui, cli or vscode");
     if (identity->user_id && !ident_valid(identity->user_id, strlen(identity->user_id)))
         return refuse(identity->user_id, "an id is 1 to 64 letters, digits and characters of _.:-");
+    if (identity->username && !identity_is_name(identity->username))
+        return refuse(identity->username, "a name is 1 to 255 bytes of UTF-8 without control "
+                                          "characters");
     if (*arguments->rest && !arguments->command)
         return refuse(*arguments->rest, "arguments follow a command only");
     return -1;

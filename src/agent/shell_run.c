@@ -15,9 +15,9 @@
 
 #include "agent/moment.h"
 #include "agent/shell_ender.h"
+#include "agent/shell_journal.h"
 #include "agent/shell_osc.h"
 #include "agent/shell_recorder.h"
-#include "agent/shell_journal.h"
 #include "agent/shell_start.h"
 #include "agent/shell_terminal.h"
 #include "base/xalloc.h"
@@ -206,6 +206,12 @@ static void sooner(int *timeout, int other)
         *timeout = other;
 }
 
+/* Whether there may be more of the output of a shell that has exited. */
+static bool draining(const struct run *run)
+{
+    return run->exited && !run->drained && run->shell.pty >= 0;
+}
+
 static int choose_timeout(const struct run *run)
 {
     int timeout = journal_timeout(run->journal);
@@ -213,7 +219,7 @@ static int choose_timeout(const struct run *run)
     sooner(&timeout, ender_timeout(&run->ender));
     sooner(&timeout, osc_holds(run->osc) ? SILENCE_MS : -1);
     sooner(&timeout, run->reopen_at ? REOPEN_MS : -1);
-    sooner(&timeout, run->exited && run->to_user.length == 0 ? 0 : -1);
+    sooner(&timeout, draining(run) && run->to_user.length == 0 ? 0 : -1);
     return timeout;
 }
 
@@ -250,7 +256,7 @@ static void turn(struct run *run)
 
 static bool shell_done(const struct run *run)
 {
-    return run->exited && (run->shell.pty < 0 || (run->drained && run->to_user.length == 0));
+    return run->exited && !draining(run) && run->to_user.length == 0;
 }
 
 static void loop(struct run *run)
@@ -329,9 +335,9 @@ static int converse(struct run *run, const struct run_request *request)
 
     if (request->command)
         recorder_start(&run->recorder, request->command, strlen(request->command));
-    start_let_go(&run->shell, true);
     if (run->on_pty)
         terminal_raw(&run->terminal);
+    start_let_go(&run->shell, true);
     loop(run);
     bid_farewell(run);
     reap(run);

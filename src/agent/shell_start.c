@@ -81,6 +81,7 @@ bool start_program(const struct program *program, const struct terminal *termina
     *out = (struct started){.pty = -1};
     if (pipe2(gate, O_CLOEXEC) < 0)
         return false;
+    signal(SIGCHLD, SIG_DFL); /* or there is no status */
     sigprocmask(SIG_BLOCK, &set, &mask);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     out->pid = terminal ? fork_on_pty(terminal, &out->pty) : fork();

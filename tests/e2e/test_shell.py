@@ -79,7 +79,7 @@ def test_web_terminal(host):
     assert (opened["browser"], opened["os"]) == ("Chrome", "macOS")
 
 
-@pytest.mark.parametrize("args", [("--source", "web"), ("--user-id", "a b"), ("file",), ("-x",)])
+@pytest.mark.parametrize("args", [("--source", "web"), ("--user-id", "a b"), ("--username", "a\nb"), ("file",), ("-x",)])
 def test_usage(host, args):
     result = host.run(*args)
     assert result.returncode == 2 and b"vsay-shell: " in result.stderr

@@ -59,8 +59,8 @@ __vsay_history() {
 
 # In PS0, so in a subshell: a command is about to run. It is the last of the history, unless it was kept out of that.
 __vsay_started() {
+    { set +xv; } 2>/dev/null
     local REPLY
-    set +xv
     [[ $(__vsay_history 1) =~ ^\ *([0-9]+)[*\ ]\ (.*)$ ]] || return
     ((BASH_REMATCH[1] > __vsay_number)) || return
     [[ ${BASH_REMATCH[2]} != [[:blank:]]* ]] || return
@@ -122,6 +122,7 @@ __vsay_ready() {
 
 __vsay_number=0 # of the history's last entry at the prompt
 __vsay_dups=''
+export -n PROMPT_COMMAND PS0 # shells within do not have the functions
 if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then
     PROMPT_COMMAND=(__vsay_finished "${PROMPT_COMMAND[@]}" __vsay_ready)
 else

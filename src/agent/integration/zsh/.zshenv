@@ -22,7 +22,7 @@ __vsay_mark() {
 
 # TEXT: sets REPLY to it without control characters, semicolons and lone backslashes.
 __vsay_escape() {
-    emulate -L zsh -o extendedglob
+    emulate -L zsh +xv -o extendedglob
     local code
     REPLY=${1//\\/\\\\}
     REPLY=${REPLY//;/\\x3b}
@@ -37,16 +37,17 @@ __vsay_zshaddhistory() {
 }
 
 __vsay_preexec() {
-    emulate -L zsh
-    local REPLY
-    [[ -n $__vsay_line && $__vsay_line != [[:blank:]]* ]] || return
-    __vsay_escape $__vsay_line
+    emulate -L zsh +xv
+    local REPLY line=$__vsay_line
+    __vsay_line=
+    [[ -n $line && $line != [[:blank:]]* ]] || return
+    __vsay_escape $line
     __vsay_mark E $REPLY
 }
 
 __vsay_precmd() {
     local code=$?
-    emulate -L zsh
+    emulate -L zsh +xv
     __vsay_mark D $code
 }
 
