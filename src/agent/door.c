@@ -29,7 +29,7 @@ enum {
     OPEN_TIMEOUT = 10000, /* ms for a connection to open its session */
     TICK = 1000,          /* ms */
     TICK_SOON = 100,
-    DROP_TICKS = 5000 /* ms between looks into the drop directory */
+    DROP_TICK = 2000 /* ms between looks into the drop directory */
 };
 
 enum { POLL_SIGNALS, POLL_NEWS, POLL_LISTENER, POLL_CLIENTS };
@@ -174,10 +174,10 @@ static enum err read_client(struct door *door, struct client *client, struct err
     for (int i = 0; i < PACKETS_MAX; i++) {
         struct json_object *packet;
         enum err err = link_receive(client->fd, &packet);
-        if (err == ERR_BUSY)
-            return ERR_OK;
+        if (err == ERR_REQUEST)
+            continue;
         if (err) {
-            client->done = true;
+            client->done = err != ERR_BUSY;
             return ERR_OK;
         }
         err = take_packet(door, client, packet, e);
@@ -274,7 +274,7 @@ static int64_t tick(struct door *door)
     drop_silent_clients(door);
     if (moment_monotonic() >= door->drop_due) {
         drop_take_all(door->agent);
-        door->drop_due = moment_monotonic() + DROP_TICKS;
+        door->drop_due = moment_monotonic() + DROP_TICK;
     }
     return moment_monotonic() + (keeper_tick(door->agent) ? TICK_SOON : TICK);
 }
