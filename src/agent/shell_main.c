@@ -158,12 +158,16 @@ static int run(const struct agent_options *options, const struct arguments *argu
     return status;
 }
 
-/* What sshd was asked to run before ForceCommand had it run us. The caller frees it. */
-static char *command_of_ssh(void)
+/* Without a command, takes the one that sshd was asked to run before ForceCommand had it run us.
+ * Like sshd, no login shell runs it. The caller frees the result. */
+static char *take_ssh_command(struct arguments *arguments)
 {
     const char *command = getenv("SSH_ORIGINAL_COMMAND");
 
-    return command && *command ? xstrdup(command) : NULL;
+    if (arguments->command || !command || !*command)
+        return NULL;
+    arguments->login = false;
+    return arguments->command = xstrdup(command);
 }
 
 /* A mistake in the configuration must not lock everybody out. */
@@ -178,9 +182,7 @@ int main(int argc, char **argv)
     int status = parse_arguments(argc, argv, &arguments);
     if (status >= 0)
         return status;
-    char *forced = command_of_ssh();
-    if (!arguments.command)
-        arguments.command = forced;
+    char *command = take_ssh_command(&arguments);
     setlocale(LC_CTYPE, "C.UTF-8"); /* of the patterns that mask */
 
     enum err err = agent_options_load(NULL, arguments.config, false, &options, &e);
@@ -188,6 +190,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "vsay-shell: %s; this session is not recorded\n", e.detail);
     status = run(err ? NULL : &options, &arguments);
     agent_options_free(&options);
-    free(forced);
+    free(command);
     return status;
 }

@@ -445,6 +445,11 @@ def test_ssh_original_command(host):
     assert host.agent.commands()[0][1] is True
 
 
+def test_ssh_command_is_not_for_a_login_shell(host):
+    result = host.run("--login", env={"SSH_ORIGINAL_COMMAND": "shopt login_shell"})
+    assert result.stdout.split() == [b"login_shell", b"off"]
+
+
 def test_no_command_and_no_terminal(host):
     result = host.run(input=b"echo from stdin\nexit 4\n")
     assert result.stdout == b"from stdin\n" and result.returncode == 4
