@@ -28,6 +28,7 @@ struct http {
     const struct agent_options *options;
     struct bell *bell;
     CURL *curl;
+    char why[CURL_ERROR_SIZE]; /* the last request failed */
     char *answer;
     size_t length;
     struct timespec token_changed; /* of the file, when it was read */
@@ -84,6 +85,7 @@ struct http *http_new(const char *name, const struct agent_options *options, str
     if (!http->curl)
         abort(); /* out of memory */
     curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->why);
     curl_easy_setopt(http->curl, CURLOPT_USERAGENT, "vsay-agent/" PACKAGE_VERSION);
     curl_easy_setopt(http->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (*options->agent.ca_file)
@@ -162,6 +164,7 @@ static CURLcode perform(struct http *http, const char *credential, const char *p
         curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, body);
     }
     http->length = 0;
+    http->why[0] = '\0';
     CURLcode code = curl_easy_perform(http->curl);
     curl_slist_free_all(headers);
     free(url);
@@ -212,7 +215,7 @@ static enum http_outcome judge(struct http *http, CURLcode code, struct json_obj
     long status = 0;
 
     if (code) {
-        error_set(e, ERR_IO, "%s", curl_easy_strerror(code));
+        error_set(e, ERR_IO, "%s", *http->why ? http->why : curl_easy_strerror(code));
         return HTTP_AWAY;
     }
     curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);

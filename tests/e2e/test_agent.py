@@ -381,14 +381,12 @@ def test_tls(new_server, new_agent, directory):
     assert "certificate" in agent.log() and server.heartbeats() == []
     assert agent.stop() == 0
 
-    new_agent(server.url, ca_file=certificate).start()
+    agent = new_agent(server.url, ca_file=certificate).start()
     server.wait_for_heartbeat()
-    agent.stop()
+    assert agent.stop() == 0
 
-    downs = agent.log().count("event=server_down")
+    count, downs = len(server.heartbeats()), agent.log().count("event=server_down")
     new_agent(server.url.replace("localhost", "127.0.0.1"), ca_file=certificate).start()
-    count = len(server.heartbeats())
-    time.sleep(3); print(agent.log())
     wait_for(lambda: agent.log().count("event=server_down") > downs)
     assert len(server.heartbeats()) == count
 
