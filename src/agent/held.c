@@ -287,7 +287,7 @@ void held_hear(const struct held_table *table)
     eventfd_read(table->news, &count);
 }
 
-bool held_condemn(struct held_table *table, const char *id, const char *reason)
+void held_condemn(struct held_table *table, const char *id, const char *reason)
 {
     pthread_mutex_lock(&table->lock);
     struct entry *entry = find(table, id);
@@ -299,7 +299,6 @@ bool held_condemn(struct held_table *table, const char *id, const char *reason)
         log_event(LEVEL_INFO, "session_terminate", "session=%s reason=\"%s\"", id, reason);
         eventfd_write(table->news, 1);
     }
-    return entry;
 }
 
 bool held_condemnable(struct held_table *table, const char *id)

@@ -68,8 +68,8 @@ void held_hear(const struct held_table *table);
 /* An array of the ids; the caller puts it. */
 struct json_object *held_ids(struct held_table *table);
 
-/* That the session must end. The first reason stays. False when there is no such session. */
-bool held_condemn(struct held_table *table, const char *id, const char *reason);
+/* That the session must end, if it is held. The first reason stays. */
+void held_condemn(struct held_table *table, const char *id, const char *reason);
 
 /* Whether the session is held and nobody has condemned it yet. */
 bool held_condemnable(struct held_table *table, const char *id);
