@@ -207,6 +207,12 @@ class Stack:
                        shutil.which("multiwatch", path=ENV["PATH"]), "-r", "1000",
                        "-f", self.workers, "--", API, "--config", self.conf)
 
+    def restart_pool(self):
+        """After somebody has stopped it."""
+        self.socket.unlink(missing_ok=True)
+        self.pool = self._own(self._start_pool())
+        wait_for(self._serves, 15, "the pool")
+
     def _start_nginx(self):
         site = (REPO / "nginx" / "vsay.conf").read_text()
         site = re.sub(r"server\s+unix:[^;]+;", f"server unix:{self.socket};", site)
