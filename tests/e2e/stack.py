@@ -165,10 +165,12 @@ def write_conf(path, settings):
 
 class Stack:
     """nginx -> worker pool -> MariaDB. Settings are sections, such as api={"io_timeout": "1s"}.
-    `database` lends another stack's; `workers` is how many processes multiwatch keeps."""
+    `database` lends another stack's; `workers` is how many processes multiwatch keeps;
+    `connections` is how many nginx takes, on both of its sides."""
 
-    def __init__(self, directory, database=None, keys=None, workers=2, **settings):
-        self.dir, self.workers = directory, workers
+    def __init__(self, directory, database=None, keys=None, workers=2, connections=1024,
+                 **settings):
+        self.dir, self.workers, self.connections = directory, workers, connections
         self.socket, self.conf = directory / "api.sock", directory / "vsay.conf"
         self.log = directory / "api.log"
         self.port = free_port()
@@ -216,7 +218,7 @@ class Stack:
         (self.dir / "nginx.conf").write_text(
             f"{'user root;' if os.getuid() == 0 else ''} daemon off; worker_processes 1;"
             f"pid {self.dir}/nginx.pid; error_log {self.dir}/nginx.log warn;"
-            "events { worker_connections 1024; }"
+            f"events {{ worker_connections {self.connections}; }}"
             f"http {{ access_log off; {temporary} include {self.dir}/site.conf; }}")
         (self.dir / "fastcgi_params").symlink_to("/etc/nginx/fastcgi_params")
         return Process(self.dir / "nginx.log", "nginx", "-p", self.dir, "-c",

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""What many agents cost that wait for signals, how fast a DELETE reaches one, and heartbeats/s."""
+import asyncio
+import json
+import os
+import random
+import resource
+import sys
+import time
+from pathlib import Path
+from statistics import quantiles
+
+from rig import TABLE_HEAD, cpu_seconds, filled_stack, load, row_text, token
+from protocol import LONGEST_WAIT, Agent, Connection, agent_token
+
+IDLE_SECONDS = 20
+SHORTEST_WAIT = 35  # so that nobody asks again while idleness is measured
+BURST, BURST_PAUSE = 100, 0.05  # what a listen queue takes
+CONNECTIONS = 65536  # of nginx
+MEMORY_MAX, CPU_MAX, LATENCY_MAX, HEARTBEATS_MIN = 150, 1, 250, 10_000  # MB, %, ms, 1/s
+
+
+def raise_limit(agents):
+    """nginx holds two descriptors for each agent."""
+    need = 2 * agents + CONNECTIONS
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < need:
+        if os.getuid() != 0:
+            sys.exit(f"bench.py: {need} open files are needed, and {hard} allowed: ulimit -n")
+        hard = need
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def verdict(met):
+    return "met" if met else "missed"
+
+
+class Waiting:
+    """Agents that wait for signals and confirm each at once; and DELETEs of their sessions."""
+
+    def __init__(self, stack, agents):
+        self.stack, self.agents = stack, agents
+        self.url, self.key = f"http://127.0.0.1:{stack.port}", stack.keys.signing["hs"]
+        self.admin = token(stack, "root", "super_admin")
+        self.worker, = stack.worker_pids()
+        self.processes = {"worker": [self.worker],
+                          "nginx": [stack.nginx.pid, *stack.nginx.children()],
+                          "mariadb": [stack.database.process.pid]}
+        self.sent, self.told, self.polls, self.free = {}, {}, 0, []
+
+    def memory(self):
+        """Of the worker, in MB."""
+        text = Path(f"/proc/{self.worker}/status").read_text()
+        return int(text.partition("VmRSS:")[2].split()[0]) / 1024
+
+    async def cpu(self, seconds):
+        """Percent of a core that each program takes from now on."""
+        before = {name: cpu_seconds(pids) for name, pids in self.processes.items()}
+        await asyncio.sleep(seconds)
+        return {name: (cpu_seconds(pids) - before[name]) / seconds * 100
+                for name, pids in self.processes.items()}
+
+    async def _wait(self, number):
+        agent_id = f"agent-{number}"
+        agent = Agent(self.url, agent_id, agent_token(self.key, agent_id))
+        wait = random.randint(SHORTEST_WAIT, LONGEST_WAIT)
+        while True:
+            self.polls += 1
+            for signal in await agent.signals(wait):
+                self.told.setdefault(signal["session_id"], time.perf_counter())
+                await agent.end(signal["session_id"], "terminated")
+            wait = LONGEST_WAIT
+
+    async def park(self):
+        """Returns once all are in the worker; their tasks."""
+        tasks = []
+        for number in range(self.agents):
+            tasks.append(asyncio.ensure_future(self._wait(number)))
+            if number % BURST == BURST - 1:
+                await asyncio.sleep(BURST_PAUSE)
+        end = time.monotonic() + 10
+        while len(os.listdir(f"/proc/{self.worker}/fd")) < self.agents:
+            assert time.monotonic() < end, "the agents did not get through to the worker"
+            await asyncio.sleep(0.05)
+        return tasks
+
+    async def _delete(self, session_id):
+        connection = self.free.pop() if self.free else Connection(self.url, self.admin)
+        self.sent[session_id] = time.perf_counter()
+        status, reply = await connection.request("DELETE", f"/api/terminal/sessions/{session_id}")
+        assert status == 200, (status, reply)
+        self.free.append(connection)
+
+    async def delete(self, rate, seconds):
+        """DELETEs at random; returns once all agents were told, or some seem never to be."""
+        with_session = range(0, self.agents, 10)  # as data.ACTIVE says
+        victims = random.sample(with_session, min(rate * seconds, len(with_session)))
+        deletions = []
+        for number in victims:
+            deletions.append(asyncio.ensure_future(self._delete(f"active-{number}")))
+            await asyncio.sleep(random.expovariate(rate))
+        await asyncio.gather(*deletions)
+        end = time.monotonic() + 20
+        while len(self.told) < len(victims) and time.monotonic() < end:
+            await asyncio.sleep(0.1)
+
+    def latencies(self):
+        return sorted((self.told[session_id] - sent) * 1e3
+                      for session_id, sent in self.sent.items() if session_id in self.told)
+
+
+async def measure_waiting(stack, options):
+    waiting = Waiting(stack, options.agents)
+    empty = waiting.memory()
+    print(f"{options.agents:,} agents begin to wait", file=sys.stderr)
+    tasks = await waiting.park()
+    print(f"idle for {IDLE_SECONDS} s", file=sys.stderr)
+    idle, full, polls = await waiting.cpu(IDLE_SECONDS), waiting.memory(), waiting.polls
+    print(f"DELETEs, {options.rate}/s for {options.delete_seconds} s", file=sys.stderr)
+    busy, _ = await asyncio.gather(waiting.cpu(options.delete_seconds),
+                                   waiting.delete(options.rate, options.delete_seconds))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    report_waiting(waiting, options, empty, full, idle, busy, waiting.polls - polls)
+
+
+def report_waiting(waiting, options, empty, full, idle, busy, polls):
+    times = waiting.latencies()
+    cuts = quantiles(times, n=100)
+    lost = len(waiting.sent) - len(times)
+    print(f"\n{options.agents:,} agents wait in one worker.\n\n{'':40}{'':10}{'target':>8}\n"
+          f"{'worker memory, MB':40}{full:10.1f}{MEMORY_MAX:8} {verdict(full < MEMORY_MAX)}\n"
+          f"{'  of that for an agent, KB':40}{(full - empty) * 1024 / options.agents:10.1f}")
+    for title, cpu, target in (("all silent", idle, CPU_MAX),
+                               (f"{polls:,} polls, {len(waiting.sent):,} DELETEs", busy, None)):
+        note = f"{target:8} {verdict(cpu['worker'] < target)}" if target else ""
+        print(f"{'CPU, % of a core: ' + title:40}{cpu['worker']:10.2f}{note}")
+        for name in "nginx", "mariadb":
+            print(f"{'  ' + name:40}{cpu[name]:10.2f}")
+    print(f"{'DELETE until its agent is told, p50 ms':40}{cuts[49]:10.1f}\n"
+          f"{'  p99':40}{cuts[98]:10.1f}{LATENCY_MAX:8} {verdict(cuts[98] < LATENCY_MAX)}\n"
+          f"{'  max':40}{times[-1]:10.1f}\n{'  never told':40}{lost:10}{0:8} {verdict(not lost)}")
+
+
+def write_heartbeats(stack, agents):
+    """For load.lua: one heartbeat of each machine."""
+    lines = []
+    for number in range(agents):
+        usage = {f"{name}_percent": round(random.uniform(1, 99), 2)
+                 for name in ("cpu", "memory", "disk")}
+        held = [] if number % 10 else [f"active-{number}"]
+        lines.append(f"{agent_token(stack.keys.signing['hs'], f'agent-{number}')} "
+                     f"{json.dumps({**usage, 'sessions': held})}\n")
+    (stack.dir / "heartbeats").write_text("".join(lines))
+
+
+def measure_heartbeats(stack, options):
+    write_heartbeats(stack, options.agents)
+    what = "/api/agent/heartbeat", "heartbeats", options.connections[-1]
+    load(stack, *what, 1)  # warms up
+    runs = [load(stack, *what, options.seconds) for _ in range(options.rounds)]
+    met = sorted(run["rate"] for run in runs)[len(runs) // 2] >= HEARTBEATS_MIN
+    print(f"\nHeartbeats of {options.agents:,} machines, in {stack.workers} workers, each answered "
+          f"after a commit that is flushed to disk.\n\n{TABLE_HEAD}{'target':>9}\n" +
+          row_text("heartbeats", what[2], runs, f"{HEARTBEATS_MIN:9,.0f} {verdict(met)}"))
+
+
+def bench_agents(options):
+    raise_limit(options.agents)
+    with filled_stack(options.agents, 0, workers=1, connections=CONNECTIONS) as stack:
+        asyncio.run(measure_waiting(stack, options))
+    with filled_stack(options.agents, 0) as stack:
+        measure_heartbeats(stack, options)
