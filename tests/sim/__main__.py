@@ -66,8 +66,9 @@ def main():
         parser.add_argument(f"--{name}", type=float, default=default, metavar="SECONDS",
                             help=f"mean time {what} ({default or 'until told to end'})")
     options = parser.parse_args()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if options.agents:  # each takes two descriptors
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         asyncio.run(run(options))
