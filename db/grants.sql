@@ -13,9 +13,9 @@
 -- vsay@'10.0.0.%' or the like (vsay@'%' is any host), and put that name into the lines below.
 -- On MySQL and MariaDB '%' does not stand for localhost where an anonymous @localhost user exists.
 
-GRANT SELECT         ON schema_migrations TO vsay@localhost;
-GRANT SELECT         ON machines          TO vsay@localhost;
-GRANT SELECT         ON machine_access    TO vsay@localhost;
-GRANT SELECT, UPDATE ON sessions          TO vsay@localhost;
-GRANT SELECT, INSERT ON signals           TO vsay@localhost;
-GRANT SELECT         ON commands          TO vsay@localhost;
+GRANT SELECT                 ON schema_migrations TO vsay@localhost;
+GRANT SELECT, INSERT, UPDATE ON machines          TO vsay@localhost;
+GRANT SELECT                 ON machine_access    TO vsay@localhost;
+GRANT SELECT, INSERT, UPDATE ON sessions          TO vsay@localhost;
+GRANT SELECT, INSERT, UPDATE ON signals           TO vsay@localhost;
+GRANT SELECT, INSERT, UPDATE ON commands          TO vsay@localhost;

@@ -9,10 +9,29 @@ route_answer answer_health;
 route_answer answer_ready;
 route_answer answer_sessions;
 route_answer answer_session_close;
+route_answer answer_receipt;
 route_answer answer_stats;
 route_answer answer_recent_activity;
 route_answer answer_recent_machines;
+route_answer answer_session_open;
+route_answer answer_session_end;
+
+route_batch answer_heartbeats;
+route_batch answer_signals;
+route_batch answer_activity;
 
 route_ask ask_sessions;
+route_ask ask_session_close;
+route_ask ask_heartbeat;
+route_ask ask_signals;
+route_ask ask_session_open;
+route_ask ask_session_end;
+route_ask ask_activity;
+
+route_late late_session_close;
+route_late late_signals;
+
+/* 401 for a token that was good, before its machine was given another. */
+struct reply *reply_void_token(void);
 
 #endif

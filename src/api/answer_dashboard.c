@@ -24,8 +24,7 @@ static struct json_object *mean(int64_t sum, int64_t count)
     return tenths(count ? (2 * sum + 10 * count) / (20 * count) : 0);
 }
 
-enum err answer_stats(struct db *db, const struct question *question, struct reply **reply,
-                      struct error *e)
+enum err answer_stats(struct db *db, struct question *question, struct error *e)
 {
     struct fleet_stats stats = {0};
     enum err err = dashboard_stats(db, &question->scope, &stats, e);
@@ -39,7 +38,7 @@ enum err answer_stats(struct db *db, const struct question *question, struct rep
     json_object_object_add(body, "avg_cpu", mean(stats.cpu, stats.online));
     json_object_object_add(body, "avg_memory", mean(stats.memory, stats.online));
     json_object_object_add(body, "avg_disk", mean(stats.disk, stats.online));
-    *reply = reply_json(200, body);
+    question->reply = reply_json(200, body);
     return ERR_OK;
 }
 
@@ -68,8 +67,7 @@ static void add_command(void *list, const struct command *command)
     json_object_array_add(list, item);
 }
 
-enum err answer_recent_activity(struct db *db, const struct question *question,
-                                struct reply **reply, struct error *e)
+enum err answer_recent_activity(struct db *db, struct question *question, struct error *e)
 {
     struct json_object *list = NULL;
     struct json_object *body = list_body("activities", &list);
@@ -78,7 +76,7 @@ enum err answer_recent_activity(struct db *db, const struct question *question,
     if (err)
         json_object_put(body);
     else
-        *reply = reply_json(200, body);
+        question->reply = reply_json(200, body);
     return err;
 }
 
@@ -96,8 +94,7 @@ static void add_machine(void *list, const struct machine *machine)
     json_object_array_add(list, item);
 }
 
-enum err answer_recent_machines(struct db *db, const struct question *question,
-                                struct reply **reply, struct error *e)
+enum err answer_recent_machines(struct db *db, struct question *question, struct error *e)
 {
     struct json_object *list = NULL;
     struct json_object *body = list_body("machines", &list);
@@ -106,6 +103,6 @@ enum err answer_recent_machines(struct db *db, const struct question *question,
     if (err)
         json_object_put(body);
     else
-        *reply = reply_json(200, body);
+        question->reply = reply_json(200, body);
     return err;
 }

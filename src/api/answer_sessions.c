@@ -9,7 +9,7 @@
 
 #include "api/cursor.h"
 
-enum { PAGE_MAX = 1000 };
+enum { PAGE_MAX = 1000, CLOSE_WAIT_MAX = 30 /* s */ };
 
 /* --- the question ---------------------------------------------------------------------------- */
 
@@ -26,20 +26,14 @@ static enum err ask_ident(const struct request *request, const char *name, char 
 
 static enum err ask_source(const struct request *request, const char **source, struct error *e)
 {
-    static const char *const sources[] = {"ui", "cli", "vscode"};
     char text[16];
     bool found = false;
     enum err err = request_parameter(request, "source", text, sizeof text, &found, e);
 
     if (err || !found)
         return err;
-    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
-        if (strcmp(text, sources[i]) == 0) {
-            *source = sources[i];
-            return ERR_OK;
-        }
-    }
-    return error_tell(e, ERR_REQUEST, "source is ui, cli or vscode");
+    *source = session_source(text);
+    return *source ? ERR_OK : error_tell(e, ERR_REQUEST, "source is ui, cli or vscode");
 }
 
 static enum err ask_page(const struct request *request, struct session_filter *filter,
@@ -66,7 +60,7 @@ static enum err ask_page(const struct request *request, struct session_filter *f
     return ERR_OK;
 }
 
-enum err ask_sessions(const struct request *request, struct question *question, struct error *e)
+enum err ask_sessions(struct request *request, struct question *question, struct error *e)
 {
     struct session_filter *filter = &question->filter;
     enum err err = ask_ident(request, "agent_id", filter->agent_id, e);
@@ -138,8 +132,7 @@ static struct json_object *next_cursor(const struct page *page)
     return json_object_new_string(text);
 }
 
-enum err answer_sessions(struct db *db, const struct question *question, struct reply **reply,
-                         struct error *e)
+enum err answer_sessions(struct db *db, struct question *question, struct error *e)
 {
     struct session_filter filter = question->filter;
     struct page page = {.list = json_object_new_array(), .limit = filter.limit};
@@ -155,19 +148,49 @@ enum err answer_sessions(struct db *db, const struct question *question, struct 
     }
     if (page.limit)
         json_object_object_add(body, "next_cursor", next_cursor(&page));
-    *reply = reply_json(200, body);
+    question->reply = reply_json(200, body);
     return ERR_OK;
 }
 
-enum err answer_session_close(struct db *db, const struct question *question, struct reply **reply,
-                              struct error *e)
+/* --- closing --------------------------------------------------------------------------------- */
+
+enum err ask_session_close(struct request *request, struct question *question, struct error *e)
 {
-    enum err err = sessions_close(db, &question->who, question->id, e);
+    bool found = false;
+
+    question->wait = request_prefers_wait(request);
+    if (question->wait > CLOSE_WAIT_MAX)
+        question->wait = CLOSE_WAIT_MAX;
+    return request_parameter(request, "reason", question->reason, sizeof question->reason, &found,
+                             e);
+}
+
+static struct reply *close_reply(const struct question *question, int status, const char *message)
+{
+    struct reply *reply = reply_message(status, message);
+
+    reply->waited = question->wait;
+    return reply;
+}
+
+struct reply *late_session_close(const struct question *question)
+{
+    return close_reply(question, 202, "Session closing");
+}
+
+/* Who prefers to wait is answered when the session is over, or late. */
+enum err answer_session_close(struct db *db, struct question *question, struct error *e)
+{
+    struct closing closing;
+    enum err err = sessions_close(db, &question->who, question->id, question->reason, &closing, e);
 
     if (err)
         return err;
-    struct json_object *body = json_object_new_object();
-    json_object_object_add(body, "message", json_object_new_string("Session closed"));
-    *reply = reply_json(200, body);
+    if (closing.signalled) {
+        question->wakes = WAIT_SIGNAL;
+        strcpy(question->wake_key, closing.agent_id);
+    }
+    if (closing.closed || !question->wait)
+        question->reply = close_reply(question, 200, "Session closed");
     return ERR_OK;
 }

@@ -2,32 +2,14 @@
 #include "config.h"
 #include "api/answerer.h"
 
-#include <string.h>
+#include <stdlib.h>
 
-#include "api/route.h"
+#include "api/parking.h"
 #include "base/log.h"
+#include "base/xalloc.h"
 #include "store/schema.h"
 
 enum { RECONNECT_MS = 250 };
-
-static void deliver_round(struct waiters *waiters, struct reply *reply, deliver_fn *deliver)
-{
-    struct waiter *waiter = NULL;
-
-    while ((waiter = TAILQ_FIRST(waiters))) {
-        TAILQ_REMOVE(waiters, waiter, next);
-        deliver(waiter, reply);
-    }
-}
-
-void answer_all(struct waiters *waiters, enum err code, deliver_fn *deliver)
-{
-    if (TAILQ_EMPTY(waiters))
-        return;
-    struct reply *reply = reply_error(code, NULL);
-    deliver_round(waiters, reply, deliver);
-    reply_release(reply);
-}
 
 static enum err check_schema(struct db *db, void *unused, struct error *e)
 {
@@ -53,18 +35,37 @@ static void go_down(struct answerers *answerers, enum err reason)
     struct waiters expelled;
 
     board_answerer_down(answerers->app->board, reason, &expelled);
-    answer_all(&expelled, reason, answerers->deliver);
+    parking_refuse(answerers->app, &expelled, reason);
+}
+
+/* The questions that a round asks: the waiters' own in a batch, else the one that all share. */
+static struct question **questions_of(const struct round *round, size_t *count)
+{
+    struct waiter *waiter = NULL;
+    struct question **questions = xcalloc(round->weight ? round->weight : 1, sizeof *questions);
+
+    *count = 0;
+    TAILQ_FOREACH (waiter, &round->waiters, next) {
+        if (*count == 0 || waiter->weight)
+            questions[(*count)++] = waiter->question;
+    }
+    return questions;
 }
 
 static enum err answer_round(struct answerers *answerers, struct db *db, struct round *round)
 {
-    enum err err = ERR_OK;
-    struct reply *reply = question_answer(db, round->question, &err);
+    size_t count = 0;
+    struct question **questions = questions_of(round, &count);
+    enum err err = questions_answer(db, questions, count);
 
     board_asked(answerers->app->board, round);
-    deliver_round(&round->waiters, reply, answerers->deliver);
-    reply_release(reply);
+    for (size_t i = 0; i < count; i++) {
+        if (questions[i]->wakes)
+            parking_wake(answerers->app, questions[i]->wakes, questions[i]->wake_key);
+    }
+    parking_settle(answerers->app, round);
     round_free(round);
+    free(questions);
     return err;
 }
 

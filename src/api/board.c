@@ -90,9 +90,6 @@ void board_free(struct board *board)
 
 void round_free(struct round *round)
 {
-    if (!round)
-        return;
-    free(round->question);
     free(round);
 }
 
@@ -177,18 +174,38 @@ static struct round *next_round(struct board *board)
     }
 }
 
-static struct round *round_new(struct board *board, struct slot *slot, void *question)
+static struct round *round_new(struct board *board, struct slot *slot)
 {
     struct round *round = xcalloc(1, sizeof *round);
 
     TAILQ_INIT(&round->waiters);
-    round->question = question;
     round->slot = slot;
     if (slot)
         slot->gathering = round;
     if (!slot || !slot->under_way)
         make_ready(board, round);
     return round;
+}
+
+/* A batch that is full waits for no other round, nor for any rest. */
+static void close_batch(struct board *board, struct round *round)
+{
+    round->slot->gathering = NULL;
+    round->slot = NULL;
+    if (round->queue != &board->ready) {
+        dequeue(round);
+        make_ready(board, round);
+    }
+}
+
+/* The round that the waiter joins. */
+static struct round *round_for(struct board *board, const struct waiter *waiter, const char *key)
+{
+    struct slot *slot = key ? slot_of(board, key) : NULL;
+
+    if (slot && slot->gathering && slot->gathering->weight + waiter->weight > ROUND_WEIGHT)
+        close_batch(board, slot->gathering);
+    return slot && slot->gathering ? slot->gathering : round_new(board, slot);
 }
 
 /* Takes a round that has not started off the board. */
@@ -211,10 +228,11 @@ static void forget(struct board *board, struct waiter *waiter)
 /* Moves a waiter from its round to `out`. */
 static void expel(struct board *board, struct waiter *waiter, struct waiters *out)
 {
-    struct round *round = waiter->round;
+    struct round *round = waiter->place;
 
     forget(board, waiter);
     TAILQ_REMOVE(&round->waiters, waiter, next);
+    round->weight -= waiter->weight;
     TAILQ_INSERT_TAIL(out, waiter, next);
     if (TAILQ_EMPTY(&round->waiters)) {
         round_withdraw(board, round);
@@ -233,24 +251,19 @@ static enum err refusal(const struct board *board)
     return board->parked < board->capacity ? ERR_OK : ERR_BUSY;
 }
 
-enum err board_park(struct board *board, struct waiter *waiter, const char *key, void *question)
+enum err board_park(struct board *board, struct waiter *waiter, const char *key)
 {
     pthread_mutex_lock(&board->lock);
     enum err err = refusal(board);
     if (!err) {
-        struct slot *slot = key ? slot_of(board, key) : NULL;
-        struct round *round = slot ? slot->gathering : NULL;
-        if (!round) {
-            round = round_new(board, slot, question);
-            question = NULL;
-        }
-        waiter->round = round;
+        struct round *round = round_for(board, waiter, key);
+        waiter->place = round;
+        round->weight += waiter->weight;
         TAILQ_INSERT_TAIL(&round->waiters, waiter, next);
         TAILQ_INSERT_TAIL(&board->by_age, waiter, age);
         board->parked++;
     }
     pthread_mutex_unlock(&board->lock);
-    free(question);
     return err;
 }
 

@@ -6,6 +6,9 @@
  * round; whoever asks while the round is under way waits for the next. So no answer is older than
  * its request. A question without a key has a round of its own.
  *
+ * Waiters with a weight are a batch: each asks something of its own, and a round takes them up to
+ * ROUND_WEIGHT together.
+ *
  * Under load, a question whose round has just ended rests for some milliseconds, so that its next
  * round gathers more of those who are on their way. */
 #ifndef API_BOARD_H
@@ -20,21 +23,25 @@
 struct board;
 struct round;
 
+enum { ROUND_WEIGHT = 500 };
+
 /* One parked request. The caller embeds it and owns the memory; the board borrows it from
  * board_park until the waiter comes back in a round or from board_expire. */
 struct waiter {
+    void *question;           /* the caller's own */
     int64_t deadline;         /* monotonic ms; its round must have started by then */
-    struct round *round;      /* board's own */
+    unsigned weight;          /* in a batch, at most ROUND_WEIGHT; 0: shares its round's answer */
+    void *place;              /* the round's, or the watch's own */
     TAILQ_ENTRY(waiter) next; /* in its round */
     TAILQ_ENTRY(waiter) age;  /* on the board, oldest first */
 };
 
 TAILQ_HEAD(waiters, waiter);
 
-/* What all its waiters asked. */
+/* Who is answered together. */
 struct round {
-    void *question; /* the first waiter's; freed by round_free */
     struct waiters waiters;
+    unsigned weight;
     struct slot *slot; /* board's own, as are the rest */
     struct rounds *queue;
     int64_t due, started; /* monotonic us */
@@ -45,11 +52,10 @@ struct round {
 struct board *board_new(unsigned capacity);
 void board_free(struct board *board);
 
-/* Parks `waiter` (its deadline set; all deadlines must be equally far away). `key` is copied;
- * `question` is allocated memory that the board takes over, on error too. ERR_BUSY when the board
- * is full, ERR_STOPPING after board_stop, the reason of board_answerer_down while no answerer is
- * up. */
-enum err board_park(struct board *board, struct waiter *waiter, const char *key, void *question);
+/* Parks `waiter` (deadline and weight set; all deadlines must be equally far away). `key` is
+ * copied; NULL: a round of its own. ERR_BUSY when the board is full, ERR_STOPPING after board_stop,
+ * the reason of board_answerer_down while no answerer is up. */
+enum err board_park(struct board *board, struct waiter *waiter, const char *key);
 
 /* Waits for the oldest question and starts its round: the caller owns the round and its waiters.
  * NULL once the board is stopped and empty. */

@@ -42,10 +42,12 @@ static struct reply *answer(struct app *app, struct request *request)
     struct reply *reply = route_dispatch(app, request, &question);
     if (!reply) {
         struct db *db = db_new(app->settings);
-        reply = question_answer(db, question, &err);
+        question->wait = 0; /* a process is too much for it */
+        questions_answer(db, &question, 1);
+        reply = question->reply ? reply_hold(question->reply) : question->route->late(question);
         db_free(db);
     }
-    free(question);
+    question_free(question);
     return reply;
 }
 

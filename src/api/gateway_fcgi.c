@@ -7,6 +7,7 @@
 #include <fcgiapp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@
 #include "api/answerer.h"
 #include "api/crew.h"
 #include "api/lane.h"
-#include "api/route.h"
+#include "api/parking.h"
+#include "api/watcher.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -57,6 +59,7 @@ static void exchange_free(struct exchange *exchange)
 {
     if (!exchange)
         return;
+    question_free(exchange->waiter.question);
     FCGX_Free(&exchange->fcgi, 1);
     free(exchange);
 }
@@ -75,8 +78,19 @@ static void drain(struct exchange *exchange)
     char buffer[4096];
     long n, total = 0;
 
+    if (!exchange->fcgi.in) /* a parked one, read to its end */
+        return;
     while ((n = read_body(exchange->fcgi.in, buffer, sizeof buffer)) > 0 && total < DRAIN_MAX)
         total += n;
+}
+
+/* FCGX_Finish_r, also for a request whose input was freed already. */
+static void finish(FCGX_Request *fcgi)
+{
+    FCGX_Detach(fcgi); /* no waiting for the peer to close */
+    FCGX_FClose(fcgi->err);
+    FCGX_FClose(fcgi->out);
+    FCGX_Free(fcgi, 1);
 }
 
 static void write_answer(struct exchange *exchange, struct reply *reply)
@@ -89,9 +103,7 @@ static void write_answer(struct exchange *exchange, struct reply *reply)
     FCGX_PutStr(head, (int)head_length, exchange->fcgi.out);
     FCGX_PutStr(reply->body, (int)body_length, exchange->fcgi.out);
     reply_log(reply, &exchange->request);
-    exchange->fcgi.keepConnection = 0;
-    FCGX_Detach(&exchange->fcgi); /* no waiting for the peer to close */
-    FCGX_Finish_r(&exchange->fcgi);
+    finish(&exchange->fcgi);
 }
 
 static void write_waiter(struct waiter *waiter, struct reply *reply)
@@ -109,6 +121,21 @@ static void deliver(struct waiter *waiter, struct reply *reply)
     else
         write_waiter(waiter, reply);
 }
+
+/* nginx closes its connection when its client has gone; other web servers tell nothing. */
+static bool has_gone(const struct waiter *waiter)
+{
+    struct pollfd peer = {.fd = ((const struct exchange *)waiter)->fcgi.ipcFd, .events = POLLRDHUP};
+
+    return poll(&peer, 1, 0) > 0 && peer.revents & (POLLHUP | POLLRDHUP | POLLERR);
+}
+
+static void drop(struct waiter *waiter)
+{
+    exchange_free((struct exchange *)waiter);
+}
+
+static const struct gateway gateway = {deliver, has_gone, drop};
 
 /* --- acceptors ------------------------------------------------------------------------------- */
 
@@ -160,7 +187,6 @@ static struct reply *answer_or_park(struct exchange *exchange)
     struct request *request = &exchange->request;
     struct error e = {0};
     struct question *question = NULL;
-    char key[QUESTION_KEY_MAX];
     enum err err = request_parse(request, exchange->fcgi.envp, app->settings->api.prefix, read_body,
                                  exchange->fcgi.in, &e);
 
@@ -169,10 +195,15 @@ static struct reply *answer_or_park(struct exchange *exchange)
     struct reply *reply = route_dispatch(app, request, &question);
     if (reply)
         return reply;
-    exchange->waiter.deadline = board_now() + app->settings->api.deadline * 1000;
-    bool shared = question_key(question, key);
-    err = board_park(app->board, &exchange->waiter, shared ? key : NULL, question);
-    return err ? reply_error(err, NULL) : NULL;
+    question->until = board_now() + question->wait * 1000;
+    exchange->waiter.question = question;
+    FCGX_FreeStream(&exchange->fcgi.in); /* read to its end: half of what a parked one would hold */
+    err = parking_ask(app, &exchange->waiter);
+    if (!err)
+        return NULL;
+    exchange->waiter.question = NULL;
+    question_free(question);
+    return reply_error(err, NULL);
 }
 
 static void acceptor_run(void *unused)
@@ -216,12 +247,14 @@ static bool tick(struct app *app, const sigset_t *signals)
     if (number == SIGHUP)
         reload(app);
     board_expire(app->board, board_now(), &expired);
-    answer_all(&expired, ERR_DEADLINE, deliver);
+    parking_refuse(app, &expired, ERR_DEADLINE);
+    parking_expire(app, false);
     return number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGUSR1;
 }
 
 /* Ticks until the crew is done; ends the process when that takes until `deadline`. */
-static void finish(struct app *app, const sigset_t *signals, struct crew *crew, int64_t deadline)
+static void await_crew(struct app *app, const sigset_t *signals, struct crew *crew,
+                       int64_t deadline)
 {
     while (!crew_done(crew)) {
         tick(app, signals);
@@ -247,8 +280,8 @@ static void allow_descriptors(void)
 int gateway_fcgi_run(struct app *app, int listener)
 {
     const struct settings *settings = app->settings;
-    struct answerers answering = {.app = app, .deliver = deliver};
-    struct crew acceptors, answerers, writers;
+    struct answerers answering = {.app = app};
+    struct crew acceptors, answerers, writers, watcher;
     sigset_t signals;
 
     sigfillset(&signals);
@@ -257,7 +290,10 @@ int gateway_fcgi_run(struct app *app, int listener)
     worker.app = app;
     worker.listener = listener;
     worker.lane = lane_new(write_waiter);
+    app->gateway = &gateway;
     app->board = board_new((unsigned)settings->api.max_parked);
+    for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
+        app->watches[what] = watch_new((unsigned)settings->api.max_parked);
     set_timeout(listener, SO_RCVTIMEO, ACCEPT_TICK_MS);
     fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
     allow_descriptors();
@@ -266,6 +302,7 @@ int gateway_fcgi_run(struct app *app, int listener)
     crew_start(&writers, (size_t)settings->api.writers, lane_run, worker.lane);
     crew_start(&answerers, (size_t)settings->api.answerers, answerer_run, &answering);
     pthread_barrier_wait(&answering.tried);
+    crew_start(&watcher, 1, watcher_run, app);
     crew_start(&acceptors, (size_t)settings->api.acceptors, acceptor_run, NULL);
     log_event(LEVEL_INFO, "start", "acceptors=%ld answerers=%ld", settings->api.acceptors,
               settings->api.answerers);
@@ -274,15 +311,19 @@ int gateway_fcgi_run(struct app *app, int listener)
         ;
     int64_t deadline = board_now() + settings->api.shutdown_after * 1000;
     atomic_store(&worker.stopping, true);
-    finish(app, &signals, &acceptors, deadline);
+    await_crew(app, &signals, &acceptors, deadline);
+    parking_expire(app, true);
     board_stop(app->board);
-    finish(app, &signals, &answerers, deadline);
+    await_crew(app, &signals, &watcher, deadline);
+    await_crew(app, &signals, &answerers, deadline);
     lane_close(worker.lane);
-    finish(app, &signals, &writers, deadline);
+    await_crew(app, &signals, &writers, deadline);
     log_event(LEVEL_INFO, "stop", "detail=\"all answered\"");
 
     pthread_barrier_destroy(&answering.tried);
     board_free(app->board);
+    for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
+        watch_free(app->watches[what]);
     lane_free(worker.lane);
     return EXIT_SUCCESS;
 }

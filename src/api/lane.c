@@ -14,14 +14,14 @@ struct item {
 };
 
 struct lane {
-    deliver_fn *write;
+    lane_write_fn *write;
     pthread_mutex_t lock;
     pthread_cond_t work;
     STAILQ_HEAD(items, item) items;
     bool closed;
 };
 
-struct lane *lane_new(deliver_fn *write)
+struct lane *lane_new(lane_write_fn *write)
 {
     struct lane *lane = xcalloc(1, sizeof *lane);
 

@@ -4,12 +4,15 @@
 #ifndef API_LANE_H
 #define API_LANE_H
 
-#include "api/answerer.h"
+#include "api/board.h"
+#include "api/reply.h"
 
 struct lane;
 
-/* `write` writes one answer, however long that takes. */
-struct lane *lane_new(deliver_fn *write);
+/* Writes one answer, however long that takes. */
+typedef void lane_write_fn(struct waiter *waiter, struct reply *reply);
+
+struct lane *lane_new(lane_write_fn *write);
 void lane_free(struct lane *lane);
 
 /* Queues an answer; holds a reference to the reply until it is written. */

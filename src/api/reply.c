@@ -31,6 +31,14 @@ struct reply *reply_json(int status, struct json_object *body)
     return reply;
 }
 
+struct reply *reply_message(int status, const char *message)
+{
+    struct json_object *body = json_object_new_object();
+
+    json_object_object_add(body, "message", json_object_new_string(message));
+    return reply_json(status, body);
+}
+
 struct reply *reply_error(enum err code, const struct error *e)
 {
     const struct error_info *info = error_info(code);
@@ -103,6 +111,8 @@ static const char *reason(int status)
         const char *reason;
     } reasons[] = {
         {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
         {204, "No Content"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
@@ -163,11 +173,11 @@ static void add_cors(struct head *head, const struct reply *reply, const struct 
         return;
     add(head, "Access-Control-Allow-Origin: %s\r\n", request->origin);
     if (!reply->preflight) {
-        add(head, "Access-Control-Expose-Headers: X-Request-Id\r\n");
+        add(head, "Access-Control-Expose-Headers: X-Request-Id, Preference-Applied\r\n");
         return;
     }
     add_methods(head, "Access-Control-Allow-Methods", reply->allow);
-    add(head, "Access-Control-Allow-Headers: Authorization, Content-Type\r\n"
+    add(head, "Access-Control-Allow-Headers: Authorization, Content-Type, Prefer\r\n"
               "Access-Control-Max-Age: 600\r\n");
 }
 
@@ -194,6 +204,8 @@ size_t reply_head(const struct reply *reply, const struct request *request,
         add_challenge(&head, info->challenge);
     if (reply->status == 503)
         add(&head, "Retry-After: 1\r\n");
+    if (reply->waited)
+        add(&head, "Preference-Applied: wait=%ld\r\n", reply->waited);
     if (reply->allow && !reply->preflight)
         add_methods(&head, "Allow", reply->allow);
     add_cors(&head, reply, request, settings);

@@ -17,6 +17,7 @@ struct reply {
     enum err error; /* ERR_OK, or why */
     unsigned allow; /* enum method bits of the Allow header, or 0 */
     bool preflight; /* answers a CORS preflight */
+    long waited;    /* the wait=N that was applied (RFC 7240 section 3), or 0 */
     char *body;     /* owned; NULL: none */
     size_t body_length;
     char detail[256]; /* what went wrong, for the log */
@@ -25,6 +26,7 @@ struct reply {
 /* All return a reply with one reference; reply_json takes ownership of `body`. */
 struct json_object;
 struct reply *reply_json(int status, struct json_object *body);
+struct reply *reply_message(int status, const char *message);
 struct reply *reply_error(enum err code, const struct error *e);
 struct reply *reply_method(unsigned allow);    /* 405 */
 struct reply *reply_preflight(unsigned allow); /* 204 */

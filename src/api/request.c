@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "base/xalloc.h"
 
 static const struct {
     const char *name;
@@ -110,6 +112,7 @@ enum err request_parse(struct request *out, char *const *envp, const char *prefi
     new_id(out->id);
     out->query = query ? query : "";
     out->origin = variable(envp, "HTTP_ORIGIN");
+    out->prefer = variable(envp, "HTTP_PREFER");
     out->preflight_method = variable(envp, "HTTP_ACCESS_CONTROL_REQUEST_METHOD");
     out->authorization = variable(envp, "HTTP_AUTHORIZATION");
     if (!out->authorization || !*out->authorization)
@@ -124,7 +127,8 @@ enum err request_parse(struct request *out, char *const *envp, const char *prefi
     return err ? err : parse_path(out, envp, prefix, e);
 }
 
-enum err request_discard_body(struct request *request, size_t limit, struct error *e)
+/* Each piece of the body goes to `keep`, if there is one. */
+static enum err read_body(struct request *request, size_t limit, FILE *keep, struct error *e)
 {
     char buffer[4096];
     size_t total = 0;
@@ -136,12 +140,45 @@ enum err request_discard_body(struct request *request, size_t limit, struct erro
         total += (size_t)n;
         if (total > limit)
             return error_set(e, ERR_TOO_LARGE, "body of more than %zu bytes", limit);
+        if (keep)
+            fwrite(buffer, 1, (size_t)n, keep);
     }
     if (n < 0)
         return error_tell(e, ERR_REQUEST, "The request body broke off");
     if (request->content_length >= 0 && total != (size_t)request->content_length)
         return error_tell(e, ERR_REQUEST, "The request body is not as long as Content-Length says");
     return ERR_OK;
+}
+
+enum err request_discard_body(struct request *request, size_t limit, struct error *e)
+{
+    return read_body(request, limit, NULL, e);
+}
+
+enum err request_read_body(struct request *request, size_t limit, char **out, size_t *length,
+                           struct error *e)
+{
+    FILE *keep = xmemstream(out, length);
+    enum err err = read_body(request, limit, keep, e);
+
+    xfclose(keep);
+    return err;
+}
+
+long request_prefers_wait(const struct request *request)
+{
+    static const char name[] = "wait=";
+    const char *p = request->prefer ? request->prefer : "";
+
+    for (p += strspn(p, " \t,"); *p; p += strcspn(p, ","), p += strspn(p, " \t,")) {
+        char *end = NULL;
+        if (strncasecmp(p, name, strlen(name)) != 0 || !isdigit((unsigned char)p[strlen(name)]))
+            continue;
+        long seconds = strtol(p + strlen(name), &end, 10);
+        if (!*end || strchr(" \t,;", *end))
+            return seconds;
+    }
+    return 0;
 }
 
 /* --- query parameters ------------------------------------------------------------------------ */

@@ -31,6 +31,7 @@ struct request {
     const char *authorization;      /* NULL: none */
     const char *origin;             /* NULL: none */
     const char *preflight_method;   /* Access-Control-Request-Method; NULL: none */
+    const char *prefer;             /* NULL: none */
     long content_length;            /* -1: not told, the body ends where it ends */
     body_fn *read_body;
     void *gateway;
@@ -44,6 +45,13 @@ enum err request_parse(struct request *out, char *const *envp, const char *prefi
 /* Reads the body to its end. ERR_TOO_LARGE past `limit` bytes, ERR_REQUEST when it is not as long
  * as announced. */
 enum err request_discard_body(struct request *request, size_t limit, struct error *e);
+
+/* The same, and keeps it: *out is freed by the caller and has a NUL byte after *length bytes. */
+enum err request_read_body(struct request *request, size_t limit, char **out, size_t *length,
+                           struct error *e);
+
+/* Seconds of `Prefer: wait=N` (RFC 7240 section 4.3); 0 when there is no such preference. */
+long request_prefers_wait(const struct request *request);
 
 /* Copies the decoded value of query parameter `name` to out[size]. *found tells whether it is
  * there. ERR_REQUEST when it is there twice, too long, or not UTF-8 without NUL. */

@@ -12,7 +12,10 @@
 enum {
     READ = METHOD_GET | METHOD_HEAD,
     PEOPLE = 1 << ROLE_USER | 1 << ROLE_COMPANY_ADMIN | 1 << ROLE_SUPER_ADMIN,
-    NO_BODY = 4096 /* a body that nobody reads is tolerated up to here */
+    AGENT = 1 << ROLE_AGENT,
+    NO_BODY = 4096, /* a body that nobody reads is tolerated up to here */
+    REPORT = 128 * 1024,
+    LARGE_REPORT = 4 * 1024 * 1024
 };
 
 const struct route routes[] = {
@@ -40,7 +43,16 @@ const struct route routes[] = {
      .roles = PEOPLE,
      .body_limit = NO_BODY,
      .mode = DB_WRITE,
-     .answer = answer_session_close},
+     .ask = ask_session_close,
+     .answer = answer_session_close,
+     .waits_for = WAIT_END,
+     .late = late_session_close},
+    {.methods = READ,
+     .pattern = "/api/sessions/:id",
+     .roles = PEOPLE,
+     .body_limit = NO_BODY,
+     .shared = true,
+     .answer = answer_receipt},
     {.methods = READ,
      .pattern = "/api/dashboard/stats",
      .roles = PEOPLE,
@@ -59,37 +71,79 @@ const struct route routes[] = {
      .body_limit = NO_BODY,
      .shared = true,
      .answer = answer_recent_machines},
+    {.methods = METHOD_POST,
+     .pattern = "/api/agent/heartbeat",
+     .roles = AGENT,
+     .body_limit = REPORT,
+     .mode = DB_WRITE,
+     .ask = ask_heartbeat,
+     .batch = answer_heartbeats},
+    {.methods = METHOD_GET,
+     .pattern = "/api/agent/signals",
+     .roles = AGENT,
+     .body_limit = NO_BODY,
+     .mode = DB_WRITE,
+     .ask = ask_signals,
+     .batch = answer_signals,
+     .waits_for = WAIT_SIGNAL,
+     .late = late_signals},
+    {.methods = METHOD_POST,
+     .pattern = "/api/agent/sessions",
+     .roles = AGENT,
+     .body_limit = REPORT,
+     .mode = DB_WRITE,
+     .ask = ask_session_open,
+     .answer = answer_session_open},
+    {.methods = METHOD_POST,
+     .pattern = "/api/agent/sessions/:id/end",
+     .roles = AGENT,
+     .body_limit = REPORT,
+     .mode = DB_WRITE,
+     .ask = ask_session_end,
+     .answer = answer_session_end},
+    {.methods = METHOD_POST,
+     .pattern = "/api/agent/activity",
+     .roles = AGENT,
+     .body_limit = LARGE_REPORT,
+     .mode = DB_WRITE,
+     .ask = ask_activity,
+     .batch = answer_activity},
 };
 
 const size_t routes_count = sizeof routes / sizeof *routes;
 
-/* Whether path matches; *id receives the text that `:id` stands for. */
-static bool matches(const char *pattern, const char *path, const char **id)
+/* Text of the path that `:id` stands for. */
+struct segment {
+    const char *text; /* NULL: the pattern has none */
+    size_t length;
+};
+
+static bool matches(const char *pattern, const char *path, struct segment *id)
 {
     size_t fixed = strcspn(pattern, ":");
 
-    *id = NULL;
+    *id = (struct segment){0};
     if (!pattern[fixed])
         return strcmp(pattern, path) == 0;
-    if (strncmp(pattern, path, fixed) != 0 || !path[fixed] || strchr(path + fixed, '/'))
+    if (strncmp(pattern, path, fixed) != 0)
         return false;
-    *id = path + fixed;
-    return true;
+    *id = (struct segment){path + fixed, strcspn(path + fixed, "/")};
+    return id->length > 0 && strcmp(id->text + id->length, pattern + fixed + strlen(":id")) == 0;
 }
 
 /* The route of path and method. *allow receives the methods of all routes with that path. */
 static const struct route *find(const char *path, enum method method, unsigned *allow,
-                                const char **id)
+                                struct segment *id)
 {
     const struct route *found = NULL;
-    const char *text = NULL;
+    struct segment segment;
 
     *allow = 0;
     for (size_t i = 0; i < routes_count; i++) {
-        if (!matches(routes[i].pattern, path, &text))
+        if (!matches(routes[i].pattern, path, &segment))
             continue;
         *allow |= routes[i].methods;
-        *id = text;
+        *id = segment;
         if (routes[i].methods & method)
             found = &routes[i];
     }
@@ -115,28 +169,37 @@ static enum err authorise(struct app *app, const struct request *request, const 
 }
 
 static enum err fill(struct app *app, struct request *request, const struct route *route,
-                     const char *id, struct question *question, struct error *e)
+                     const struct segment *id, struct question *question, struct error *e)
 {
     question->route = route;
+    question->weight = route->batch ? 1 : 0;
     enum err err = authorise(app, request, route, question, e);
-    if (!err)
+    if (!err && id->text && !ident_valid(id->text, id->length))
+        err = error_tell(e, ERR_REQUEST, "Malformed identifier in the path");
+    if (!err && id->text)
+        memcpy(question->id, id->text, id->length);
+    if (!err && !(route->methods & METHOD_POST))
         err = request_discard_body(request, route->body_limit, e);
-    if (!err && id) {
-        if (ident_valid(id, strlen(id)))
-            memcpy(question->id, id, strlen(id) + 1);
-        else
-            err = error_tell(e, ERR_REQUEST, "Malformed identifier in the path");
-    }
     if (!err && route->ask)
         err = route->ask(request, question, e);
     return err;
+}
+
+void question_free(struct question *question)
+{
+    if (!question)
+        return;
+    if (question->report)
+        question->report_free(question->report);
+    reply_release(question->reply);
+    free(question);
 }
 
 struct reply *route_dispatch(struct app *app, struct request *request, struct question **question)
 {
     struct error e = {0};
     unsigned allow = 0;
-    const char *id = NULL;
+    struct segment id = {0};
     const struct route *route = find(request->path, request->method, &allow, &id);
 
     *question = NULL;
@@ -148,57 +211,80 @@ struct reply *route_dispatch(struct app *app, struct request *request, struct qu
         return reply_method(allow);
 
     struct question *asked = xcalloc(1, sizeof *asked);
-    enum err err = fill(app, request, route, id, asked, &e);
+    enum err err = fill(app, request, route, &id, asked, &e);
     if (!err && !route->immediate) {
         *question = asked;
         return NULL;
     }
-    struct reply *reply = err ? reply_error(err, &e) : question_answer(NULL, asked, &err);
-    free(asked);
+    if (!err)
+        err = questions_answer(NULL, &asked, 1);
+    struct reply *reply = err ? reply_error(err, &e) : reply_hold(asked->reply);
+    question_free(asked);
     return reply;
 }
 
 bool question_key(const struct question *question, char out[QUESTION_KEY_MAX])
 {
     const struct session_filter *filter = &question->filter;
+    const char *pattern = question->route->pattern;
 
+    if (question->route->batch)
+        return snprintf(out, QUESTION_KEY_MAX, "%s", pattern) > 0;
     if (!question->route->shared)
         return false;
-    int length =
-        snprintf(out, QUESTION_KEY_MAX, "%s|%d|%s|%s|%s|%s|%s|%s|%llu|%llu",
-                 question->route->pattern, (int)question->scope.kind, question->scope.tenant_id,
-                 question->scope.user_id, filter->agent_id, filter->user_id,
-                 filter->source ? filter->source : "", filter->before.started_at,
-                 (unsigned long long)filter->before.id, (unsigned long long)filter->limit);
+    int length = snprintf(out, QUESTION_KEY_MAX, "%s|%d|%s|%s|%s|%s|%s|%s|%s|%llu|%llu", pattern,
+                          (int)question->scope.kind, question->scope.tenant_id,
+                          question->scope.user_id, question->id, filter->agent_id, filter->user_id,
+                          filter->source ? filter->source : "", filter->before.started_at,
+                          (unsigned long long)filter->before.id, (unsigned long long)filter->limit);
     return length > 0 && length < QUESTION_KEY_MAX;
 }
 
-struct answer_context {
-    const struct question *question;
-    struct reply *reply;
-};
-
-static enum err answer_body(struct db *db, void *context, struct error *e)
+const char *question_watch_key(const struct question *question)
 {
-    struct answer_context *c = context;
-
-    reply_release(c->reply); /* of an attempt whose commit failed */
-    c->reply = NULL;
-    return c->question->route->answer(db, c->question, &c->reply, e);
+    return question->route->waits_for == WAIT_SIGNAL ? question->who.user_id : question->id;
 }
 
-struct reply *question_answer(struct db *db, const struct question *question, enum err *err)
-{
-    struct answer_context context = {.question = question};
-    struct error e = {0};
+struct asking {
+    const struct route *route;
+    struct question **questions;
+    size_t count;
+};
 
-    if (question->route->immediate)
-        *err = answer_body(db, &context, &e);
-    else
-        *err = db_run(db, question->route->mode, answer_body, &context, &e);
-    if (*err) {
-        reply_release(context.reply);
-        return reply_error(*err, &e);
+static enum err ask_database(struct db *db, void *context, struct error *e)
+{
+    struct asking *asking = context;
+
+    for (size_t i = 0; i < asking->count; i++) { /* of an attempt whose commit failed */
+        reply_release(asking->questions[i]->reply);
+        asking->questions[i]->reply = NULL;
+        asking->questions[i]->wakes = WAIT_NOTHING;
     }
-    return context.reply;
+    return asking->route->batch ? asking->route->batch(db, asking->questions, asking->count, e)
+                                : asking->route->answer(db, asking->questions[0], e);
+}
+
+/* Whether the questions that failed together may fare better one by one. */
+static bool is_own_fault(enum err err)
+{
+    return err != ERR_DB_AWAY && err != ERR_DB_SCHEMA && err != ERR_DB_CONFLICT;
+}
+
+enum err questions_answer(struct db *db, struct question **questions, size_t count)
+{
+    struct asking asking = {questions[0]->route, questions, count};
+    struct error e = {0};
+    enum err err = asking.route->immediate
+                       ? ask_database(db, &asking, &e)
+                       : db_run(db, asking.route->mode, ask_database, &asking, &e);
+
+    for (size_t i = 0; err && i < count; i++) {
+        reply_release(questions[i]->reply);
+        questions[i]->reply = NULL;
+        if (count > 1 && is_own_fault(err))
+            questions_answer(db, &questions[i], 1);
+        else
+            questions[i]->reply = reply_error(err, &e);
+    }
+    return err;
 }

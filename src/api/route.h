@@ -10,13 +10,19 @@
 
 struct question;
 
-/* Checks the parameters of a request and notes them in the question. */
-typedef enum err route_ask(const struct request *request, struct question *question,
-                           struct error *e);
+/* Checks the parameters and the body of a request and notes them in the question. */
+typedef enum err route_ask(struct request *request, struct question *question, struct error *e);
 
-/* Asks the database and makes the answer. May be repeated; *reply is set only on success. */
-typedef enum err route_answer(struct db *db, const struct question *question, struct reply **reply,
-                              struct error *e);
+/* Asks the database and sets question->reply; leaves it NULL when the request should wait (see
+ * wait_for). May be repeated. */
+typedef enum err route_answer(struct db *db, struct question *question, struct error *e);
+
+/* The same for many questions at once. */
+typedef enum err route_batch(struct db *db, struct question **questions, size_t count,
+                             struct error *e);
+
+/* The reply when a request has waited for long enough. */
+typedef struct reply *route_late(const struct question *question);
 
 struct route {
     unsigned methods;    /* enum method bits; HEAD comes with GET */
@@ -25,9 +31,12 @@ struct route {
     size_t body_limit;   /* bytes */
     enum db_mode mode;
     bool shared;          /* equal questions have one answer */
-    route_ask *ask;       /* NULL: no parameters */
-    route_answer *answer; /* called with db NULL when `immediate` */
+    route_ask *ask;       /* reads the body too; NULL: neither parameters nor body */
+    route_answer *answer; /* called with db NULL when `immediate`; NULL: see batch */
+    route_batch *batch;   /* questions of this route are answered together */
     bool immediate;       /* needs no database */
+    enum wait_for waits_for;
+    route_late *late; /* when it waits */
 };
 
 enum { ANYONE = 0 };
@@ -35,25 +44,44 @@ enum { ANYONE = 0 };
 extern const struct route routes[];
 extern const size_t routes_count;
 
-/* What one request wants to know. */
+/* What one request wants to know, and its answer. */
 struct question {
     const struct route *route;
     struct principal who;
     struct scope scope;
     char id[IDENT_MAX + 1]; /* `:id` of the path */
     struct session_filter filter;
+    char reason[REASON_MAX + 1];
+    long wait;       /* s; 0: not at all */
+    int64_t until;   /* monotonic ms: when `wait` is over */
+    unsigned weight; /* in a batch; 0: in none */
+    void *report;    /* of an agent; owned */
+    void (*report_free)(void *report);
+
+    struct reply *reply; /* owned; NULL: none yet */
+    enum wait_for wakes; /* after the commit, ask those again who wait for that */
+    char wake_key[IDENT_MAX + 1];
 };
 
+/* NULL is fine. */
+void question_free(struct question *question);
+
 /* Checks a request against its route and its token. Either returns the answer at once, or NULL and
- * *question, which the caller owns (free()). Enforces 400, 401, 403, 404, 405 and 413 for all. */
+ * *question, which the caller owns. Enforces 400, 401, 403, 404, 405 and 413 for all. */
 struct reply *route_dispatch(struct app *app, struct request *request, struct question **question);
 
 enum { QUESTION_KEY_MAX = 1024 };
 
-/* The board's key: equal for questions that have the same answer. False for an unshared one. */
+/* The board's key: equal for questions that have the same answer or are answered together. False
+ * for one that stands alone. */
 bool question_key(const struct question *question, char out[QUESTION_KEY_MAX]);
 
-/* Answers a question, whatever happens: never NULL. `*err` is what db_run returned. */
-struct reply *question_answer(struct db *db, const struct question *question, enum err *err);
+/* What a waiting question waits for. */
+const char *question_watch_key(const struct question *question);
+
+/* Answers questions of one route, whatever happens: each has a reply then, or is to wait. Several
+ * only if the route has a batch: one that fails on its data fails alone. Returns what db_run
+ * returned. */
+enum err questions_answer(struct db *db, struct question **questions, size_t count);
 
 #endif

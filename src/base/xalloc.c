@@ -46,3 +46,13 @@ char *xasprintf(const char *format, ...)
     va_end(args);
     return checked(length < 0 ? NULL : s);
 }
+
+FILE *xmemstream(char **out, size_t *length)
+{
+    return checked(open_memstream(out, length));
+}
+
+void xfclose(FILE *stream)
+{
+    checked(fclose(stream) == 0 ? stream : NULL);
+}

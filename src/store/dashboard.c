@@ -64,8 +64,8 @@ static void busy_row(void *context, const struct cell *cells)
 {
     struct busy_machines *busy = context;
 
-    if (busy->count < BUSY_MACHINES && cells[0].length <= IDENT_MAX)
-        memcpy(busy->agent_id[busy->count++], cells[0].text, cells[0].length + 1);
+    if (busy->count < BUSY_MACHINES)
+        cell_ident(&cells[0], busy->agent_id[busy->count++]);
 }
 
 struct each_command {

@@ -64,6 +64,11 @@ const char *db_host(const struct db *db)
     return db->settings->db.host.items[db->host];
 }
 
+const struct settings *db_settings(const struct db *db)
+{
+    return db->settings;
+}
+
 const char *db_cipher(const struct db *db)
 {
     return db->mysql ? mysql_get_ssl_cipher(db->mysql) : NULL;
@@ -342,8 +347,10 @@ enum err db_text(struct db *db, const char *sql, row_fn *row, void *context, str
         return err;
 
     MYSQL_RES *result = mysql_store_result(db->mysql);
-    if (!result)
+    if (!result && mysql_errno(db->mysql))
         return db_error(mysql_errno(db->mysql), mysql_error(db->mysql), e);
+    if (!result) /* it was no SELECT */
+        return ERR_OK;
     unsigned count = mysql_num_fields(result);
     struct cell *cells = xcalloc(count, sizeof *cells);
     for (MYSQL_ROW values; (values = mysql_fetch_row(result));) {

@@ -30,6 +30,9 @@ bool db_connected(const struct db *db);
 /* The server that db is or was last connected to, as in the configuration. */
 const char *db_host(const struct db *db);
 
+/* As given to db_new. */
+const struct settings *db_settings(const struct db *db);
+
 /* TLS cipher of the connection, or NULL. */
 const char *db_cipher(const struct db *db);
 
@@ -42,7 +45,8 @@ struct params {
     } values[PARAM_COUNT];
 };
 
-/* The parameters of every scoped statement: tenant, user, liveness. `scope` is borrowed. */
+/* The parameters that scope and configuration give: tenant, user, liveness, expiry. `scope` is
+ * borrowed. */
 struct params params_for(const struct db *db, const struct scope *scope);
 
 void params_text(struct params *params, enum param param, const char *text); /* NULL is SQL NULL */
@@ -55,6 +59,7 @@ struct cell {
 };
 
 int64_t cell_int(const struct cell *cell);
+void cell_ident(const struct cell *cell, char out[IDENT_MAX + 1]); /* "" when it is none */
 
 typedef void row_fn(void *context, const struct cell *cells);
 
@@ -66,11 +71,17 @@ enum err db_select(struct db *db, int statement, const struct params *params, ro
 enum err db_change(struct db *db, int statement, const struct params *params, uint64_t *affected,
                    struct error *e);
 
+/* Runs a statement with braces (see statements.h) over `count` rows, in several pieces if its text
+ * becomes long; parameters outside of the braces are the first row's. `row` as for db_select, and
+ * not called for a change. */
+enum err db_bulk(struct db *db, int statement, const struct params *rows, size_t count, row_fn *row,
+                 void *context, struct error *e);
+
 /* Runs several statements as text, each to its end: for migrations. */
 enum err db_script(struct db *db, const char *sql, struct error *e);
 
-/* Runs one SELECT as text: for tables that no prepared statement may name, as a migration makes
- * them. */
+/* Runs one statement as text: for tables that no prepared statement may name, as a migration makes
+ * them, and for db_bulk. */
 enum err db_text(struct db *db, const char *sql, row_fn *row, void *context, struct error *e);
 
 /* `body` runs statements; it must be safe to repeat. */

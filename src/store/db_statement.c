@@ -31,6 +31,7 @@ struct params params_for(const struct db *db, const struct scope *scope)
     params_text(&params, PARAM_TENANT, scope->tenant_id);
     params_text(&params, PARAM_USER, scope->user_id);
     params_uint(&params, PARAM_OFFLINE_AFTER, (uint64_t)db->settings->agents.offline_after);
+    params_uint(&params, PARAM_EXPIRES, (uint64_t)db->settings->agents.signal_expires);
     return params;
 }
 
@@ -49,6 +50,13 @@ void params_uint(struct params *params, enum param param, uint64_t number)
 int64_t cell_int(const struct cell *cell)
 {
     return cell->text ? strtoll(cell->text, NULL, 10) : 0;
+}
+
+void cell_ident(const struct cell *cell, char out[IDENT_MAX + 1])
+{
+    bool fits = cell->text && cell->length <= IDENT_MAX;
+
+    memcpy(out, fits ? cell->text : "", fits ? cell->length + 1 : 1);
 }
 
 void prepared_free(struct prepared *prepared)

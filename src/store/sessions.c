@@ -4,6 +4,17 @@
 
 #include <string.h>
 
+const char *session_source(const char *name)
+{
+    static const char *const sources[] = {"ui", "cli", "vscode"};
+
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        if (strcmp(sources[i], name) == 0)
+            return sources[i];
+    }
+    return NULL;
+}
+
 struct each_session {
     session_fn *fn;
     void *context;
@@ -53,7 +64,7 @@ enum err sessions_active(struct db *db, const struct scope *scope,
 
 struct right {
     bool visible, may_close;
-    char agent_id[IDENT_MAX + 1];
+    struct closing *closing;
 };
 
 static void right_row(void *context, const struct cell *cells)
@@ -61,18 +72,20 @@ static void right_row(void *context, const struct cell *cells)
     struct right *right = context;
 
     right->visible = true;
-    right->may_close = cell_int(&cells[1]) != 0;
-    if (cells[0].length <= IDENT_MAX)
-        memcpy(right->agent_id, cells[0].text, cells[0].length + 1);
+    cell_ident(&cells[0], right->closing->agent_id);
+    right->closing->closed = strcmp(cells[1].text, "closed") == 0;
+    right->may_close = cell_int(&cells[2]) != 0;
 }
 
 enum err sessions_close(struct db *db, const struct principal *who, const char *session_id,
-                        struct error *e)
+                        const char *reason, struct closing *out, struct error *e)
 {
     struct scope scope = scope_of(who);
     struct params params = params_for(db, &scope);
-    struct right right = {0};
+    struct right right = {.closing = out};
     uint64_t changed = 0;
+
+    *out = (struct closing){0};
 
     params_text(&params, PARAM_SESSION, session_id);
     enum err err =
@@ -87,8 +100,70 @@ enum err sessions_close(struct db *db, const struct principal *who, const char *
     err = db_change(db, STATEMENT_CLOSE_SESSION, &params, &changed, e);
     if (err || changed == 0)
         return err;
-    params_text(&params, PARAM_AGENT, right.agent_id);
+    out->signalled = true;
+    params_text(&params, PARAM_AGENT, out->agent_id);
     params_text(&params, PARAM_BY_USER, who->user_id);
     params_text(&params, PARAM_BY_USERNAME, who->username);
+    params_text(&params, PARAM_REASON, reason);
     return db_change(db, STATEMENT_ADD_SIGNAL, &params, NULL, e);
+}
+
+/* --- receipts -------------------------------------------------------------------------------- */
+
+struct reader {
+    receipt_fn *fn;
+    log_fn *log;
+    void *context;
+    bool found;
+};
+
+static void receipt_row(void *context, const struct cell *cells)
+{
+    struct reader *reader = context;
+    struct receipt receipt = {
+        .session_id = cells[0].text,
+        .agent_id = cells[1].text,
+        .machine_name = cells[2].text,
+        .user_id = cells[3].text,
+        .username = cells[4].text,
+        .source = cells[5].text,
+        .state = cells[6].text,
+        .started_at = cells[7].text,
+        .browser = cells[8].text,
+        .os = cells[9].text,
+        .ended_at = cells[10].text,
+        .close_reason = cells[11].text,
+        .exit_code = cells[12].text,
+        .requested_by = cells[13].text,
+        .requested_at = cells[14].text,
+        .delivered_at = cells[15].text,
+        .attempts = cells[16].text,
+        .confirmed_at = cells[17].text,
+        .outcome = cells[18].text,
+    };
+
+    reader->found = true;
+    reader->fn(reader->context, &receipt);
+}
+
+static void log_row(void *context, const struct cell *cells)
+{
+    const struct reader *reader = context;
+    struct log_entry entry = {cells[0].text, cells[1].text, cells[2].text};
+
+    reader->log(reader->context, &entry);
+}
+
+enum err sessions_receipt(struct db *db, const struct scope *scope, const char *session_id,
+                          receipt_fn *fn, log_fn *log, void *context, struct error *e)
+{
+    struct params params = params_for(db, scope);
+    struct reader reader = {fn, log, context, false};
+
+    params_text(&params, PARAM_SESSION, session_id);
+    enum err err =
+        db_select(db, STATEMENT_RECEIPT + (int)scope->kind, &params, receipt_row, &reader, e);
+    if (!err && !reader.found)
+        err = error_tell(e, ERR_NOT_FOUND, "Session not found");
+    return err ? err : db_select(db, STATEMENT_LOGS, &params, log_row, &reader, e);
 }

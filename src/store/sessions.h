@@ -5,6 +5,9 @@
 
 #include "store/db.h"
 
+/* The source of that name, as static text; NULL: there is none. */
+const char *session_source(const char *name);
+
 /* Borrowed until the callback returns. */
 struct session {
     int64_t id;
@@ -33,10 +36,38 @@ enum err sessions_active(struct db *db, const struct scope *scope,
                          const struct session_filter *filter, session_fn *fn, void *context,
                          struct error *e);
 
-/* Closes a session for `who`: marks it and adds the one signal that it ever gets. Does nothing when
- * it is closing or closed already. ERR_NOT_FOUND when `who` may not see it, ERR_FORBIDDEN when it
- * may not close it. To be run in one transaction. */
+enum { REASON_MAX = 200 }; /* bytes that a caller may give as its reason to close a session */
+
+struct closing {
+    char agent_id[IDENT_MAX + 1];
+    bool signalled; /* by this call */
+    bool closed;    /* the session is over */
+};
+
+/* Closes a session for `who`: marks it and adds the one signal that it ever gets, with `reason`
+ * ("": none). Does nothing when it is closing or closed already. ERR_NOT_FOUND when `who` may not
+ * see it, ERR_FORBIDDEN when it may not close it. To be run in one transaction. */
 enum err sessions_close(struct db *db, const struct principal *who, const char *session_id,
-                        struct error *e);
+                        const char *reason, struct closing *out, struct error *e);
+
+/* Borrowed until the callback returns; NULL: not known, or not yet. Times are RFC 3339. */
+struct receipt {
+    const char *session_id, *agent_id, *machine_name, *user_id, *username, *source, *state;
+    const char *started_at, *browser, *os, *ended_at, *close_reason, *exit_code;
+    const char *requested_by; /* NULL: nobody asked for its end, and the rest is NULL too */
+    const char *requested_at, *delivered_at, *attempts, *confirmed_at, *outcome;
+};
+
+struct log_entry {
+    const char *command, *executed_at, *success;
+};
+
+typedef void receipt_fn(void *context, const struct receipt *receipt);
+typedef void log_fn(void *context, const struct log_entry *entry);
+
+/* Calls `fn` for the session and then `log` for each of its last 100 commands, newest first.
+ * ERR_NOT_FOUND when it is not in the scope. */
+enum err sessions_receipt(struct db *db, const struct scope *scope, const char *session_id,
+                          receipt_fn *fn, log_fn *log, void *context, struct error *e);
 
 #endif

@@ -22,6 +22,23 @@ const char *const param_names[PARAM_COUNT] = {
     [PARAM_LIMIT] = "limit",
     [PARAM_BY_USER] = "by_user",
     [PARAM_BY_USERNAME] = "by_username",
+    [PARAM_REASON] = "reason",
+    [PARAM_USERNAME] = "username",
+    [PARAM_BROWSER] = "browser",
+    [PARAM_OS] = "os",
+    [PARAM_AT] = "at",
+    [PARAM_SEQ] = "seq",
+    [PARAM_EXIT_CODE] = "exit_code",
+    [PARAM_CPU] = "cpu",
+    [PARAM_MEMORY] = "memory",
+    [PARAM_DISK] = "disk",
+    [PARAM_DROPPED] = "dropped",
+    [PARAM_COMMAND] = "command",
+    [PARAM_SUCCESS] = "success",
+    [PARAM_ID] = "id",
+    [PARAM_OUTCOME] = "outcome",
+    [PARAM_LEASE] = "lease",
+    [PARAM_EXPIRES] = "expires",
     [PARAM_AGENT_0] = "agent_0",
     [PARAM_AGENT_0 + 1] = "agent_1",
     [PARAM_AGENT_0 + 2] = "agent_2",
@@ -86,6 +103,39 @@ const char *const param_names[PARAM_COUNT] = {
     "AND (:of_user IS NULL OR s.user_id = :of_user) "
 #define NEWEST_SESSIONS "ORDER BY s.started_at DESC, s.id DESC LIMIT :limit"
 
+/* The scope rule for one session, and who may close it: the columns, more joins, the right. */
+#define SESSION_ALL(columns, joins)                                                                \
+    "SELECT " columns ", TRUE FROM sessions s " joins "WHERE s.session_id = :session"
+#define SESSION_TENANT(columns, joins)                                                             \
+    SESSION_ALL(columns, joins) " AND s.tenant_id = :tenant"
+#define SESSION_USER(columns, joins)                                                               \
+    "SELECT " columns ", s.user_id = :user OR COALESCE(a.relation = 'owner', FALSE) "              \
+    "FROM sessions s " joins "LEFT JOIN machine_access a "                                         \
+    "ON a.tenant_id = :tenant AND a.user_id = :user AND a.agent_id = s.agent_id "                  \
+    "WHERE s.session_id = :session AND s.tenant_id = :tenant "                                     \
+    "AND (s.user_id = :user OR a.user_id IS NOT NULL)"
+
+#define CLOSING "s.agent_id, s.state"
+#define RECEIPT                                                                                    \
+    "s.session_id, s.agent_id, COALESCE(m.name, s.agent_id), s.user_id, s.username, s.source, "    \
+    "s.state, " RFC3339("s.started_at") ", s.browser, s.os, " RFC3339("s.ended_at") ", "           \
+    "s.close_reason, s.exit_code, g.requested_by, " RFC3339("g.requested_at") ", "                 \
+    RFC3339("g.delivered_at") ", g.attempts, " RFC3339("g.confirmed_at") ", g.outcome"
+#define RECEIPT_JOINS                                                                              \
+    "LEFT JOIN machines m ON m.agent_id = s.agent_id "                                             \
+    "LEFT JOIN signals g ON g.session_id = s.session_id "
+
+/* --- what agents report ----------------------------------------------------------------------- */
+
+/* What a machine says of the past, in its own time: never in the future. */
+#define REPORTED_AT                                                                                \
+    "LEAST(COALESCE(CAST(:at AS DATETIME(3)), UTC_TIMESTAMP(3)), UTC_TIMESTAMP(3))"
+
+/* Heartbeats that overtook others: 0 is no number, and the newest. */
+#define NEWER(column)                                                                              \
+    column " = IF(VALUES(report_seq) = 0 OR VALUES(report_seq) >= report_seq, "                    \
+    "VALUES(" column "), " column ")"
+
 const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_SCHEMA_VERSION] = "SELECT COALESCE(MAX(version), 0) FROM schema_migrations",
     [STATEMENT_CLOCK] = "SELECT TIMESTAMPDIFF(SECOND, '1970-01-01', UTC_TIMESTAMP())",
@@ -129,40 +179,116 @@ const char *const statements[STATEMENT_COUNT] = {
         "LEFT JOIN machines m ON m.agent_id = c.agent_id "
         "ORDER BY newest.executed_at DESC, newest.id DESC",
 
-    /* The scope rule for one session, and who may close it. */
-    [STATEMENT_CLOSING_RIGHT + SCOPE_ALL] =
-        "SELECT s.agent_id, TRUE FROM sessions s WHERE s.session_id = :session",
-    [STATEMENT_CLOSING_RIGHT + SCOPE_TENANT] =
-        "SELECT s.agent_id, TRUE FROM sessions s "
-        "WHERE s.session_id = :session AND s.tenant_id = :tenant",
-    [STATEMENT_CLOSING_RIGHT + SCOPE_USER] =
-        "SELECT s.agent_id, s.user_id = :user OR COALESCE(a.relation = 'owner', FALSE) "
-        "FROM sessions s LEFT JOIN machine_access a "
-        "ON a.tenant_id = :tenant AND a.user_id = :user AND a.agent_id = s.agent_id "
-        "WHERE s.session_id = :session AND s.tenant_id = :tenant "
-        "AND (s.user_id = :user OR a.user_id IS NOT NULL)",
+    [STATEMENT_CLOSING_RIGHT + SCOPE_ALL] = SESSION_ALL(CLOSING, ""),
+    [STATEMENT_CLOSING_RIGHT + SCOPE_TENANT] = SESSION_TENANT(CLOSING, ""),
+    [STATEMENT_CLOSING_RIGHT + SCOPE_USER] = SESSION_USER(CLOSING, ""),
     [STATEMENT_CLOSE_SESSION] =
         "UPDATE sessions SET state = 'closing' WHERE session_id = :session AND state = 'active'",
     [STATEMENT_ADD_SIGNAL] =
         "INSERT INTO signals "
-        "(session_id, agent_id, requested_by, requested_by_username, requested_at) "
-        "VALUES (:session, :agent, :by_user, :by_username, UTC_TIMESTAMP(3))",
+        "(session_id, agent_id, requested_by, requested_by_username, requested_at, reason, due_at) "
+        "VALUES (:session, :agent, :by_user, :by_username, UTC_TIMESTAMP(3), :reason, "
+        "UTC_TIMESTAMP(3))",
+    [STATEMENT_RECEIPT + SCOPE_ALL] = SESSION_ALL(RECEIPT, RECEIPT_JOINS),
+    [STATEMENT_RECEIPT + SCOPE_TENANT] = SESSION_TENANT(RECEIPT, RECEIPT_JOINS),
+    [STATEMENT_RECEIPT + SCOPE_USER] = SESSION_USER(RECEIPT, RECEIPT_JOINS),
+    [STATEMENT_LOGS] =
+        "SELECT c.command, " RFC3339("c.executed_at") ", c.success FROM commands c "
+        "WHERE c.session_id = :session ORDER BY c.seq DESC LIMIT 100",
+
+    [STATEMENT_AGENTS] =
+        "SELECT agent_id, token_generation FROM machines WHERE agent_id IN ({:agent})",
+    [STATEMENT_LOCK_AGENTS] =
+        "SELECT agent_id, token_generation FROM machines WHERE agent_id IN ({:agent}) "
+        "ORDER BY agent_id FOR UPDATE",
+    [STATEMENT_AGENT] =
+        "SELECT agent_id, token_generation, tenant_id FROM machines WHERE agent_id = :agent",
+
+    /* Upserts of rows that are there and locked: the fastest way to update many at once. */
+    [STATEMENT_HEARTBEATS] =
+        "INSERT INTO machines (agent_id, tenant_id, name, created_at, last_heartbeat_at, "
+        "dropped_commands, cpu, memory, disk, report_seq) VALUES "
+        "{(:agent, '', '', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), :dropped, :cpu, :memory, :disk, "
+        ":seq)} "
+        "ON DUPLICATE KEY UPDATE last_heartbeat_at = VALUES(last_heartbeat_at), "
+        "dropped_commands = GREATEST(dropped_commands, VALUES(dropped_commands)), "
+        NEWER("cpu") ", " NEWER("memory") ", " NEWER("disk") ", "
+        "report_seq = GREATEST(report_seq, VALUES(report_seq))",
+    [STATEMENT_OPEN_SESSIONS] =
+        "SELECT session_id, agent_id, state, opened_seq FROM sessions "
+        "WHERE state IN ('active', 'closing') AND agent_id IN ({:agent})",
+    [STATEMENT_CLOSED_SESSIONS] =
+        "SELECT session_id, agent_id FROM sessions "
+        "WHERE state = 'closed' AND session_id IN ({:session})",
+    [STATEMENT_GIVE_UP_SESSIONS] =
+        "UPDATE sessions SET state = 'closed', ended_at = UTC_TIMESTAMP(3), "
+        "close_reason = :outcome WHERE state <> 'closed' AND session_id IN ({:session})",
+    [STATEMENT_GIVE_UP_SIGNALS] =
+        "UPDATE signals SET outcome = :outcome, due_at = NULL "
+        "WHERE outcome IS NULL AND session_id IN ({:session})",
+    [STATEMENT_COUNT_DELIVERY] =
+        "UPDATE signals SET delivered_at = COALESCE(delivered_at, UTC_TIMESTAMP(3)), "
+        "attempts = attempts + 1 WHERE outcome IS NULL AND session_id IN ({:session})",
+
+    [STATEMENT_OPEN_SESSION] =
+        "INSERT INTO sessions (session_id, tenant_id, agent_id, user_id, username, source, "
+        "browser, os, started_at, opened_seq) VALUES (:session, :tenant, :agent, :user, :username, "
+        ":source, :browser, :os, " REPORTED_AT ", :seq) "
+        "ON DUPLICATE KEY UPDATE session_id = VALUES(session_id)",
+    [STATEMENT_SESSION] =
+        "SELECT agent_id, state FROM sessions WHERE session_id = :session",
+    [STATEMENT_END_SESSION] =
+        "UPDATE sessions SET state = 'closed', ended_at = GREATEST(started_at, " REPORTED_AT "), "
+        "close_reason = :reason, exit_code = :exit_code "
+        "WHERE session_id = :session AND state <> 'closed'",
+    [STATEMENT_CONFIRM_SIGNAL] =
+        "UPDATE signals SET outcome = 'confirmed', confirmed_at = UTC_TIMESTAMP(3), due_at = NULL "
+        "WHERE session_id = :session AND outcome IS NULL",
+
+    [STATEMENT_SESSIONS] =
+        "SELECT session_id, agent_id, tenant_id, user_id, username, source FROM sessions "
+        "WHERE session_id IN ({:session})",
+    [STATEMENT_ADD_COMMANDS] =
+        "INSERT INTO commands (session_id, seq, tenant_id, agent_id, user_id, username, source, "
+        "command, success, executed_at) VALUES {(:session, :seq, :tenant, :agent, :user, :username, "
+        ":source, :command, :success, " REPORTED_AT ")} "
+        "ON DUPLICATE KEY UPDATE success = COALESCE(success, VALUES(success))",
+    [STATEMENT_LAST_COMMANDS] =
+        "INSERT INTO machines (agent_id, tenant_id, name, created_at, last_command_at) VALUES "
+        "{(:agent, '', '', UTC_TIMESTAMP(3), " REPORTED_AT ")} "
+        "ON DUPLICATE KEY UPDATE last_command_at = "
+        "GREATEST(COALESCE(last_command_at, VALUES(last_command_at)), VALUES(last_command_at))",
+
+    [STATEMENT_DUE_SIGNALS] =
+        "SELECT id, agent_id, session_id, CONCAT('ended by ', requested_by_username, "
+        "IF(reason = '', '', CONCAT(': ', reason))) FROM signals "
+        "WHERE agent_id IN ({:agent}) AND due_at <= UTC_TIMESTAMP(3) ORDER BY id FOR UPDATE",
+    [STATEMENT_LEASE_SIGNALS] =
+        "UPDATE signals SET delivered_at = COALESCE(delivered_at, UTC_TIMESTAMP(3)), "
+        "attempts = attempts + 1, due_at = UTC_TIMESTAMP(3) + INTERVAL :lease SECOND "
+        "WHERE outcome IS NULL AND id IN ({:id})",
+
+    /* Whoever waits now has asked within the last minute, and was given what was due then. */
+    [STATEMENT_DUE_AGENTS] =
+        "SELECT DISTINCT agent_id FROM signals WHERE due_at <= UTC_TIMESTAMP(3) "
+        "AND due_at > UTC_TIMESTAMP(3) - INTERVAL 90 SECOND",
+    [STATEMENT_EXPIRED] =
+        "SELECT g.session_id FROM signals g LEFT JOIN machines m ON m.agent_id = g.agent_id "
+        "WHERE g.due_at <= UTC_TIMESTAMP(3) - INTERVAL :expires SECOND "
+        "AND NOT COALESCE(" ONLINE ", FALSE) LIMIT 500",
 };
 
 /* clang-format on */
 
-static size_t name_length(const char *name)
+enum param statement_param(const char *text, size_t *length)
 {
     size_t n = 0;
-    while (islower((unsigned char)name[n]) || isdigit((unsigned char)name[n]) || name[n] == '_')
-        n++;
-    return n;
-}
 
-static enum param param_by_name(const char *name, size_t length)
-{
+    while (islower((unsigned char)text[n]) || isdigit((unsigned char)text[n]) || text[n] == '_')
+        n++;
+    *length = n;
     for (int i = 0; i < PARAM_COUNT; i++) {
-        if (strlen(param_names[i]) == length && memcmp(param_names[i], name, length) == 0)
+        if (strlen(param_names[i]) == n && memcmp(param_names[i], text, n) == 0)
             return (enum param)i;
     }
     abort(); /* a statement names an unknown parameter */
@@ -180,9 +306,9 @@ size_t statement_translate(const char *named, char **sql, enum param order[STATE
             *out++ = *p;
             continue;
         }
-        size_t length = name_length(p + 1);
+        size_t length = 0;
         assert(count < STATEMENT_PARAMS_MAX);
-        order[count++] = param_by_name(p + 1, length);
+        order[count++] = statement_param(p + 1, &length);
         *out++ = '?';
         p += length;
     }

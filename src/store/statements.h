@@ -8,7 +8,8 @@
 
 #include "store/scope.h"
 
-/* `:name` in a statement is the parameter of that name. */
+/* `:name` in a statement is the parameter of that name. Text in braces stands for as many pieces,
+ * with commas between them, as there are rows: such a statement is run by db_bulk. */
 enum param {
     PARAM_TENANT,
     PARAM_USER,
@@ -22,6 +23,23 @@ enum param {
     PARAM_LIMIT,
     PARAM_BY_USER,
     PARAM_BY_USERNAME,
+    PARAM_REASON,
+    PARAM_USERNAME,
+    PARAM_BROWSER,
+    PARAM_OS,
+    PARAM_AT,
+    PARAM_SEQ,
+    PARAM_EXIT_CODE,
+    PARAM_CPU,
+    PARAM_MEMORY,
+    PARAM_DISK,
+    PARAM_DROPPED,
+    PARAM_COMMAND,
+    PARAM_SUCCESS,
+    PARAM_ID,
+    PARAM_OUTCOME,
+    PARAM_LEASE,   /* s */
+    PARAM_EXPIRES, /* s */
     PARAM_AGENT_0, /* ... PARAM_AGENT_0 + 9 */
     PARAM_COUNT = PARAM_AGENT_0 + 10
 };
@@ -40,12 +58,37 @@ enum statement {
     STATEMENT_CLOSING_RIGHT,
     STATEMENT_CLOSE_SESSION = STATEMENT_CLOSING_RIGHT + SCOPE_COUNT,
     STATEMENT_ADD_SIGNAL,
+    STATEMENT_RECEIPT,
+    STATEMENT_LOGS = STATEMENT_RECEIPT + SCOPE_COUNT,
+    STATEMENT_AGENTS,
+    STATEMENT_LOCK_AGENTS,
+    STATEMENT_AGENT,
+    STATEMENT_HEARTBEATS,
+    STATEMENT_OPEN_SESSIONS,
+    STATEMENT_CLOSED_SESSIONS,
+    STATEMENT_GIVE_UP_SESSIONS,
+    STATEMENT_GIVE_UP_SIGNALS,
+    STATEMENT_COUNT_DELIVERY,
+    STATEMENT_OPEN_SESSION,
+    STATEMENT_SESSION,
+    STATEMENT_END_SESSION,
+    STATEMENT_CONFIRM_SIGNAL,
+    STATEMENT_SESSIONS,
+    STATEMENT_ADD_COMMANDS,
+    STATEMENT_LAST_COMMANDS,
+    STATEMENT_DUE_SIGNALS,
+    STATEMENT_LEASE_SIGNALS,
+    STATEMENT_DUE_AGENTS,
+    STATEMENT_EXPIRED,
     STATEMENT_COUNT
 };
 
 extern const char *const statements[STATEMENT_COUNT];
 
 enum { STATEMENT_PARAMS_MAX = 32 }; /* placeholders in one statement */
+
+/* The parameter whose name `text` begins with; *length receives the name's. */
+enum param statement_param(const char *text, size_t *length);
 
 /* Translates named parameters to `?` for the wire. order[] receives the parameter of each
  * placeholder; returns how many there are. The caller frees *sql. */

@@ -94,7 +94,9 @@ static const struct {
     {"{'user_id':'u1','tenant_id':''," EXP "}", "tenant_id is not an identifier"},
     {"{'user_id':'u1','tenant_id':1," EXP "}", "tenant_id is not a string"},
     {"{'user_id':'u1','tenant_id':'a\\u0000b'," EXP "}", REFUSED},
-    {"{'user_id':'u1','role':'agent'," EXP "}", "unknown role"},
+    {"{'user_id':'u1','role':'agent'," EXP "}", "no agent_id"},
+    {"{'agent_id':'a b','role':'agent'," EXP "}", "agent_id is not an identifier"},
+    {"{'agent_id':'a1','role':'agent','generation':'1'," EXP "}", "generation is not an integer"},
     {"{'user_id':'u1','role':''," EXP "}", "unknown role"},
     {"{'user_id':'u1','role':'User'," EXP "}", "unknown role"},
     {"{'user_id':'u1','role':'super_admin\\u0000'," EXP "}", REFUSED},
@@ -166,14 +168,15 @@ static const struct {
     const char *payload;
     struct principal who;
 } principals[] = {
-    {"{'user_id':'u1'," EXP "}", {ROLE_USER, "u1", "default", "u1", 0}},
-    {"{'sub':'s1'," EXP "}", {ROLE_USER, "s1", "default", "s1", 0}},
+    {"{'user_id':'u1'," EXP "}", {ROLE_USER, "u1", "default", "u1", 0, 0}},
+    {"{'sub':'s1'," EXP "}", {ROLE_USER, "s1", "default", "s1", 0, 0}},
     {"{'sub':'s1','user_id':'u1','role':'super_admin'," EXP "}",
-     {ROLE_SUPER_ADMIN, "u1", "default", "u1", 0}},
+     {ROLE_SUPER_ADMIN, "u1", "default", "u1", 0, 0}},
     {"{'user_id':'A.b:c_d-9','tenant_id':'t:1','role':'company_admin','username':'Zo\xc3\xab "
      "A'," EXP "}",
-     {ROLE_COMPANY_ADMIN, "A.b:c_d-9", "t:1", "Zo\xc3\xab A", 0}},
-    {"{'user_id':'u1','role':'user','sub':5," EXP "}", {ROLE_USER, "u1", "default", "u1", 0}},
+     {ROLE_COMPANY_ADMIN, "A.b:c_d-9", "t:1", "Zo\xc3\xab A", 0, 0}},
+    {"{'agent_id':'a1','role':'agent','generation':3," EXP "}", {ROLE_AGENT, "a1", "", "", 3, 0}},
+    {"{'user_id':'u1','role':'user','sub':5," EXP "}", {ROLE_USER, "u1", "default", "u1", 0, 0}},
 };
 
 static void test_principals(void **state)
@@ -227,7 +230,7 @@ static void test_origins(void **state)
 static void test_mint_origin(void **state)
 {
     (void)state;
-    static const struct principal alice = {ROLE_USER, "alice", "acme", "Alice", 0};
+    static const struct principal alice = {ROLE_USER, "alice", "acme", "Alice", 0, 0};
     struct principal who;
     char *token;
 

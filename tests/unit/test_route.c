@@ -33,7 +33,7 @@ static struct reply *dispatch(enum method method, const char *path)
 
     strcpy(request.path, path);
     struct reply *reply = route_dispatch(&app, &request, &question);
-    free(question);
+    question_free(question);
     return reply;
 }
 
@@ -112,7 +112,7 @@ static void only_equal_scopes_share(void **state)
     assert_false(share(all, page));
 }
 
-static void writes_have_no_key(void **state)
+static void writes_share_no_answer(void **state)
 {
     char key[QUESTION_KEY_MAX];
 
@@ -120,7 +120,9 @@ static void writes_have_no_key(void **state)
     for (size_t i = 0; i < routes_count; i++) {
         struct question question = {.route = &routes[i]};
         if (routes[i].mode == DB_WRITE)
-            assert_false(question_key(&question, key));
+            assert_int_equal(question_key(&question, key), routes[i].batch != NULL);
+        assert_false(routes[i].batch && routes[i].shared);
+        assert_int_equal(routes[i].waits_for != WAIT_NOTHING, routes[i].late != NULL);
     }
 }
 
@@ -190,7 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(status_before_any_token),    cmocka_unit_test(only_equal_scopes_share),
-        cmocka_unit_test(writes_have_no_key),         cmocka_unit_test(cursors_round_trip),
+        cmocka_unit_test(writes_share_no_answer),     cmocka_unit_test(cursors_round_trip),
         cmocka_unit_test(forged_cursors_are_refused), cmocka_unit_test(statements_translate),
     };
 

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/* POST /api/agent/heartbeat, GET /api/agent/signals, POST /api/agent/sessions[/:id/end]: see
+ * docs/agent-protocol.md. */
+#include "config.h"
+#include "api/answer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "api/body.h"
+#include "base/xalloc.h"
+#include "store/signals.h"
+
+enum { SESSIONS_MAX = 1000, REASON_LENGTH = 64, SHORT_TEXT = 64, WAIT_MAX = 55 };
+
+static struct agent agent_of(const struct question *question)
+{
+    return (struct agent){.agent_id = question->who.user_id,
+                          .generation = question->who.generation};
+}
+
+struct reply *reply_void_token(void)
+{
+    struct error e = {0};
+
+    error_set(&e, ERR_TOKEN, "a void token of a machine");
+    return reply_error(ERR_TOKEN, &e);
+}
+
+/* --- heartbeat ------------------------------------------------------------------------------- */
+
+static void heartbeat_free(void *report)
+{
+    struct heartbeat *heartbeat = report;
+
+    idents_free(&heartbeat->sessions);
+    idents_free(&heartbeat->terminate);
+    free(heartbeat);
+}
+
+static enum err read_sessions(struct json_object *body, struct idents *out, struct error *e)
+{
+    struct json_object *list = NULL;
+    enum err err = body_array(body, "sessions", SESSIONS_MAX, &list, e);
+
+    for (size_t i = 0; !err && i < json_object_array_length(list); i++) {
+        struct json_object *item = json_object_array_get_idx(list, i);
+        const char *text = json_object_get_string(item);
+        if (json_object_is_type(item, json_type_string) &&
+            ident_valid(text, (size_t)json_object_get_string_len(item)))
+            idents_add(out, text);
+        else
+            err = body_wrong("sessions", e);
+    }
+    return err;
+}
+
+static enum err read_heartbeat(struct json_object *body, struct heartbeat *out, struct error *e)
+{
+    int64_t seq = 0, dropped = 0;
+    enum err err = body_percent(body, "cpu_percent", &out->cpu, e);
+
+    if (!err)
+        err = body_percent(body, "memory_percent", &out->memory, e);
+    if (!err)
+        err = body_percent(body, "disk_percent", &out->disk, e);
+    if (!err)
+        err = read_sessions(body, &out->sessions, e);
+    if (!err)
+        err = body_integer(body, "seq", OPTIONAL, 1, INT64_MAX, &seq, e);
+    if (!err)
+        err = body_integer(body, "dropped", OPTIONAL, 0, INT64_MAX, &dropped, e);
+    out->seq = (uint64_t)seq;
+    out->dropped = (uint64_t)dropped;
+    return err;
+}
+
+enum err ask_heartbeat(struct request *request, struct question *question, struct error *e)
+{
+    struct heartbeat *heartbeat = xcalloc(1, sizeof *heartbeat);
+    struct json_object *body = NULL;
+
+    question->report = heartbeat;
+    question->report_free = heartbeat_free;
+    heartbeat->agent = agent_of(question);
+    enum err err = body_read(request, question->route->body_limit, &body, e);
+    if (!err)
+        err = read_heartbeat(body, heartbeat, e);
+    json_object_put(body);
+    return err;
+}
+
+static struct reply *heartbeat_reply(const struct heartbeat *heartbeat, long interval)
+{
+    struct json_object *body = json_object_new_object(), *list = json_object_new_array();
+
+    for (size_t i = 0; i < heartbeat->terminate.count; i++)
+        json_object_array_add(list, json_object_new_string(heartbeat->terminate.items[i]));
+    json_object_object_add(body, "terminate", list);
+    json_object_object_add(body, "interval", json_object_new_int64(interval));
+    return reply_json(200, body);
+}
+
+enum err answer_heartbeats(struct db *db, struct question **questions, size_t count,
+                           struct error *e)
+{
+    struct heartbeat **heartbeats = xcalloc(count, sizeof(struct heartbeat *));
+
+    for (size_t i = 0; i < count; i++)
+        heartbeats[i] = questions[i]->report;
+    enum err err = agents_heartbeats(db, heartbeats, count, e);
+    for (size_t i = 0; !err && i < count; i++)
+        questions[i]->reply =
+            heartbeats[i]->agent.known
+                ? heartbeat_reply(heartbeats[i], db_settings(db)->agents.heartbeat_interval)
+                : reply_void_token();
+    free(heartbeats);
+    return err;
+}
+
+/* --- signals --------------------------------------------------------------------------------- */
+
+/* One agent that polls. */
+struct poll {
+    struct agent agent;
+    struct json_object *signals; /* NULL: none yet */
+};
+
+static void poll_free(void *report)
+{
+    struct poll *poll = report;
+
+    json_object_put(poll->signals);
+    free(poll);
+}
+
+enum err ask_signals(struct request *request, struct question *question, struct error *e)
+{
+    char text[8], *end = NULL;
+    bool found = false;
+    struct poll *poll = xcalloc(1, sizeof *poll);
+
+    question->report = poll;
+    question->report_free = poll_free;
+    poll->agent = agent_of(question);
+    enum err err = request_discard_body(request, question->route->body_limit, e);
+    if (!err)
+        err = request_parameter(request, "wait", text, sizeof text, &found, e);
+    if (err || !found)
+        return err;
+    question->wait = strtol(text, &end, 10);
+    if (!*text || strspn(text, "0123456789") != strlen(text) || question->wait > WAIT_MAX)
+        return error_tell(e, ERR_REQUEST, "wait is a number from 0 to 55");
+    return ERR_OK;
+}
+
+static struct reply *signals_reply(struct json_object *signals)
+{
+    struct json_object *body = json_object_new_object();
+
+    json_object_object_add(body, "signals", signals);
+    return reply_json(200, body);
+}
+
+struct reply *late_signals(const struct question *question)
+{
+    (void)question;
+    return signals_reply(json_object_new_array());
+}
+
+struct polls {
+    struct question **questions;
+    size_t count;
+};
+
+/* Gives a signal to the first who polls for that machine; it is one agent, asking twice. */
+static void add_signal(void *context, const struct signal_row *signal)
+{
+    const struct polls *polls = context;
+
+    for (size_t i = 0; i < polls->count; i++) {
+        struct poll *poll = polls->questions[i]->report;
+        if (strcmp(poll->agent.agent_id, signal->agent_id) != 0 || !poll->agent.known)
+            continue;
+        struct json_object *item = json_object_new_object();
+        json_object_object_add(item, "id", json_object_new_int64(signal->id));
+        json_object_object_add(item, "type", json_object_new_string("terminate"));
+        json_object_object_add(item, "session_id", json_object_new_string(signal->session_id));
+        json_object_object_add(item, "reason", json_object_new_string(signal->reason));
+        if (!poll->signals)
+            poll->signals = json_object_new_array();
+        json_object_array_add(poll->signals, item);
+        return;
+    }
+}
+
+enum err answer_signals(struct db *db, struct question **questions, size_t count, struct error *e)
+{
+    struct agent **agents = xcalloc(count, sizeof *agents);
+    struct polls polls = {questions, count};
+
+    for (size_t i = 0; i < count; i++) {
+        struct poll *poll = questions[i]->report;
+        json_object_put(poll->signals); /* of an earlier attempt */
+        poll->signals = NULL;
+        agents[i] = &poll->agent;
+    }
+    enum err err = signals_take(db, agents, count, add_signal, &polls, e);
+    for (size_t i = 0; !err && i < count; i++) {
+        struct poll *poll = questions[i]->report;
+        if (!poll->agent.known)
+            questions[i]->reply = reply_void_token();
+        else if (poll->signals)
+            questions[i]->reply = signals_reply(json_object_get(poll->signals));
+    }
+    free(agents);
+    return err;
+}
+
+/* --- sessions -------------------------------------------------------------------------------- */
+
+/* A report with the body that it borrows from. */
+struct opening_report {
+    struct opening opening;
+    struct json_object *body;
+};
+
+static void opening_free(void *report)
+{
+    json_object_put(((struct opening_report *)report)->body);
+    free(report);
+}
+
+static void new_session_id(char out[IDENT_MAX + 1])
+{
+    uint64_t random[2] = {0};
+
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        abort();
+    snprintf(out, IDENT_MAX + 1, "sess_%016llx%016llx", (unsigned long long)random[0],
+             (unsigned long long)random[1]);
+}
+
+static enum err read_opening(struct json_object *body, struct opening *out, struct error *e)
+{
+    const char *source = NULL;
+    int64_t seq = 0;
+    enum err err = body_ident(body, "session_id", OPTIONAL, out->session_id, e);
+
+    if (!err && !*out->session_id)
+        new_session_id(out->session_id);
+    if (!err)
+        err = body_ident(body, "user_id", REQUIRED, out->user_id, e);
+    if (!err)
+        err = body_text(body, "username", REQUIRED, USERNAME_MAX, &out->username, e);
+    if (!err)
+        err = body_text(body, "source", REQUIRED, SHORT_TEXT, &source, e);
+    if (!err && !(out->source = session_source(source)))
+        err = body_wrong("source", e);
+    if (!err)
+        err = body_text(body, "browser", OPTIONAL, SHORT_TEXT, &out->browser, e);
+    if (!err)
+        err = body_text(body, "os", OPTIONAL, SHORT_TEXT, &out->os, e);
+    if (!err)
+        err = body_time(body, "started_at", OPTIONAL, out->started_at, e);
+    if (!err)
+        err = body_integer(body, "seq", OPTIONAL, 1, INT64_MAX, &seq, e);
+    out->seq = (uint64_t)seq;
+    return err;
+}
+
+enum err ask_session_open(struct request *request, struct question *question, struct error *e)
+{
+    struct opening_report *report = xcalloc(1, sizeof *report);
+
+    question->report = report;
+    question->report_free = opening_free;
+    report->opening.agent = agent_of(question);
+    enum err err = body_read(request, question->route->body_limit, &report->body, e);
+    return err ? err : read_opening(report->body, &report->opening, e);
+}
+
+enum err answer_session_open(struct db *db, struct question *question, struct error *e)
+{
+    struct opening *opening = &((struct opening_report *)question->report)->opening;
+    enum err err = agents_open_session(db, opening, e);
+
+    if (err)
+        return err;
+    struct json_object *body = json_object_new_object();
+    json_object_object_add(body, "session_id", json_object_new_string(opening->session_id));
+    json_object_object_add(body, "status", json_object_new_string(opening->state));
+    question->reply = reply_json(201, body);
+    return ERR_OK;
+}
+
+struct ending_report {
+    struct ending ending;
+    struct json_object *body;
+};
+
+static void ending_free(void *report)
+{
+    json_object_put(((struct ending_report *)report)->body);
+    free(report);
+}
+
+enum err ask_session_end(struct request *request, struct question *question, struct error *e)
+{
+    struct ending_report *report = xcalloc(1, sizeof *report);
+    struct ending *ending = &report->ending;
+    int64_t exit_code = -1;
+
+    question->report = report;
+    question->report_free = ending_free;
+    ending->agent = agent_of(question);
+    ending->session_id = question->id;
+    enum err err = body_read(request, question->route->body_limit, &report->body, e);
+    if (!err)
+        err = body_text(report->body, "reason", REQUIRED, REASON_LENGTH, &ending->reason, e);
+    if (!err)
+        err = body_time(report->body, "ended_at", OPTIONAL, ending->ended_at, e);
+    if (!err)
+        err = body_integer(report->body, "exit_code", OPTIONAL, 0, 255, &exit_code, e);
+    ending->exit_code = (int)exit_code;
+    return err;
+}
+
+enum err answer_session_end(struct db *db, struct question *question, struct error *e)
+{
+    enum err err = agents_end_session(db, &((struct ending_report *)question->report)->ending, e);
+
+    if (err)
+        return err;
+    question->wakes = WAIT_END;
+    strcpy(question->wake_key, question->id);
+    question->reply = reply_message(200, "Session ended");
+    return ERR_OK;
+}

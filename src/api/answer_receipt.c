@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* GET /api/sessions/:id: a session, what became of its termination, and what was run in it. */
+#include "config.h"
+#include "api/answer.h"
+
+#include <json.h>
+#include <stdlib.h>
+
+struct receipt_body {
+    struct json_object *session, *logs;
+};
+
+static void add_text(struct json_object *object, const char *name, const char *text)
+{
+    json_object_object_add(object, name, text ? json_object_new_string(text) : NULL);
+}
+
+static void add_number(struct json_object *object, const char *name, const char *text)
+{
+    json_object_object_add(object, name, text ? json_object_new_int64(atoll(text)) : NULL);
+}
+
+static struct json_object *termination_of(const struct receipt *receipt)
+{
+    if (!receipt->requested_by)
+        return NULL;
+    struct json_object *item = json_object_new_object();
+    add_text(item, "requested_by", receipt->requested_by);
+    add_text(item, "requested_at", receipt->requested_at);
+    add_text(item, "delivered_at", receipt->delivered_at);
+    add_number(item, "attempts", receipt->attempts);
+    add_text(item, "confirmed_at", receipt->confirmed_at);
+    add_text(item, "outcome", receipt->outcome);
+    return item;
+}
+
+static void add_receipt(void *context, const struct receipt *receipt)
+{
+    struct json_object *item = ((struct receipt_body *)context)->session;
+
+    add_text(item, "session_id", receipt->session_id);
+    add_text(item, "agent_id", receipt->agent_id);
+    add_text(item, "machine_name", receipt->machine_name);
+    add_text(item, "user_id", receipt->user_id);
+    add_text(item, "username", receipt->username);
+    add_text(item, "source", receipt->source);
+    add_text(item, "status", receipt->state);
+    add_text(item, "started_at", receipt->started_at);
+    add_text(item, "browser", receipt->browser);
+    add_text(item, "os", receipt->os);
+    add_text(item, "ended_at", receipt->ended_at);
+    add_text(item, "close_reason", receipt->close_reason);
+    json_object_object_add(item, "termination", termination_of(receipt));
+    add_number(item, "exit_code", receipt->exit_code);
+}
+
+static void add_log(void *context, const struct log_entry *entry)
+{
+    struct json_object *item = json_object_new_object();
+
+    add_text(item, "command", entry->command);
+    add_text(item, "timestamp", entry->executed_at);
+    json_object_object_add(item, "success",
+                           entry->success ? json_object_new_boolean(*entry->success != '0') : NULL);
+    json_object_array_add(((struct receipt_body *)context)->logs, item);
+}
+
+enum err answer_receipt(struct db *db, struct question *question, struct error *e)
+{
+    struct receipt_body parts = {json_object_new_object(), json_object_new_array()};
+    struct json_object *body = json_object_new_object();
+
+    json_object_object_add(body, "session", parts.session);
+    json_object_object_add(body, "logs", parts.logs);
+    enum err err =
+        sessions_receipt(db, &question->scope, question->id, add_receipt, add_log, &parts, e);
+    if (err)
+        json_object_put(body);
+    else
+        question->reply = reply_json(200, body);
+    return err;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/body.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+enum err body_read(struct request *request, size_t limit, struct json_object **out, struct error *e)
+{
+    char *text = NULL;
+    size_t length = 0;
+    enum err err = request_read_body(request, limit, &text, &length, e);
+
+    *out = NULL;
+    if (err)
+        goto out;
+    struct json_tokener *tokener = json_tokener_new();
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+    if (length && !memchr(text, '\0', length)) /* json-c would stop there */
+        *out = json_tokener_parse_ex(tokener, text, (int)length);
+    if (!*out || json_tokener_get_error(tokener) != json_tokener_success ||
+        !json_object_is_type(*out, json_type_object)) {
+        json_object_put(*out);
+        *out = NULL;
+        err = error_tell(e, ERR_REQUEST, "The request body is not a JSON object");
+    }
+    json_tokener_free(tokener);
+out:
+    free(text);
+    return err;
+}
+
+/* --- members --------------------------------------------------------------------------------- */
+
+/* Names of members are few: each message is a static text, as error_tell needs it. */
+static const struct {
+    const char *name, *message;
+} messages[] = {
+    {"activities", "activities is an array of at most 500 objects"},
+    {"browser", "browser is text of 1 to 64 bytes, or null"},
+    {"command", "command is UTF-8 text of 1 to 65535 bytes"},
+    {"cpu_percent", "cpu_percent is a number from 0 to 100"},
+    {"disk_percent", "disk_percent is a number from 0 to 100"},
+    {"dropped", "dropped is an integer of at least 0"},
+    {"ended_at", "ended_at is a time as in RFC 3339"},
+    {"exit_code", "exit_code is an integer from 0 to 255"},
+    {"memory_percent", "memory_percent is a number from 0 to 100"},
+    {"os", "os is text of 1 to 64 bytes, or null"},
+    {"reason", "reason is text of 1 to 64 bytes"},
+    {"seq", "seq is an integer of at least 1"},
+    {"session_id", "session_id is 1 to 64 of A-Z a-z 0-9 _ . : -"},
+    {"sessions", "sessions is an array of at most 1000 identifiers"},
+    {"source", "source is ui, cli or vscode"},
+    {"started_at", "started_at is a time as in RFC 3339"},
+    {"timestamp", "timestamp is a time as in RFC 3339"},
+    {"user_id", "user_id is 1 to 64 of A-Z a-z 0-9 _ . : -"},
+    {"username", "username is text of 1 to 255 bytes"},
+};
+
+enum err body_wrong(const char *name, struct error *e)
+{
+    for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
+        if (strcmp(messages[i].name, name) == 0)
+            return error_tell(e, ERR_REQUEST, messages[i].message);
+    }
+    return error_set(e, ERR_REQUEST, "member %s", name);
+}
+
+/* *out is NULL when the member is absent or null, which a required one may not be. */
+static enum err get(struct json_object *object, const char *name, enum body_need need,
+                    struct json_object **out, struct error *e)
+{
+    *out = NULL;
+    json_object_object_get_ex(object, name, out);
+    return *out || need == OPTIONAL ? ERR_OK : body_wrong(name, e);
+}
+
+/* NULL when it is no string, or one with a NUL byte. */
+static const char *string_of(struct json_object *value, size_t *length)
+{
+    if (!json_object_is_type(value, json_type_string))
+        return NULL;
+    *length = (size_t)json_object_get_string_len(value);
+    const char *text = json_object_get_string(value);
+    return strlen(text) == *length ? text : NULL;
+}
+
+/* C0 and DEL. */
+static bool has_controls(const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c < 0x20 || *c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+enum err body_text(struct json_object *object, const char *name, enum body_need need, size_t max,
+                   const char **out, struct error *e)
+{
+    struct json_object *value = NULL;
+    size_t length = 0;
+    enum err err = get(object, name, need, &value, e);
+
+    *out = NULL;
+    if (err || !value)
+        return err;
+    *out = string_of(value, &length);
+    if (!*out || length < 1 || length > max || has_controls(*out) || !utf8_valid(*out, length))
+        return body_wrong(name, e);
+    return ERR_OK;
+}
+
+enum err body_ident(struct json_object *object, const char *name, enum body_need need,
+                    char out[IDENT_MAX + 1], struct error *e)
+{
+    struct json_object *value = NULL;
+    size_t length = 0;
+    enum err err = get(object, name, need, &value, e);
+
+    *out = '\0';
+    if (err || !value)
+        return err;
+    const char *text = string_of(value, &length);
+    if (!text || !ident_valid(text, length))
+        return body_wrong(name, e);
+    strcpy(out, text);
+    return ERR_OK;
+}
+
+enum err body_time(struct json_object *object, const char *name, enum body_need need,
+                   char out[SQL_TIME_LENGTH + 1], struct error *e)
+{
+    struct json_object *value = NULL;
+    size_t length = 0;
+    enum err err = get(object, name, need, &value, e);
+
+    *out = '\0';
+    if (err || !value)
+        return err;
+    const char *text = string_of(value, &length);
+    return text && rfc3339_to_sql(text, out) ? ERR_OK : body_wrong(name, e);
+}
+
+enum err body_integer(struct json_object *object, const char *name, enum body_need need,
+                      int64_t min, int64_t max, int64_t *out, struct error *e)
+{
+    struct json_object *value = NULL;
+    enum err err = get(object, name, need, &value, e);
+
+    if (err || !value)
+        return err;
+    if (!json_object_is_type(value, json_type_int))
+        return body_wrong(name, e);
+    int64_t number = json_object_get_int64(value);
+    if (number < min || number > max)
+        return body_wrong(name, e);
+    *out = number;
+    return ERR_OK;
+}
+
+enum err body_percent(struct json_object *object, const char *name, uint64_t *out, struct error *e)
+{
+    struct json_object *value = NULL;
+    enum err err = get(object, name, REQUIRED, &value, e);
+
+    if (err)
+        return err;
+    if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
+        return body_wrong(name, e);
+    double percent = json_object_get_double(value);
+    if (!(percent >= 0 && percent <= 100)) /* not a number, too */
+        return body_wrong(name, e);
+    *out = (uint64_t)(percent * 100 + 0.5);
+    return ERR_OK;
+}
+
+enum err body_array(struct json_object *object, const char *name, size_t max,
+                    struct json_object **out, struct error *e)
+{
+    enum err err = get(object, name, REQUIRED, out, e);
+
+    if (err)
+        return err;
+    if (!json_object_is_type(*out, json_type_array) || json_object_array_length(*out) > max)
+        return body_wrong(name, e);
+    return ERR_OK;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Request bodies: one JSON object (RFC 8259), and its members as what they must be. Every error is
+ * ERR_REQUEST and names the member to the client. */
+#ifndef API_BODY_H
+#define API_BODY_H
+
+#include <json.h>
+#include <stdint.h>
+
+#include "api/request.h"
+#include "base/rfc3339.h"
+
+/* Reads and parses the body; the caller puts *out. ERR_TOO_LARGE as request_read_body. */
+enum err body_read(struct request *request, size_t limit, struct json_object **out,
+                   struct error *e);
+
+enum body_need { OPTIONAL, REQUIRED };
+
+/* The error for a member that is not what it must be. */
+enum err body_wrong(const char *name, struct error *e);
+
+/* Text of 1 to `max` bytes, well-formed UTF-8 without control characters; borrowed from `object`.
+ * *out is NULL when an optional member is absent or null. */
+enum err body_text(struct json_object *object, const char *name, enum body_need need, size_t max,
+                   const char **out, struct error *e);
+
+/* "" when an optional member is absent. */
+enum err body_ident(struct json_object *object, const char *name, enum body_need need,
+                    char out[IDENT_MAX + 1], struct error *e);
+enum err body_time(struct json_object *object, const char *name, enum body_need need,
+                   char out[SQL_TIME_LENGTH + 1], struct error *e);
+
+/* An integer from `min` to `max`; an optional one that is absent leaves *out as it is. */
+enum err body_integer(struct json_object *object, const char *name, enum body_need need,
+                      int64_t min, int64_t max, int64_t *out, struct error *e);
+
+/* A number from 0 to 100, in hundredths. */
+enum err body_percent(struct json_object *object, const char *name, uint64_t *out, struct error *e);
+
+/* An array of at most `max` items; borrowed. */
+enum err body_array(struct json_object *object, const char *name, size_t max,
+                    struct json_object **out, struct error *e);
+
+#endif

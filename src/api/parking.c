@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/parking.h"
+
+static struct waiter *take_first(struct waiters *waiters)
+{
+    struct waiter *waiter = TAILQ_FIRST(waiters);
+
+    if (waiter)
+        TAILQ_REMOVE(waiters, waiter, next);
+    return waiter;
+}
+
+enum err parking_ask(struct app *app, struct waiter *waiter)
+{
+    const struct question *question = waiter->question;
+    char key[QUESTION_KEY_MAX];
+    bool keyed = question_key(question, key);
+
+    waiter->weight = question->weight;
+    waiter->deadline = board_now() + app->settings->api.deadline * 1000;
+    return board_park(app->board, waiter, keyed ? key : NULL);
+}
+
+void parking_refuse(struct app *app, struct waiters *waiters, enum err code)
+{
+    struct waiter *waiter = NULL;
+    struct reply *reply = reply_error(code, NULL);
+
+    while ((waiter = take_first(waiters)))
+        app->gateway->deliver(waiter, reply);
+    reply_release(reply);
+}
+
+static void deliver_late(struct app *app, struct waiter *waiter)
+{
+    const struct question *question = waiter->question;
+    struct reply *reply = question->route->late(question);
+
+    app->gateway->deliver(waiter, reply);
+    reply_release(reply);
+}
+
+static void wait_on(struct app *app, struct waiter *waiter)
+{
+    const struct question *question = waiter->question;
+    struct watch *watch = app->watches[question->route->waits_for];
+
+    if (!watch_park(watch, waiter, question_watch_key(question), question->until))
+        deliver_late(app, waiter);
+}
+
+void parking_settle(struct app *app, struct round *round)
+{
+    struct question *first = TAILQ_FIRST(&round->waiters)->question;
+    struct reply *shared = first->reply ? reply_hold(first->reply) : NULL;
+    struct waiter *waiter = NULL;
+
+    while ((waiter = take_first(&round->waiters))) {
+        struct question *question = waiter->question;
+        struct reply *reply = waiter->weight ? question->reply : shared;
+        if (reply)
+            app->gateway->deliver(waiter, reply);
+        else
+            wait_on(app, waiter);
+    }
+    reply_release(shared);
+}
+
+void parking_wake(struct app *app, enum wait_for what, const char *key)
+{
+    struct waiters woken;
+    struct waiter *waiter = NULL;
+
+    watch_wake(app->watches[what], key, &woken);
+    while ((waiter = take_first(&woken))) {
+        if (app->gateway->has_gone(waiter)) {
+            app->gateway->drop(waiter);
+            continue;
+        }
+        enum err err = parking_ask(app, waiter);
+        if (err) {
+            struct waiters refused = TAILQ_HEAD_INITIALIZER(refused);
+            TAILQ_INSERT_TAIL(&refused, waiter, next);
+            parking_refuse(app, &refused, err);
+        }
+    }
+}
+
+void parking_expire(struct app *app, bool closing)
+{
+    struct waiters late;
+    struct waiter *waiter = NULL;
+
+    for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++) {
+        if (closing)
+            watch_close(app->watches[what], &late);
+        else
+            watch_expire(app->watches[what], board_now(), &late);
+        while ((waiter = take_first(&late)))
+            deliver_late(app, waiter);
+    }
+}

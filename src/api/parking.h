@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The ways of a parked request: to the board, from there to its reply or to the watch, and from the
+ * watch to the board again. A waiter's question is a struct question. */
+#ifndef API_PARKING_H
+#define API_PARKING_H
+
+#include "api/route.h"
+
+/* Parks a waiter on the board. Errors as board_park: then it stays the caller's. */
+enum err parking_ask(struct app *app, struct waiter *waiter);
+
+/* Answers all of `waiters` with an error. */
+void parking_refuse(struct app *app, struct waiters *waiters, enum err code);
+
+/* Ends a round whose questions were answered: hands out the replies, and has those wait on who got
+ * none. The waiters leave the round. */
+void parking_settle(struct app *app, struct round *round);
+
+/* Asks those again who wait for this. */
+void parking_wake(struct app *app, enum wait_for what, const char *key);
+
+/* Answers those who have waited for long enough; all of them, and any who come later at once, when
+ * `closing`. */
+void parking_expire(struct app *app, bool closing);
+
+#endif

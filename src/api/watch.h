@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The watch: parked requests that wait for something to happen (a signal for a machine, the end of
+ * a session) or for their time to be up. They need neither a thread nor the database. */
+#ifndef API_WATCH_H
+#define API_WATCH_H
+
+#include <stddef.h>
+
+#include "api/board.h"
+
+enum { WATCH_MAX_MS = 60000 };
+
+struct watch;
+
+/* At most `capacity` waiters at a time. */
+struct watch *watch_new(unsigned capacity);
+void watch_free(struct watch *watch);
+
+/* Parks `waiter` until `until` (monotonic ms, at most WATCH_MAX_MS ahead), to be woken by `key`,
+ * which is copied. The watch borrows it until it is handed out. False, and nothing is parked, when
+ * that time has come, the watch is full or closed. */
+bool watch_park(struct watch *watch, struct waiter *waiter, const char *key, int64_t until);
+
+/* Move to *out: who waits for `key`; whose time is up; all, for good. */
+void watch_wake(struct watch *watch, const char *key, struct waiters *out);
+void watch_expire(struct watch *watch, int64_t now, struct waiters *out);
+void watch_close(struct watch *watch, struct waiters *out);
+
+/* The keys that are waited for, as copies: *out is an array of *count of them, to be freed with its
+ * members by the caller. */
+void watch_keys(struct watch *watch, char ***out, size_t *count);
+bool watch_empty(struct watch *watch);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/watcher.h"
+
+#include <stdlib.h>
+
+#include "api/parking.h"
+#include "base/log.h"
+#include "store/signals.h"
+
+enum {
+    LOOK_MS = 100,
+    AWAY_MS = 1000,   /* until a database that failed is tried again */
+    EXPIRE_MS = 60000 /* between two looks for what has expired */
+};
+
+struct look {
+    struct app *app;
+    struct idents agents; /* with signals that are due */
+    struct idents closed; /* sessions, of those that are waited for */
+};
+
+static enum err look_for_ends(struct db *db, struct look *look, struct error *e)
+{
+    struct idents waited = {0};
+    char **keys = NULL;
+    size_t count = 0;
+
+    watch_keys(look->app->watches[WAIT_END], &keys, &count);
+    for (size_t i = 0; i < count; i++) {
+        idents_add(&waited, keys[i]);
+        free(keys[i]);
+    }
+    free(keys);
+    enum err err = signals_closed(db, &waited, &look->closed, e);
+    idents_free(&waited);
+    return err;
+}
+
+static enum err look_at_database(struct db *db, void *context, struct error *e)
+{
+    struct look *look = context;
+    enum err err = ERR_OK;
+
+    idents_free(&look->agents); /* of an earlier attempt */
+    idents_free(&look->closed);
+    if (!watch_empty(look->app->watches[WAIT_SIGNAL]))
+        err = signals_due_agents(db, &look->agents, e);
+    if (!err && !watch_empty(look->app->watches[WAIT_END]))
+        err = look_for_ends(db, look, e);
+    return err;
+}
+
+static void wake_all(struct app *app, enum wait_for what, const struct idents *keys)
+{
+    for (size_t i = 0; i < keys->count; i++)
+        parking_wake(app, what, keys->items[i]);
+}
+
+static enum err look(struct app *app, struct db *db)
+{
+    struct look look = {.app = app};
+    struct error e = {0};
+    enum err err = db_run(db, DB_READ, look_at_database, &look, &e);
+
+    if (!err) {
+        wake_all(app, WAIT_SIGNAL, &look.agents);
+        wake_all(app, WAIT_END, &look.closed);
+    }
+    idents_free(&look.agents);
+    idents_free(&look.closed);
+    return err;
+}
+
+static bool anybody_waits(const struct app *app)
+{
+    return !watch_empty(app->watches[WAIT_SIGNAL]) || !watch_empty(app->watches[WAIT_END]);
+}
+
+static enum err expire(struct db *db, void *unused, struct error *e)
+{
+    (void)unused;
+    return signals_expire(db, e);
+}
+
+void watcher_run(void *context)
+{
+    struct app *app = context;
+    struct db *db = db_new(app->settings);
+    struct error e = {0};
+    int64_t next_expiry = 0;
+    enum err err = ERR_OK;
+
+    while (!board_stopped(app->board, err ? AWAY_MS : LOOK_MS)) {
+        err = anybody_waits(app) ? look(app, db) : ERR_OK;
+        if (board_now() >= next_expiry) {
+            next_expiry = board_now() + EXPIRE_MS;
+            if (db_run(db, DB_WRITE, expire, NULL, &e))
+                log_event(LEVEL_WARNING, "expiry", "detail=\"%s\"", e.detail);
+        }
+    }
+    db_free(db);
+}

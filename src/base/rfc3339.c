@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "base/rfc3339.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const time_t time_max = 253402300799; /* the end of the year 9999 */
+
+/* Two or four digits; -1 when they are none or out of range. */
+static int digits(const char **p, int count, int min, int max)
+{
+    int n = 0;
+
+    for (; count > 0; count--, (*p)++) {
+        if (!isdigit((unsigned char)**p))
+            return -1;
+        n = n * 10 + (**p - '0');
+    }
+    return n < min || n > max ? -1 : n;
+}
+
+static bool skip(const char **p, const char *any)
+{
+    if (!**p || !strchr(any, **p))
+        return false;
+    (*p)++;
+    return true;
+}
+
+static bool date_and_time(const char **p, struct tm *tm)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int year = digits(p, 4, 1970, 9999);
+    int month = skip(p, "-") ? digits(p, 2, 1, 12) : -1;
+    int day = skip(p, "-") ? digits(p, 2, 1, 31) : -1;
+    int hour = skip(p, "Tt ") ? digits(p, 2, 0, 23) : -1;
+    int minute = skip(p, ":") ? digits(p, 2, 0, 59) : -1;
+    int second = skip(p, ":") ? digits(p, 2, 0, 60) : -1;
+
+    if (year < 0 || month < 0 || day < 0 || hour < 0 || minute < 0 || second < 0)
+        return false;
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    *tm = (struct tm){.tm_year = year - 1900,
+                      .tm_mon = month - 1,
+                      .tm_mday = day,
+                      .tm_hour = hour,
+                      .tm_min = minute,
+                      .tm_sec = second};
+    return day <= days[month - 1] + (month == 2 && leap);
+}
+
+static bool fraction(const char **p, int *ms)
+{
+    *ms = 0;
+    if (!skip(p, "."))
+        return true;
+    if (!isdigit((unsigned char)**p))
+        return false;
+    for (int unit = 100; isdigit((unsigned char)**p); (*p)++, unit /= 10)
+        *ms += unit * (**p - '0');
+    return true;
+}
+
+static bool offset(const char **p, int *seconds)
+{
+    int sign = **p == '-' ? -1 : 1;
+
+    *seconds = 0;
+    if (skip(p, "Zz"))
+        return true;
+    if (!skip(p, "+-"))
+        return false;
+    int hours = digits(p, 2, 0, 23);
+    int minutes = skip(p, ":") ? digits(p, 2, 0, 59) : -1;
+    *seconds = sign * (hours * 3600 + minutes * 60);
+    return hours >= 0 && minutes >= 0;
+}
+
+bool rfc3339_to_sql(const char *text, char out[SQL_TIME_LENGTH + 1])
+{
+    struct tm tm;
+    int ms, ahead;
+
+    if (!date_and_time(&text, &tm) || !fraction(&text, &ms) || !offset(&text, &ahead) || *text)
+        return false;
+    time_t time = timegm(&tm) - ahead;
+    if (time < 0 || time > time_max)
+        return false;
+    gmtime_r(&time, &tm);
+    size_t length = strftime(out, SQL_TIME_LENGTH + 1, "%Y-%m-%d %H:%M:%S", &tm);
+    snprintf(out + length, SQL_TIME_LENGTH + 1 - length, ".%03u", (unsigned)ms % 1000u);
+    return true;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* Sessions as agents open and end them, and what was run in them. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "store/agents.h"
+
+struct machine_row {
+    const struct agent *agent;
+    bool known;
+    char tenant_id[IDENT_MAX + 1];
+};
+
+static void machine_row(void *context, const struct cell *cells)
+{
+    struct machine_row *machine = context;
+
+    machine->known = cell_int(&cells[1]) == machine->agent->generation;
+    cell_ident(&cells[2], machine->tenant_id);
+}
+
+static enum err find_machine(struct db *db, const struct agent *agent, struct machine_row *out,
+                             struct error *e)
+{
+    struct params params = {0};
+
+    *out = (struct machine_row){.agent = agent};
+    params_text(&params, PARAM_AGENT, agent->agent_id);
+    enum err err = db_select(db, STATEMENT_AGENT, &params, machine_row, out, e);
+    if (!err && !out->known)
+        err = error_set(e, ERR_TOKEN, "a void token of machine %s", agent->agent_id);
+    return err;
+}
+
+struct session_row {
+    char agent_id[IDENT_MAX + 1];
+    char *state; /* of 16 bytes */
+};
+
+static void session_row(void *context, const struct cell *cells)
+{
+    struct session_row *session = context;
+
+    cell_ident(&cells[0], session->agent_id);
+    strncpy(session->state, cells[1].text, 15);
+}
+
+/* The state of a session, which must be the agent's. */
+static enum err find_session(struct db *db, const struct params *params, const struct agent *agent,
+                             char state[16], struct error *e)
+{
+    struct session_row session = {.state = memset(state, 0, 16)};
+    enum err err = db_select(db, STATEMENT_SESSION, params, session_row, &session, e);
+
+    if (err)
+        return err;
+    if (!*session.agent_id)
+        return error_tell(e, ERR_NOT_FOUND, "Session not found");
+    if (strcmp(session.agent_id, agent->agent_id) != 0)
+        return error_tell(e, ERR_FORBIDDEN, "The session is another machine's");
+    return ERR_OK;
+}
+
+static const char *text_or_null(const char *s)
+{
+    return *s ? s : NULL;
+}
+
+enum err agents_open_session(struct db *db, struct opening *opening, struct error *e)
+{
+    struct params params = {0};
+    struct machine_row machine;
+    enum err err = find_machine(db, &opening->agent, &machine, e);
+
+    if (err)
+        return err;
+    params_text(&params, PARAM_SESSION, opening->session_id);
+    params_text(&params, PARAM_TENANT, machine.tenant_id);
+    params_text(&params, PARAM_AGENT, opening->agent.agent_id);
+    params_text(&params, PARAM_USER, opening->user_id);
+    params_text(&params, PARAM_USERNAME, opening->username);
+    params_text(&params, PARAM_SOURCE, opening->source);
+    params_text(&params, PARAM_BROWSER, opening->browser);
+    params_text(&params, PARAM_OS, opening->os);
+    params_text(&params, PARAM_AT, text_or_null(opening->started_at));
+    params_uint(&params, PARAM_SEQ, opening->seq);
+    err = db_change(db, STATEMENT_OPEN_SESSION, &params, NULL, e);
+    return err ? err : find_session(db, &params, &opening->agent, opening->state, e);
+}
+
+enum err agents_end_session(struct db *db, const struct ending *ending, struct error *e)
+{
+    struct params params = {0};
+    struct machine_row machine;
+    uint64_t changed = 0;
+    char state[16];
+    enum err err = find_machine(db, &ending->agent, &machine, e);
+
+    params_text(&params, PARAM_SESSION, ending->session_id);
+    params_text(&params, PARAM_REASON, ending->reason);
+    params_text(&params, PARAM_AT, text_or_null(ending->ended_at));
+    params_text(&params, PARAM_EXIT_CODE, NULL);
+    if (ending->exit_code >= 0)
+        params_uint(&params, PARAM_EXIT_CODE, (uint64_t)ending->exit_code);
+    if (!err)
+        err = find_session(db, &params, &ending->agent, state, e);
+    if (!err)
+        err = db_change(db, STATEMENT_END_SESSION, &params, &changed, e);
+    if (err || changed == 0)
+        return err;
+    return db_change(db, STATEMENT_CONFIRM_SIGNAL, &params, NULL, e);
+}
+
+/* --- activity -------------------------------------------------------------------------------- */
+
+/* A session that commands are reported of. */
+struct known_session {
+    char session_id[IDENT_MAX + 1], agent_id[IDENT_MAX + 1];
+    char tenant_id[IDENT_MAX + 1], user_id[IDENT_MAX + 1];
+    char *username, *source;
+};
+
+struct known_sessions {
+    struct known_session *items;
+    size_t count;
+};
+
+static void known_row(void *context, const struct cell *cells)
+{
+    struct known_sessions *known = context;
+
+    known->items = xrealloc(known->items, (known->count + 1) * sizeof *known->items);
+    struct known_session *session = &known->items[known->count++];
+    cell_ident(&cells[0], session->session_id);
+    cell_ident(&cells[1], session->agent_id);
+    cell_ident(&cells[2], session->tenant_id);
+    cell_ident(&cells[3], session->user_id);
+    session->username = xstrdup(cells[4].text);
+    session->source = xstrdup(cells[5].text);
+}
+
+static void known_free(struct known_sessions *known)
+{
+    for (size_t i = 0; i < known->count; i++) {
+        free(known->items[i].username);
+        free(known->items[i].source);
+    }
+    free(known->items);
+}
+
+static const struct known_session *find_known(const struct known_sessions *known,
+                                              const char *session_id)
+{
+    for (size_t i = 0; i < known->count; i++) {
+        if (strcmp(known->items[i].session_id, session_id) == 0)
+            return &known->items[i];
+    }
+    return NULL;
+}
+
+static size_t total(struct activity **activities, size_t count)
+{
+    size_t entries = 0;
+
+    for (size_t i = 0; i < count; i++)
+        entries += activities[i]->count;
+    return entries;
+}
+
+static enum err read_known(struct db *db, struct activity **activities, size_t count,
+                           struct known_sessions *known, struct error *e)
+{
+    struct params *rows = xcalloc(total(activities, count), sizeof *rows);
+    size_t used = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < activities[i]->count; j++) {
+            const char *session = activities[i]->entries[j].session_id;
+            bool again = j && strcmp(session, activities[i]->entries[j - 1].session_id) == 0;
+            if (*session && !again)
+                params_text(&rows[used++], PARAM_SESSION, session);
+        }
+    }
+    enum err err = db_bulk(db, STATEMENT_SESSIONS, rows, used, known_row, known, e);
+    free(rows);
+    return err;
+}
+
+static void fill_command(struct params *row, const struct known_session *session,
+                         const struct entry *entry)
+{
+    params_text(row, PARAM_SESSION, session->session_id);
+    params_text(row, PARAM_TENANT, session->tenant_id);
+    params_text(row, PARAM_AGENT, session->agent_id);
+    params_text(row, PARAM_USER, session->user_id);
+    params_text(row, PARAM_USERNAME, session->username);
+    params_text(row, PARAM_SOURCE, session->source);
+    params_text(row, PARAM_COMMAND, entry->command);
+    params_text(row, PARAM_AT, entry->at);
+    params_uint(row, PARAM_SEQ, entry->seq);
+    params_text(row, PARAM_SUCCESS, NULL);
+    if (entry->success >= 0)
+        params_uint(row, PARAM_SUCCESS, (uint64_t)entry->success);
+}
+
+/* Rows for the good entries; faults the others. Returns how many. */
+static size_t fill_commands(struct activity **activities, size_t count,
+                            const struct known_sessions *known, struct params *rows)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct agent *agent = &activities[i]->agent;
+        for (size_t j = 0; agent->known && j < activities[i]->count; j++) {
+            struct entry *entry = &activities[i]->entries[j];
+            if (entry->fault)
+                continue;
+            const struct known_session *session = find_known(known, entry->session_id);
+            if (session && strcmp(session->agent_id, agent->agent_id) == 0)
+                fill_command(&rows[used++], session, entry);
+            else
+                entry->fault = session ? "The session is another machine's" : "No such session";
+        }
+    }
+    return used;
+}
+
+enum err agents_activity(struct db *db, struct activity **activities, size_t count, struct error *e)
+{
+    struct agent **agents = xcalloc(count, sizeof *agents);
+    struct params *rows = xcalloc(total(activities, count), sizeof *rows);
+    struct known_sessions known = {0};
+
+    for (size_t i = 0; i < count; i++)
+        agents[i] = &activities[i]->agent;
+    enum err err = agents_check(db, agents, count, true, e);
+    if (!err)
+        err = read_known(db, activities, count, &known, e);
+    size_t used = err ? 0 : fill_commands(activities, count, &known, rows);
+    if (!err)
+        err = db_bulk(db, STATEMENT_ADD_COMMANDS, rows, used, NULL, NULL, e);
+    if (!err)
+        err = db_bulk(db, STATEMENT_LAST_COMMANDS, rows, used, NULL, NULL, e);
+    known_free(&known);
+    free(rows);
+    free(agents);
+    return err;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* What agents report of their machines and sessions: docs/agent-protocol.md. All to be run in one
+ * transaction. */
+#ifndef STORE_AGENTS_H
+#define STORE_AGENTS_H
+
+#include "base/rfc3339.h"
+#include "store/db.h"
+
+/* A list of identifiers; the items are owned by it. */
+struct idents {
+    char (*items)[IDENT_MAX + 1];
+    size_t count;
+};
+
+void idents_add(struct idents *idents, const char *ident);
+void idents_free(struct idents *idents);
+
+/* db_bulk over identifiers, each as `param`. */
+enum err idents_bulk(struct db *db, int statement, const struct idents *idents, enum param param,
+                     row_fn *row, void *context, struct error *e);
+
+/* A machine's token: who reports. */
+struct agent {
+    const char *agent_id; /* borrowed */
+    int64_t generation;
+    bool known; /* out: the machine exists and has that generation */
+};
+
+/* Fills in `known` of each. `lock` keeps the machines' rows locked, in the order of their ids. */
+enum err agents_check(struct db *db, struct agent **agents, size_t count, bool lock,
+                      struct error *e);
+
+struct heartbeat {
+    struct agent agent;
+    uint64_t cpu, memory, disk; /* hundredths of a percent */
+    uint64_t seq;               /* 0: none */
+    uint64_t dropped;
+    struct idents sessions;  /* held */
+    struct idents terminate; /* out: those that must end */
+};
+
+/* Takes in heartbeats: figures, sessions that are not held any more, sessions that must end. */
+enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t count,
+                           struct error *e);
+
+struct opening {
+    struct agent agent;
+    char session_id[IDENT_MAX + 1], user_id[IDENT_MAX + 1];
+    const char *username, *source, *browser, *os; /* the last two may be NULL */
+    char started_at[SQL_TIME_LENGTH + 1];         /* "": now */
+    uint64_t seq;
+    char state[16]; /* out */
+};
+
+/* ERR_TOKEN for a void token, ERR_FORBIDDEN when the session is another machine's. */
+enum err agents_open_session(struct db *db, struct opening *opening, struct error *e);
+
+struct ending {
+    struct agent agent;
+    const char *session_id, *reason;
+    char ended_at[SQL_TIME_LENGTH + 1]; /* "": now */
+    int exit_code;                      /* -1: not known */
+};
+
+/* Closes a session, and confirms its signal. Errors as above, and ERR_NOT_FOUND. */
+enum err agents_end_session(struct db *db, const struct ending *ending, struct error *e);
+
+struct entry {
+    char session_id[IDENT_MAX + 1];
+    uint64_t seq;
+    char *command; /* owned */
+    char at[SQL_TIME_LENGTH + 1];
+    int success;       /* -1: not known */
+    const char *fault; /* static: why it is not stored; may be set before, and no more looked at */
+};
+
+struct activity {
+    struct agent agent;
+    struct entry *entries;
+    size_t count;
+};
+
+/* Stores commands; faults an entry whose session is not the machine's. */
+enum err agents_activity(struct db *db, struct activity **activities, size_t count,
+                         struct error *e);
+
+/* Closes sessions of which nobody will tell how they ended: `outcome` is `vanished` or `expired`.
+ */
+enum err agents_give_up(struct db *db, const struct idents *sessions, const char *outcome,
+                        struct error *e);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "store/signals.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+struct taking {
+    signal_fn *fn;
+    void *context;
+    struct params *ids;
+    size_t count;
+};
+
+static void due_row(void *context, const struct cell *cells)
+{
+    struct taking *taking = context;
+    struct signal_row signal = {cell_int(&cells[0]), cells[1].text, cells[2].text, cells[3].text};
+
+    taking->fn(taking->context, &signal);
+    taking->ids = xrealloc(taking->ids, (taking->count + 1) * sizeof *taking->ids);
+    struct params *row = &taking->ids[taking->count++];
+    memset(row, 0, sizeof *row);
+    params_uint(row, PARAM_ID, (uint64_t)signal.id);
+    params_uint(row, PARAM_LEASE, SIGNAL_LEASE);
+}
+
+enum err signals_take(struct db *db, struct agent **agents, size_t count, signal_fn *fn,
+                      void *context, struct error *e)
+{
+    struct params *rows = xcalloc(count, sizeof *rows);
+    struct taking taking = {.fn = fn, .context = context};
+    size_t known = 0;
+    enum err err = agents_check(db, agents, count, false, e);
+
+    for (size_t i = 0; !err && i < count; i++) {
+        if (agents[i]->known)
+            params_text(&rows[known++], PARAM_AGENT, agents[i]->agent_id);
+    }
+    if (!err)
+        err = db_bulk(db, STATEMENT_DUE_SIGNALS, rows, known, due_row, &taking, e);
+    if (!err)
+        err = db_bulk(db, STATEMENT_LEASE_SIGNALS, taking.ids, taking.count, NULL, NULL, e);
+    free(taking.ids);
+    free(rows);
+    return err;
+}
+
+static void ident_row(void *context, const struct cell *cells)
+{
+    idents_add(context, cells[0].text);
+}
+
+enum err signals_due_agents(struct db *db, struct idents *out, struct error *e)
+{
+    struct params none = {0};
+
+    return db_select(db, STATEMENT_DUE_AGENTS, &none, ident_row, out, e);
+}
+
+enum err signals_closed(struct db *db, const struct idents *sessions, struct idents *out,
+                        struct error *e)
+{
+    return idents_bulk(db, STATEMENT_CLOSED_SESSIONS, sessions, PARAM_SESSION, ident_row, out, e);
+}
+
+enum err signals_expire(struct db *db, struct error *e)
+{
+    struct scope all = {.kind = SCOPE_ALL};
+    struct params params = params_for(db, &all);
+    struct idents expired = {0};
+
+    enum err err = db_select(db, STATEMENT_EXPIRED, &params, ident_row, &expired, e);
+    if (!err)
+        err = agents_give_up(db, &expired, "expired", e);
+    idents_free(&expired);
+    return err;
+}
