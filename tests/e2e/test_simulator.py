@@ -40,7 +40,7 @@ def test_crowd(stack, tenant, crowd):
 
     ended = set()
     while len(ended) < DELETES:
-        sessions = listed()
+        sessions = wait_for(listed)
         assert not sessions & ended
         session_id = random.choice(sorted(sessions))
         assert stack.delete(session_id, admin).status == 200
