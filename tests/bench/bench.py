@@ -145,6 +145,8 @@ def main():
     parser.add_argument("--requests", type=int, default=300, help="of each row of --scale (300)")
     parser.add_argument("--agents", type=int, nargs="?", const=10_000, metavar="N",
                         help="measure what N agents (10000) do instead")
+    parser.add_argument("--workers", type=int, default=1,
+                        help="of --agents: processes in which they wait (1)")
     parser.add_argument("--rate", type=int, default=20, help="of --agents: DELETEs/s (20)")
     parser.add_argument("--delete-seconds", type=int, default=30,
                         help="of --agents: how long they come (30)")

@@ -69,7 +69,7 @@ def main():
     if options.agents:  # each takes two descriptors
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # there is nothing to tidy up
     try:
         asyncio.run(run(options))
     except Refused as error:

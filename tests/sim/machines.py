@@ -41,11 +41,8 @@ class Seat:
 
 
 async def told_within(told, seconds):
-    try:
-        await asyncio.wait_for(told.wait(), seconds)
-    except asyncio.TimeoutError:
-        return False
-    return True
+    done, _ = await asyncio.wait([told], timeout=seconds)
+    return bool(done)
 
 
 class Machine:
@@ -54,7 +51,7 @@ class Machine:
     def __init__(self, agent, seats, usage, habits, new_id):
         self.agent, self.seats, self.habits, self.new_id = agent, seats, habits, new_id
         self.usage = dict(zip(("cpu_percent", "memory_percent", "disk_percent"), usage))
-        self.held = {}  # session id -> event: told to end
+        self.held = {}  # session id -> future that is done when the session must end
 
     async def start(self):
         """Reports the machine and who is at it already; returns their sessions once all of that
@@ -68,8 +65,9 @@ class Machine:
                              *map(self._occupy, self.seats, sessions))
 
     def _terminate(self, session_id):
-        if session_id in self.held:  # else it has ended already
-            self.held[session_id].set()
+        told = self.held.get(session_id)  # None: it has ended already
+        if told and not told.done():
+            told.set_result(None)
 
     async def _beat(self):
         """One heartbeat; returns the time until the next."""
@@ -104,7 +102,7 @@ class Machine:
             session = await self._open(seat, Session(self.new_id()))
 
     async def _open(self, seat, session):
-        self.held[session.session_id] = asyncio.Event()
+        self.held[session.session_id] = asyncio.get_running_loop().create_future()
         await self.agent.open({
             "session_id": session.session_id, "user_id": seat.user_id, "username": seat.username,
             "source": seat.source, "browser": seat.browser, "os": seat.os,

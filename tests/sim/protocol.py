@@ -34,6 +34,14 @@ def timestamp(seconds_ago=0):
     return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def parse_head(data):
+    """The status and the headers of a reply."""
+    status, *lines = data.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip()
+               for name, _, value in (line.partition(":") for line in lines)}
+    return int(status.split()[1]), headers
+
+
 class Refused(Exception):
     """A final answer other than 2xx."""
 
@@ -51,10 +59,7 @@ class Connection:
         data = self._head(method, path, body)
         kept = self.stream is not None
         try:
-            return await asyncio.wait_for(self._exchange(data), timeout)
-        except asyncio.TimeoutError as error:
-            self.close()
-            raise ConnectionError(f"no answer within {timeout} s") from error
+            return await self._exchange(data, timeout)
         except (EOFError, ConnectionError):
             self.close()
             if not kept:
@@ -72,18 +77,20 @@ class Connection:
                 f"Authorization: Bearer {self.token}\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(data)}\r\n\r\n").encode() + data
 
-    async def _exchange(self, data):
+    async def _exchange(self, data, timeout):
         if not self.stream:
             self.stream = await asyncio.open_connection(*self.address)
         reader, writer = self.stream
-        writer.write(data)
-        status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip()
-                   for name, _, value in (line.partition(":") for line in lines)}
-        body = await reader.readexactly(int(headers["content-length"]))
+        alarm = asyncio.get_running_loop().call_later(timeout, writer.transport.abort)
+        try:
+            writer.write(data)
+            status, headers = parse_head(await reader.readuntil(b"\r\n\r\n"))
+            body = await reader.readexactly(int(headers["content-length"]))
+        finally:
+            alarm.cancel()
         if headers.get("connection") == "close":
             self.close()
-        return int(status.split()[1]), json.loads(body)
+        return status, json.loads(body)
 
 
 class Agent:
