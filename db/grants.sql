@@ -5,7 +5,7 @@
 --
 --   1. CREATE DATABASE vsay CHARACTER SET utf8mb4;
 --   2. vsayctl migrate, as a user who may create tables (vsayctl(1) tells how),
---      or: mysql vsay < db/migrations/0001_initial.sql
+--      or: cat db/migrations/*.sql | mysql vsay
 --   3. CREATE USER vsay@localhost IDENTIFIED BY '...';
 --   4. mysql vsay < db/grants.sql
 --

@@ -24,9 +24,12 @@
 #include "base/xalloc.h"
 
 enum {
-    ACCEPT_TICK_MS = 250,    /* how soon an idle acceptor sees that it should stop */
-    TICK_MS = 100,           /* how late a deadline may be noticed */
-    DRAIN_MAX = 1 << 20,     /* bytes of an unread body that are read before an early answer */
+    ACCEPT_TICK_MS = 250,  /* how soon an idle acceptor sees that it should stop */
+    TICK_MS = 100,         /* how late a deadline may be noticed */
+    DRAIN_MAX = 1 << 20,   /* bytes of an unread body that are read before an early answer */
+    PEEK_SIZE = 16 * 1024, /* bytes of a request that an acceptor reads by itself */
+    RECORD_HEADER = 8,     /* bytes */
+    RECORD_STDIN = 5,
     SMALL_ANSWER = 64 * 1024 /* fits a socket's buffer: written without waiting for the reader */
 };
 
@@ -35,13 +38,15 @@ struct exchange {
     struct waiter waiter;
     FCGX_Request fcgi;
     struct request request;
+    struct reply *reply; /* while it waits for a writer */
+    int64_t read_until;  /* monotonic ms: its body must be here by then */
 };
 
 /* One worker a process: what its threads share. */
 static struct {
     struct app *app;
     int listener;
-    struct lane *lane;
+    struct lane *readers, *writers;
     atomic_bool stopping;
 } worker;
 
@@ -60,16 +65,20 @@ static void exchange_free(struct exchange *exchange)
     if (!exchange)
         return;
     question_free(exchange->waiter.question);
+    reply_release(exchange->reply);
     FCGX_Free(&exchange->fcgi, 1);
     free(exchange);
 }
 
+/* A peer that sends a byte now and then is cut off by read_until, a silent one by io_timeout. */
 static long read_body(void *gateway, char *buffer, size_t size)
 {
-    FCGX_Stream *in = gateway;
-    int n = FCGX_GetStr(buffer, (int)size, in);
+    struct exchange *exchange = gateway;
 
-    return n == 0 && FCGX_GetError(in) ? -1 : n;
+    if (board_now() > exchange->read_until)
+        return -1;
+    int n = FCGX_GetStr(buffer, (int)size, exchange->fcgi.in);
+    return n == 0 && FCGX_GetError(exchange->fcgi.in) ? -1 : n;
 }
 
 /* A connection closed with unread input would reset what was written. */
@@ -80,7 +89,7 @@ static void drain(struct exchange *exchange)
 
     if (!exchange->fcgi.in) /* a parked one, read to its end */
         return;
-    while ((n = read_body(exchange->fcgi.in, buffer, sizeof buffer)) > 0 && total < DRAIN_MAX)
+    while ((n = read_body(exchange, buffer, sizeof buffer)) > 0 && total < DRAIN_MAX)
         total += n;
 }
 
@@ -106,20 +115,30 @@ static void write_answer(struct exchange *exchange, struct reply *reply)
     finish(&exchange->fcgi);
 }
 
-static void write_waiter(struct waiter *waiter, struct reply *reply)
+/* What a writer does. */
+static void write_large(void *job)
 {
-    struct exchange *exchange = (struct exchange *)waiter;
+    struct exchange *exchange = job;
 
-    write_answer(exchange, reply);
+    write_answer(exchange, exchange->reply);
     exchange_free(exchange);
 }
 
 static void deliver(struct waiter *waiter, struct reply *reply)
 {
-    if (reply->body_length > SMALL_ANSWER)
-        lane_put(worker.lane, waiter, reply);
-    else
-        write_waiter(waiter, reply);
+    struct exchange *exchange = (struct exchange *)waiter;
+
+    if (reply->body_length <= SMALL_ANSWER) {
+        write_answer(exchange, reply);
+        exchange_free(exchange);
+        return;
+    }
+    exchange->reply = reply_hold(reply);
+    if (!lane_put(worker.writers, exchange)) {
+        log_event(LEVEL_WARNING, "write", "id=%s detail=\"too many slow readers\"",
+                  exchange->request.id);
+        exchange_free(exchange);
+    }
 }
 
 /* nginx closes its connection when its client has gone; other web servers tell nothing. */
@@ -173,6 +192,7 @@ static bool read_request(struct exchange *exchange, int fd)
 {
     exchange->fcgi.ipcFd = fd;
     exchange->fcgi.keepConnection = 1;
+    exchange->read_until = board_now() + worker.app->settings->api.body_timeout * 1000;
     if (FCGX_Accept_r(&exchange->fcgi) == 0)
         return true;
     log_event(LEVEL_WARNING, "request", "detail=\"not a whole FastCGI request\"");
@@ -188,7 +208,7 @@ static struct reply *answer_or_park(struct exchange *exchange)
     struct error e = {0};
     struct question *question = NULL;
     enum err err = request_parse(request, exchange->fcgi.envp, app->settings->api.prefix, read_body,
-                                 exchange->fcgi.in, &e);
+                                 exchange, &e);
 
     if (err)
         return reply_error(err, &e);
@@ -206,6 +226,43 @@ static struct reply *answer_or_park(struct exchange *exchange)
     return reply_error(err, NULL);
 }
 
+/* Whether the exchange is over, and not parked. */
+static bool is_over(struct exchange *exchange)
+{
+    struct reply *reply = answer_or_park(exchange);
+
+    if (reply)
+        write_answer(exchange, reply);
+    reply_release(reply);
+    return reply != NULL;
+}
+
+/* What a reader does. */
+static void read_slow(void *job)
+{
+    struct exchange *exchange = job;
+
+    if (!read_request(exchange, exchange->fcgi.ipcFd) || is_over(exchange))
+        exchange_free(exchange);
+}
+
+/* Whether all of a request lies in the socket, so that reading it waits for nobody: its records
+ * (FastCGI 1.0 section 3.3) up to the empty one that ends its body. A large one counts as slow. */
+static bool is_whole(int fd)
+{
+    unsigned char bytes[PEEK_SIZE];
+    ssize_t count = recv(fd, bytes, sizeof bytes, MSG_PEEK);
+
+    for (ssize_t at = 0; at + RECORD_HEADER <= count;) {
+        const unsigned char *record = bytes + at;
+        int length = record[4] << 8 | record[5];
+        if (record[1] == RECORD_STDIN && length == 0)
+            return true;
+        at += RECORD_HEADER + length + record[6];
+    }
+    return false;
+}
+
 static void acceptor_run(void *unused)
 {
     struct exchange *exchange = exchange_new();
@@ -213,14 +270,17 @@ static void acceptor_run(void *unused)
     (void)unused;
     while (!atomic_load(&worker.stopping)) {
         int fd = accept_connection();
-        if (fd < 0 || !read_request(exchange, fd))
+        if (fd < 0)
             continue;
-        struct reply *reply = answer_or_park(exchange);
-        if (reply)
-            write_answer(exchange, reply);
-        else
-            exchange = exchange_new();
-        reply_release(reply);
+        if (is_whole(fd)) {
+            if (!read_request(exchange, fd) || is_over(exchange))
+                continue;
+        } else {
+            exchange->fcgi.ipcFd = fd;
+            if (!lane_put(worker.readers, exchange))
+                exchange_free(exchange);
+        }
+        exchange = exchange_new();
     }
     exchange_free(exchange);
 }
@@ -281,7 +341,7 @@ int gateway_fcgi_run(struct app *app, int listener)
 {
     const struct settings *settings = app->settings;
     struct answerers answering = {.app = app};
-    struct crew acceptors, answerers, writers, watcher;
+    struct crew acceptors, answerers, readers, writers, watcher;
     sigset_t signals;
 
     sigfillset(&signals);
@@ -289,7 +349,8 @@ int gateway_fcgi_run(struct app *app, int listener)
     FCGX_Init();
     worker.app = app;
     worker.listener = listener;
-    worker.lane = lane_new(write_waiter);
+    worker.readers = lane_new(read_slow, (unsigned)settings->api.max_parked);
+    worker.writers = lane_new(write_large, (unsigned)settings->api.max_parked);
     app->gateway = &gateway;
     app->board = board_new((unsigned)settings->api.max_parked);
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
@@ -299,7 +360,8 @@ int gateway_fcgi_run(struct app *app, int listener)
     allow_descriptors();
 
     pthread_barrier_init(&answering.tried, NULL, (unsigned)settings->api.answerers + 1);
-    crew_start(&writers, (size_t)settings->api.writers, lane_run, worker.lane);
+    crew_start(&writers, (size_t)settings->api.writers, lane_run, worker.writers);
+    crew_start(&readers, (size_t)settings->api.readers, lane_run, worker.readers);
     crew_start(&answerers, (size_t)settings->api.answerers, answerer_run, &answering);
     pthread_barrier_wait(&answering.tried);
     crew_start(&watcher, 1, watcher_run, app);
@@ -312,11 +374,13 @@ int gateway_fcgi_run(struct app *app, int listener)
     int64_t deadline = board_now() + settings->api.shutdown_after * 1000;
     atomic_store(&worker.stopping, true);
     await_crew(app, &signals, &acceptors, deadline);
+    lane_close(worker.readers);
+    await_crew(app, &signals, &readers, deadline);
     parking_expire(app, true);
     board_stop(app->board);
     await_crew(app, &signals, &watcher, deadline);
     await_crew(app, &signals, &answerers, deadline);
-    lane_close(worker.lane);
+    lane_close(worker.writers);
     await_crew(app, &signals, &writers, deadline);
     log_event(LEVEL_INFO, "stop", "detail=\"all answered\"");
 
@@ -324,6 +388,7 @@ int gateway_fcgi_run(struct app *app, int listener)
     board_free(app->board);
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
         watch_free(app->watches[what]);
-    lane_free(worker.lane);
+    lane_free(worker.readers);
+    lane_free(worker.writers);
     return EXIT_SUCCESS;
 }

@@ -4,30 +4,32 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "base/xalloc.h"
 
 struct item {
-    struct waiter *waiter;
-    struct reply *reply;
+    void *job;
     STAILQ_ENTRY(item) next;
 };
 
 struct lane {
-    lane_write_fn *write;
+    lane_work_fn *work;
     pthread_mutex_t lock;
-    pthread_cond_t work;
+    pthread_cond_t filled;
     STAILQ_HEAD(items, item) items;
+    unsigned waiting, capacity;
     bool closed;
 };
 
-struct lane *lane_new(lane_write_fn *write)
+struct lane *lane_new(lane_work_fn *work, unsigned capacity)
 {
     struct lane *lane = xcalloc(1, sizeof *lane);
 
-    lane->write = write;
+    lane->work = work;
+    lane->capacity = capacity;
     pthread_mutex_init(&lane->lock, NULL);
-    pthread_cond_init(&lane->work, NULL);
+    pthread_cond_init(&lane->filled, NULL);
     STAILQ_INIT(&lane->items);
     return lane;
 }
@@ -36,31 +38,36 @@ void lane_free(struct lane *lane)
 {
     if (!lane)
         return;
-    pthread_cond_destroy(&lane->work);
+    pthread_cond_destroy(&lane->filled);
     pthread_mutex_destroy(&lane->lock);
     free(lane);
 }
 
-void lane_put(struct lane *lane, struct waiter *waiter, struct reply *reply)
+bool lane_put(struct lane *lane, void *job)
 {
-    struct item *item = xcalloc(1, sizeof *item);
-
-    item->waiter = waiter;
-    item->reply = reply_hold(reply);
     pthread_mutex_lock(&lane->lock);
-    STAILQ_INSERT_TAIL(&lane->items, item, next);
-    pthread_cond_signal(&lane->work);
+    bool room = lane->waiting < lane->capacity;
+    if (room) {
+        struct item *item = xcalloc(1, sizeof *item);
+        item->job = job;
+        STAILQ_INSERT_TAIL(&lane->items, item, next);
+        lane->waiting++;
+        pthread_cond_signal(&lane->filled);
+    }
     pthread_mutex_unlock(&lane->lock);
+    return room;
 }
 
 static struct item *take(struct lane *lane)
 {
     pthread_mutex_lock(&lane->lock);
     while (STAILQ_EMPTY(&lane->items) && !lane->closed)
-        pthread_cond_wait(&lane->work, &lane->lock);
+        pthread_cond_wait(&lane->filled, &lane->lock);
     struct item *item = STAILQ_FIRST(&lane->items);
-    if (item)
+    if (item) {
         STAILQ_REMOVE_HEAD(&lane->items, next);
+        lane->waiting--;
+    }
     pthread_mutex_unlock(&lane->lock);
     return item;
 }
@@ -71,8 +78,7 @@ void lane_run(void *context)
     struct item *item = NULL;
 
     while ((item = take(lane))) {
-        lane->write(item->waiter, item->reply);
-        reply_release(item->reply);
+        lane->work(item->job);
         free(item);
     }
 }
@@ -81,6 +87,6 @@ void lane_close(struct lane *lane)
 {
     pthread_mutex_lock(&lane->lock);
     lane->closed = true;
-    pthread_cond_broadcast(&lane->work);
+    pthread_cond_broadcast(&lane->filled);
     pthread_mutex_unlock(&lane->lock);
 }

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* The writer lane: answers too large for a socket's buffer wait here for threads of their own, so
- * that a slow reader holds no database connection. */
+/* A lane: exchanges whose peer may be slow (a large answer that it reads, a body that it sends)
+ * wait here for threads of their own, so that they hold up nobody else. */
 #ifndef API_LANE_H
 #define API_LANE_H
 
-#include "api/board.h"
-#include "api/reply.h"
+#include <stdbool.h>
 
 struct lane;
 
-/* Writes one answer, however long that takes. */
-typedef void lane_write_fn(struct waiter *waiter, struct reply *reply);
+/* Does one job, however long that takes. */
+typedef void lane_work_fn(void *job);
 
-struct lane *lane_new(lane_write_fn *write);
+/* At most `capacity` jobs wait at a time. */
+struct lane *lane_new(lane_work_fn *work, unsigned capacity);
 void lane_free(struct lane *lane);
 
-/* Queues an answer; holds a reference to the reply until it is written. */
-void lane_put(struct lane *lane, struct waiter *waiter, struct reply *reply);
+/* Queues a job; false when the lane is full. */
+bool lane_put(struct lane *lane, void *job);
 
-/* Writes answers until the lane is closed and empty. */
+/* Does jobs until the lane is closed and empty. */
 void lane_run(void *lane);
 void lane_close(struct lane *lane);
 

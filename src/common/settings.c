@@ -20,6 +20,9 @@ const struct conf_option settings_options[] = {
              "/vsay."},
     {"api", "acceptors", CONF_INT, AT(api.acceptors), 1, 64, .fallback = "4",
      .help = "Threads that read requests; a few more than there are cores."},
+    {"api", "readers", CONF_INT, AT(api.readers), 1, 64, .fallback = "8",
+     .help = "Threads that read requests which do not arrive at one go: of slow clients, and large "
+             "ones."},
     {"api", "answerers", CONF_INT, AT(api.answerers), 1, 64, .fallback = "2",
      .help = "Threads that ask the database, each with a connection of its own."},
     {"api", "writers", CONF_INT, AT(api.writers), 1, 64, .fallback = "8",
@@ -30,6 +33,8 @@ const struct conf_option settings_options[] = {
      .help = "How long a request may wait for its query to start before it gets 503."},
     {"api", "io_timeout", CONF_SECONDS, AT(api.io_timeout), 1, 300, .fallback = "5s",
      .help = "How long the web server may stay silent in the middle of a request or a reply."},
+    {"api", "body_timeout", CONF_SECONDS, AT(api.body_timeout), 1, 300, .fallback = "20s",
+     .help = "How long a whole request body may take to arrive."},
     {"api", "shutdown_after", CONF_SECONDS, AT(api.shutdown_after), 1, 300, .fallback = "10s",
      .help = "How long a stopping worker may take to answer what it has accepted."},
     {"api", "cors_origins", CONF_LIST, AT(api.cors_origins), .fallback = "",

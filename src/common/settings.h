@@ -10,9 +10,9 @@ enum { TLS_OFF, TLS_VERIFY };
 struct settings {
     struct {
         char *prefix;
-        long acceptors, answerers, writers;
+        long acceptors, readers, answerers, writers;
         long max_parked;
-        long deadline, io_timeout, shutdown_after; /* s */
+        long deadline, io_timeout, body_timeout, shutdown_after; /* s */
         struct strlist cors_origins;
     } api;
     struct {

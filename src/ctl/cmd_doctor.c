@@ -104,13 +104,12 @@ static bool check(int which, struct doctor *doctor)
     return true;
 }
 
-static enum err run(const char *config, const char *const *values, struct error *e)
+static enum err run(const struct call *call, struct error *e)
 {
-    struct doctor doctor = {.config = config};
+    struct doctor doctor = {.config = call->config};
     bool ok[CHECKS] = {0};
     int failed = 0;
 
-    (void)values;
     for (int i = 0; i < CHECKS; i++) {
         int needs = checks[i].needs;
         if (needs != i && !ok[needs]) {

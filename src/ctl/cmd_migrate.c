@@ -19,18 +19,18 @@ static void tell(enum migrate_event event, const char *what)
 
 enum { DIRECTORY };
 
-static enum err run(const char *config, const char *const *values, struct error *e)
+static enum err run(const struct call *call, struct error *e)
 {
     struct settings settings;
     struct db *db = NULL;
     long version = 0;
-    enum err err = settings_load("vsayctl", config, &settings, e);
+    enum err err = settings_load("vsayctl", call->config, &settings, e);
 
     if (err)
         goto out;
     settings.db.read_timeout = STATEMENT_MAX;
     db = db_new(&settings);
-    err = migrate(db, &settings, values[DIRECTORY], tell, e);
+    err = migrate(db, &settings, call->values[DIRECTORY], tell, e);
     if (!err)
         err = schema_version(db, &version, e);
     if (!err)

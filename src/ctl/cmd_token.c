@@ -8,30 +8,19 @@
 #include <time.h>
 
 #include "common/token.h"
+#include "ctl/args.h"
 
 enum { USER_ID, USERNAME, ROLE, TENANT, TTL };
 
-static enum err copy_ident(const char *option, const char *text, char out[IDENT_MAX + 1],
-                           struct error *e)
-{
-    if (!ident_valid(text, strlen(text)))
-        return error_set(
-            e, ERR_REQUEST,
-            "%s: '%.80s' is not an identifier, which is 1 to 64 of A-Z a-z 0-9 _ . : -", option,
-            text);
-    strcpy(out, text);
-    return ERR_OK;
-}
-
 static enum err parse_principal(const char *const *values, struct principal *who, struct error *e)
 {
-    if (!values[USER_ID])
-        return error_set(e, ERR_REQUEST, "--user-id is missing; see vsayctl token --help");
-    enum err err = copy_ident("--user-id", values[USER_ID], who->user_id, e);
+    enum err err = args_ident("--user-id", values[USER_ID], e);
     if (!err)
-        err = copy_ident("--tenant", values[TENANT], who->tenant_id, e);
+        err = args_ident("--tenant", values[TENANT], e);
     if (err)
         return err;
+    strcpy(who->user_id, values[USER_ID]);
+    strcpy(who->tenant_id, values[TENANT]);
     if (!role_from_name(values[ROLE], &who->role) || who->role == ROLE_AGENT)
         return error_set(e, ERR_REQUEST,
                          "--role: '%.80s' is not user, company_admin or super_admin", values[ROLE]);
@@ -42,20 +31,19 @@ static enum err parse_principal(const char *const *values, struct principal *who
     return ERR_OK;
 }
 
-static enum err run(const char *config, const char *const *values, struct error *e)
+static enum err run(const struct call *call, struct error *e)
 {
     struct settings settings = {0};
     struct keyring *ring = NULL;
     struct principal who = {0};
     char *token = NULL;
     long ttl = 0;
-    enum err err = parse_principal(values, &who, e);
+    enum err err = parse_principal(call->values, &who, e);
 
-    if (!err && !conf_parse_seconds(values[TTL], &ttl))
-        err = error_set(e, ERR_REQUEST, "--ttl: '%.80s' is not a time such as 90s, 15m, 1h or 30d",
-                        values[TTL]);
     if (!err)
-        err = settings_load("vsayctl", config, &settings, e);
+        err = args_seconds("--ttl", call->values[TTL], &ttl, e);
+    if (!err)
+        err = settings_load("vsayctl", call->config, &settings, e);
     if (!err)
         err = keyring_load(&settings.auth.keys, &ring, e);
     if (!err)

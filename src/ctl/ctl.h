@@ -14,15 +14,28 @@ struct command_option {
     const char *help;
 };
 
+/* What the command line gave. */
+struct call {
+    const char *config;                      /* path of --config, or NULL */
+    const char *operand;                     /* NULL for a command that has none */
+    const char *values[COMMAND_OPTIONS_MAX]; /* values[i] belongs to options[i] */
+};
+
 struct command {
-    const char *name, *summary;
+    const char *name; /* one word or two */
+    const char *summary;
+    const char *operand; /* what the one argument apart from options is; NULL: none */
     struct command_option options[COMMAND_OPTIONS_MAX + 1]; /* ends with a NULL name */
 
-    /* `config` is the path of --config or NULL; values[i] belongs to options[i]. ERR_REQUEST
-     * means that the command line is at fault. */
-    enum err (*run)(const char *config, const char *const *values, struct error *e);
+    /* ERR_REQUEST means that the command line is at fault. */
+    enum err (*run)(const struct call *call, struct error *e);
 };
 
 extern const struct command cmd_migrate, cmd_token, cmd_doctor;
+extern const struct command cmd_machine_add, cmd_machine_list, cmd_machine_remove,
+    cmd_machine_rotate;
+extern const struct command cmd_grant, cmd_revoke;
+extern const struct command cmd_session_list, cmd_session_close;
+extern const struct command cmd_purge;
 
 #endif

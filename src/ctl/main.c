@@ -12,14 +12,18 @@
 
 enum { EXIT_USAGE = 2, OPTION_HELP = 256, OPTION_VERSION, OPTION_CONFIG };
 
-static const struct command *const commands[] = {&cmd_migrate, &cmd_token, &cmd_doctor};
+static const struct command *const commands[] = {
+    &cmd_migrate,      &cmd_doctor,         &cmd_token,          &cmd_machine_add,
+    &cmd_machine_list, &cmd_machine_remove, &cmd_machine_rotate, &cmd_grant,
+    &cmd_revoke,       &cmd_session_list,   &cmd_session_close,  &cmd_purge,
+};
 static const size_t command_count = sizeof commands / sizeof *commands;
 
 static void print_usage(FILE *out)
 {
     fputs("Usage: vsayctl [--config FILE] COMMAND [options]\n\nCommands:\n", out);
     for (size_t i = 0; i < command_count; i++)
-        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\nOptions:\n"
           "  --config FILE  configuration file; otherwise $VSAY_CONF, otherwise\n"
           "                 " SYSCONFDIR "/vsay/vsay.conf\n"
@@ -30,8 +34,11 @@ static void print_usage(FILE *out)
 
 static void print_help(const struct command *command)
 {
-    printf("Usage: vsayctl [--config FILE] %s%s\n\n%s\n", command->name,
-           command->options[0].name ? " [options]" : "", command->summary);
+    const char *operand = command->operand;
+
+    printf("Usage: vsayctl [--config FILE] %s%s%s%s\n\n%s\n", command->name,
+           command->options[0].name ? " [options]" : "", operand ? " " : "", operand ? operand : "",
+           command->summary);
     if (command->options[0].name)
         puts("\nOptions:");
     for (const struct command_option *o = command->options; o->name; o++) {
@@ -52,42 +59,72 @@ static int finish(enum err err, struct error *e)
     return err == ERR_REQUEST ? EXIT_USAGE : EXIT_FAILURE;
 }
 
-static int run_command(const struct command *command, const char *config, int argc, char **argv)
+/* Sets what the options say. Returns getopt's last word: OPTION_HELP, '?' or -1 at the end. */
+static int take_options(const struct command *command, int argc, char **argv, struct call *call)
 {
     struct option options[COMMAND_OPTIONS_MAX + 2] = {0};
-    const char *values[COMMAND_OPTIONS_MAX] = {0};
-    struct error e = {0};
-    int count = 0;
+    int count = 0, c;
 
     for (; command->options[count].name; count++) {
         options[count] =
             (struct option){command->options[count].name, required_argument, NULL, count};
-        values[count] = command->options[count].fallback;
+        call->values[count] = command->options[count].fallback;
     }
     options[count] = (struct option){"help", no_argument, NULL, OPTION_HELP};
     optind = 0; /* starts a new argument list */
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (c == '?')
-            return EXIT_USAGE;
-        if (c == OPTION_HELP) {
-            print_help(command);
-            return finish(ERR_OK, &e);
-        }
-        values[c] = optarg;
-    }
+    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0 && c < count)
+        call->values[c] = optarg;
+    return c;
+}
+
+static enum err take_operand(const struct command *command, int argc, char **argv,
+                             struct call *call, struct error *e)
+{
+    if (command->operand && optind < argc)
+        call->operand = argv[optind++];
     if (optind < argc)
-        return finish(error_set(&e, ERR_REQUEST, "unexpected argument '%s'", argv[optind]), &e);
+        return error_set(e, ERR_REQUEST, "unexpected argument '%s'", argv[optind]);
+    return ERR_OK;
+}
+
+static int run_command(const struct command *command, const char *config, int argc, char **argv)
+{
+    struct call call = {.config = config};
+    struct error e = {0};
+
+    switch (take_options(command, argc, argv, &call)) {
+    case OPTION_HELP:
+        print_help(command);
+        return finish(ERR_OK, &e);
+    case '?':
+        return EXIT_USAGE;
+    }
+    if (take_operand(command, argc, argv, &call, &e))
+        return finish(ERR_REQUEST, &e);
 
     db_library_init();
-    int status = finish(command->run(config, values, &e), &e);
+    int status = finish(command->run(&call, &e), &e);
     db_library_end();
     return status;
 }
 
-static const struct command *find_command(const char *name)
+/* How many of the arguments are the command's name: none, one or two. */
+static int name_words(const struct command *command, int argc, char **argv)
+{
+    const char *space = strchr(command->name, ' ');
+    size_t length = space ? (size_t)(space - command->name) : strlen(command->name);
+
+    if (strlen(argv[0]) != length || memcmp(argv[0], command->name, length) != 0)
+        return 0;
+    if (!space)
+        return 1;
+    return argc > 1 && strcmp(argv[1], space + 1) == 0 ? 2 : 0;
+}
+
+static const struct command *find_command(int argc, char **argv, int *words)
 {
     for (size_t i = 0; i < command_count; i++) {
-        if (strcmp(commands[i]->name, name) == 0)
+        if ((*words = name_words(commands[i], argc, argv)))
             return commands[i];
     }
     return NULL;
@@ -124,11 +161,14 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
 
-    const struct command *command = find_command(argv[optind]);
+    int words;
+    const struct command *command = find_command(argc - optind, argv + optind, &words);
     if (!command)
-        return finish(
-            error_set(&e, ERR_REQUEST, "no such command: %s; see vsayctl --help", argv[optind]),
-            &e);
+        return finish(error_set(&e, ERR_REQUEST, "no such command: %s%s%s; see vsayctl --help",
+                                argv[optind], optind + 1 < argc ? " " : "",
+                                optind + 1 < argc ? argv[optind + 1] : ""),
+                      &e);
+    optind += words - 1;
     argv[optind] = program;
     return run_command(command, config, argc - optind, argv + optind);
 }

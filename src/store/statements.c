@@ -39,6 +39,14 @@ const char *const param_names[PARAM_COUNT] = {
     [PARAM_OUTCOME] = "outcome",
     [PARAM_LEASE] = "lease",
     [PARAM_EXPIRES] = "expires",
+    [PARAM_NAME] = "name",
+    [PARAM_GENERATION] = "generation",
+    [PARAM_RELATION] = "relation",
+    [PARAM_OLDER_THAN] = "older_than",
+    [PARAM_AFTER_AT] = "after_at",
+    [PARAM_AFTER_ID] = "after_id",
+    [PARAM_UPTO_AT] = "upto_at",
+    [PARAM_UPTO_ID] = "upto_id",
     [PARAM_AGENT_0] = "agent_0",
     [PARAM_AGENT_0 + 1] = "agent_1",
     [PARAM_AGENT_0 + 2] = "agent_2",
@@ -136,6 +144,33 @@ const char *const param_names[PARAM_COUNT] = {
     column " = IF(VALUES(report_seq) = 0 OR VALUES(report_seq) >= report_seq, "                    \
     "VALUES(" column "), " column ")"
 
+/* --- operating ------------------------------------------------------------------------------- */
+
+#define OPEN "s.state IN ('active', 'closing')"
+
+#define OPERATED_SESSIONS                                                                          \
+    "SELECT s.session_id, s.user_id, s.agent_id, s.source, "                                       \
+    "IF(s.state = 'active' AND NOT COALESCE(" ONLINE ", FALSE), 'offline', s.state), "             \
+    RFC3339("s.started_at") " FROM sessions s LEFT JOIN machines m ON m.agent_id = s.agent_id "
+
+/* The machine was not heard from since then. One that is gone can say nothing of its sessions. */
+#define LOST "COALESCE(m.last_heartbeat_at, m.created_at, s.started_at) < :before_at "
+
+/* Purging walks an index from its old end, page by page, and never looks back: the entries of
+ * rows that were deleted stay in it for a while. It locks a page first, for who purges too. */
+#define OLD_COMMANDS "commands c FORCE INDEX (by_time) "
+#define OLD_SESSIONS "sessions s FORCE INDEX (by_start) "
+#define SECONDS(time) "TIMESTAMPDIFF(SECOND, '1970-01-01', " time ")"
+#define MICROSECONDS(time) "DATE_FORMAT(" time ", '%Y-%m-%dT%H:%i:%s.%f')"
+#define AFTER(time, id) time " >= :after_at AND (" time " > :after_at OR " id " > :after_id) "
+#define UPTO(time, id) time " <= :upto_at AND (" time " < :upto_at OR " id " <= :upto_id) "
+#define PAGE(rows, time, id)                                                                       \
+    "SELECT " MICROSECONDS(time) ", " id ", " SECONDS(time) " FROM " rows AFTER(time, id)          \
+    "AND " time " < :before_at ORDER BY " time ", " id " LIMIT :limit FOR UPDATE"
+#define ENDED_ON_PAGE                                                                              \
+    "WHERE s.state = 'closed' AND " AFTER("s.started_at", "s.id")                                  \
+    "AND " UPTO("s.started_at", "s.id") "AND s.ended_at < :before_at"
+
 const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_SCHEMA_VERSION] = "SELECT COALESCE(MAX(version), 0) FROM schema_migrations",
     [STATEMENT_CLOCK] = "SELECT TIMESTAMPDIFF(SECOND, '1970-01-01', UTC_TIMESTAMP())",
@@ -202,7 +237,8 @@ const char *const statements[STATEMENT_COUNT] = {
         "SELECT agent_id, token_generation FROM machines WHERE agent_id IN ({:agent}) "
         "ORDER BY agent_id FOR UPDATE",
     [STATEMENT_AGENT] =
-        "SELECT agent_id, token_generation, tenant_id FROM machines WHERE agent_id = :agent",
+        "SELECT agent_id, token_generation, tenant_id FROM machines WHERE agent_id = :agent "
+        "LOCK IN SHARE MODE",
 
     /* Upserts of rows that are there and locked: the fastest way to update many at once. */
     [STATEMENT_HEARTBEATS] =
@@ -276,6 +312,71 @@ const char *const statements[STATEMENT_COUNT] = {
         "SELECT g.session_id FROM signals g LEFT JOIN machines m ON m.agent_id = g.agent_id "
         "WHERE g.due_at <= UTC_TIMESTAMP(3) - INTERVAL :expires SECOND "
         "AND NOT COALESCE(" ONLINE ", FALSE) LIMIT 500",
+
+    [STATEMENT_LIST_MACHINES] =
+        "SELECT m.agent_id, m.tenant_id, m.name, " ONLINE ", " RFC3339("m.last_heartbeat_at") ", "
+        "m.cpu, m.memory, m.disk, m.dropped_commands, "
+        "(SELECT COUNT(*) FROM sessions s WHERE s.agent_id = m.agent_id AND " OPEN ") "
+        "FROM machines m "
+        "WHERE m.agent_id > :agent AND (:tenant IS NULL OR m.tenant_id = :tenant) "
+        "ORDER BY m.agent_id LIMIT :limit",
+    [STATEMENT_ADD_MACHINE] = /* changes no row when it exists */
+        "INSERT INTO machines (agent_id, tenant_id, name, token_generation, created_at) "
+        "VALUES (:agent, :tenant, :name, :generation, UTC_TIMESTAMP(3)) "
+        "ON DUPLICATE KEY UPDATE agent_id = VALUES(agent_id)",
+    [STATEMENT_REMOVE_MACHINE] = "DELETE FROM machines WHERE agent_id = :agent",
+    [STATEMENT_REMOVE_ACCESS] = "DELETE FROM machine_access WHERE agent_id = :agent",
+    [STATEMENT_CLOSE_REMOVED] =
+        "UPDATE sessions s SET s.state = 'closed', s.ended_at = UTC_TIMESTAMP(3), "
+        "s.close_reason = 'machine removed' WHERE s.agent_id = :agent AND " OPEN,
+    [STATEMENT_VANISH_REMOVED] =
+        "UPDATE signals SET outcome = 'vanished', due_at = NULL "
+        "WHERE agent_id = :agent AND outcome IS NULL",
+    [STATEMENT_ROTATE_TOKEN] =
+        "UPDATE machines SET token_generation = token_generation + 1, report_seq = 0 "
+        "WHERE agent_id = :agent",
+    [STATEMENT_TOKEN_GENERATION] =
+        "SELECT token_generation FROM machines WHERE agent_id = :agent",
+    [STATEMENT_MACHINE_TENANT] =
+        "SELECT tenant_id FROM machines WHERE agent_id = :agent FOR UPDATE",
+    [STATEMENT_GRANT] =
+        "INSERT INTO machine_access (tenant_id, user_id, agent_id, relation) "
+        "VALUES (:tenant, :of_user, :agent, :relation) "
+        "ON DUPLICATE KEY UPDATE relation = VALUES(relation)",
+    [STATEMENT_REVOKE] =
+        "DELETE FROM machine_access "
+        "WHERE tenant_id = :tenant AND user_id = :of_user AND agent_id = :agent",
+
+    [STATEMENT_LIST_SESSIONS] =
+        OPERATED_SESSIONS "WHERE " OPEN " AND (:tenant IS NULL OR s.tenant_id = :tenant) "
+        "AND (:agent IS NULL OR s.agent_id = :agent) ORDER BY s.started_at DESC, s.id DESC",
+    [STATEMENT_FIND_SESSION] = OPERATED_SESSIONS "WHERE s.session_id = :session",
+
+    [STATEMENT_PURGE_BEFORE] =
+        "SELECT " MICROSECONDS("d.before_at") ", " SECONDS("d.before_at") " FROM "
+        "(SELECT UTC_TIMESTAMP(3) - INTERVAL :older_than SECOND AS before_at) d",
+    [STATEMENT_LOST_SESSIONS] =
+        "SELECT s.session_id FROM sessions s LEFT JOIN machines m ON m.agent_id = s.agent_id "
+        "WHERE " OPEN " AND s.started_at < :before_at AND " LOST "LIMIT :limit",
+    [STATEMENT_CLOSE_LOST] =
+        "UPDATE sessions s LEFT JOIN machines m ON m.agent_id = s.agent_id "
+        "LEFT JOIN signals g ON g.session_id = s.session_id "
+        "SET s.state = 'closed', s.ended_at = UTC_TIMESTAMP(3), s.close_reason = 'lost', "
+        "g.outcome = 'expired', g.due_at = NULL "
+        "WHERE s.session_id = :session AND " OPEN " AND " LOST,
+    [STATEMENT_PURGE_COMMANDS_PAGE] =
+        PAGE(OLD_COMMANDS "WHERE ", "c.executed_at", "c.id"),
+    [STATEMENT_PURGE_COMMANDS] =
+        "DELETE c FROM " OLD_COMMANDS "WHERE " AFTER("c.executed_at", "c.id")
+        "AND " UPTO("c.executed_at", "c.id"),
+    [STATEMENT_PURGE_SESSIONS_PAGE] =
+        PAGE(OLD_SESSIONS "WHERE s.state = 'closed' AND ", "s.started_at", "s.id"),
+    [STATEMENT_PURGE_RECEIPTS] =
+        "DELETE g FROM " OLD_SESSIONS "STRAIGHT_JOIN signals g ON g.session_id = s.session_id "
+        ENDED_ON_PAGE,
+    [STATEMENT_PURGE_SESSIONS] = /* one that ended after its page was locked may have a receipt */
+        "DELETE s FROM " OLD_SESSIONS "LEFT JOIN signals g ON g.session_id = s.session_id "
+        ENDED_ON_PAGE " AND g.id IS NULL",
 };
 
 /* clang-format on */

@@ -154,7 +154,7 @@ def test_body_of_another_length(stack, method, length, sent):
     assert reply.status in (400, 413)
 
 
-@pytest.mark.parametrize("size", [100 * 1024, 900 * 1024, 5 * 2**20])
+@pytest.mark.parametrize("size", [100 * 1024, 900 * 1024, 5 * 2**20, 6 * 2**20])
 def test_body_over_the_limit(stack, size):
     check_error(stack.request("DELETE", f"{SESSIONS}/none", stack.admin, body=b"x" * size), 413)
     check_error(stack.request("GET", SESSIONS, stack.admin, body=b"x" * size), 413)

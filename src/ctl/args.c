@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "ctl/args.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/conf.h"
+#include "base/utf8.h"
+#include "common/ident.h"
+
+static enum err missing(const char *what, struct error *e)
+{
+    return error_set(e, ERR_REQUEST, "%s is missing; --help tells more", what);
+}
+
+enum err args_ident(const char *what, const char *text, struct error *e)
+{
+    if (!text)
+        return missing(what, e);
+    if (!ident_valid(text, strlen(text)))
+        return error_set(
+            e, ERR_REQUEST,
+            "%s: '%.80s' is not an identifier, which is 1 to 64 of A-Z a-z 0-9 _ . : -", what,
+            text);
+    return ERR_OK;
+}
+
+enum err args_optional_ident(const char *what, const char *text, struct error *e)
+{
+    return text ? args_ident(what, text, e) : ERR_OK;
+}
+
+enum err args_text(const char *what, const char *text, size_t max, struct error *e)
+{
+    size_t length = strlen(text);
+
+    if (length > max)
+        return error_set(e, ERR_REQUEST, "%s: longer than %zu bytes", what, max);
+    if (!utf8_valid(text, length))
+        return error_set(e, ERR_REQUEST, "%s: not UTF-8", what);
+    for (const char *c = text; *c; c++) {
+        if (iscntrl((unsigned char)*c))
+            return error_set(e, ERR_REQUEST, "%s: has control characters", what);
+    }
+    return ERR_OK;
+}
+
+enum err args_seconds(const char *what, const char *text, long *out, struct error *e)
+{
+    if (!text)
+        return missing(what, e);
+    if (!conf_parse_seconds(text, out))
+        return error_set(e, ERR_REQUEST, "%s: '%.80s' is not a time such as 90s, 15m, 1h or 30d",
+                         what, text);
+    return ERR_OK;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* grant and revoke: who may use a machine. */
+#include "config.h"
+#include "ctl/ctl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/args.h"
+#include "ctl/site.h"
+#include "store/machines.h"
+
+enum { USER_ID, AGENT_ID, RELATION };
+
+static const struct {
+    const char *name, *phrase;
+} relations[] = {
+    [RELATION_OWNER] = {"owner", "an owner of"},
+    [RELATION_GRANTED] = {"granted", "a user of"},
+};
+
+struct access {
+    const char *user_id, *agent_id;
+    enum relation relation;
+    bool changed;
+};
+
+static enum err take_access(const struct call *call, struct access *out, struct error *e)
+{
+    *out = (struct access){.user_id = call->values[USER_ID], .agent_id = call->values[AGENT_ID]};
+    enum err err = args_ident("--user-id", out->user_id, e);
+    if (!err)
+        err = args_ident("--agent-id", out->agent_id, e);
+    return err;
+}
+
+static enum err take_relation(const char *name, enum relation *out, struct error *e)
+{
+    for (size_t i = 0; i < sizeof relations / sizeof *relations; i++) {
+        if (strcmp(relations[i].name, name) == 0) {
+            *out = (enum relation)i;
+            return ERR_OK;
+        }
+    }
+    return error_set(e, ERR_REQUEST, "--relation: '%.80s' is not owner or granted", name);
+}
+
+static enum err grant_body(struct db *db, void *context, struct error *e)
+{
+    struct access *access = context;
+
+    return machines_grant(db, access->agent_id, access->user_id, access->relation, &access->changed,
+                          e);
+}
+
+static enum err run_grant(const struct call *call, struct error *e)
+{
+    struct access access;
+    enum err err = take_access(call, &access, e);
+
+    if (!err)
+        err = take_relation(call->values[RELATION], &access.relation, e);
+    if (!err)
+        err = site_run(call, DB_WRITE, grant_body, &access, e);
+    if (!err)
+        printf("%s is %s %s %s\n", access.user_id, access.changed ? "now" : "already",
+               relations[access.relation].phrase, access.agent_id);
+    return err;
+}
+
+const struct command cmd_grant = {
+    .name = "grant",
+    .summary = "Let a user see a machine, and if it is the owner, end the sessions on it.",
+    .options =
+        {
+            [USER_ID] = {"user-id", "ID", NULL, "user of the machine's tenant; must be given"},
+            [AGENT_ID] = {"agent-id", "ID", NULL, "machine; must be given"},
+            [RELATION] = {"relation", "RELATION", "granted", "owner or granted"},
+        },
+    .run = run_grant,
+};
+
+static enum err revoke_body(struct db *db, void *context, struct error *e)
+{
+    struct access *access = context;
+
+    return machines_revoke(db, access->agent_id, access->user_id, &access->changed, e);
+}
+
+static enum err run_revoke(const struct call *call, struct error *e)
+{
+    struct access access;
+    enum err err = take_access(call, &access, e);
+
+    if (!err)
+        err = site_run(call, DB_WRITE, revoke_body, &access, e);
+    if (!err)
+        printf(access.changed ? "%s has no access to %s any more\n" : "%s had no access to %s\n",
+               access.user_id, access.agent_id);
+    return err;
+}
+
+const struct command cmd_revoke = {
+    .name = "revoke",
+    .summary = "Take away what grant gave.",
+    .options =
+        {
+            [USER_ID] = {"user-id", "ID", NULL, "user; must be given"},
+            [AGENT_ID] = {"agent-id", "ID", NULL, "machine; must be given"},
+        },
+    .run = run_revoke,
+};

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "ctl/ctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "common/keyring.h"
+#include "common/token.h"
+#include "ctl/args.h"
+#include "ctl/site.h"
+#include "ctl/table.h"
+#include "store/machines.h"
+
+enum { NAME_MAX_BYTES = 255 };
+
+#define TTL_FALLBACK "3650d"
+
+static enum err mint(const struct settings *settings, const char *agent_id, int64_t generation,
+                     long ttl, char **out, struct error *e)
+{
+    struct principal who = {.role = ROLE_AGENT, .generation = generation};
+    struct keyring *ring = NULL;
+    enum err err = keyring_load(&settings->auth.keys, &ring, e);
+
+    snprintf(who.user_id, sizeof who.user_id, "%s", agent_id);
+    if (!err)
+        err = token_mint(settings, ring, &who, time(NULL), ttl, out, e);
+    keyring_free(ring);
+    return err;
+}
+
+/* --- add ------------------------------------------------------------------------------------- */
+
+enum { ADD_NAME, ADD_TENANT, ADD_OWNER, ADD_TTL };
+
+/* Random, so that tokens of a removed machine stay void when its id is given again. */
+static enum err first_generation(int64_t *out, struct error *e)
+{
+    uint32_t number;
+
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        return error_set(e, ERR_IO, "no random numbers: %s", strerror(errno));
+    *out = 1 + (number >> 1);
+    return ERR_OK;
+}
+
+static enum err check_new(const struct call *call, long *ttl, struct error *e)
+{
+    const char *name = call->values[ADD_NAME];
+    enum err err = args_ident("AGENT_ID", call->operand, e);
+
+    if (!err && name && !*name)
+        err = error_set(e, ERR_REQUEST, "--name: is empty");
+    if (!err && name)
+        err = args_text("--name", name, NAME_MAX_BYTES, e);
+    if (!err)
+        err = args_ident("--tenant", call->values[ADD_TENANT], e);
+    if (!err)
+        err = args_optional_ident("--owner", call->values[ADD_OWNER], e);
+    if (!err)
+        err = args_seconds("--ttl", call->values[ADD_TTL], ttl, e);
+    return err;
+}
+
+static enum err add_body(struct db *db, void *context, struct error *e)
+{
+    return machines_add(db, context, e);
+}
+
+static enum err run_add(const struct call *call, struct error *e)
+{
+    const char *name = call->values[ADD_NAME];
+    struct new_machine machine = {.agent_id = call->operand,
+                                  .tenant_id = call->values[ADD_TENANT],
+                                  .name = name ? name : call->operand,
+                                  .owner = call->values[ADD_OWNER]};
+    struct site site = {0};
+    char *token = NULL;
+    long ttl = 0;
+    enum err err = check_new(call, &ttl, e);
+
+    if (!err)
+        err = site_open(&site, call, e);
+    if (!err)
+        err = first_generation(&machine.generation, e);
+    if (!err)
+        err = mint(&site.settings, machine.agent_id, machine.generation, ttl, &token, e);
+    if (!err)
+        err = db_run(site.db, DB_WRITE, add_body, &machine, e);
+    if (!err)
+        puts(token);
+    free(token);
+    site_close(&site);
+    return err;
+}
+
+const struct command cmd_machine_add = {
+    .name = "machine add",
+    .summary = "Add a machine, and print the token of its agent.",
+    .operand = "AGENT_ID",
+    .options =
+        {
+            [ADD_NAME] = {"name", "NAME", NULL, "name to show (default: the agent id)"},
+            [ADD_TENANT] = {"tenant", "ID", "default", "tenant of the machine"},
+            [ADD_OWNER] = {"owner", "USER_ID", NULL, "user of the tenant who owns the machine"},
+            [ADD_TTL] = {"ttl", "TIME", TTL_FALLBACK, "how long the token is valid"},
+        },
+    .run = run_add,
+};
+
+/* --- list ------------------------------------------------------------------------------------ */
+
+enum { LIST_TENANT };
+
+struct listing {
+    const char *tenant_id;
+    struct table table;
+};
+
+static void add_percent(struct table *table, int64_t hundredths)
+{
+    int64_t tenths = (hundredths + 5) / 10;
+
+    table_add(table, "%d.%d", (int)(tenths / 10), (int)(tenths % 10));
+}
+
+static void list_machine(void *context, const struct listed_machine *machine)
+{
+    struct table *table = context;
+
+    table_add(table, "%s", machine->agent_id);
+    table_add(table, "%s", machine->tenant_id);
+    table_add(table, "%s", machine->online ? "online" : "offline");
+    table_add(table, "%s", machine->last_heartbeat ? machine->last_heartbeat : "never");
+    add_percent(table, machine->cpu);
+    add_percent(table, machine->memory);
+    add_percent(table, machine->disk);
+    table_add(table, "%lld", (long long)machine->open_sessions);
+    table_add(table, "%lld", (long long)machine->dropped_commands);
+    table_add(table, "%s", machine->name);
+}
+
+static enum err list_body(struct db *db, void *context, struct error *e)
+{
+    struct listing *listing = context;
+
+    table_clear(&listing->table);
+    return machines_list(db, listing->tenant_id, list_machine, &listing->table, e);
+}
+
+static enum err run_list(const struct call *call, struct error *e)
+{
+    struct listing listing = {
+        .tenant_id = call->values[LIST_TENANT],
+        .table = {.columns = 10,
+                  .headers = {"AGENT_ID", "TENANT", "STATE", "LAST_HEARTBEAT", "CPU%", "MEMORY%",
+                              "DISK%", "SESSIONS", "DROPPED", "NAME"}},
+    };
+    enum err err = args_optional_ident("--tenant", listing.tenant_id, e);
+
+    if (!err)
+        err = site_run(call, DB_READ, list_body, &listing, e);
+    if (!err)
+        table_print(&listing.table, stdout);
+    table_clear(&listing.table);
+    return err;
+}
+
+const struct command cmd_machine_list = {
+    .name = "machine list",
+    .summary = "List the machines and how they are.",
+    .options = {[LIST_TENANT] = {"tenant", "ID", NULL, "only machines of this tenant"}},
+    .run = run_list,
+};
+
+/* --- remove ---------------------------------------------------------------------------------- */
+
+struct removal {
+    const char *agent_id;
+    uint64_t open;
+};
+
+static enum err remove_body(struct db *db, void *context, struct error *e)
+{
+    struct removal *removal = context;
+
+    return machines_remove(db, removal->agent_id, &removal->open, e);
+}
+
+static enum err run_remove(const struct call *call, struct error *e)
+{
+    struct removal removal = {.agent_id = call->operand};
+    enum err err = args_ident("AGENT_ID", call->operand, e);
+
+    if (!err)
+        err = site_run(call, DB_WRITE, remove_body, &removal, e);
+    if (!err)
+        printf("removed %s; sessions closed: %llu\n", removal.agent_id,
+               (unsigned long long)removal.open);
+    return err;
+}
+
+const struct command cmd_machine_remove = {
+    .name = "machine remove",
+    .summary = "Remove a machine: its token is void, its sessions are closed, its history stays.",
+    .operand = "AGENT_ID",
+    .run = run_remove,
+};
+
+/* --- rotate ---------------------------------------------------------------------------------- */
+
+enum { ROTATE_TTL };
+
+struct rotation {
+    const struct settings *settings;
+    const char *agent_id;
+    long ttl;
+    char *token;
+};
+
+/* Signs before the commit: what cannot be signed makes no token void. */
+static enum err rotate_body(struct db *db, void *context, struct error *e)
+{
+    struct rotation *rotation = context;
+    int64_t generation = 0;
+    enum err err = machines_rotate(db, rotation->agent_id, &generation, e);
+
+    free(rotation->token);
+    rotation->token = NULL;
+    if (!err)
+        err = mint(rotation->settings, rotation->agent_id, generation, rotation->ttl,
+                   &rotation->token, e);
+    return err;
+}
+
+static enum err run_rotate(const struct call *call, struct error *e)
+{
+    struct site site = {0};
+    struct rotation rotation = {.settings = &site.settings, .agent_id = call->operand};
+    enum err err = args_ident("AGENT_ID", call->operand, e);
+
+    if (!err)
+        err = args_seconds("--ttl", call->values[ROTATE_TTL], &rotation.ttl, e);
+    if (!err)
+        err = site_open(&site, call, e);
+    if (!err)
+        err = db_run(site.db, DB_WRITE, rotate_body, &rotation, e);
+    if (!err)
+        puts(rotation.token);
+    free(rotation.token);
+    site_close(&site);
+    return err;
+}
+
+const struct command cmd_machine_rotate = {
+    .name = "machine rotate",
+    .summary = "Print a new token for a machine's agent, and make all older ones void.",
+    .operand = "AGENT_ID",
+    .options = {[ROTATE_TTL] = {"ttl", "TIME", TTL_FALLBACK, "how long the token is valid"}},
+    .run = run_rotate,
+};

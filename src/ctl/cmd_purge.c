@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "ctl/ctl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "ctl/args.h"
+#include "ctl/site.h"
+#include "store/purge.h"
+
+enum { OLDER_THAN };
+
+static const long day = 24 * 3600L, century = 100 * 365 * 24 * 3600L;
+
+/* --- the bar --------------------------------------------------------------------------------- */
+
+enum { BAR_WIDTH = 40 };
+
+struct bar {
+    const char *what; /* of the line that the cursor is on; NULL: none */
+};
+
+static void end_bar(struct bar *bar)
+{
+    if (bar->what)
+        fputc('\n', stderr);
+    bar->what = NULL;
+}
+
+static void show_bar(void *context, const struct purge_progress *progress)
+{
+    static const char full[] = "########################################";
+    struct bar *bar = context;
+    int done = progress->percent * BAR_WIDTH / 100;
+
+    if (bar->what && bar->what != progress->what)
+        end_bar(bar);
+    bar->what = progress->what;
+    fprintf(stderr, "\r%-13s [%-*.*s] %3d %% %12" PRIu64, progress->what, BAR_WIDTH, done, full,
+            progress->percent, progress->done);
+}
+
+static void show_nothing(void *context, const struct purge_progress *progress)
+{
+    (void)context;
+    (void)progress;
+}
+
+/* --- the command ----------------------------------------------------------------------------- */
+
+static enum err take_age(const struct call *call, long *out, struct error *e)
+{
+    enum err err = args_seconds("--older-than", call->values[OLDER_THAN], out, e);
+
+    if (!err && (*out < day || *out > century))
+        err = error_set(e, ERR_REQUEST, "--older-than: '%.80s' is not from 1d to 36500d",
+                        call->values[OLDER_THAN]);
+    return err;
+}
+
+/* Also of a purge that failed half way: what is gone is gone. */
+static void print_counts(const uint64_t counts[PURGED_COUNT])
+{
+    printf("commands: %" PRIu64 ", sessions: %" PRIu64 ", receipts: %" PRIu64
+           ", lost sessions closed: %" PRIu64 "\n",
+           counts[PURGED_COMMANDS], counts[PURGED_SESSIONS], counts[PURGED_RECEIPTS],
+           counts[PURGED_LOST]);
+}
+
+static enum err run(const struct call *call, struct error *e)
+{
+    purge_fn *tell = isatty(STDERR_FILENO) ? show_bar : show_nothing;
+    uint64_t counts[PURGED_COUNT] = {0};
+    struct site site = {0};
+    struct bar bar = {0};
+    long age = 0;
+    enum err err = take_age(call, &age, e);
+
+    if (!err)
+        err = site_open(&site, call, e);
+    if (!err) {
+        err = purge(site.db, age, tell, &bar, counts, e);
+        end_bar(&bar);
+        print_counts(counts);
+    }
+    site_close(&site);
+    return err;
+}
+
+const struct command cmd_purge = {
+    .name = "purge",
+    .summary = "Delete old commands and closed sessions, and close those of lost machines.",
+    .options = {[OLDER_THAN] = {"older-than", "TIME", NULL,
+                                "what to delete, such as 90d; must be given"}},
+    .run = run,
+};

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "store/purge.h"
+
+#include <stdio.h>
+
+enum { BATCH = 1000, REMOVALS_MAX = 2 };
+
+struct moment {
+    char at[27]; /* UTC, with microseconds */
+    int64_t seconds;
+};
+
+struct run {
+    struct db *db;
+    struct moment before;
+    purge_fn *tell;
+    void *context;
+    uint64_t *counts;
+};
+
+/* --- sessions of lost machines --------------------------------------------------------------- */
+
+struct lost {
+    const struct run *run;
+    char session_id[BATCH][IDENT_MAX + 1];
+    size_t found;
+    uint64_t closed;
+};
+
+static void lost_row(void *context, const struct cell *cells)
+{
+    struct lost *lost = context;
+
+    snprintf(lost->session_id[lost->found++], IDENT_MAX + 1, "%s", cells[0].text);
+}
+
+static enum err close_batch(struct db *db, void *context, struct error *e)
+{
+    struct lost *lost = context;
+    struct params params = {0};
+
+    lost->found = 0;
+    lost->closed = 0;
+    params_text(&params, PARAM_BEFORE_AT, lost->run->before.at);
+    params_uint(&params, PARAM_LIMIT, BATCH);
+    enum err err = db_select(db, STATEMENT_LOST_SESSIONS, &params, lost_row, lost, e);
+    for (size_t i = 0; !err && i < lost->found; i++) {
+        uint64_t rows = 0; /* the session and its signal, if any */
+        params_text(&params, PARAM_SESSION, lost->session_id[i]);
+        err = db_change(db, STATEMENT_CLOSE_LOST, &params, &rows, e);
+        lost->closed += rows > 0;
+    }
+    return err;
+}
+
+static enum err close_lost(const struct run *run, struct error *e)
+{
+    struct lost lost = {.run = run};
+    enum err err;
+
+    do {
+        err = db_run(run->db, DB_WRITE, close_batch, &lost, e);
+        if (err)
+            break;
+        run->counts[PURGED_LOST] += lost.closed;
+        run->tell(run->context,
+                  &(struct purge_progress){"lost sessions", 0, run->counts[PURGED_LOST]});
+    } while (lost.closed > 0 && lost.found == BATCH);
+    return err;
+}
+
+/* --- history --------------------------------------------------------------------------------- */
+
+struct table {
+    const char *name;
+    int page; /* statement: times and ids of the next rows */
+    struct removal {
+        int statement;
+        enum purged kind;
+    } removals[REMOVALS_MAX];
+    size_t removal_count;
+};
+
+static const struct table tables[] = {
+    {
+        .name = "commands",
+        .page = STATEMENT_PURGE_COMMANDS_PAGE,
+        .removals = {{STATEMENT_PURGE_COMMANDS, PURGED_COMMANDS}},
+        .removal_count = 1,
+    },
+    {
+        .name = "sessions",
+        .page = STATEMENT_PURGE_SESSIONS_PAGE,
+        .removals = {{STATEMENT_PURGE_RECEIPTS, PURGED_RECEIPTS},
+                     {STATEMENT_PURGE_SESSIONS, PURGED_SESSIONS}},
+        .removal_count = 2,
+    },
+};
+
+struct position {
+    struct moment moment;
+    uint64_t id;
+};
+
+struct walk {
+    const struct table *table;
+    const char *before_at;
+    struct position after, upto; /* the page's ends */
+    int64_t began;               /* time of the first row of all, in seconds */
+    uint64_t rows;
+    uint64_t removed[REMOVALS_MAX];
+};
+
+static void page_row(void *context, const struct cell *cells)
+{
+    struct walk *walk = context;
+
+    walk->rows++;
+    snprintf(walk->upto.moment.at, sizeof walk->upto.moment.at, "%s", cells[0].text);
+    walk->upto.id = (uint64_t)cell_int(&cells[1]);
+    walk->upto.moment.seconds = cell_int(&cells[2]);
+    if (!walk->began)
+        walk->began = walk->upto.moment.seconds;
+}
+
+static enum err purge_page(struct db *db, void *context, struct error *e)
+{
+    struct walk *walk = context;
+    struct params params = {0};
+
+    walk->rows = 0;
+    walk->upto = walk->after;
+    params_text(&params, PARAM_BEFORE_AT, walk->before_at);
+    params_text(&params, PARAM_AFTER_AT, walk->after.moment.at);
+    params_uint(&params, PARAM_AFTER_ID, walk->after.id);
+    params_uint(&params, PARAM_LIMIT, BATCH);
+    enum err err = db_select(db, walk->table->page, &params, page_row, walk, e);
+
+    params_text(&params, PARAM_UPTO_AT, walk->upto.moment.at);
+    params_uint(&params, PARAM_UPTO_ID, walk->upto.id);
+    for (size_t i = 0; !err && i < walk->table->removal_count; i++)
+        err = db_change(db, walk->table->removals[i].statement, &params, &walk->removed[i], e);
+    return err;
+}
+
+static void count_page(const struct run *run, const struct walk *walk)
+{
+    const struct removal *removals = walk->table->removals;
+    uint64_t done = 0;
+    int64_t all = run->before.seconds - walk->began;
+    int64_t left = run->before.seconds - walk->upto.moment.seconds;
+    bool last = walk->rows < BATCH || all <= 0;
+
+    for (size_t i = 0; i < walk->table->removal_count; i++)
+        done = run->counts[removals[i].kind] += walk->removed[i];
+    run->tell(run->context,
+              &(struct purge_progress){walk->table->name,
+                                       last ? 100 : (int)((all - left) * 100 / all), done});
+}
+
+static enum err purge_table(const struct run *run, const struct table *table, struct error *e)
+{
+    struct walk walk = {
+        .table = table, .before_at = run->before.at, .after.moment.at = "1000-01-01"};
+    enum err err;
+
+    do {
+        err = db_run(run->db, DB_WRITE, purge_page, &walk, e);
+        if (!err)
+            count_page(run, &walk);
+        walk.after = walk.upto;
+    } while (!err && walk.rows == BATCH);
+    return err;
+}
+
+/* --- all of it ------------------------------------------------------------------------------- */
+
+static void moment_row(void *context, const struct cell *cells)
+{
+    struct moment *moment = context;
+
+    snprintf(moment->at, sizeof moment->at, "%s", cells[0].text);
+    moment->seconds = cell_int(&cells[1]);
+}
+
+enum err purge(struct db *db, long older_than, purge_fn *tell, void *context,
+               uint64_t counts[PURGED_COUNT], struct error *e)
+{
+    struct run run = {.db = db, .tell = tell, .context = context, .counts = counts};
+    struct params params = {0};
+
+    params_uint(&params, PARAM_OLDER_THAN, (uint64_t)older_than);
+    enum err err = db_select(db, STATEMENT_PURGE_BEFORE, &params, moment_row, &run.before, e);
+    if (!err)
+        err = close_lost(&run, e);
+    for (size_t i = 0; !err && i < sizeof tables / sizeof *tables; i++)
+        err = purge_table(&run, &tables[i], e);
+    return err;
+}
