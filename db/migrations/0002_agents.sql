@@ -2,6 +2,8 @@
 -- Runs unchanged on MariaDB 10.x and MySQL 5.6 and later, and is safe to run again: each table is
 -- altered at one go, unless it has been already. Workers of version 1 go on while it runs.
 
+SET time_zone = '+00:00';
+
 -- token_generation: tokens of other generations are void. report_seq: of the newest heartbeat.
 SET @alter = IF((SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE()
                  AND table_name = 'machines' AND column_name = 'token_generation') > 0, 'DO 0',

@@ -11,7 +11,7 @@
 #include "base/xalloc.h"
 #include "store/agents.h"
 
-enum { ENTRIES_MAX = ROUND_WEIGHT, COMMAND_MAX = 65535 };
+enum { ENTRIES_MAX = ROUND_WEIGHT, COMMAND_MAX = 65535, BYTES_WEIGH_ONE = 8192 };
 
 static void activity_free(void *report)
 {
@@ -64,7 +64,7 @@ static void read_entry(struct json_object *item, struct entry *out)
     }
     enum err err = body_ident(item, "session_id", REQUIRED, out->session_id, &e);
     if (!err)
-        err = body_integer(item, "seq", REQUIRED, 1, INT64_MAX, &seq, &e);
+        err = body_integer(item, "seq", REQUIRED, 1, BODY_INTEGER_MAX, &seq, &e);
     if (!err)
         err = read_command(item, out, &e);
     if (!err)
@@ -73,6 +73,16 @@ static void read_entry(struct json_object *item, struct entry *out)
         err = read_success(item, out, &e);
     out->seq = (uint64_t)seq;
     out->fault = err ? e.told : NULL;
+}
+
+static unsigned weight_of(const struct activity *activity)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < activity->count; i++)
+        bytes += activity->entries[i].command ? strlen(activity->entries[i].command) : 0;
+    size_t weight = activity->count + bytes / BYTES_WEIGH_ONE;
+    return weight < 1 ? 1 : weight < ROUND_WEIGHT ? (unsigned)weight : ROUND_WEIGHT;
 }
 
 enum err ask_activity(struct request *request, struct question *question, struct error *e)
@@ -90,10 +100,10 @@ enum err ask_activity(struct request *request, struct question *question, struct
     if (!err) {
         activity->count = json_object_array_length(list);
         activity->entries = xcalloc(activity->count, sizeof *activity->entries);
-        question->weight = activity->count ? (unsigned)activity->count : 1;
     }
     for (size_t i = 0; i < activity->count; i++)
         read_entry(json_object_array_get_idx(list, i), &activity->entries[i]);
+    question->weight = weight_of(activity);
     json_object_put(body);
     return err;
 }
@@ -104,13 +114,15 @@ static struct reply *activity_reply(const struct activity *activity)
     int64_t accepted = 0;
 
     for (size_t i = 0; i < activity->count; i++) {
-        if (!activity->entries[i].fault) {
+        const struct entry *entry = &activity->entries[i];
+        const char *wrong = entry->fault ? entry->fault : entry->refusal;
+        if (!wrong) {
             accepted++;
             continue;
         }
         struct json_object *item = json_object_new_object();
         json_object_object_add(item, "index", json_object_new_int64((int64_t)i));
-        json_object_object_add(item, "error", json_object_new_string(activity->entries[i].fault));
+        json_object_object_add(item, "error", json_object_new_string(wrong));
         json_object_array_add(errors, item);
     }
     json_object_object_add(body, "accepted", json_object_new_int64(accepted));

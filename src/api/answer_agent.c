@@ -13,7 +13,13 @@
 #include "base/xalloc.h"
 #include "store/signals.h"
 
-enum { SESSIONS_MAX = 1000, REASON_LENGTH = 64, SHORT_TEXT = 64, WAIT_MAX = 55 };
+enum {
+    SESSIONS_MAX = 1000,
+    SESSIONS_WEIGH_ONE = 20,
+    REASON_LENGTH = 64,
+    SHORT_TEXT = 64,
+    WAIT_MAX = 55
+};
 
 static struct agent agent_of(const struct question *question)
 {
@@ -69,9 +75,9 @@ static enum err read_heartbeat(struct json_object *body, struct heartbeat *out, 
     if (!err)
         err = read_sessions(body, &out->sessions, e);
     if (!err)
-        err = body_integer(body, "seq", OPTIONAL, 1, INT64_MAX, &seq, e);
+        err = body_integer(body, "seq", OPTIONAL, 1, BODY_INTEGER_MAX, &seq, e);
     if (!err)
-        err = body_integer(body, "dropped", OPTIONAL, 0, INT64_MAX, &dropped, e);
+        err = body_integer(body, "dropped", OPTIONAL, 0, BODY_INTEGER_MAX, &dropped, e);
     out->seq = (uint64_t)seq;
     out->dropped = (uint64_t)dropped;
     return err;
@@ -89,6 +95,7 @@ enum err ask_heartbeat(struct request *request, struct question *question, struc
     if (!err)
         err = read_heartbeat(body, heartbeat, e);
     json_object_put(body);
+    question->weight += (unsigned)heartbeat->sessions.count / SESSIONS_WEIGH_ONE;
     return err;
 }
 
@@ -145,9 +152,7 @@ enum err ask_signals(struct request *request, struct question *question, struct 
     question->report = poll;
     question->report_free = poll_free;
     poll->agent = agent_of(question);
-    enum err err = request_discard_body(request, question->route->body_limit, e);
-    if (!err)
-        err = request_parameter(request, "wait", text, sizeof text, &found, e);
+    enum err err = request_parameter(request, "wait", text, sizeof text, &found, e);
     if (err || !found)
         return err;
     question->wait = strtol(text, &end, 10);
@@ -175,7 +180,7 @@ struct polls {
     size_t count;
 };
 
-/* Gives a signal to the first who polls for that machine; it is one agent, asking twice. */
+/* Gives a signal to all who poll for that machine: the older ones are of an agent that has gone. */
 static void add_signal(void *context, const struct signal_row *signal)
 {
     const struct polls *polls = context;
@@ -192,7 +197,6 @@ static void add_signal(void *context, const struct signal_row *signal)
         if (!poll->signals)
             poll->signals = json_object_new_array();
         json_object_array_add(poll->signals, item);
-        return;
     }
 }
 
@@ -266,7 +270,7 @@ static enum err read_opening(struct json_object *body, struct opening *out, stru
     if (!err)
         err = body_time(body, "started_at", OPTIONAL, out->started_at, e);
     if (!err)
-        err = body_integer(body, "seq", OPTIONAL, 1, INT64_MAX, &seq, e);
+        err = body_integer(body, "seq", OPTIONAL, 1, BODY_INTEGER_MAX, &seq, e);
     out->seq = (uint64_t)seq;
     return err;
 }

@@ -12,15 +12,17 @@
 
 #include "base/xalloc.h"
 
-/* A shared question: at most one round under way, and one that gathers waiters for after it. */
+TAILQ_HEAD(rounds, round);
+
+/* A question, or a kind of batch: at most one round under way, so that no flood of one kind keeps
+ * all answerers from the others; and those for after it, of which the last gathers waiters. */
 struct slot {
     char *key;
     bool under_way;
-    struct round *gathering;
+    struct rounds later;
+    unsigned weight; /* of all of these */
     UT_hash_handle hh;
 };
-
-TAILQ_HEAD(rounds, round);
 
 /* A question rests as many times as long as its round took to ask, within these bounds: so
  * it keeps the database busy for a fifth of the time, if it is cheap, however often it is asked. */
@@ -103,6 +105,7 @@ static struct slot *slot_of(struct board *board, const char *key)
     if (!slot) {
         slot = xcalloc(1, sizeof *slot);
         slot->key = xstrdup(key);
+        TAILQ_INIT(&slot->later);
         HASH_ADD_KEYPTR(hh, board->slots, slot->key, strlen(slot->key), slot);
     }
     return slot;
@@ -110,7 +113,7 @@ static struct slot *slot_of(struct board *board, const char *key)
 
 static void slot_drop_if_idle(struct board *board, struct slot *slot)
 {
-    if (slot->under_way || slot->gathering)
+    if (slot->under_way || !TAILQ_EMPTY(&slot->later))
         return;
     HASH_DEL(board->slots, slot);
     free(slot->key);
@@ -180,43 +183,57 @@ static struct round *round_new(struct board *board, struct slot *slot)
 
     TAILQ_INIT(&round->waiters);
     round->slot = slot;
-    if (slot)
-        slot->gathering = round;
-    if (!slot || !slot->under_way)
+    if (!slot || (!slot->under_way && TAILQ_EMPTY(&slot->later)))
         make_ready(board, round);
+    if (slot)
+        TAILQ_INSERT_TAIL(&slot->later, round, later);
     return round;
 }
 
-/* A batch that is full waits for no other round, nor for any rest. */
-static void close_batch(struct board *board, struct round *round)
-{
-    round->slot->gathering = NULL;
-    round->slot = NULL;
-    if (round->queue != &board->ready) {
-        dequeue(round);
-        make_ready(board, round);
-    }
-}
-
-/* The round that the waiter joins. */
+/* The round that the waiter joins: a new one when there is none, or the batch is full. */
 static struct round *round_for(struct board *board, const struct waiter *waiter, const char *key)
 {
     struct slot *slot = key ? slot_of(board, key) : NULL;
+    struct round *last = slot ? TAILQ_LAST(&slot->later, rounds) : NULL;
 
-    if (slot && slot->gathering && slot->gathering->weight + waiter->weight > ROUND_WEIGHT)
-        close_batch(board, slot->gathering);
-    return slot && slot->gathering ? slot->gathering : round_new(board, slot);
+    if (last && last->weight + waiter->weight <= ROUND_WEIGHT)
+        return last;
+    return round_new(board, slot);
 }
 
-/* Takes a round that has not started off the board. */
+static void join(struct board *board, struct waiter *waiter, struct round *round)
+{
+    waiter->place = round;
+    round->weight += waiter->weight;
+    if (round->slot)
+        round->slot->weight += waiter->weight;
+    TAILQ_INSERT_TAIL(&round->waiters, waiter, next);
+    TAILQ_INSERT_TAIL(&board->by_age, waiter, age);
+    board->parked++;
+}
+
+/* Takes a round that has not started off its slot's list. */
+static void leave_slot(struct round *round)
+{
+    if (!round->slot)
+        return;
+    TAILQ_REMOVE(&round->slot->later, round, later);
+    round->slot->weight -= round->weight;
+}
+
+/* Takes a round that nobody waits for any more off the board. */
 static void round_withdraw(struct board *board, struct round *round)
 {
+    struct slot *slot = round->slot;
+
     dequeue(round);
-    if (round->slot) {
-        round->slot->gathering = NULL;
-        slot_drop_if_idle(board, round->slot);
-        round->slot = NULL;
-    }
+    leave_slot(round);
+    if (!slot)
+        return;
+    struct round *next = TAILQ_FIRST(&slot->later);
+    if (next && !next->queue && !slot->under_way)
+        make_ready(board, next);
+    slot_drop_if_idle(board, slot);
 }
 
 static void forget(struct board *board, struct waiter *waiter)
@@ -233,6 +250,8 @@ static void expel(struct board *board, struct waiter *waiter, struct waiters *ou
     forget(board, waiter);
     TAILQ_REMOVE(&round->waiters, waiter, next);
     round->weight -= waiter->weight;
+    if (round->slot)
+        round->slot->weight -= waiter->weight;
     TAILQ_INSERT_TAIL(out, waiter, next);
     if (TAILQ_EMPTY(&round->waiters)) {
         round_withdraw(board, round);
@@ -242,27 +261,28 @@ static void expel(struct board *board, struct waiter *waiter, struct waiters *ou
 
 /* --- public ---------------------------------------------------------------------------------- */
 
-static enum err refusal(const struct board *board)
+/* A heavy waiter stands for much memory: so what waits under one key is bounded by its weight, too.
+ */
+static enum err refusal(const struct board *board, const struct waiter *waiter, const char *key)
 {
+    struct slot *slot = NULL;
+
     if (board->stopped)
         return ERR_STOPPING;
     if (!board->answerers_up)
         return board->shut_reason;
-    return board->parked < board->capacity ? ERR_OK : ERR_BUSY;
+    if (key)
+        HASH_FIND_STR(board->slots, key, slot);
+    bool heavy = slot && waiter->weight && slot->weight + waiter->weight > board->capacity;
+    return board->parked < board->capacity && !heavy ? ERR_OK : ERR_BUSY;
 }
 
 enum err board_park(struct board *board, struct waiter *waiter, const char *key)
 {
     pthread_mutex_lock(&board->lock);
-    enum err err = refusal(board);
-    if (!err) {
-        struct round *round = round_for(board, waiter, key);
-        waiter->place = round;
-        round->weight += waiter->weight;
-        TAILQ_INSERT_TAIL(&round->waiters, waiter, next);
-        TAILQ_INSERT_TAIL(&board->by_age, waiter, age);
-        board->parked++;
-    }
+    enum err err = refusal(board, waiter, key);
+    if (!err)
+        join(board, waiter, round_for(board, waiter, key));
     pthread_mutex_unlock(&board->lock);
     return err;
 }
@@ -278,10 +298,9 @@ struct round *board_take(struct board *board)
         round->started = now_us();
         TAILQ_FOREACH (waiter, &round->waiters, next)
             forget(board, waiter);
-        if (round->slot) {
-            round->slot->gathering = NULL;
+        leave_slot(round);
+        if (round->slot)
             round->slot->under_way = true;
-        }
     }
     if (board->stopped && board->parked == 0)
         pthread_cond_broadcast(&board->work);
@@ -294,9 +313,10 @@ void board_asked(struct board *board, struct round *round)
     if (!round->slot)
         return;
     pthread_mutex_lock(&board->lock);
+    struct round *next = TAILQ_FIRST(&round->slot->later);
     round->slot->under_way = false;
-    if (round->slot->gathering)
-        rest(board, round->slot->gathering, now_us() - round->started);
+    if (next)
+        rest(board, next, now_us() - round->started);
     slot_drop_if_idle(board, round->slot);
     round->slot = NULL;
     pthread_mutex_unlock(&board->lock);

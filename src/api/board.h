@@ -7,7 +7,7 @@
  * its request. A question without a key has a round of its own.
  *
  * Waiters with a weight are a batch: each asks something of its own, and a round takes them up to
- * ROUND_WEIGHT together.
+ * ROUND_WEIGHT together; one that is full is followed by the next, of the same key.
  *
  * Under load, a question whose round has just ended rests for some milliseconds, so that its next
  * round gathers more of those who are on their way. */
@@ -44,8 +44,9 @@ struct round {
     unsigned weight;
     struct slot *slot; /* board's own, as are the rest */
     struct rounds *queue;
-    int64_t due, started; /* monotonic us */
-    TAILQ_ENTRY(round) next;
+    int64_t due, started;     /* monotonic us */
+    TAILQ_ENTRY(round) next;  /* in its queue */
+    TAILQ_ENTRY(round) later; /* in its slot */
 };
 
 /* At most `capacity` waiters at a time. */
@@ -53,8 +54,9 @@ struct board *board_new(unsigned capacity);
 void board_free(struct board *board);
 
 /* Parks `waiter` (deadline and weight set; all deadlines must be equally far away). `key` is
- * copied; NULL: a round of its own. ERR_BUSY when the board is full, ERR_STOPPING after board_stop,
- * the reason of board_answerer_down while no answerer is up. */
+ * copied; NULL: a round of its own. ERR_BUSY when the board is full (of waiters, or under that key
+ * of weight), ERR_STOPPING after board_stop, the reason of board_answerer_down while no answerer is
+ * up. */
 enum err board_park(struct board *board, struct waiter *waiter, const char *key);
 
 /* Waits for the oldest question and starts its round: the caller owns the round and its waiters.

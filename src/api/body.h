@@ -30,6 +30,9 @@ enum err body_ident(struct json_object *object, const char *name, enum body_need
 enum err body_time(struct json_object *object, const char *name, enum body_need need,
                    char out[SQL_TIME_LENGTH + 1], struct error *e);
 
+/* Every JSON implementation can hold integers up to here (RFC 8259 section 6). */
+#define BODY_INTEGER_MAX ((INT64_C(1) << 53) - 1)
+
 /* An integer from `min` to `max`; an optional one that is absent leaves *out as it is. */
 enum err body_integer(struct json_object *object, const char *name, enum body_need need,
                       int64_t min, int64_t max, int64_t *out, struct error *e);

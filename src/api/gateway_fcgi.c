@@ -28,8 +28,10 @@ enum {
     TICK_MS = 100,         /* how late a deadline may be noticed */
     DRAIN_MAX = 1 << 20,   /* bytes of an unread body that are read before an early answer */
     PEEK_SIZE = 16 * 1024, /* bytes of a request that an acceptor reads by itself */
+    PEEK_MS = 20,          /* how long it waits for it */
     RECORD_HEADER = 8,     /* bytes */
     RECORD_STDIN = 5,
+    SLOW_GRACE_MS = 1000,    /* for bodies that are under way when the worker stops */
     SMALL_ANSWER = 64 * 1024 /* fits a socket's buffer: written without waiting for the reader */
 };
 
@@ -40,6 +42,7 @@ struct exchange {
     struct request request;
     struct reply *reply; /* while it waits for a writer */
     int64_t read_until;  /* monotonic ms: its body must be here by then */
+    bool cut_off;        /* it was not, as the worker stopped */
 };
 
 /* One worker a process: what its threads share. */
@@ -48,6 +51,8 @@ static struct {
     int listener;
     struct lane *readers, *writers;
     atomic_bool stopping;
+    atomic_int_least64_t
+        read_until; /* monotonic ms: when bodies are cut off, as the worker stops */
 } worker;
 
 /* --- one exchange ---------------------------------------------------------------------------- */
@@ -75,7 +80,8 @@ static long read_body(void *gateway, char *buffer, size_t size)
 {
     struct exchange *exchange = gateway;
 
-    if (board_now() > exchange->read_until)
+    exchange->cut_off = board_now() > atomic_load(&worker.read_until);
+    if (exchange->cut_off || board_now() > exchange->read_until)
         return -1;
     int n = FCGX_GetStr(buffer, (int)size, exchange->fcgi.in);
     return n == 0 && FCGX_GetError(exchange->fcgi.in) ? -1 : n;
@@ -213,6 +219,10 @@ static struct reply *answer_or_park(struct exchange *exchange)
     if (err)
         return reply_error(err, &e);
     struct reply *reply = route_dispatch(app, request, &question);
+    if (reply && exchange->cut_off) {
+        reply_release(reply);
+        return reply_error(ERR_STOPPING, NULL);
+    }
     if (reply)
         return reply;
     question->until = board_now() + question->wait * 1000;
@@ -251,7 +261,11 @@ static void read_slow(void *job)
 static bool is_whole(int fd)
 {
     unsigned char bytes[PEEK_SIZE];
-    ssize_t count = recv(fd, bytes, sizeof bytes, MSG_PEEK);
+    struct pollfd peer = {.fd = fd, .events = POLLIN};
+    ssize_t count = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+
+    if (count < 0 && poll(&peer, 1, PEEK_MS) > 0)
+        count = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
 
     for (ssize_t at = 0; at + RECORD_HEADER <= count;) {
         const unsigned char *record = bytes + at;
@@ -337,6 +351,17 @@ static void allow_descriptors(void)
     }
 }
 
+/* Who waits for long leaves descriptors to the others: a full watch answers at once. */
+static unsigned watch_capacity(const struct settings *settings)
+{
+    struct rlimit limit;
+    rlim_t parked = (rlim_t)settings->api.max_parked;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 3 * 2 < parked)
+        parked = limit.rlim_cur / 3 * 2;
+    return (unsigned)parked;
+}
+
 int gateway_fcgi_run(struct app *app, int listener)
 {
     const struct settings *settings = app->settings;
@@ -349,15 +374,16 @@ int gateway_fcgi_run(struct app *app, int listener)
     FCGX_Init();
     worker.app = app;
     worker.listener = listener;
+    atomic_init(&worker.read_until, INT64_MAX);
     worker.readers = lane_new(read_slow, (unsigned)settings->api.max_parked);
     worker.writers = lane_new(write_large, (unsigned)settings->api.max_parked);
+    allow_descriptors();
     app->gateway = &gateway;
     app->board = board_new((unsigned)settings->api.max_parked);
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
-        app->watches[what] = watch_new((unsigned)settings->api.max_parked);
+        app->watches[what] = watch_new(watch_capacity(settings));
     set_timeout(listener, SO_RCVTIMEO, ACCEPT_TICK_MS);
     fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
-    allow_descriptors();
 
     pthread_barrier_init(&answering.tried, NULL, (unsigned)settings->api.answerers + 1);
     crew_start(&writers, (size_t)settings->api.writers, lane_run, worker.writers);
@@ -372,11 +398,12 @@ int gateway_fcgi_run(struct app *app, int listener)
     while (!tick(app, &signals))
         ;
     int64_t deadline = board_now() + settings->api.shutdown_after * 1000;
+    atomic_store(&worker.read_until, board_now() + SLOW_GRACE_MS);
     atomic_store(&worker.stopping, true);
+    parking_expire(app, true);
     await_crew(app, &signals, &acceptors, deadline);
     lane_close(worker.readers);
     await_crew(app, &signals, &readers, deadline);
-    parking_expire(app, true);
     board_stop(app->board);
     await_crew(app, &signals, &watcher, deadline);
     await_crew(app, &signals, &answerers, deadline);

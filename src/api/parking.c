@@ -22,16 +22,6 @@ enum err parking_ask(struct app *app, struct waiter *waiter)
     return board_park(app->board, waiter, keyed ? key : NULL);
 }
 
-void parking_refuse(struct app *app, struct waiters *waiters, enum err code)
-{
-    struct waiter *waiter = NULL;
-    struct reply *reply = reply_error(code, NULL);
-
-    while ((waiter = take_first(waiters)))
-        app->gateway->deliver(waiter, reply);
-    reply_release(reply);
-}
-
 static void deliver_late(struct app *app, struct waiter *waiter)
 {
     const struct question *question = waiter->question;
@@ -41,11 +31,34 @@ static void deliver_late(struct app *app, struct waiter *waiter)
     reply_release(reply);
 }
 
-static void wait_on(struct app *app, struct waiter *waiter)
+/* What was asked already, and waited, has an answer that is true. */
+static void refuse(struct app *app, struct waiter *waiter, enum err code)
 {
     const struct question *question = waiter->question;
+
+    if (question->waited) {
+        deliver_late(app, waiter);
+        return;
+    }
+    struct reply *reply = reply_error(code, NULL);
+    app->gateway->deliver(waiter, reply);
+    reply_release(reply);
+}
+
+void parking_refuse(struct app *app, struct waiters *waiters, enum err code)
+{
+    struct waiter *waiter = NULL;
+
+    while ((waiter = take_first(waiters)))
+        refuse(app, waiter, code);
+}
+
+static void wait_on(struct app *app, struct waiter *waiter)
+{
+    struct question *question = waiter->question;
     struct watch *watch = app->watches[question->route->waits_for];
 
+    question->waited = true;
     if (!watch_park(watch, waiter, question_watch_key(question), question->until))
         deliver_late(app, waiter);
 }
@@ -79,11 +92,8 @@ void parking_wake(struct app *app, enum wait_for what, const char *key)
             continue;
         }
         enum err err = parking_ask(app, waiter);
-        if (err) {
-            struct waiters refused = TAILQ_HEAD_INITIALIZER(refused);
-            TAILQ_INSERT_TAIL(&refused, waiter, next);
-            parking_refuse(app, &refused, err);
-        }
+        if (err)
+            refuse(app, waiter, err);
     }
 }
 

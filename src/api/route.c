@@ -279,12 +279,14 @@ enum err questions_answer(struct db *db, struct question **questions, size_t cou
                        : db_run(db, asking.route->mode, ask_database, &asking, &e);
 
     for (size_t i = 0; err && i < count; i++) {
-        reply_release(questions[i]->reply);
-        questions[i]->reply = NULL;
-        if (count > 1 && is_own_fault(err))
-            questions_answer(db, &questions[i], 1);
-        else
+        if (count == 1 || !is_own_fault(err)) {
+            reply_release(questions[i]->reply);
             questions[i]->reply = reply_error(err, &e);
+            continue;
+        }
+        enum err alone = questions_answer(db, &questions[i], 1);
+        if (alone && !is_own_fault(alone)) /* it is of no use to go on */
+            err = error_set(&e, alone, "went away in the middle of a batch");
     }
     return err;
 }

@@ -54,6 +54,7 @@ struct question {
     char reason[REASON_MAX + 1];
     long wait;       /* s; 0: not at all */
     int64_t until;   /* monotonic ms: when `wait` is over */
+    bool waited;     /* it was asked before, and is asked again */
     unsigned weight; /* in a batch; 0: in none */
     void *report;    /* of an agent; owned */
     void (*report_free)(void *report);

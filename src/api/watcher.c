@@ -57,12 +57,15 @@ static void wake_all(struct app *app, enum wait_for what, const struct idents *k
         parking_wake(app, what, keys->items[i]);
 }
 
-static enum err look(struct app *app, struct db *db)
+static enum err look(struct app *app, struct db *db, enum err before)
 {
     struct look look = {.app = app};
     struct error e = {0};
     enum err err = db_run(db, DB_READ, look_at_database, &look, &e);
 
+    if (err && err != before)
+        log_event(LEVEL_WARNING, "watch", "error=%s detail=\"%s\"", error_info(err)->name,
+                  e.detail);
     if (!err) {
         wake_all(app, WAIT_SIGNAL, &look.agents);
         wake_all(app, WAIT_END, &look.closed);
@@ -92,7 +95,7 @@ void watcher_run(void *context)
     enum err err = ERR_OK;
 
     while (!board_stopped(app->board, err ? AWAY_MS : LOOK_MS)) {
-        err = anybody_waits(app) ? look(app, db) : ERR_OK;
+        err = anybody_waits(app) ? look(app, db, err) : ERR_OK;
         if (board_now() >= next_expiry) {
             next_expiry = board_now() + EXPIRE_MS;
             if (db_run(db, DB_WRITE, expire, NULL, &e))

@@ -42,3 +42,14 @@ bool utf8_valid(const char *s, size_t length)
     }
     return true;
 }
+
+bool utf8_plain(const char *s, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)s[i];
+        bool c1 = c == 0xc2 && i + 1 < length && (unsigned char)s[i + 1] < 0xa0;
+        if (c < 0x20 || c == 0x7f || c1)
+            return false;
+    }
+    return utf8_valid(s, length);
+}

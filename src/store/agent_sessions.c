@@ -206,7 +206,7 @@ static void fill_command(struct params *row, const struct known_session *session
         params_uint(row, PARAM_SUCCESS, (uint64_t)entry->success);
 }
 
-/* Rows for the good entries; faults the others. Returns how many. */
+/* Rows for the good entries; refuses the others. Returns how many. */
 static size_t fill_commands(struct activity **activities, size_t count,
                             const struct known_sessions *known, struct params *rows)
 {
@@ -216,13 +216,14 @@ static size_t fill_commands(struct activity **activities, size_t count,
         const struct agent *agent = &activities[i]->agent;
         for (size_t j = 0; agent->known && j < activities[i]->count; j++) {
             struct entry *entry = &activities[i]->entries[j];
+            entry->refusal = NULL;
             if (entry->fault)
                 continue;
             const struct known_session *session = find_known(known, entry->session_id);
             if (session && strcmp(session->agent_id, agent->agent_id) == 0)
                 fill_command(&rows[used++], session, entry);
             else
-                entry->fault = session ? "The session is another machine's" : "No such session";
+                entry->refusal = session ? "The session is another machine's" : "No such session";
         }
     }
     return used;

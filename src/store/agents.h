@@ -71,8 +71,9 @@ struct entry {
     uint64_t seq;
     char *command; /* owned */
     char at[SQL_TIME_LENGTH + 1];
-    int success;       /* -1: not known */
-    const char *fault; /* static: why it is not stored; may be set before, and no more looked at */
+    int success;         /* -1: not known */
+    const char *fault;   /* static: why it is not even looked at, or NULL */
+    const char *refusal; /* out, static: why it is not stored, or NULL */
 };
 
 struct activity {
@@ -81,7 +82,7 @@ struct activity {
     size_t count;
 };
 
-/* Stores commands; faults an entry whose session is not the machine's. */
+/* Stores commands; refuses an entry whose session is not the machine's. */
 enum err agents_activity(struct db *db, struct activity **activities, size_t count,
                          struct error *e);
 

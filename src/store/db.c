@@ -81,8 +81,10 @@ enum {
     SERVER_CONNECTION_KILLED = 1927, /* MariaDB */
     SERVER_IDLE_DISCONNECT = 4031,   /* MySQL 8.0.24 */
     SERVER_RECORD_CHANGED = 1020,    /* Galera, and snapshot isolation of MariaDB 11 */
-    SERVER_NODE_NOT_READY = 1047,    /* Galera: WSREP has not yet prepared node */
-    CLIENT_ERROR_MIN = 2000,         /* the client library's own: the connection is of no use */
+    SERVER_READ_ONLY = 1290,
+    SERVER_READ_ONLY_MODE = 1836,
+    SERVER_NODE_NOT_READY = 1047, /* Galera: WSREP has not yet prepared node */
+    CLIENT_ERROR_MIN = 2000,      /* the client library's own: the connection is of no use */
     CLIENT_ERROR_MAX = 2999
 };
 
@@ -92,6 +94,8 @@ static const struct {
 } error_numbers[] = {
     {ER_SERVER_SHUTDOWN, ERR_DB_AWAY},
     {ER_UNKNOWN_STMT_HANDLER, ERR_DB_AWAY}, /* another connection, behind a proxy */
+    {SERVER_READ_ONLY, ERR_DB_AWAY},        /* the primary is another one now */
+    {SERVER_READ_ONLY_MODE, ERR_DB_AWAY},
     {ER_CON_COUNT_ERROR, ERR_DB_AWAY},
     {SERVER_CONNECTION_KILLED, ERR_DB_AWAY},
     {SERVER_IDLE_DISCONNECT, ERR_DB_AWAY},

@@ -10,7 +10,9 @@
 
 #include "base/xalloc.h"
 
-enum { TEXT_MAX = 1 << 20 }; /* bytes before a statement is closed: MySQL takes 4 MB at the least */
+/* When a statement is closed: MySQL takes 4 MB at the least, and MariaDB makes a table of a list of
+ * 1,000 values. */
+enum { TEXT_MAX = 1 << 20, ROWS_MAX = 500 };
 
 static void put_value(FILE *out, struct db *db, const struct params *params, enum param param)
 {
@@ -64,7 +66,7 @@ static size_t compose(struct db *db, const char *named, const struct params *row
         if (done)
             fputs(", ", out);
         put_text(out, db, open + 1, close, &rows[done++]);
-    } while (done < count && ftell(out) < TEXT_MAX);
+    } while (done < count && done < ROWS_MAX && ftell(out) < TEXT_MAX);
     put_text(out, db, close + 1, close + strlen(close), rows);
     xfclose(out);
     return done;

@@ -119,6 +119,8 @@ enum err machines_rotate(struct db *db, const char *agent_id, int64_t *generatio
     enum err err = db_change(db, STATEMENT_ROTATE_TOKEN, &params, &rotated, e);
     if (!err && !rotated)
         return no_such_machine(agent_id, e);
+    if (!err) /* the agent may count anew */
+        err = db_change(db, STATEMENT_FORGET_OPENINGS, &params, NULL, e);
     if (!err)
         err = db_select(db, STATEMENT_TOKEN_GENERATION, &params, generation_row, generation, e);
     return err;

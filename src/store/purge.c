@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "store/signals.h"
+
 enum { BATCH = 1000, REMOVALS_MAX = 2 };
 
 struct moment {
@@ -184,6 +186,13 @@ static void moment_row(void *context, const struct cell *cells)
     moment->seconds = cell_int(&cells[1]);
 }
 
+/* What workers do too; where all is plain CGI, nobody else does. */
+static enum err expire(struct db *db, void *unused, struct error *e)
+{
+    (void)unused;
+    return signals_expire(db, e);
+}
+
 enum err purge(struct db *db, long older_than, purge_fn *tell, void *context,
                uint64_t counts[PURGED_COUNT], struct error *e)
 {
@@ -192,6 +201,8 @@ enum err purge(struct db *db, long older_than, purge_fn *tell, void *context,
 
     params_uint(&params, PARAM_OLDER_THAN, (uint64_t)older_than);
     enum err err = db_select(db, STATEMENT_PURGE_BEFORE, &params, moment_row, &run.before, e);
+    if (!err)
+        err = db_run(db, DB_WRITE, expire, NULL, e);
     if (!err)
         err = close_lost(&run, e);
     for (size_t i = 0; !err && i < sizeof tables / sizeof *tables; i++)

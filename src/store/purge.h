@@ -15,10 +15,10 @@ struct purge_progress {
 
 typedef void purge_fn(void *context, const struct purge_progress *progress);
 
-/* Closes the sessions that are open on machines not heard from for `older_than` seconds, and
- * deletes what is older: commands, and closed sessions with their receipts. In transactions of a
- * thousand rows at most, so that it may be interrupted at any time; calls `tell` after each. Adds
- * to counts[], on error too. */
+/* Lets old signals expire, closes the sessions that are open on machines not heard from for
+ * `older_than` seconds, and deletes what is older: commands, and closed sessions with their
+ * receipts. In transactions of a thousand rows at most, so that it may be interrupted at any time;
+ * calls `tell` after each. Adds to counts[], on error too. */
 enum err purge(struct db *db, long older_than, purge_fn *tell, void *context,
                uint64_t counts[PURGED_COUNT], struct error *e);
 

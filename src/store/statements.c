@@ -297,7 +297,7 @@ const char *const statements[STATEMENT_COUNT] = {
 
     [STATEMENT_DUE_SIGNALS] =
         "SELECT id, agent_id, session_id, CONCAT('ended by ', requested_by_username, "
-        "IF(reason = '', '', CONCAT(': ', reason))) FROM signals "
+        "IF(reason = '', '', CONCAT(': ', reason))) FROM signals FORCE INDEX (by_machine_due) "
         "WHERE agent_id IN ({:agent}) AND due_at <= UTC_TIMESTAMP(3) ORDER BY id FOR UPDATE",
     [STATEMENT_LEASE_SIGNALS] =
         "UPDATE signals SET delivered_at = COALESCE(delivered_at, UTC_TIMESTAMP(3)), "
@@ -311,7 +311,8 @@ const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_EXPIRED] =
         "SELECT g.session_id FROM signals g LEFT JOIN machines m ON m.agent_id = g.agent_id "
         "WHERE g.due_at <= UTC_TIMESTAMP(3) - INTERVAL :expires SECOND "
-        "AND NOT COALESCE(" ONLINE ", FALSE) LIMIT 500",
+        "AND COALESCE(m.last_heartbeat_at, g.requested_at) "
+        "<= UTC_TIMESTAMP(3) - INTERVAL :expires SECOND LIMIT 500",
 
     [STATEMENT_LIST_MACHINES] =
         "SELECT m.agent_id, m.tenant_id, m.name, " ONLINE ", " RFC3339("m.last_heartbeat_at") ", "
@@ -335,6 +336,9 @@ const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_ROTATE_TOKEN] =
         "UPDATE machines SET token_generation = token_generation + 1, report_seq = 0 "
         "WHERE agent_id = :agent",
+    [STATEMENT_FORGET_OPENINGS] =
+        "UPDATE sessions SET opened_seq = 0 "
+        "WHERE state IN ('active', 'closing') AND agent_id = :agent",
     [STATEMENT_TOKEN_GENERATION] =
         "SELECT token_generation FROM machines WHERE agent_id = :agent",
     [STATEMENT_MACHINE_TENANT] =
@@ -362,7 +366,7 @@ const char *const statements[STATEMENT_COUNT] = {
         "UPDATE sessions s LEFT JOIN machines m ON m.agent_id = s.agent_id "
         "LEFT JOIN signals g ON g.session_id = s.session_id "
         "SET s.state = 'closed', s.ended_at = UTC_TIMESTAMP(3), s.close_reason = 'lost', "
-        "g.outcome = 'expired', g.due_at = NULL "
+        "g.outcome = COALESCE(g.outcome, 'expired'), g.due_at = NULL "
         "WHERE s.session_id = :session AND " OPEN " AND " LOST,
     [STATEMENT_PURGE_COMMANDS_PAGE] =
         PAGE(OLD_COMMANDS "WHERE ", "c.executed_at", "c.id"),
