@@ -42,7 +42,8 @@ class Agent:
             return probe.connect_ex(str(self.socket)) == 0
 
     def log(self):
-        return (self.dir / "agent.log").read_text()
+        log = self.dir / "agent.log"
+        return log.read_text() if log.exists() else ""
 
     def stop(self, number=signal.SIGTERM):
         """The exit status; negative for a signal."""
