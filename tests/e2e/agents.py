@@ -24,7 +24,7 @@ class Agent:
         self.conf = write_conf(directory / "agent.conf", {
             "agent": {"server": url, "token_file": self.token, "state_dir": self.state,
                       "socket": self.socket, **agent},
-            "shell": {"kill_after": "1s"}, "log": {"level": "debug"}})
+            "shell": {"kill_after": "1s", "program": "/bin/bash"}, "log": {"level": "debug"}})
         self.process = None
 
     def write_token(self, token):

@@ -431,6 +431,18 @@ def test_heartbeat_names_the_session(new_agent, new_server, new_shell):
     assert shell.receive() == {"type": "terminate", "reason": "ended by an administrator"}
 
 
+def test_nonsense_from_the_server(agent, server, shell):
+    server.answer = lambda path, query, body: (200, {
+        "terminate": [None, 7, {}, "", "sess_1", [shell.session]], "interval": -1,
+        "signals": [None, 7, {}, {"type": "terminate"}, {"type": "dance", "session_id": shell.session},
+                    {"type": "terminate", "session_id": 7, "reason": {}}],
+        "status": 7, "errors": [None, {"error": 7}]})
+    assert shell.command(1) == {"type": "ack", "seq": 1}
+    assert shell.end() == {"type": "ended"}
+    wait_for(lambda: not held(agent))
+    assert "session_terminate" not in agent.log()
+
+
 def test_told_again_after_a_reconnect(agent, server, shell):
     wait_for(lambda: server.parked)
     server.signal(shell.session, "ended by alice")
