@@ -93,6 +93,26 @@ def test_agent_is_killed_and_comes_back(host, server, shell):
     shell.wait()
 
 
+def test_nothing_is_lost(host, server, shell):
+    """Agent and server die again and again."""
+    for i in range(24):
+        if i % 4 == 1:
+            host.agent.stop(signal.SIGKILL)
+        if i % 4 == 3:
+            host.agent.start()
+        if i % 6 == 2:
+            server.stop()
+        if i % 6 == 4:
+            server.start()
+        shell.run(f"echo {i}")
+    host.agent.process.kill(signal.SIGHUP)
+    wait_for_commands(server, *((f"echo {i}", True) for i in range(24)))
+    shell.write("exit 0\n")
+    shell.wait()
+    assert server.wait_for_end(opened(server))["reason"] == "exited"
+    assert server.order()[0] == "open" and server.order()[-1] == "end"
+
+
 def test_exit_while_the_agent_is_away(host, server, shell):
     shell.run("echo 1")
     host.agent.stop(signal.SIGKILL)
