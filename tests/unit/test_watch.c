@@ -232,10 +232,9 @@ static void keys_that_are_waited_for(void **state)
     watch_free(watch);
 }
 
-/* --- with threads: each parking is handed out exactly once -------------------------------------
- */
+/* --- with threads: each parking is handed out exactly once ---------------------------------- */
 
-enum { PARKERS = 4, WAKERS = 2, PARKINGS = 4000, KEYS = 3 };
+enum { PARKERS = 4, WAKERS = 2, PARKINGS = 1000, KEYS = 3 };
 
 struct parker {
     struct waiter waiter; /* first: cast back */
