@@ -14,7 +14,7 @@
 
 #include "base/xalloc.h"
 
-/* What the file says about one option; a list's lines are joined by blanks. */
+/* What the file says about one option; a list's lines are joined by line ends. */
 struct given {
     char *text;
     int line;
@@ -25,6 +25,7 @@ struct parser {
     size_t count;
     struct given *given; /* one an option */
     const char *path;
+    bool environment;
     FILE *file;
     char *line; /* the current one, of getline */
     size_t room;
@@ -72,10 +73,13 @@ bool conf_parse_seconds(const char *text, long *out)
     return false;
 }
 
-static void split(const char *text, struct strlist *out)
+static bool is_list(const struct conf_option *o)
 {
-    static const char separators[] = " \t\r\n,";
+    return o->type == CONF_LIST || o->type == CONF_LINES;
+}
 
+static void split(const char *text, const char *separators, struct strlist *out)
+{
     for (text += strspn(text, separators); *text; text += strspn(text, separators)) {
         size_t length = strcspn(text, separators);
         out->items = xrealloc(out->items, (out->count + 1) * sizeof *out->items);
@@ -125,7 +129,10 @@ static enum err set_option(const struct conf_option *o, const char *origin, cons
         *(char **)member = xstrdup(text);
         return ERR_OK;
     case CONF_LIST:
-        split(text, member);
+        split(text, " \t\r\n,", member);
+        return ERR_OK;
+    case CONF_LINES:
+        split(text, "\r\n", member);
         return ERR_OK;
     case CONF_CHOICE:
         return set_choice(o, origin, text, member, e);
@@ -145,20 +152,20 @@ static enum err set_option(const struct conf_option *o, const char *origin, cons
 }
 
 /* The environment goes before the file, the file before the default. */
-static enum err settle(const struct conf_option *o, const struct given *given, const char *path,
-                       void *settings, struct error *e)
+static enum err settle(const struct parser *p, const struct conf_option *o,
+                       const struct given *given, void *settings)
 {
     char *variable = xasprintf("VSAY_%s_%s", o->section, o->key);
-    char *place = xasprintf("%s:%d", path, given->line);
+    char *place = xasprintf("%s:%d", p->path, given->line);
 
     for (char *c = variable; *c; c++)
         *c = (char)toupper((unsigned char)*c);
-    const char *value = getenv(variable), *origin = variable;
+    const char *value = p->environment ? getenv(variable) : NULL, *origin = variable;
     if (!value) {
         value = given->text ? given->text : o->fallback;
         origin = given->text ? place : "default";
     }
-    enum err err = set_option(o, origin, value, settings, e);
+    enum err err = set_option(o, origin, value, settings, p->e);
     free(place);
     free(variable);
     return err;
@@ -215,20 +222,22 @@ static int without_comment(const char *value)
 
     while (value[length] && !(value[length] == ';' && (length == 0 || isblank(value[length - 1]))))
         length++;
+    while (length && isblank(value[length - 1]))
+        length--;
     return (int)length;
 }
 
 static enum err add(struct parser *p, const struct conf_option *o, struct given *given,
                     const char *value)
 {
-    if (given->text && isblank(p->line[0]) && strchr(value, '='))
+    if (given->text && o->type != CONF_LINES && isblank(p->line[0]) && strchr(value, '='))
         return error_set(p->e, ERR_CONFIG,
                          "%s:%d: an indented line continues %s.%s; begin a key in the first column",
                          p->path, p->number, o->section, o->key);
-    if (given->text && o->type != CONF_LIST)
+    if (given->text && !is_list(o))
         return error_set(p->e, ERR_CONFIG, "%s:%d: %s.%s is given twice", p->path, p->number,
                          o->section, o->key);
-    char *text = xasprintf("%s%s%.*s", given->text ? given->text : "", given->text ? " " : "",
+    char *text = xasprintf("%s%s%.*s", given->text ? given->text : "", given->text ? "\n" : "",
                            without_comment(value), value);
     if (!given->text)
         given->line = p->number;
@@ -270,14 +279,15 @@ static enum err read_file(struct parser *p)
 }
 
 enum err conf_load(const struct conf_option *options, size_t count, const char *path,
-                   void *settings, struct error *e)
+                   bool environment, void *settings, struct error *e)
 {
-    struct parser p = {.options = options, .count = count, .path = path, .e = e};
+    struct parser p = {
+        .options = options, .count = count, .path = path, .environment = environment, .e = e};
 
     p.given = xcalloc(count, sizeof *p.given);
     enum err err = read_file(&p);
     for (size_t i = 0; !err && i < count; i++)
-        err = settle(&options[i], &p.given[i], path, settings, e);
+        err = settle(&p, &options[i], &p.given[i], settings);
     for (size_t i = 0; i < count; i++)
         free(p.given[i].text);
     free(p.given);
@@ -296,7 +306,7 @@ void conf_free(const struct conf_option *options, size_t count, void *settings)
 {
     for (size_t i = 0; i < count; i++) {
         void *member = (char *)settings + options[i].offset;
-        if (options[i].type == CONF_LIST) {
+        if (is_list(&options[i])) {
             free_list(member);
         } else if (options[i].type == CONF_TEXT) {
             free(*(char **)member);

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-/* Words of a list option; owned by the settings. */
+/* Items of a list option; owned by the settings. */
 struct strlist {
     char **items;
     size_t count;
@@ -19,7 +19,8 @@ enum conf_type {
     CONF_INT,     /* long, min..max */
     CONF_SECONDS, /* long, min..max; suffix s, m, h or d */
     CONF_CHOICE,  /* int: index into `choices` */
-    CONF_LIST     /* struct strlist; words separated by blanks or commas */
+    CONF_LIST,    /* struct strlist; words separated by blanks or commas */
+    CONF_LINES    /* struct strlist; whole lines, in which blanks and commas belong to the item */
 };
 
 struct conf_option {
@@ -33,11 +34,12 @@ struct conf_option {
 };
 
 /* Fills `settings` (zeroed by the caller) from the defaults, then the file, then the environment
- * (`VSAY_<SECTION>_<KEY>`, upper case). An unknown section or key, a value out of range and a key
- * given twice are ERR_CONFIG; the detail names file and line, or the variable. A list may go on in
- * indented lines and be given several times. On error too the caller calls conf_free. */
+ * (`VSAY_<SECTION>_<KEY>`, upper case) if `environment`. An unknown section or key, a value out of
+ * range and a key given twice are ERR_CONFIG; the detail names file and line, or the variable. A
+ * list may go on in indented lines and be given several times. On error too the caller calls
+ * conf_free. */
 enum err conf_load(const struct conf_option *options, size_t count, const char *path,
-                   void *settings, struct error *e);
+                   bool environment, void *settings, struct error *e);
 void conf_free(const struct conf_option *options, size_t count, void *settings);
 
 /* Reads `30`, `30s`, `5m`, `1h` or `1d`; false when `text` is nothing like it or does not fit. */

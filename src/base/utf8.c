@@ -12,9 +12,10 @@ static const struct {
     {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
 };
 
-/* Length of the character at s, or 0 when it is malformed. */
-static size_t character_length(const unsigned char *s, size_t left)
+size_t utf8_character(const char *text, size_t left)
 {
+    const unsigned char *s = (const unsigned char *)text;
+
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         if (*s < forms[i].first_min || *s > forms[i].first_max)
             continue;
@@ -32,13 +33,11 @@ static size_t character_length(const unsigned char *s, size_t left)
 
 bool utf8_valid(const char *s, size_t length)
 {
-    const unsigned char *p = (const unsigned char *)s;
-
     while (length) {
-        size_t n = character_length(p, length);
+        size_t n = utf8_character(s, length);
         if (n == 0)
             return false;
-        p += n;
+        s += n;
         length -= n;
     }
     return true;

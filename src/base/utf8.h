@@ -11,4 +11,8 @@ bool utf8_valid(const char *s, size_t length);
 /* The same, and without control characters: C0, DEL and C1. */
 bool utf8_plain(const char *s, size_t length);
 
+/* Length of the character at s, of which `left` (at least 1) bytes may be read; 0 when it is
+ * malformed. */
+size_t utf8_character(const char *s, size_t left);
+
 #endif

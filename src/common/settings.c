@@ -114,7 +114,7 @@ enum err settings_load(const char *program, const char *path, struct settings *o
         path = getenv("VSAY_CONF");
     if (!path || !*path)
         path = SYSCONFDIR "/vsay/vsay.conf";
-    enum err err = conf_load(settings_options, settings_options_count, path, out, e);
+    enum err err = conf_load(settings_options, settings_options_count, path, true, out, e);
     if (!err)
         err = check(out, e);
     if (!err && program)

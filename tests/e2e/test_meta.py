@@ -20,13 +20,18 @@ def routes():
     return re.findall(r'\.methods = (\w+),\s*\.pattern = "([^"]+)"', table)
 
 
-def options():
+# option table, sample, manual
+CONFIGURATIONS = [("src/common/settings.c", "conf/vsay.conf", "docs/man/vsay.conf.5"),
+                  ("src/agent/options.c", "conf/agent.conf", "docs/man/agent.conf.5")]
+
+
+def options(table):
     """(section, key) of the option table."""
-    return re.findall(r'^\s*\{"(\w+)", "(\w+)", CONF_', read("src/common/settings.c"), re.M)
+    return re.findall(r'^\s*\{"(\w+)", "(\w+)", CONF_', read(table), re.M)
 
 
 def test_the_tables_are_found():
-    assert len(routes()) >= 7 and len(options()) >= 20
+    assert len(routes()) >= 7 and [len(options(table)) for table, *_ in CONFIGURATIONS] >= [20, 14]
 
 
 @pytest.mark.parametrize("methods, pattern", routes())
@@ -39,21 +44,24 @@ def test_route(methods, pattern):
     assert {pattern.replace(":id", "sess_1"): allowed}.items() <= ALLOWED.items()
 
 
-@pytest.mark.parametrize("section, key", options())
-def test_option(section, key):
-    sample = re.search(rf"^\[{section}\]$(.*?)(^\[|\Z)", read("conf/vsay.conf"), re.S | re.M)
-    assert re.search(rf"^[#;]?\s*{key}\s*=", sample[1], re.M), "in the sample"
-    assert re.search(rf"\b{key}\b", read("docs/man/vsay.conf.5")), "in the manual"
+@pytest.mark.parametrize("sample, manual, section, key", [
+    (sample, manual, *option) for table, sample, manual in CONFIGURATIONS
+    for option in options(table)])
+def test_option(sample, manual, section, key):
+    part = re.search(rf"^\[{section}\]$(.*?)(^\[|\Z)", read(sample), re.S | re.M)
+    assert re.search(rf"^[#;]?\s*{key}\s*=", part[1], re.M), "in the sample"
+    assert re.search(rf"\b{key}\b", read(manual)), "in the manual"
 
 
-def test_sample_has_no_other_keys():
+@pytest.mark.parametrize("table, sample, manual", CONFIGURATIONS)
+def test_sample_has_no_other_keys(table, sample, manual):
     section, found = None, set()
-    for line in read("conf/vsay.conf").splitlines():
+    for line in read(sample).splitlines():
         if match := re.fullmatch(r"\[(\w+)\]", line):
             section = match[1]
         elif match := re.match(r"[#;]?(\w+)\s*=", line):
             found.add((section, match[1]))
-    assert found == set(options())
+    assert found == set(options(table))
 
 
 def test_every_unit_test_is_built():
@@ -69,16 +77,17 @@ def test_every_source_is_built():
 
 @pytest.mark.parametrize("include, only", [
     ("fcgiapp.h", "src/api/gateway_fcgi.c"), ("jwt.h", "src/common/token.c"),
-    ("ini.h", "src/base/conf.c")])
+    ("ini.h", "src/base/conf.c"), ("curl/curl.h", "src/agent/http.c")])
 def test_third_party_types_stay_in_one_file(include, only):
     assert [str(path.relative_to(REPO)) for path in (REPO / "src").rglob("*.[ch]")
             if f"#include <{include}>" in path.read_text()] == [only]
 
 
 def test_layers():
-    """api and ctl on store on common on base: nobody includes upwards."""
+    """api and ctl on store on common on base, agent on common: nobody includes upwards."""
     allowed = {"base": {"base"}, "common": {"base", "common"}, "store": {"base", "common", "store"},
-               "api": {"base", "common", "store", "api"}, "ctl": {"base", "common", "store", "ctl"}}
+               "api": {"base", "common", "store", "api"}, "ctl": {"base", "common", "store", "ctl"},
+               "agent": {"base", "common", "agent"}}
     for layer, below in allowed.items():
         for path in (REPO / "src" / layer).glob("*.[ch]"):
             for included in re.findall(r'#include "(\w+)/', path.read_text()):

@@ -21,7 +21,7 @@ struct sample {
     char *name;
     long count, wait;
     int colour;
-    struct strlist words;
+    struct strlist words, lines;
 };
 
 #define AT(member) offsetof(struct sample, member)
@@ -34,6 +34,7 @@ static const struct conf_option options[] = {
     {"one", "wait", CONF_SECONDS, AT(wait), 0, 172800, .fallback = "30s"},
     {"two", "colour", CONF_CHOICE, AT(colour), .choices = colours, .fallback = "green"},
     {"two", "words", CONF_LIST, AT(words), .fallback = "a,b"},
+    {"two", "lines", CONF_LINES, AT(lines), .fallback = ""},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
@@ -54,7 +55,7 @@ static enum err load(const char *text, struct sample *out, struct error *e)
     *out = (struct sample){0};
     *e = (struct error){0};
     write_bytes("t.conf", text, strlen(text), 0644);
-    return conf_load(options, OPTIONS, "t.conf", out, e);
+    return conf_load(options, OPTIONS, "t.conf", true, out, e);
 }
 
 static void unload(struct sample *sample)
@@ -62,6 +63,7 @@ static void unload(struct sample *sample)
     conf_free(options, OPTIONS, sample);
     assert_null(sample->name);
     assert_null(sample->words.items);
+    assert_null(sample->lines.items);
 }
 
 /* The words of a list, joined by '|'. */
@@ -192,6 +194,43 @@ static void test_bad(void **state)
     }
 }
 
+/* Items of whole lines; what follows " ;" is a comment in them too. */
+static void test_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *lines;
+    } rows[] = {
+        {"[two]\nlines =\n", ""},
+        {"[two]\nlines = a b, c\n", "a b, c"},
+        {"[two]\nlines =\n  p=(.*), q ; first\n\n\t[r]; s\t\n  # second\nlines = t\r\n",
+         "p=(.*), q|[r]; s|t"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sample sample;
+        struct error e;
+        load(rows[i].text, &sample, &e);
+        assert_string_equal(e.detail, "");
+        assert_string_equal(joined(&sample.lines), rows[i].lines);
+        unload(&sample);
+    }
+}
+
+static void test_without_environment(void **state)
+{
+    (void)state;
+    struct sample sample = {0};
+    struct error e = {0};
+
+    setenv("VSAY_ONE_NAME", "b", 1);
+    write_bytes("t.conf", "", 0, 0644);
+    assert_int_equal(conf_load(options, OPTIONS, "t.conf", false, &sample, &e), ERR_OK);
+    assert_string_equal(sample.name, "nobody");
+    unsetenv("VSAY_ONE_NAME");
+    unload(&sample);
+}
+
 static void test_bad_bytes(void **state)
 {
     (void)state;
@@ -199,7 +238,7 @@ static void test_bad_bytes(void **state)
     struct error e = {0};
 
     write_bytes("t.conf", "[one]\nname = a\0b\n", 17, 0644);
-    assert_int_equal(conf_load(options, OPTIONS, "t.conf", &sample, &e), ERR_CONFIG);
+    assert_int_equal(conf_load(options, OPTIONS, "t.conf", true, &sample, &e), ERR_CONFIG);
     assert_string_equal(e.detail, "t.conf:2: the line holds a NUL byte");
     unload(&sample);
 }
@@ -234,11 +273,11 @@ static void test_unreadable(void **state)
     struct sample sample = {0};
     struct error e = {0};
 
-    assert_int_equal(conf_load(options, OPTIONS, "absent.conf", &sample, &e), ERR_CONFIG);
+    assert_int_equal(conf_load(options, OPTIONS, "absent.conf", true, &sample, &e), ERR_CONFIG);
     assert_string_equal(e.detail, "cannot open absent.conf: No such file or directory");
-    assert_int_equal(conf_load(options, OPTIONS, ".", &sample, &e), ERR_CONFIG);
+    assert_int_equal(conf_load(options, OPTIONS, ".", true, &sample, &e), ERR_CONFIG);
     assert_string_equal(e.detail, "cannot read .: Is a directory");
-    assert_int_equal(conf_load(options, OPTIONS, "absent.conf", &sample, NULL), ERR_CONFIG);
+    assert_int_equal(conf_load(options, OPTIONS, "absent.conf", true, &sample, NULL), ERR_CONFIG);
 }
 
 static void test_seconds(void **state)
@@ -377,6 +416,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_without_environment),
         cmocka_unit_test(test_bad_bytes),
         cmocka_unit_test(test_line_length),
         cmocka_unit_test(test_unreadable),

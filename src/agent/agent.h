@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* What the threads of vsay-agent share. Each part locks itself. */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include "agent/bell.h"
+#include "agent/held.h"
+#include "agent/options.h"
+#include "agent/sequence.h"
+#include "agent/spool.h"
+
+struct agent {
+    const struct agent_options *options;
+    struct held_table *held;
+    struct sequence *sequence;
+    struct spool *spool;
+    struct bell *sender, *poller; /* the sender's BELL_WORK: the spool has more */
+};
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* A connection of vsay-shell, as vsay-agent sees it. */
+#ifndef AGENT_CLIENT_H
+#define AGENT_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "agent/proctree.h"
+
+struct held;
+struct json_object;
+
+struct client {
+    int fd;
+    uid_t uid;              /* of the peer, as the kernel says */
+    struct process process; /* vsay-shell */
+    struct held *held;      /* its session, once it has opened one; borrowed */
+    int64_t since;
+    struct json_object *replies; /* array: due when what was reported is durable */
+    bool done;                   /* to be closed */
+    TAILQ_ENTRY(client) next;
+};
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/door.h"
+
+#include <errno.h>
+#include <json.h>
+#include <libgen.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/client.h"
+#include "agent/drop.h"
+#include "agent/keeper.h"
+#include "agent/link.h"
+#include "agent/moment.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+
+enum {
+    CLIENTS_MAX = 2 * HELD_MAX,
+    PACKETS_MAX = 100,    /* of one client before others have their turn */
+    OPEN_TIMEOUT = 10000, /* ms for a connection to open its session */
+    TICK = 1000,          /* ms */
+    TICK_SOON = 100,
+    DROP_TICK = 2000 /* ms between looks into the drop directory */
+};
+
+enum { POLL_SIGNALS, POLL_NEWS, POLL_LISTENER, POLL_CLIENTS };
+
+TAILQ_HEAD(clients, client);
+
+struct door {
+    struct agent *agent;
+    int listener, signals;
+    struct clients clients; /* in the order of the poll array */
+    size_t count;
+    bool deaf;   /* until the next tick: out of descriptors */
+    bool broken; /* the spool; it was logged */
+    int64_t drop_due;
+    struct pollfd polled[POLL_CLIENTS + CLIENTS_MAX];
+};
+
+/* --- opening
+ * -------------------------------------------------------------------------------------- */
+
+static enum err listen_at(const char *path, int *fd, struct error *e)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char *copy = xstrdup(path);
+
+    mkdir(dirname(copy), 0755); /* bind tells when there is none */
+    free(copy);
+    if (link_connect(path, fd, NULL) == ERR_OK) {
+        close(*fd);
+        *fd = -1;
+        return error_set(e, ERR_IO, "another program listens on %s", path);
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    unlink(path);
+    *fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd < 0 || bind(*fd, (struct sockaddr *)&address, sizeof address) || chmod(path, 0666) ||
+        listen(*fd, SOMAXCONN))
+        return error_set(e, ERR_IO, "cannot listen on %s: %s", path, strerror(errno));
+    return ERR_OK;
+}
+
+enum err door_open(struct agent *agent, struct door **out, struct error *e)
+{
+    struct door *door = xcalloc(1, sizeof *door);
+    sigset_t signals;
+
+    door->agent = agent;
+    TAILQ_INIT(&door->clients);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    door->listener = -1;
+    door->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    enum err err = door->signals < 0 ? error_set(e, ERR_IO, "signalfd: %s", strerror(errno))
+                                     : listen_at(agent->options->agent.socket, &door->listener, e);
+    if (err)
+        door_close(door);
+    else
+        *out = door;
+    return err;
+}
+
+/* --- clients
+ * -------------------------------------------------------------------------------------- */
+
+static void remove_client(struct door *door, struct client *client)
+{
+    keeper_leave(client);
+    TAILQ_REMOVE(&door->clients, client, next);
+    door->count--;
+    close(client->fd);
+    json_object_put(client->replies);
+    free(client);
+}
+
+void door_close(struct door *door)
+{
+    struct client *client;
+
+    if (!door)
+        return;
+    while ((client = TAILQ_FIRST(&door->clients)))
+        remove_client(door, client);
+    if (door->listener >= 0)
+        close(door->listener);
+    if (door->signals >= 0)
+        close(door->signals);
+    free(door);
+}
+
+static void add_client(struct door *door, int fd)
+{
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    struct process process;
+
+    if (door->count == CLIENTS_MAX ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 ||
+        !process_find(peer.pid, &process)) {
+        close(fd);
+        return;
+    }
+    struct client *client = xcalloc(1, sizeof *client);
+    client->fd = fd;
+    client->uid = peer.uid;
+    client->process = process;
+    client->since = moment_monotonic();
+    client->replies = json_object_new_array();
+    TAILQ_INSERT_TAIL(&door->clients, client, next);
+    door->count++;
+}
+
+static void accept_clients(struct door *door)
+{
+    int fd;
+
+    while ((fd = accept4(door->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+        add_client(door, fd);
+    door->deaf = errno == EMFILE || errno == ENFILE;
+    if (door->deaf)
+        log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
+}
+
+/* --- a round: packets, one sync, replies
+ * ---------------------------------------------------------- */
+
+static enum err take_packet(struct door *door, struct client *client,
+                            const struct json_object *packet, struct error *e)
+{
+    struct origin origin = {.uid = client->uid, .client = client, .held = client->held};
+    struct json_object *reply = NULL;
+    enum err err = keeper_take(door->agent, &origin, packet, &reply, e);
+
+    if (reply)
+        json_object_array_add(client->replies, reply);
+    return err;
+}
+
+static enum err read_client(struct door *door, struct client *client, struct error *e)
+{
+    for (int i = 0; i < PACKETS_MAX; i++) {
+        struct json_object *packet;
+        enum err err = link_receive(client->fd, &packet);
+        if (err == ERR_REQUEST)
+            continue;
+        if (err) {
+            client->done = err != ERR_BUSY;
+            return ERR_OK;
+        }
+        err = take_packet(door, client, packet, e);
+        json_object_put(packet);
+        client->done = err;
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+/* Replies are sent after the sync only. Without it their clients lose the connection: they come
+ * again with what they have not got an answer for. */
+static void answer_client(struct client *client, bool durable)
+{
+    size_t count = json_object_array_length(client->replies);
+
+    for (size_t i = 0; i < count && durable; i++)
+        durable = link_send(client->fd, json_object_array_get_idx(client->replies, i)) == ERR_OK;
+    client->done = client->done || (count && !durable);
+    if (count) {
+        json_object_put(client->replies);
+        client->replies = json_object_new_array();
+    }
+}
+
+static void note_spool(struct door *door, enum err err, const struct error *e)
+{
+    if (err && !door->broken)
+        log_event(LEVEL_ERROR, "spool_down", "detail=\"%s\"", e->detail);
+    if (!err && door->broken)
+        log_event(LEVEL_INFO, "spool_up", "detail=\"it can be written again\"");
+    door->broken = err;
+}
+
+static void serve_clients(struct door *door)
+{
+    struct client *client, *next;
+    struct error e = {0};
+    enum err err = ERR_OK;
+    size_t i = POLL_CLIENTS, reported = 0;
+
+    TAILQ_FOREACH (client, &door->clients, next) {
+        if (!door->polled[i++].revents)
+            continue;
+        enum err failed = read_client(door, client, &e);
+        reported += json_object_array_length(client->replies);
+        err = err ? err : failed;
+    }
+    if (reported && !err)
+        err = keeper_sync(door->agent, &e);
+    if (reported || err)
+        note_spool(door, err, &e);
+    for (client = TAILQ_FIRST(&door->clients); client; client = next) {
+        next = TAILQ_NEXT(client, next);
+        answer_client(client, !err);
+        if (client->done)
+            remove_client(door, client);
+    }
+}
+
+/* --- the loop
+ * ------------------------------------------------------------------------------------- */
+
+/* Returns false at the end. */
+static bool hear_signals(struct door *door)
+{
+    struct signalfd_siginfo signal;
+    bool go_on = true;
+
+    while (read(door->signals, &signal, sizeof signal) == sizeof signal) {
+        go_on = go_on && signal.ssi_signo == SIGHUP;
+        bell_ring(door->agent->sender, BELL_HURRY);
+        bell_ring(door->agent->poller, BELL_HURRY);
+    }
+    return go_on;
+}
+
+static void drop_silent_clients(struct door *door)
+{
+    struct client *client, *next;
+    int64_t limit = moment_monotonic() - OPEN_TIMEOUT;
+
+    for (client = TAILQ_FIRST(&door->clients); client; client = next) {
+        next = TAILQ_NEXT(client, next);
+        if (!client->held && client->since < limit)
+            remove_client(door, client);
+    }
+}
+
+static int64_t tick(struct door *door)
+{
+    door->deaf = false;
+    drop_silent_clients(door);
+    if (moment_monotonic() >= door->drop_due) {
+        drop_take_all(door->agent);
+        door->drop_due = moment_monotonic() + DROP_TICK;
+    }
+    return moment_monotonic() + (keeper_tick(door->agent) ? TICK_SOON : TICK);
+}
+
+static int wait_for_events(struct door *door, int64_t until)
+{
+    const struct client *client;
+    size_t count = POLL_CLIENTS;
+    int64_t ms = until - moment_monotonic();
+
+    door->polled[POLL_SIGNALS] = (struct pollfd){.fd = door->signals, .events = POLLIN};
+    door->polled[POLL_NEWS] = (struct pollfd){.fd = held_news(door->agent->held), .events = POLLIN};
+    door->polled[POLL_LISTENER] =
+        (struct pollfd){.fd = door->deaf ? -1 : door->listener, .events = POLLIN};
+    TAILQ_FOREACH (client, &door->clients, next)
+        door->polled[count++] = (struct pollfd){.fd = client->fd, .events = POLLIN};
+    return poll(door->polled, count, ms > 0 ? (int)ms : 0);
+}
+
+enum err door_run(struct door *door, struct error *e)
+{
+    int64_t due = 0;
+
+    for (;;) {
+        if (moment_monotonic() >= due)
+            due = tick(door);
+        if (wait_for_events(door, due) < 0 && errno != EINTR)
+            return error_set(e, ERR_IO, "poll: %s", strerror(errno));
+        if (door->polled[POLL_SIGNALS].revents && !hear_signals(door))
+            return ERR_OK;
+        if (door->polled[POLL_NEWS].revents) {
+            held_hear(door->agent->held);
+            due = 0;
+        }
+        serve_clients(door);
+        if (door->polled[POLL_LISTENER].revents)
+            accept_clients(door);
+    }
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/held.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <json.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "agent/durable.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+
+/* What other threads change too. */
+struct entry {
+    struct held held;
+    char *reason;
+    bool confirmed;
+};
+
+struct held_table {
+    pthread_mutex_t lock;
+    char *directory;
+    char *boot; /* identifies this boot of the machine, which process ids belong to */
+    int news;   /* eventfd */
+    struct entry *entries[HELD_MAX];
+    size_t count;
+};
+
+bool held_id_valid(const char *id)
+{
+    return strlen(id) == SESSION_ID_LENGTH && strncmp(id, "sess_", 5) == 0 &&
+           strspn(id + 5, "0123456789abcdef") == SESSION_ID_LENGTH - 5;
+}
+
+/* --- files ---------------------------------------------------------------------------------------
+ */
+
+static char *path_of(const struct held_table *table, const char *id)
+{
+    return xasprintf("%s/%s.json", table->directory, id);
+}
+
+static char *read_boot(void)
+{
+    char text[64] = "";
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    if (file && fgets(text, sizeof text, file))
+        text[strcspn(text, "\n")] = '\0';
+    if (file)
+        fclose(file);
+    return xstrdup(text);
+}
+
+static void put_process(struct json_object *object, const char *name, const struct process *process)
+{
+    struct json_object *pair = json_object_new_object();
+
+    json_object_object_add(pair, "pid", json_object_new_int64(process->pid));
+    json_object_object_add(pair, "start", json_object_new_int64((int64_t)process->start));
+    json_object_object_add(object, name, pair);
+}
+
+static int64_t get_number(const struct json_object *object, const char *name)
+{
+    struct json_object *value = NULL;
+
+    json_object_object_get_ex(object, name, &value);
+    return json_object_get_int64(value);
+}
+
+static struct process get_process(const struct json_object *object, const char *name)
+{
+    struct json_object *pair = NULL;
+
+    json_object_object_get_ex(object, name, &pair);
+    return (struct process){.pid = (pid_t)get_number(pair, "pid"),
+                            .start = (unsigned long long)get_number(pair, "start")};
+}
+
+static enum err write_file(const struct held_table *table, const struct held *held, struct error *e)
+{
+    struct json_object *object = json_object_new_object();
+    char *path = path_of(table, held->id);
+
+    json_object_object_add(object, "uid", json_object_new_int64(held->uid));
+    json_object_object_add(object, "boot", json_object_new_string(table->boot));
+    put_process(object, "shell", &held->tree.shell);
+    put_process(object, "leader", &held->tree.leader);
+    const char *text = json_object_to_json_string(object);
+    enum err err = durable_write(path, text, strlen(text), e);
+    json_object_put(object);
+    free(path);
+    return err;
+}
+
+static struct entry *add_entry(struct held_table *table, const char *id)
+{
+    struct entry *entry = xcalloc(1, sizeof *entry);
+
+    snprintf(entry->held.id, sizeof entry->held.id, "%s", id);
+    pthread_mutex_lock(&table->lock);
+    table->entries[table->count++] = entry;
+    pthread_mutex_unlock(&table->lock);
+    return entry;
+}
+
+static void read_file(struct held_table *table, const char *id)
+{
+    char *path = path_of(table, id);
+    struct json_object *object = json_object_from_file(path), *boot = NULL;
+
+    if (json_object_is_type(object, json_type_object) && table->count < HELD_MAX) {
+        struct held *held = &add_entry(table, id)->held;
+        held->uid = (uid_t)get_number(object, "uid");
+        json_object_object_get_ex(object, "boot", &boot);
+        if (boot && strcmp(json_object_get_string(boot), table->boot) == 0)
+            held->tree = (struct proctree){.shell = get_process(object, "shell"),
+                                           .leader = get_process(object, "leader")};
+    } else {
+        log_event(LEVEL_ERROR, "held", "detail=\"cannot use %s\"", path);
+    }
+    json_object_put(object);
+    free(path);
+}
+
+static enum err read_directory(struct held_table *table, struct error *e)
+{
+    DIR *directory = opendir(table->directory);
+    const struct dirent *found;
+
+    if (!directory)
+        return error_set(e, ERR_IO, "cannot open %s: %s", table->directory, strerror(errno));
+    while ((found = readdir(directory))) {
+        char *id = xstrndup(found->d_name, strcspn(found->d_name, "."));
+        if (held_id_valid(id) && strcmp(found->d_name + strlen(id), ".json") == 0)
+            read_file(table, id);
+        free(id);
+    }
+    closedir(directory);
+    return ERR_OK;
+}
+
+enum err held_open(const char *directory, struct held_table **out, struct error *e)
+{
+    struct held_table *table = xcalloc(1, sizeof *table);
+
+    pthread_mutex_init(&table->lock, NULL);
+    table->directory = xstrdup(directory);
+    table->boot = read_boot();
+    table->news = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    enum err err = table->news < 0 ? error_set(e, ERR_IO, "eventfd: %s", strerror(errno))
+                                   : read_directory(table, e);
+    if (err) {
+        held_close(table);
+        return err;
+    }
+    *out = table;
+    return ERR_OK;
+}
+
+static void free_entry(struct entry *entry)
+{
+    free(entry->reason);
+    free(entry);
+}
+
+void held_close(struct held_table *table)
+{
+    if (!table)
+        return;
+    for (size_t i = 0; i < table->count; i++)
+        free_entry(table->entries[i]);
+    if (table->news >= 0)
+        close(table->news);
+    pthread_mutex_destroy(&table->lock);
+    free(table->boot);
+    free(table->directory);
+    free(table);
+}
+
+/* --- the table
+ * ------------------------------------------------------------------------------------ */
+
+/* Only the main thread adds and removes, and so needs no lock to look. */
+static struct entry *find(struct held_table *table, const char *id)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (strcmp(table->entries[i]->held.id, id) == 0)
+            return table->entries[i];
+    }
+    return NULL;
+}
+
+struct held *held_find(struct held_table *table, const char *id)
+{
+    struct entry *entry = find(table, id);
+
+    return entry ? &entry->held : NULL;
+}
+
+struct held *held_at(struct held_table *table, size_t index)
+{
+    return index < table->count ? &table->entries[index]->held : NULL;
+}
+
+enum err held_add(struct held_table *table, const char *id, uid_t uid, const struct proctree *tree,
+                  struct held **out, struct error *e)
+{
+    struct held new = {.uid = uid, .tree = *tree};
+
+    if (table->count == HELD_MAX)
+        return error_set(e, ERR_BUSY, "%d sessions are held already", HELD_MAX);
+    snprintf(new.id, sizeof new.id, "%s", id);
+    enum err err = write_file(table, &new, e);
+    if (err)
+        return err;
+    *out = &add_entry(table, id)->held;
+    **out = new;
+    return ERR_OK;
+}
+
+void held_remove(struct held_table *table, struct held *held)
+{
+    char *path = path_of(table, held->id);
+
+    if (unlink(path) && errno != ENOENT)
+        log_event(LEVEL_ERROR, "held", "detail=\"cannot remove %s: %s\"", path, strerror(errno));
+    free(path);
+    pthread_mutex_lock(&table->lock);
+    size_t i = 0;
+    while (&table->entries[i]->held != held)
+        i++;
+    free_entry(table->entries[i]);
+    table->entries[i] = table->entries[--table->count];
+    pthread_mutex_unlock(&table->lock);
+}
+
+const char *held_reason(struct held_table *table, const struct held *held)
+{
+    pthread_mutex_lock(&table->lock);
+    const char *reason = find(table, held->id)->reason;
+    pthread_mutex_unlock(&table->lock);
+    return reason;
+}
+
+bool held_confirmed(struct held_table *table, const struct held *held)
+{
+    pthread_mutex_lock(&table->lock);
+    bool confirmed = find(table, held->id)->confirmed;
+    pthread_mutex_unlock(&table->lock);
+    return confirmed;
+}
+
+struct json_object *held_ids(struct held_table *table)
+{
+    struct json_object *ids = json_object_new_array();
+
+    pthread_mutex_lock(&table->lock);
+    for (size_t i = 0; i < table->count; i++) {
+        if (!table->entries[i]->confirmed)
+            json_object_array_add(ids, json_object_new_string(table->entries[i]->held.id));
+    }
+    pthread_mutex_unlock(&table->lock);
+    return ids;
+}
+
+/* --- news from other threads
+ * ---------------------------------------------------------------------- */
+
+int held_news(const struct held_table *table)
+{
+    return table->news;
+}
+
+void held_hear(const struct held_table *table)
+{
+    eventfd_t count;
+
+    eventfd_read(table->news, &count);
+}
+
+void held_condemn(struct held_table *table, const char *id, const char *reason)
+{
+    pthread_mutex_lock(&table->lock);
+    struct entry *entry = find(table, id);
+    bool news = entry && !entry->reason;
+    if (news)
+        entry->reason = xstrdup(reason);
+    pthread_mutex_unlock(&table->lock);
+    if (news) {
+        log_event(LEVEL_INFO, "session_terminate", "session=%s reason=\"%s\"", id, reason);
+        eventfd_write(table->news, 1);
+    }
+}
+
+bool held_condemnable(struct held_table *table, const char *id)
+{
+    pthread_mutex_lock(&table->lock);
+    const struct entry *entry = find(table, id);
+    bool condemnable = entry && !entry->reason && !entry->confirmed;
+    pthread_mutex_unlock(&table->lock);
+    return condemnable;
+}
+
+void held_confirm(struct held_table *table, const char *id)
+{
+    pthread_mutex_lock(&table->lock);
+    struct entry *entry = find(table, id);
+    if (entry)
+        entry->confirmed = true;
+    pthread_mutex_unlock(&table->lock);
+    eventfd_write(table->news, 1);
+}

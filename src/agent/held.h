@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* The sessions that this machine holds: those that run, and those whose end vsay has not
+ * acknowledged yet. Each has a file, so that they are known after a restart. The table belongs to
+ * the main thread; other threads only use held_ids, held_condemn and held_confirm. */
+#ifndef AGENT_HELD_H
+#define AGENT_HELD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/proctree.h"
+#include "base/error.h"
+
+struct client;
+struct json_object;
+
+enum {
+    HELD_MAX = 1000, /* what a heartbeat may list */
+    SESSION_ID_LENGTH = 37
+};
+
+enum held_state {
+    HELD_RUNNING,
+    HELD_DYING, /* the agent kills it */
+    HELD_ENDED  /* its end is in the spool */
+};
+
+struct held {
+    char id[SESSION_ID_LENGTH + 1];
+    uid_t uid;
+    struct proctree tree; /* of processes of this boot; {0} if they were of an earlier one */
+    enum held_state state;
+    bool opened;           /* its opening was spooled by this process */
+    struct client *client; /* its vsay-shell's connection, or NULL; borrowed */
+    bool told;             /* over this connection, that it must end */
+    int64_t deadline;      /* when it is killed if it has not ended; 0: it need not end */
+    unsigned tries;        /* to kill it */
+};
+
+/* Whether `id` is `sess_` and 32 hexadecimal digits: also the form of a file's name. */
+bool held_id_valid(const char *id);
+
+struct held_table;
+
+/* Reads the files in `directory`. */
+enum err held_open(const char *directory, struct held_table **out, struct error *e);
+void held_close(struct held_table *table);
+
+struct held *held_find(struct held_table *table, const char *id);
+struct held *held_at(struct held_table *table, size_t index); /* NULL after the last */
+
+/* Adds a session, durably. ERR_BUSY when there are HELD_MAX. *out is borrowed until held_remove. */
+enum err held_add(struct held_table *table, const char *id, uid_t uid, const struct proctree *tree,
+                  struct held **out, struct error *e);
+void held_remove(struct held_table *table, struct held *held);
+
+/* The reason why the session must end; NULL when it need not. Borrowed from it. */
+const char *held_reason(struct held_table *table, const struct held *held);
+bool held_confirmed(struct held_table *table, const struct held *held);
+
+/* Readable when another thread has news of a session, until held_hear. */
+int held_news(const struct held_table *table);
+void held_hear(const struct held_table *table);
+
+/* --- for all threads --- */
+
+/* An array of the ids; the caller puts it. */
+struct json_object *held_ids(struct held_table *table);
+
+/* That the session must end, if it is held. The first reason stays. */
+void held_condemn(struct held_table *table, const char *id, const char *reason);
+
+/* Whether the session is held and nobody has condemned it yet. */
+bool held_condemnable(struct held_table *table, const char *id);
+
+/* That vsay has acknowledged the end. */
+void held_confirm(struct held_table *table, const char *id);
+
+#endif

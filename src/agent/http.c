@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/http.h"
+
+#include <curl/curl.h>
+#include <json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "agent/moment.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+
+enum {
+    ANSWER_MAX = 1024 * 1024,
+    TOKEN_MAX = 16 * 1024,
+    CONNECT_TIMEOUT = 10, /* s */
+    PAUSE_FIRST = 1000,   /* ms; grows to PAUSE_MAX, and is drawn between PAUSE_MIN and that */
+    PAUSE_MIN = 100,
+    PAUSE_MAX = 60000,
+    TOKEN_LOOK = 1000 /* ms between looks at the token file while the token is no good */
+};
+
+struct http {
+    const char *name;
+    const struct agent_options *options;
+    struct bell *bell;
+    CURL *curl;
+    char why[CURL_ERROR_SIZE]; /* the last request failed */
+    char *answer;
+    size_t length;
+    struct timespec token_changed; /* of the file, when it was read */
+    ino_t token_inode;
+    unsigned failures; /* in a row */
+    char *trouble;     /* what was logged last; NULL if all is well */
+};
+
+enum err http_library_init(struct error *e)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT))
+        return error_set(e, ERR_INTERNAL, "libcurl does not start");
+    return ERR_OK;
+}
+
+void http_library_end(void)
+{
+    curl_global_cleanup();
+}
+
+/* --- the connection
+ * ------------------------------------------------------------------------------- */
+
+static size_t on_bytes(char *bytes, size_t size, size_t count, void *user)
+{
+    struct http *http = user;
+    size_t length = size * count;
+
+    if (length > ANSWER_MAX - http->length)
+        return 0;
+    http->answer = xrealloc(http->answer, http->length + length + 1);
+    memcpy(http->answer + http->length, bytes, length);
+    http->length += length;
+    http->answer[http->length] = '\0';
+    return length;
+}
+
+static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct http *http = user;
+
+    (void)a, (void)b, (void)c, (void)d;
+    return bell_stopped(http->bell);
+}
+
+struct http *http_new(const char *name, const struct agent_options *options, struct bell *bell)
+{
+    struct http *http = xcalloc(1, sizeof *http);
+
+    http->name = name;
+    http->options = options;
+    http->bell = bell;
+    http->curl = curl_easy_init();
+    if (!http->curl)
+        abort(); /* out of memory */
+    curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->why);
+    curl_easy_setopt(http->curl, CURLOPT_USERAGENT, "vsay-agent/" PACKAGE_VERSION);
+    curl_easy_setopt(http->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (*options->agent.ca_file)
+        curl_easy_setopt(http->curl, CURLOPT_CAINFO, options->agent.ca_file);
+    curl_easy_setopt(http->curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT);
+    curl_easy_setopt(http->curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, on_bytes);
+    curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, http);
+    curl_easy_setopt(http->curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(http->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(http->curl, CURLOPT_XFERINFODATA, http);
+    return http;
+}
+
+void http_free(struct http *http)
+{
+    if (!http)
+        return;
+    curl_easy_cleanup(http->curl);
+    free(http->answer);
+    free(http->trouble);
+    free(http);
+}
+
+/* --- a request
+ * ------------------------------------------------------------------------------------ */
+
+/* Tells a change of the token file: by another file in its place, or by writing to it. */
+static bool token_changed(const struct http *http)
+{
+    struct stat st;
+
+    return stat(http->options->agent.token_file, &st) == 0 &&
+           (st.st_ino != http->token_inode || st.st_mtim.tv_sec != http->token_changed.tv_sec ||
+            st.st_mtim.tv_nsec != http->token_changed.tv_nsec);
+}
+
+/* `Authorization: Bearer ...` with the first line of the token file; NULL without a usable one. */
+static char *read_credential(struct http *http, struct error *e)
+{
+    const char *path = http->options->agent.token_file;
+    struct stat st = {0};
+    char *token = NULL, *header = NULL;
+    size_t length;
+
+    stat(path, &st);
+    http->token_changed = st.st_mtim;
+    http->token_inode = st.st_ino;
+    if (conf_read_secret(path, TOKEN_MAX, &token, &length, e))
+        return NULL;
+    size_t used = strcspn(token, "\r\n");
+    if (used && strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                              "-._~+/=") == used)
+        header = xasprintf("Authorization: Bearer %.*s", (int)used, token);
+    else
+        error_set(e, ERR_CONFIG, "%s: its first line is no token", path);
+    explicit_bzero(token, length);
+    free(token);
+    return header;
+}
+
+static CURLcode perform(struct http *http, const char *credential, const char *path,
+                        const char *body, long timeout)
+{
+    char *url = xasprintf("%s%s", http->options->agent.server, path);
+    struct curl_slist *headers = curl_slist_append(NULL, credential);
+
+    headers = curl_slist_append(headers, "Content-Type: application/json");
+    headers = curl_slist_append(headers, "Expect:"); /* do not wait for 100 Continue */
+    curl_easy_setopt(http->curl, CURLOPT_URL, url);
+    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(http->curl, CURLOPT_TIMEOUT, timeout);
+    curl_easy_setopt(http->curl, CURLOPT_HTTPGET, 1L);
+    if (body) {
+        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, body);
+    }
+    http->length = 0;
+    http->why[0] = '\0';
+    CURLcode code = curl_easy_perform(http->curl);
+    curl_slist_free_all(headers);
+    free(url);
+    return code;
+}
+
+/* The answer's JSON object, or NULL: then something else than vsay has answered. */
+static struct json_object *parse_answer(const struct http *http)
+{
+    struct json_object *object = http->length ? json_tokener_parse(http->answer) : NULL;
+
+    if (json_object_is_type(object, json_type_object))
+        return object;
+    json_object_put(object);
+    return NULL;
+}
+
+static enum http_outcome outcome_of(long status, const struct json_object *answer)
+{
+    if (status == 401)
+        return HTTP_UNAUTHORIZED;
+    if (status == 413)
+        return HTTP_TOO_LARGE;
+    if (!answer)
+        return HTTP_AWAY;
+    if (status >= 200 && status <= 299)
+        return HTTP_DONE;
+    return status == 400 || status == 403 || status == 404 ? HTTP_REFUSED : HTTP_AWAY;
+}
+
+/* Logs when vsay goes away, for another reason too, and when it is back. */
+static void note(struct http *http, enum http_outcome outcome, const char *detail)
+{
+    bool up = outcome != HTTP_AWAY && outcome != HTTP_UNAUTHORIZED;
+
+    if (up && http->trouble)
+        log_event(LEVEL_INFO, "server_up", "connection=%s", http->name);
+    if (!up && (!http->trouble || strcmp(http->trouble, detail) != 0))
+        log_event(LEVEL_WARNING, "server_down", "connection=%s detail=\"%s\"", http->name, detail);
+    free(http->trouble);
+    http->trouble = up ? NULL : xstrdup(detail);
+}
+
+/* Judges what came back: the outcome, and a line that says why. */
+static enum http_outcome judge(struct http *http, CURLcode code, struct json_object **out,
+                               struct error *e)
+{
+    long status = 0;
+
+    if (code) {
+        error_set(e, ERR_IO, "%s", *http->why ? http->why : curl_easy_strerror(code));
+        return HTTP_AWAY;
+    }
+    curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);
+    struct json_object *answer = parse_answer(http), *why = NULL;
+    enum http_outcome outcome = outcome_of(status, answer);
+    json_object_object_get_ex(answer, "error", &why);
+    error_set(e, ERR_IO, "status %ld: %s", status,
+              why      ? json_object_get_string(why)
+              : answer ? ""
+                       : "no JSON object, so not vsay's answer");
+    if (outcome == HTTP_DONE)
+        *out = answer;
+    else
+        json_object_put(answer);
+    return outcome;
+}
+
+enum http_outcome http_call(struct http *http, const char *path, const char *body, long timeout,
+                            struct json_object **out, struct error *e)
+{
+    enum http_outcome outcome = HTTP_UNAUTHORIZED;
+    char *credential = read_credential(http, e);
+
+    *out = NULL;
+    if (credential) {
+        CURLcode code = perform(http, credential, path, body, timeout);
+        explicit_bzero(credential, strlen(credential));
+        free(credential);
+        if (bell_stopped(http->bell) && code)
+            return HTTP_STOPPED;
+        outcome = judge(http, code, out, e);
+    }
+    note(http, outcome, e->detail);
+    return outcome;
+}
+
+/* --- pauses
+ * --------------------------------------------------------------------------------------- */
+
+/* Full jitter: machines that failed together do not come back together. */
+static int64_t draw_pause(unsigned failures)
+{
+    int64_t most = failures < 7 ? (int64_t)PAUSE_FIRST << (failures - 1) : PAUSE_MAX;
+    uint32_t number = 0;
+
+    if (most > PAUSE_MAX)
+        most = PAUSE_MAX;
+    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != sizeof number)
+        number = (uint32_t)moment_monotonic();
+    return PAUSE_MIN + number % (most - PAUSE_MIN);
+}
+
+static void wait_for_token(struct http *http)
+{
+    int64_t end = moment_monotonic() + PAUSE_MAX;
+    unsigned rang = 0;
+
+    while (!rang && !token_changed(http) && moment_monotonic() < end)
+        rang = bell_wait(http->bell, BELL_HURRY, moment_monotonic() + TOKEN_LOOK);
+}
+
+void http_pause(struct http *http, enum http_outcome outcome)
+{
+    if (outcome == HTTP_DONE) {
+        http->failures = 0;
+    } else if (outcome == HTTP_UNAUTHORIZED) {
+        wait_for_token(http);
+    } else {
+        http->failures++;
+        bell_wait(http->bell, BELL_HURRY, moment_monotonic() + draw_pause(http->failures));
+    }
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* One connection to vsay's API; the only file that knows libcurl. For one thread. */
+#ifndef AGENT_HTTP_H
+#define AGENT_HTTP_H
+
+#include "agent/bell.h"
+#include "agent/options.h"
+
+struct http;
+struct json_object;
+
+enum http_outcome {
+    HTTP_DONE,         /* 2xx */
+    HTTP_REFUSED,      /* vsay will never take this */
+    HTTP_TOO_LARGE,    /* nor this, unless it is divided */
+    HTTP_UNAUTHORIZED, /* the token is no good */
+    HTTP_AWAY,         /* later, perhaps */
+    HTTP_STOPPED       /* the bell has rung BELL_STOP */
+};
+
+/* Before threads, and after them. */
+enum err http_library_init(struct error *e);
+void http_library_end(void);
+
+/* `name` is for the log. All is borrowed; BELL_STOP on `bell` breaks off a request within a second.
+ */
+struct http *http_new(const char *name, const struct agent_options *options, struct bell *bell);
+void http_free(struct http *http);
+
+/* GETs `path` or, with a body, POSTs JSON to it, with the token that its file holds now; `timeout`
+ * in seconds. With HTTP_DONE *out is an object, which the caller puts; else NULL, and `e` says why.
+ * That vsay cannot be reached, or can again, is logged. */
+enum http_outcome http_call(struct http *http, const char *path, const char *body, long timeout,
+                            struct json_object **out, struct error *e);
+
+/* After a failed call: waits, longer each time, until it is worth while to try again: at BELL_HURRY
+ * or, if the token was no good, when its file changes. After HTTP_DONE: forgets the failures. */
+void http_pause(struct http *http, enum http_outcome outcome);
+
+#endif

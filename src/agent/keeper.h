@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* What becomes of the sessions: takes the reports of vsay-shells, passes on that a session must
+ * end, and ends itself what vsay-shell does not, or left behind. For the main thread. */
+#ifndef AGENT_KEEPER_H
+#define AGENT_KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/agent.h"
+#include "agent/client.h"
+
+/* Who reports: a connection, or the owner of a file that a vsay-shell left. */
+struct origin {
+    uid_t uid;
+    struct client *client; /* NULL: a file */
+    struct held *held;     /* the session, after its open; borrowed */
+};
+
+/* Takes one report. *reply, which the caller puts, may be sent after keeper_sync; NULL: none.
+ * ERR_IO: could not be stored, and nothing that was reported since keeper_sync is. */
+enum err keeper_take(struct agent *agent, struct origin *origin, const struct json_object *packet,
+                     struct json_object **reply, struct error *e);
+
+/* Makes durable what was taken. */
+enum err keeper_sync(struct agent *agent, struct error *e);
+
+/* The connection is closed. */
+void keeper_leave(struct client *client);
+
+/* At the start: which sessions have ended, as the spool knows. */
+void keeper_begin(struct agent *agent);
+
+/* Does what is due. Returns whether it should be called again soon, and not within a second. */
+bool keeper_tick(struct agent *agent);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/link.h"
+
+#include <errno.h>
+#include <json.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+
+void link_widen(int fd)
+{
+    int size = 2 * LINK_PACKET_MAX;
+
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+enum err link_connect(const char *path, int *fd, struct error *e)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof address.sun_path)
+        return error_set(e, ERR_IO, "%s is too long for the path of a socket", path);
+    strcpy(address.sun_path, path);
+    *fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd >= 0 && connect(*fd, (struct sockaddr *)&address, sizeof address) == 0) {
+        link_widen(*fd);
+        return ERR_OK;
+    }
+    error_set(e, ERR_IO, "cannot connect to %s: %s", path, strerror(errno));
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+    return ERR_IO;
+}
+
+enum err link_send(int fd, struct json_object *object)
+{
+    size_t length;
+    const char *text = json_object_to_json_string_length(
+        object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+
+    if (length > LINK_PACKET_MAX)
+        return ERR_TOO_LARGE;
+    while (send(fd, text, length, MSG_NOSIGNAL) < 0) {
+        if (errno == EAGAIN)
+            return ERR_BUSY;
+        if (errno == EMSGSIZE)
+            return ERR_TOO_LARGE;
+        if (errno != EINTR)
+            return ERR_IO;
+    }
+    return ERR_OK;
+}
+
+static struct json_object *parse(const char *text, size_t length)
+{
+    struct json_tokener *tokener = json_tokener_new();
+    struct json_object *object = json_tokener_parse_ex(tokener, text, (int)length);
+    bool whole = json_tokener_get_error(tokener) == json_tokener_success &&
+                 json_object_is_type(object, json_type_object);
+
+    json_tokener_free(tokener);
+    if (whole)
+        return object;
+    json_object_put(object);
+    return NULL;
+}
+
+/* Length of the next packet, which stays; 0 when there will be none, -1 with errno. */
+static ssize_t peek(int fd)
+{
+    char byte;
+    ssize_t length;
+
+    do
+        length = recv(fd, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC);
+    while (length < 0 && errno == EINTR);
+    return length;
+}
+
+enum err link_receive(int fd, struct json_object **out)
+{
+    ssize_t length = peek(fd);
+
+    *out = NULL;
+    if (length <= 0)
+        return length < 0 && errno == EAGAIN ? ERR_BUSY : ERR_IO;
+    size_t room = length <= LINK_PACKET_MAX ? (size_t)length : 1;
+    char *text = xcalloc(1, room);
+    if (recv(fd, text, room, MSG_DONTWAIT) == length)
+        *out = parse(text, room);
+    free(text);
+    return *out ? ERR_OK : ERR_REQUEST;
+}
+
+const char *link_text(const struct json_object *object, const char *member)
+{
+    struct json_object *value;
+
+    if (!json_object_object_get_ex(object, member, &value) ||
+        !json_object_is_type(value, json_type_string))
+        return NULL;
+    return json_object_get_string(value);
+}

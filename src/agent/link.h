@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* What vsay-agent and vsay-shell say to each other: one JSON object a packet, over a UNIX socket of
+ * type SOCK_SEQPACKET. */
+#ifndef AGENT_LINK_H
+#define AGENT_LINK_H
+
+#include "base/error.h"
+
+struct json_object;
+
+enum { LINK_PACKET_MAX = 192 * 1024 };
+
+/* Connects to the socket at `path`; *fd does not block. ERR_IO when nobody listens there. */
+enum err link_connect(const char *path, int *fd, struct error *e);
+
+/* Makes the socket's buffer large enough for the largest packet; link_connect has done so. */
+void link_widen(int fd);
+
+/* Never blocks, if `fd` does not. ERR_BUSY: not now, wait until it is writable; ERR_TOO_LARGE:
+ * never; ERR_IO: the peer has gone. */
+enum err link_send(int fd, struct json_object *object);
+
+/* ERR_BUSY: there is nothing yet; ERR_REQUEST: a packet that is no JSON object or too large was
+ * thrown away; ERR_IO: the peer has gone. The caller puts *out. */
+enum err link_receive(int fd, struct json_object **out);
+
+/* The member's text, borrowed from the object; NULL when there is none or it is not a string. */
+const char *link_text(const struct json_object *object, const char *member);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/poller.h"
+
+#include <json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/http.h"
+#include "agent/link.h"
+#include "agent/moment.h"
+
+enum {
+    POLL_TIMEOUT = 65,  /* s; 15 more than poll_path waits */
+    POLL_EARLY = 45000, /* ms; [] sooner than this came early */
+    POLL_PAUSE = 5000   /* ms, then */
+};
+
+static const char poll_path[] = "/api/agent/signals?wait=50";
+
+static void obey(const struct agent *agent, const struct json_object *signal)
+{
+    const char *type = link_text(signal, "type"), *id = link_text(signal, "session_id");
+    const char *reason = link_text(signal, "reason");
+
+    if (type && id && strcmp(type, "terminate") == 0)
+        held_condemn(agent->held, id, reason ? reason : "ended by an administrator");
+}
+
+unsigned poller_obey(const struct agent *agent, const struct json_object *answer)
+{
+    struct json_object *signals = NULL;
+
+    json_object_object_get_ex(answer, "signals", &signals);
+    if (!json_object_is_type(signals, json_type_array))
+        return 0;
+    size_t count = json_object_array_length(signals);
+    for (size_t i = 0; i < count; i++)
+        obey(agent, json_object_array_get_idx(signals, i));
+    return (unsigned)count;
+}
+
+void *poller_run(void *user)
+{
+    const struct agent *agent = user;
+    struct http *http = http_new("signals", agent->options, agent->poller);
+
+    while (!bell_stopped(agent->poller)) {
+        struct json_object *answer;
+        struct error e = {0};
+        int64_t began = moment_monotonic();
+        enum http_outcome outcome = http_call(http, poll_path, NULL, POLL_TIMEOUT, &answer, &e);
+        unsigned count = outcome == HTTP_DONE ? poller_obey(agent, answer) : 0;
+        json_object_put(answer);
+        http_pause(http, outcome);
+        if (outcome == HTTP_DONE && !count && moment_monotonic() - began < POLL_EARLY)
+            bell_wait(agent->poller, BELL_HURRY, moment_monotonic() + POLL_PAUSE);
+    }
+    http_free(http);
+    return NULL;
+}

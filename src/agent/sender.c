@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/sender.h"
+
+#include <inttypes.h>
+#include <json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/http.h"
+#include "agent/link.h"
+#include "agent/moment.h"
+#include "agent/poller.h"
+#include "agent/usage.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+
+enum {
+    REQUEST_TIMEOUT = 30, /* s */
+    INTERVAL = 30000,     /* ms between heartbeats, until vsay says otherwise */
+    INTERVAL_MAX = 3600,  /* s */
+    BATCH_RECORDS = 500,
+    BATCH_BYTES = 3 * 1024 * 1024
+};
+
+struct sender {
+    struct agent *agent;
+    struct http *http;
+    struct usage usage;
+    int64_t interval, heartbeat_due; /* ms */
+    bool heard;                      /* the last heartbeat was taken */
+    size_t batch;                    /* at most so many commands in a request */
+};
+
+/* --- heartbeats
+ * ----------------------------------------------------------------------------------- */
+
+static void add_percent(struct json_object *object, const char *name, double percent)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, "%.2f", percent);
+    json_object_object_add(object, name, json_object_new_double_s(percent, text));
+}
+
+static struct json_object *make_heartbeat(struct sender *sender)
+{
+    struct agent *agent = sender->agent;
+    struct usage_figures figures = usage_read(&sender->usage, agent->options->agent.disk);
+    struct json_object *heartbeat = json_object_new_object();
+
+    add_percent(heartbeat, "cpu_percent", figures.cpu);
+    add_percent(heartbeat, "memory_percent", figures.memory);
+    add_percent(heartbeat, "disk_percent", figures.disk);
+    json_object_object_add(heartbeat, "seq", json_object_new_int64(sequence_next(agent->sequence)));
+    json_object_object_add(heartbeat, "dropped",
+                           json_object_new_int64((int64_t)spool_dropped(agent->spool)));
+    json_object_object_add(heartbeat, "sessions", held_ids(agent->held));
+    return heartbeat;
+}
+
+/* A heartbeat's `terminate` has no reasons: the signals have. */
+static void obey(struct sender *sender, struct json_object *terminate)
+{
+    struct held_table *held = sender->agent->held;
+    struct json_object *signals = NULL;
+    struct error e = {0};
+    size_t count = json_object_array_length(terminate);
+    bool news = false;
+
+    for (size_t i = 0; i < count && !news; i++)
+        news =
+            held_condemnable(held, json_object_get_string(json_object_array_get_idx(terminate, i)));
+    if (!news)
+        return;
+    http_call(sender->http, "/api/agent/signals?wait=0", NULL, REQUEST_TIMEOUT, &signals, &e);
+    if (signals)
+        poller_obey(sender->agent, signals);
+    json_object_put(signals);
+    for (size_t i = 0; i < count; i++)
+        held_condemn(held, json_object_get_string(json_object_array_get_idx(terminate, i)),
+                     "ended by an administrator");
+}
+
+static void read_answer(struct sender *sender, const struct json_object *answer)
+{
+    struct json_object *interval = NULL, *terminate = NULL;
+
+    json_object_object_get_ex(answer, "interval", &interval);
+    json_object_object_get_ex(answer, "terminate", &terminate);
+    int64_t seconds = json_object_get_int64(interval);
+    if (seconds >= 1 && seconds <= INTERVAL_MAX)
+        sender->interval = seconds * 1000;
+    if (json_object_is_type(terminate, json_type_array))
+        obey(sender, terminate);
+}
+
+static enum http_outcome send_heartbeat(struct sender *sender)
+{
+    struct json_object *heartbeat = make_heartbeat(sender), *answer;
+    struct error e = {0};
+    const char *text = json_object_to_json_string_ext(heartbeat, JSON_C_TO_STRING_PLAIN);
+    int64_t now = moment_monotonic();
+    enum http_outcome outcome =
+        http_call(sender->http, "/api/agent/heartbeat", text, REQUEST_TIMEOUT, &answer, &e);
+
+    if (outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE)
+        log_event(LEVEL_ERROR, "heartbeat_refused", "detail=\"%s\"", e.detail);
+    sender->heard = outcome == HTTP_DONE;
+    if (sender->heard) {
+        read_answer(sender, answer);
+        sender->heartbeat_due = now + sender->interval;
+    }
+    json_object_put(answer);
+    json_object_put(heartbeat);
+    return outcome;
+}
+
+/* --- the spool
+ * ------------------------------------------------------------------------------------ */
+
+/* The commands that the records begin with, as one body; *count tells how many. */
+static char *join_commands(const struct record *records, size_t *count)
+{
+    static const char head[] = "{\"activities\":[", tail[] = "]}";
+    size_t length = sizeof head + sizeof tail, used = 0;
+
+    while (used < *count && records[used].kind == RECORD_COMMAND)
+        length += records[used++].length + 1;
+    char *body = xcalloc(1, length), *end = stpcpy(body, head);
+    for (size_t i = 0; i < used; i++) {
+        if (i)
+            *end++ = ',';
+        end = stpcpy(end, records[i].line);
+    }
+    strcpy(end, tail);
+    *count = used;
+    return body;
+}
+
+/* What vsay left out of a batch that it took: it would never take it. */
+static void log_left_out(const struct json_object *answer)
+{
+    struct json_object *errors = NULL;
+
+    json_object_object_get_ex(answer, "errors", &errors);
+    size_t count =
+        json_object_is_type(errors, json_type_array) ? json_object_array_length(errors) : 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *why = link_text(json_object_array_get_idx(errors, i), "error");
+        log_event(LEVEL_WARNING, "record_refused", "kind=command detail=\"%s\"", why ? why : "");
+    }
+}
+
+static void on_opened(struct sender *sender, const struct json_object *answer)
+{
+    const char *status = link_text(answer, "status");
+
+    if (status && strcmp(status, "active") != 0)
+        sender->heartbeat_due = 0; /* it tells that the session must end */
+}
+
+static enum http_outcome send_open(struct sender *sender, const struct record *record,
+                                   struct error *e)
+{
+    struct json_object *answer;
+    enum http_outcome outcome =
+        http_call(sender->http, "/api/agent/sessions", record->line, REQUEST_TIMEOUT, &answer, e);
+
+    if (answer)
+        on_opened(sender, answer);
+    json_object_put(answer);
+    return outcome;
+}
+
+static enum http_outcome send_commands(struct sender *sender, const struct record *records,
+                                       size_t *count, struct error *e)
+{
+    struct json_object *answer;
+    char *body = join_commands(records, count);
+    enum http_outcome outcome =
+        http_call(sender->http, "/api/agent/activity", body, REQUEST_TIMEOUT, &answer, e);
+
+    if (answer)
+        log_left_out(answer);
+    json_object_put(answer);
+    free(body);
+    return outcome;
+}
+
+static enum http_outcome send_end(struct sender *sender, const struct record *record,
+                                  struct error *e)
+{
+    struct json_object *end = json_tokener_parse(record->line), *answer;
+    const char *id = link_text(end, "session_id");
+    char *path = xasprintf("/api/agent/sessions/%s/end", id ? id : "");
+    enum http_outcome outcome =
+        http_call(sender->http, path, record->line, REQUEST_TIMEOUT, &answer, e);
+
+    if (id && (outcome == HTTP_DONE || outcome == HTTP_REFUSED))
+        held_confirm(sender->agent->held, id);
+    json_object_put(answer);
+    json_object_put(end);
+    free(path);
+    return outcome;
+}
+
+/* Sends the first record, and with a command those that follow it; *count tells how many. */
+static enum http_outcome send_records(struct sender *sender, const struct record *records,
+                                      size_t *count, struct error *e)
+{
+    if (records->kind == RECORD_COMMAND)
+        return send_commands(sender, records, count, e);
+    *count = 1;
+    return records->kind == RECORD_OPEN ? send_open(sender, records, e)
+                                        : send_end(sender, records, e);
+}
+
+/* Whether records that had this outcome need not be sent again, as they are at least. */
+static bool settled(struct sender *sender, enum http_outcome outcome, size_t count,
+                    const struct error *e)
+{
+    if (outcome == HTTP_TOO_LARGE && count > 1) {
+        sender->batch = count / 2;
+        return false;
+    }
+    if (outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE)
+        log_event(LEVEL_ERROR, "record_refused", "records=%zu detail=\"%s\"", count, e->detail);
+    return outcome == HTTP_DONE || outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE;
+}
+
+/* Sends from the head of the spool. HTTP_DONE when it may go on at once; *more: there was any. */
+static enum http_outcome send_spool(struct sender *sender, bool *more)
+{
+    struct record records[BATCH_RECORDS];
+    struct error e = {0};
+    enum http_outcome outcome = HTTP_DONE;
+    size_t taken = spool_take(sender->agent->spool, records, sender->batch, BATCH_BYTES);
+    size_t count = taken;
+
+    *more = taken > 0;
+    if (taken) {
+        outcome = send_records(sender, records, &count, &e);
+        if (settled(sender, outcome, count, &e))
+            spool_remove(sender->agent->spool, records[count - 1].number);
+    } else {
+        sender->batch = BATCH_RECORDS;
+    }
+    for (size_t i = 0; i < taken; i++)
+        free(records[i].line);
+    return outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE ? HTTP_DONE : outcome;
+}
+
+/* --- the thread
+ * ----------------------------------------------------------------------------------- */
+
+static void step(struct sender *sender)
+{
+    enum http_outcome outcome;
+    bool more = true;
+
+    if (!sender->heard || moment_monotonic() >= sender->heartbeat_due)
+        outcome = send_heartbeat(sender);
+    else
+        outcome = send_spool(sender, &more);
+    http_pause(sender->http, outcome);
+    if (!more)
+        bell_wait(sender->agent->sender, BELL_WORK, sender->heartbeat_due);
+}
+
+void *sender_run(void *user)
+{
+    struct sender sender = {.agent = user, .interval = INTERVAL, .batch = BATCH_RECORDS};
+
+    sender.http = http_new("reports", sender.agent->options, sender.agent->sender);
+    while (!bell_stopped(sender.agent->sender))
+        step(&sender);
+    http_free(sender.http);
+    return NULL;
+}

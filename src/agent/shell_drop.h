@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What a session leaves behind for a vsay-agent that is away. */
+#ifndef AGENT_SHELL_DROP_H
+#define AGENT_SHELL_DROP_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct json_object;
+
+/* Writes the objects, one a line, durably to `state_dir`/drop/`session_id`.jsonl. */
+enum err shell_drop_write(const char *state_dir, const char *session_id,
+                          struct json_object *const *objects, size_t count, struct error *e);
+
+#endif

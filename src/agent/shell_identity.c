@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/shell_identity.h"
+
+#include <json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/moment.h"
+#include "agent/proctree.h"
+#include "base/utf8.h"
+#include "base/xalloc.h"
+
+enum { LABEL_MAX = 64, NAME_MAX_BYTES = 255 }; /* docs/agent-protocol.md */
+
+static const char *const sources[] = {"ui", "cli", "vscode"};
+
+/* What an outer vsay-shell leaves in the environment, next to VSAY_SESSION_ID: whether it has a
+ * terminal, and its process. */
+static const char outer_variable[] = "VSAY_SESSION_SHELL";
+static const char on_terminal[] = "terminal", on_command[] = "command";
+
+void identity_secret(char out[SECRET_SIZE])
+{
+    unsigned char bytes[SECRET_SIZE / 2];
+
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        abort();
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+bool identity_is_source(const char *text)
+{
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        if (strcmp(sources[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_text(const char *text, size_t max)
+{
+    size_t length = strlen(text);
+
+    for (const char *c = text; *c; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return false;
+    }
+    return length > 0 && length <= max && utf8_valid(text, length);
+}
+
+bool identity_is_name(const char *text)
+{
+    return is_text(text, NAME_MAX_BYTES);
+}
+
+/* --- within another session ---------------------------------------------- */
+
+static bool same_program(pid_t pid)
+{
+    char path[64];
+    struct stat mine, other;
+
+    snprintf(path, sizeof path, "/proc/%ld/exe", (long)pid);
+    return stat("/proc/self/exe", &mine) == 0 && stat(path, &other) == 0 &&
+           mine.st_dev == other.st_dev && mine.st_ino == other.st_ino;
+}
+
+bool identity_nested(bool on_pty)
+{
+    const char *outer = getenv(outer_variable);
+    char kind[16];
+    int pid;
+
+    if (!getenv("VSAY_SESSION_ID") || !outer || sscanf(outer, "%15[a-z]:%d", kind, &pid) != 2)
+        return false;
+    if (on_pty && strcmp(kind, on_terminal) != 0)
+        return false;
+    return process_descends(getpid(), pid) && same_program(pid);
+}
+
+static void mark_environment(const char *session_id, bool on_pty)
+{
+    char *outer = xasprintf("%s:%ld", on_pty ? on_terminal : on_command, (long)getpid());
+
+    setenv("VSAY_SESSION_ID", session_id, 1);
+    setenv(outer_variable, outer, 1);
+    unsetenv("SSH_ORIGINAL_COMMAND"); /* it has been taken */
+    free(outer);
+}
+
+/* --- the opening message ------------------------------------------------- */
+
+static bool in_vscode(void)
+{
+    const char *program = getenv("TERM_PROGRAM");
+
+    for (char *const *variable = environ; *variable; variable++) {
+        if (strncmp(*variable, "VSCODE_", strlen("VSCODE_")) == 0)
+            return true;
+    }
+    return program && strcmp(program, "vscode") == 0;
+}
+
+static const char *find_source(const struct identity *identity)
+{
+    const char *from_environment = getenv("VSAY_SOURCE");
+
+    if (identity->source)
+        return identity->source;
+    if (from_environment && identity_is_source(from_environment))
+        return from_environment;
+    return in_vscode() ? "vscode" : "cli";
+}
+
+static void put_text(struct json_object *object, const char *member, const char *text)
+{
+    json_object_object_add(object, member, json_object_new_string(text));
+}
+
+/* Null when the variable says nothing that could be recorded. */
+static void put_label(struct json_object *object, const char *member, const char *variable)
+{
+    const char *text = getenv(variable);
+    bool fit = text && is_text(text, LABEL_MAX);
+
+    json_object_object_add(object, member, fit ? json_object_new_string(text) : NULL);
+}
+
+struct json_object *identity_open(const struct identity *identity, bool on_pty)
+{
+    struct json_object *open = json_object_new_object();
+    char secret[SECRET_SIZE], now[MOMENT_SIZE];
+
+    identity_secret(secret);
+    moment_text(now);
+    char *session_id = xasprintf("sess_%s", secret);
+    put_text(open, "type", "open");
+    put_text(open, "session_id", session_id);
+    if (identity->user_id)
+        put_text(open, "user_id", identity->user_id);
+    if (identity->username)
+        put_text(open, "username", identity->username);
+    put_text(open, "source", find_source(identity));
+    put_label(open, "browser", "VSAY_BROWSER");
+    put_label(open, "os", "VSAY_OS");
+    put_text(open, "started_at", now);
+    mark_environment(session_id, on_pty);
+    free(session_id);
+    return open;
+}

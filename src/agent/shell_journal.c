@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/shell_journal.h"
+
+#include <json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "agent/link.h"
+#include "agent/moment.h"
+#include "agent/shell_drop.h"
+#include "base/xalloc.h"
+
+enum { RECONNECT_MS = 500, FINISH_MS = 3000, END_SEQ = 0 };
+
+struct message {
+    TAILQ_ENTRY(message) entry;
+    struct json_object *body;
+    long seq; /* END_SEQ: the end */
+    bool sent;
+};
+
+TAILQ_HEAD(messages, message);
+
+struct journal {
+    const char *socket, *state_dir;
+    struct json_object *open;
+    struct messages unacked; /* in order */
+    int fd;                  /* -1: not connected */
+    int64_t connect_at;
+    bool open_sent, blocked; /* on this connection */
+    struct journal_state state;
+    char *refused, *terminate; /* behind `state` */
+};
+
+struct journal *journal_new(const char *socket, const char *state_dir, struct json_object *open)
+{
+    struct journal *journal = xcalloc(1, sizeof *journal);
+
+    journal->socket = socket;
+    journal->state_dir = state_dir;
+    journal->open = open;
+    journal->fd = -1;
+    TAILQ_INIT(&journal->unacked);
+    return journal;
+}
+
+static void forget(struct journal *journal, struct message *message)
+{
+    TAILQ_REMOVE(&journal->unacked, message, entry);
+    json_object_put(message->body);
+    free(message);
+}
+
+static void forget_all(struct journal *journal)
+{
+    while (!TAILQ_EMPTY(&journal->unacked))
+        forget(journal, TAILQ_FIRST(&journal->unacked));
+}
+
+static void disconnect(struct journal *journal)
+{
+    if (journal->fd >= 0)
+        close(journal->fd);
+    journal->fd = -1;
+    journal->connect_at = moment_monotonic() + RECONNECT_MS;
+}
+
+void journal_free(struct journal *journal)
+{
+    if (!journal)
+        return;
+    forget_all(journal);
+    disconnect(journal);
+    json_object_put(journal->open);
+    free(journal->refused);
+    free(journal->terminate);
+    free(journal);
+}
+
+const struct journal_state *journal_state(const struct journal *journal)
+{
+    return &journal->state;
+}
+
+/* --- what is to be said -------------------------------------------------- */
+
+static struct message *find(struct journal *journal, long seq, bool sent)
+{
+    struct message *message;
+
+    TAILQ_FOREACH (message, &journal->unacked, entry) {
+        if (message->seq == seq && message->sent == sent)
+            return message;
+    }
+    return NULL;
+}
+
+/* Takes `body` over; it replaces what has not been sent yet under the same number. */
+static void add(struct journal *journal, long seq, struct json_object *body)
+{
+    struct message *message = find(journal, seq, false);
+
+    if (journal->refused) {
+        json_object_put(body);
+        return;
+    }
+    if (message) {
+        json_object_put(message->body);
+    } else {
+        message = xcalloc(1, sizeof *message);
+        message->seq = seq;
+        TAILQ_INSERT_TAIL(&journal->unacked, message, entry);
+    }
+    message->body = body;
+}
+
+static void put_text(struct json_object *object, const char *member, const char *text)
+{
+    json_object_object_add(object, member, json_object_new_string(text));
+}
+
+void journal_command(struct journal *journal, long seq, const char *command, const char *timestamp,
+                     enum success success)
+{
+    struct json_object *body = json_object_new_object();
+
+    put_text(body, "type", "command");
+    json_object_object_add(body, "seq", json_object_new_int64(seq));
+    put_text(body, "command", command);
+    put_text(body, "timestamp", timestamp);
+    json_object_object_add(
+        body, "success",
+        success == SUCCESS_UNKNOWN ? NULL : json_object_new_boolean(success == SUCCESS_YES));
+    add(journal, seq, body);
+}
+
+void journal_end(struct journal *journal, const char *reason, int exit_code)
+{
+    struct json_object *body = json_object_new_object();
+    char now[MOMENT_SIZE];
+
+    moment_text(now);
+    put_text(body, "type", "end");
+    put_text(body, "reason", reason);
+    json_object_object_add(body, "exit_code", json_object_new_int(exit_code));
+    put_text(body, "ended_at", now);
+    add(journal, END_SEQ, body);
+}
+
+/* --- what the agent says ------------------------------------------------- */
+
+static void on_opened(struct journal *journal, const struct json_object *packet)
+{
+    (void)packet;
+    journal->state.opened = true;
+}
+
+static void on_refused(struct journal *journal, const struct json_object *packet)
+{
+    const char *reason = link_text(packet, "reason");
+
+    free(journal->refused);
+    journal->state.refused = journal->refused = xstrdup(reason ? reason : "no reason given");
+    forget_all(journal);
+}
+
+static void on_ack(struct journal *journal, const struct json_object *packet)
+{
+    struct json_object *seq;
+
+    if (!json_object_object_get_ex(packet, "seq", &seq))
+        return;
+    struct message *message = find(journal, (long)json_object_get_int64(seq), true);
+    if (message)
+        forget(journal, message);
+}
+
+static void on_ended(struct journal *journal, const struct json_object *packet)
+{
+    struct message *end = find(journal, END_SEQ, true);
+
+    (void)packet;
+    if (end)
+        forget(journal, end);
+}
+
+static void on_terminate(struct journal *journal, const struct json_object *packet)
+{
+    const char *reason = link_text(packet, "reason");
+
+    if (!journal->terminate)
+        journal->state.terminate = journal->terminate = xstrdup(reason ? reason : "ended");
+}
+
+static const struct {
+    const char *type;
+    void (*take)(struct journal *journal, const struct json_object *packet);
+} packets[] = {
+    {"opened", on_opened}, {"refused", on_refused},     {"ack", on_ack},
+    {"ended", on_ended},   {"terminate", on_terminate},
+};
+
+static void take(struct journal *journal, const struct json_object *packet)
+{
+    const char *type = link_text(packet, "type");
+
+    for (size_t i = 0; type && i < sizeof packets / sizeof *packets; i++) {
+        if (strcmp(packets[i].type, type) == 0)
+            packets[i].take(journal, packet);
+    }
+}
+
+static void receive(struct journal *journal)
+{
+    enum err err = ERR_OK;
+
+    while (err == ERR_OK || err == ERR_REQUEST) {
+        struct json_object *packet = NULL;
+        err = link_receive(journal->fd, &packet);
+        if (packet)
+            take(journal, packet);
+        json_object_put(packet);
+    }
+    if (err != ERR_BUSY)
+        disconnect(journal);
+}
+
+/* --- the connection ------------------------------------------------------ */
+
+static void connect_again(struct journal *journal)
+{
+    struct message *message;
+
+    if (moment_monotonic() < journal->connect_at)
+        return;
+    if (link_connect(journal->socket, &journal->fd, NULL)) {
+        disconnect(journal);
+        return;
+    }
+    journal->open_sent = false;
+    TAILQ_FOREACH (message, &journal->unacked, entry)
+        message->sent = false;
+}
+
+/* Whether the next packet may be sent. One that is too large counts as sent. */
+static bool send_one(struct journal *journal, struct json_object *body, bool *sent)
+{
+    enum err err = link_send(journal->fd, body);
+
+    journal->blocked = err == ERR_BUSY;
+    *sent = err == ERR_OK || err == ERR_TOO_LARGE;
+    if (err == ERR_IO)
+        disconnect(journal);
+    return *sent;
+}
+
+static void send_unsent(struct journal *journal)
+{
+    struct message *message;
+
+    journal->blocked = false;
+    if (!journal->open_sent && !send_one(journal, journal->open, &journal->open_sent))
+        return;
+    TAILQ_FOREACH (message, &journal->unacked, entry) {
+        if (!message->sent && !send_one(journal, message->body, &message->sent))
+            return;
+    }
+}
+
+void journal_poll(const struct journal *journal, struct pollfd *out)
+{
+    *out = (struct pollfd){journal->fd, POLLIN, 0};
+    if (journal->blocked)
+        out->events |= POLLOUT;
+}
+
+int journal_timeout(const struct journal *journal)
+{
+    if (journal->fd >= 0 || journal->refused)
+        return -1;
+    int64_t left = journal->connect_at - moment_monotonic();
+    return left > 0 ? (int)left : 0;
+}
+
+void journal_step(struct journal *journal, bool readable)
+{
+    if (journal->fd < 0 && !journal->refused)
+        connect_again(journal);
+    if (journal->fd >= 0 && readable)
+        receive(journal);
+    if (journal->fd >= 0 && !journal->refused)
+        send_unsent(journal);
+}
+
+/* --- waiting ------------------------------------------------------------- */
+
+static void wait_and_step(struct journal *journal, int64_t deadline)
+{
+    int64_t left = deadline - moment_monotonic();
+    int ms = journal_timeout(journal);
+    struct pollfd ready;
+
+    if (ms < 0 || ms > left)
+        ms = left > 0 ? (int)left : 0;
+    journal_poll(journal, &ready);
+    journal_step(journal, poll(&ready, 1, ms) == 1);
+}
+
+void journal_await_opening(struct journal *journal, int ms)
+{
+    int64_t deadline = moment_monotonic() + ms;
+
+    journal_step(journal, false);
+    while (!journal->state.opened && !journal->refused && moment_monotonic() < deadline)
+        wait_and_step(journal, deadline);
+}
+
+static enum err drop(const struct journal *journal, struct error *e)
+{
+    const struct message *message;
+    size_t count = 1;
+
+    TAILQ_FOREACH (message, &journal->unacked, entry)
+        count++;
+    struct json_object **objects = xcalloc(count, sizeof *objects);
+    objects[0] = journal->open;
+    count = 1;
+    TAILQ_FOREACH (message, &journal->unacked, entry)
+        objects[count++] = message->body;
+    enum err err = shell_drop_write(journal->state_dir, link_text(journal->open, "session_id"),
+                                    objects, count, e);
+    free(objects);
+    return err;
+}
+
+enum err journal_finish(struct journal *journal, struct error *e)
+{
+    int64_t deadline = moment_monotonic() + FINISH_MS;
+
+    journal->connect_at = 0;
+    journal_step(journal, false);
+    if (journal->fd < 0 && !TAILQ_EMPTY(&journal->unacked) && drop(journal, e) == ERR_OK)
+        return ERR_OK;
+    while (!TAILQ_EMPTY(&journal->unacked) && moment_monotonic() < deadline)
+        wait_and_step(journal, deadline);
+    return TAILQ_EMPTY(&journal->unacked) ? ERR_OK : drop(journal, e);
+}

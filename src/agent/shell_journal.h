@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Reports one session to vsay-agent, in the background of the relay: keeps what the agent has not
+ * made durable, connects again when it went away, and hands what is left over in a file. */
+#ifndef AGENT_SHELL_JOURNAL_H
+#define AGENT_SHELL_JOURNAL_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct json_object;
+struct journal;
+
+enum success { SUCCESS_UNKNOWN, SUCCESS_NO, SUCCESS_YES };
+
+/* What the agent has said so far. */
+struct journal_state {
+    bool opened;
+    const char *refused, *terminate; /* the reason, or NULL; borrowed until journal_free */
+};
+
+/* `socket` and `state_dir` are the agent's, borrowed for the life of the journal; `open` is the
+ * session's opening message with its `session_id`, which is taken over. */
+struct journal *journal_new(const char *socket, const char *state_dir, struct json_object *open);
+void journal_free(struct journal *journal);
+
+void journal_command(struct journal *journal, long seq, const char *command, const char *timestamp,
+                     enum success success);
+void journal_end(struct journal *journal, const char *reason, int exit_code);
+
+/* What to poll for, and at most how long (ms, -1: for ever). */
+void journal_poll(const struct journal *journal, struct pollfd *out);
+int journal_timeout(const struct journal *journal);
+
+/* Connects, sends, and receives when `readable`, as far as that goes without blocking. */
+void journal_step(struct journal *journal, bool readable);
+const struct journal_state *journal_state(const struct journal *journal);
+
+/* Waits until the agent has opened or refused the session, for at most `ms`. */
+void journal_await_opening(struct journal *journal, int ms);
+
+/* After journal_end: waits a moment until the agent has everything, or leaves it in a file for the
+ * agent. */
+enum err journal_finish(struct journal *journal, struct error *e);
+
+#endif

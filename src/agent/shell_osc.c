@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/shell_osc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+enum { ESC = 0x1b, BEL = 0x07 };
+
+/* How a mark begins, with '*' for its kind. */
+static const char head[] = "\033]633;*;";
+enum { HEAD = sizeof head - 1 };
+
+struct osc {
+    const char *nonce;
+    size_t nonce_length;
+    osc_on_mark *on_mark;
+    void *context;
+    struct buffer held; /* what may become a mark */
+    size_t passed;      /* so many bytes of it have been passed by osc_release */
+};
+
+enum verdict { HOLD, WHOLE, STRANGE };
+
+struct osc *osc_new(const char *nonce, osc_on_mark *on_mark, void *context)
+{
+    struct osc *osc = xcalloc(1, sizeof *osc);
+
+    osc->nonce = nonce;
+    osc->nonce_length = strlen(nonce);
+    osc->on_mark = on_mark;
+    osc->context = context;
+    return osc;
+}
+
+void osc_free(struct osc *osc)
+{
+    if (osc)
+        buffer_free(&osc->held);
+    free(osc);
+}
+
+bool osc_holds(const struct osc *osc)
+{
+    return osc->held.length > osc->passed;
+}
+
+void osc_release(struct osc *osc, struct buffer *out)
+{
+    buffer_add(out, osc->held.bytes + osc->passed, osc->held.length - osc->passed);
+    osc->passed = osc->held.length;
+}
+
+static void forget(struct osc *osc)
+{
+    osc->held.length = osc->passed = 0;
+}
+
+/* What `byte` makes of the sequence that is held. */
+static enum verdict judge(const struct osc *osc, char byte)
+{
+    size_t length = osc->held.length;
+
+    if (length < HEAD) {
+        bool fits = head[length] == '*' ? byte == 'E' || byte == 'D' : byte == head[length];
+        return fits ? HOLD : STRANGE;
+    }
+    if (osc->held.bytes[length - 1] == ESC)
+        return byte == '\\' ? WHOLE : STRANGE;
+    if (byte == BEL)
+        return WHOLE;
+    bool control = (unsigned char)byte < ' ' && byte != ESC;
+    return control || length >= OSC_MAX ? STRANGE : HOLD;
+}
+
+/* The sequence that is held has come to its end, of `end` bytes: takes it out when it is ours. */
+static void finish(struct osc *osc, size_t end, struct buffer *out)
+{
+    const char *text = osc->held.bytes + HEAD;
+    size_t length = osc->held.length - HEAD - end;
+    size_t tail = osc->nonce_length + 1;
+    bool ours = length >= tail && text[length - tail] == ';' &&
+                memcmp(text + length - osc->nonce_length, osc->nonce, osc->nonce_length) == 0;
+
+    if (ours)
+        osc->on_mark(osc->context, text[-2], text, length - tail);
+    if (!ours || osc->passed)
+        osc_release(osc, out);
+    forget(osc);
+}
+
+/* The held sequence is a stranger's. An ESC at its end may begin one of ours. */
+static void give_up(struct osc *osc, struct buffer *out)
+{
+    bool again = osc->held.length > 1 && osc->held.bytes[osc->held.length - 1] == ESC;
+    bool was_passed = !osc_holds(osc);
+
+    if (again && !was_passed)
+        osc->held.length--;
+    osc_release(osc, out);
+    forget(osc);
+    if (again) {
+        buffer_add(&osc->held, "\033", 1);
+        osc->passed = was_passed;
+    }
+}
+
+/* Takes one byte; false when it is still to be taken. */
+static bool take(struct osc *osc, char byte, struct buffer *out)
+{
+    enum verdict verdict = judge(osc, byte);
+
+    if (verdict == STRANGE) {
+        give_up(osc, out);
+        return false;
+    }
+    buffer_add(&osc->held, &byte, 1);
+    if (verdict == WHOLE)
+        finish(osc, byte == BEL ? 1 : 2, out);
+    return true;
+}
+
+void osc_feed(struct osc *osc, const char *bytes, size_t length, struct buffer *out)
+{
+    size_t at = 0;
+
+    while (at < length) {
+        if (osc->held.length == 0) {
+            const char *escape = memchr(bytes + at, ESC, length - at);
+            size_t plain = escape ? (size_t)(escape - (bytes + at)) : length - at;
+            buffer_add(out, bytes + at, plain);
+            at += plain;
+            if (escape)
+                buffer_add(&osc->held, &bytes[at++], 1);
+        } else if (take(osc, bytes[at], out)) {
+            at++;
+        }
+    }
+}

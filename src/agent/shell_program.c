@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/shell_program.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+
+enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
+
+static bool is_myself(const char *path)
+{
+    struct stat mine, other;
+
+    return stat("/proc/self/exe", &mine) == 0 && stat(path, &other) == 0 &&
+           mine.st_dev == other.st_dev && mine.st_ino == other.st_ino;
+}
+
+static const char *find_shell(const char *configured)
+{
+    const struct passwd *user = getpwuid(getuid());
+    const char *const candidates[] = {configured, user ? user->pw_shell : "", "/bin/bash"};
+
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
+        const char *path = candidates[i];
+        if (*path && access(path, X_OK) == 0 && !is_myself(path))
+            return path;
+    }
+    return "/bin/sh";
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+void program_init(struct program *program, const char *configured, bool login)
+{
+    *program = (struct program){.path = xstrdup(find_shell(configured))};
+    program->name = xasprintf("%s%s", login ? "-" : "", base_name(program->path));
+    program_add(program, program->name);
+}
+
+void program_free(struct program *program)
+{
+    free(program->path);
+    free(program->name);
+    free(program->rcfile);
+    free(program->argv);
+}
+
+void program_add(struct program *program, char *argument)
+{
+    program->argv = xrealloc(program->argv, (program->count + 2) * sizeof *program->argv);
+    program->argv[program->count++] = argument;
+    program->argv[program->count] = NULL;
+}
+
+/* A login shell of bash's would not read its rcfile; ours does what a login shell does. */
+static void integrate_bash(struct program *program, const char *share, bool login)
+{
+    static char option[] = "--rcfile";
+
+    program->rcfile = xasprintf("%s/vsay.bash", share);
+    free(program->name);
+    program->name = program->argv[0] = xstrdup(base_name(program->path));
+    program_add(program, option);
+    program_add(program, program->rcfile);
+    if (login)
+        setenv("VSAY_LOGIN", "1", 1);
+    else
+        unsetenv("VSAY_LOGIN");
+}
+
+static void integrate_zsh(struct program *program, const char *share, bool login)
+{
+    const char *users = getenv("ZDOTDIR");
+    char *ours = xasprintf("%s/zsh", share);
+
+    (void)program;
+    (void)login;
+    if (users)
+        setenv("VSAY_ZDOTDIR", users, 1);
+    else
+        unsetenv("VSAY_ZDOTDIR");
+    setenv("ZDOTDIR", ours, 1);
+    free(ours);
+}
+
+static const struct {
+    const char *shell, *file;
+    void (*integrate)(struct program *program, const char *share, bool login);
+} integrations[] = {
+    {"bash", "vsay.bash", integrate_bash},
+    {"zsh", "zsh/.zshenv", integrate_zsh},
+};
+
+bool program_integrate(struct program *program, const char *share, const char *nonce, bool login)
+{
+    for (size_t i = 0; i < sizeof integrations / sizeof *integrations; i++) {
+        if (strcmp(integrations[i].shell, base_name(program->path)) != 0)
+            continue;
+        char *file = xasprintf("%s/%s", share, integrations[i].file);
+        bool there = access(file, R_OK) == 0;
+        free(file);
+        if (!there)
+            return false;
+        setenv("VSAY_NONCE", nonce, 1);
+        integrations[i].integrate(program, share, login);
+        return true;
+    }
+    return false;
+}
+
+int program_exec(const struct program *program)
+{
+    execv(program->path, program->argv);
+    int status = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+    fprintf(stderr, "vsay-shell: cannot run %s: %s\n", program->path, strerror(errno));
+    return status;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Turns marks and command lines into numbered commands for the journal. */
+#ifndef AGENT_SHELL_RECORDER_H
+#define AGENT_SHELL_RECORDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "agent/shell_mask.h"
+#include "agent/shell_journal.h"
+
+struct recorder {
+    const struct mask *mask; /* borrowed */
+    struct journal *journal; /* borrowed */
+    long seq;                /* of the last command */
+    char *command;           /* that runs, as it is recorded; NULL: none */
+    char *timestamp;
+};
+
+void recorder_start(struct recorder *recorder, const char *command, size_t length);
+void recorder_finish(struct recorder *recorder, bool success);
+
+/* An osc_on_mark. */
+void recorder_mark(void *recorder, char mark, const char *text, size_t length);
+
+void recorder_end(struct recorder *recorder);
+
+#endif

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/shell_run.h"
+
+#include <errno.h>
+#include <json.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/moment.h"
+#include "agent/shell_ender.h"
+#include "agent/shell_journal.h"
+#include "agent/shell_osc.h"
+#include "agent/shell_recorder.h"
+#include "agent/shell_start.h"
+#include "agent/shell_terminal.h"
+#include "base/xalloc.h"
+
+enum {
+    CHUNK = 64 * 1024,
+    REST_MAX = 1 << 20, /* of output after the shell's exit: other processes may go on for ever */
+    SILENCE_MS = 100,   /* after which a held beginning of a mark is let go */
+    REOPEN_MS = 100,    /* how often to look for a new user of a PTY that everybody has closed */
+    FAREWELL_MS = 1000, /* how long the terminal may take for the last output */
+    OPENING_MS = 5000   /* how long to wait for a required agent */
+};
+
+struct run {
+    const struct agent_options *options;
+    struct terminal terminal;
+    bool on_pty;
+    struct started shell;
+    int signals;
+    int status;  /* of wait(2), once `exited` */
+    size_t rest; /* output read after that */
+    bool exited, drained, told_refused;
+    int64_t reopen_at; /* 0, or when to look at the PTY again */
+    int64_t read_at;   /* when there was output last */
+    struct buffer to_shell, to_user;
+    struct osc *osc;
+    struct mask *mask;
+    struct recorder recorder;
+    struct journal *journal;
+    struct ender ender;
+};
+
+enum { SIGNALS, USER_IN, USER_OUT, PTY, AGENT, FDS };
+
+/* --- saying -------------------------------------------------------------- */
+
+/* Tells the user, in the terminal's output when we pass that through. Others write these texts. */
+static void say(struct run *run, const char *what, const char *why)
+{
+    char *text = xasprintf("vsay: %s%s", what, why);
+
+    for (char *c = text; *c; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    }
+    if (run->on_pty) {
+        osc_release(run->osc, &run->to_user);
+        buffer_add(&run->to_user, "\r\n", 2);
+        buffer_add(&run->to_user, text, strlen(text));
+        buffer_add(&run->to_user, "\r\n", 2);
+    } else {
+        fprintf(stderr, "%s\n", text);
+    }
+    free(text);
+}
+
+/* --- passing bytes ------------------------------------------------------- */
+
+static void hang_up(struct run *run, int number)
+{
+    terminal_leave(&run->terminal);
+    run->to_user.length = 0;
+    if (run->shell.pty >= 0)
+        close(run->shell.pty);
+    run->shell.pty = -1;
+    ender_hang_up(&run->ender, number);
+}
+
+/* Writes what it can; false when the reader has gone. */
+static bool flush(int fd, struct buffer *buffer)
+{
+    ssize_t n = write(fd, buffer->bytes, buffer->length < CHUNK ? buffer->length : CHUNK);
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR;
+    buffer_drop(buffer, (size_t)n);
+    return true;
+}
+
+static void read_user(struct run *run)
+{
+    char chunk[CHUNK];
+    ssize_t n = read(run->terminal.in, chunk, sizeof chunk);
+
+    if (n > 0)
+        buffer_add(&run->to_shell, chunk, (size_t)n);
+    else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+        hang_up(run, SIGHUP);
+}
+
+static void read_pty(struct run *run)
+{
+    char chunk[CHUNK];
+    ssize_t n = read(run->shell.pty, chunk, sizeof chunk);
+
+    run->reopen_at = 0;
+    run->read_at = moment_monotonic();
+    if (n > 0) {
+        osc_feed(run->osc, chunk, (size_t)n, &run->to_user);
+        run->rest += run->exited ? (size_t)n : 0;
+        run->drained = run->rest > REST_MAX;
+    } else if (n == 0 || errno != EINTR) {
+        run->drained = run->exited;
+        if (n == 0 || errno != EAGAIN)
+            run->reopen_at = moment_monotonic() + REOPEN_MS;
+    }
+}
+
+static void pass_bytes(struct run *run, const struct pollfd *fds)
+{
+    if (fds[USER_OUT].revents && run->to_user.length == 0)
+        hang_up(run, SIGHUP);
+    else if (fds[USER_OUT].revents && !flush(run->terminal.out, &run->to_user))
+        hang_up(run, SIGHUP);
+    if (fds[USER_IN].revents && run->terminal.in >= 0)
+        read_user(run);
+    if (fds[PTY].revents & POLLOUT && run->shell.pty >= 0)
+        flush(run->shell.pty, &run->to_shell);
+    if ((fds[PTY].revents & ~POLLOUT || run->exited) && run->shell.pty >= 0 &&
+        run->to_user.length == 0)
+        read_pty(run);
+}
+
+/* --- signals ------------------------------------------------------------- */
+
+static void reap(struct run *run)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != run->shell.pid)
+            continue;
+        run->exited = true;
+        run->status = status;
+    }
+}
+
+static void on_signal(struct run *run, int number)
+{
+    switch (number) {
+    case SIGCHLD:
+        reap(run);
+        return;
+    case SIGHUP:
+    case SIGTERM:
+        hang_up(run, number);
+        return;
+    case SIGCONT:
+        if (run->terminal.in >= 0)
+            terminal_raw(&run->terminal);
+        break;
+    }
+    if (run->terminal.in >= 0)
+        terminal_resize(&run->terminal, run->shell.pty);
+}
+
+static void take_signals(struct run *run)
+{
+    struct signalfd_siginfo info;
+
+    while (read(run->signals, &info, sizeof info) == sizeof info)
+        on_signal(run, (int)info.ssi_signo);
+}
+
+/* --- the loop ------------------------------------------------------------ */
+
+static void choose_fds(const struct run *run, struct pollfd *fds)
+{
+    bool looks = moment_monotonic() >= run->reopen_at;
+
+    fds[SIGNALS] = (struct pollfd){run->signals, POLLIN, 0};
+    fds[USER_IN] = (struct pollfd){run->to_shell.length ? -1 : run->terminal.in, POLLIN, 0};
+    fds[USER_OUT] = (struct pollfd){run->terminal.out, run->to_user.length ? POLLOUT : 0, 0};
+    fds[PTY] = (struct pollfd){looks ? run->shell.pty : -1, 0, 0};
+    if (run->to_shell.length)
+        fds[PTY].events |= POLLOUT;
+    if (!run->to_user.length)
+        fds[PTY].events |= POLLIN;
+    journal_poll(run->journal, &fds[AGENT]);
+}
+
+static void sooner(int *timeout, int other)
+{
+    if (other >= 0 && (*timeout < 0 || other < *timeout))
+        *timeout = other;
+}
+
+/* Whether there may be more of the output of a shell that has exited. */
+static bool draining(const struct run *run)
+{
+    return run->exited && !run->drained && run->shell.pty >= 0;
+}
+
+static int choose_timeout(const struct run *run)
+{
+    int timeout = journal_timeout(run->journal);
+
+    sooner(&timeout, ender_timeout(&run->ender));
+    sooner(&timeout, osc_holds(run->osc) ? SILENCE_MS : -1);
+    sooner(&timeout, run->reopen_at ? REOPEN_MS : -1);
+    sooner(&timeout, draining(run) && run->to_user.length == 0 ? 0 : -1);
+    return timeout;
+}
+
+static void obey_agent(struct run *run)
+{
+    const struct journal_state *state = journal_state(run->journal);
+
+    if (state->refused && !run->told_refused) {
+        run->told_refused = true;
+        say(run, "this session is not recorded: ", state->refused);
+    }
+    if (state->terminate && run->ender.state < ENDER_TERMINATE) {
+        say(run, "this session was ", state->terminate);
+        ender_terminate(&run->ender);
+    }
+}
+
+static void turn(struct run *run)
+{
+    struct pollfd fds[FDS];
+
+    choose_fds(run, fds);
+    int ready = poll(fds, FDS, choose_timeout(run));
+    if (ready < 0)
+        return;
+    if (fds[SIGNALS].revents)
+        take_signals(run);
+    pass_bytes(run, fds);
+    if (osc_holds(run->osc) && moment_monotonic() >= run->read_at + SILENCE_MS)
+        osc_release(run->osc, &run->to_user);
+    journal_step(run->journal, fds[AGENT].revents);
+    obey_agent(run);
+}
+
+static bool shell_done(const struct run *run)
+{
+    return run->exited && !draining(run) && run->to_user.length == 0;
+}
+
+static void loop(struct run *run)
+{
+    bool done = false;
+
+    while (!done) {
+        turn(run);
+        done = ender_step(&run->ender) || (run->ender.state < ENDER_TERMINATE && shell_done(run));
+    }
+}
+
+/* The last words, if the terminal takes them. */
+static void bid_farewell(struct run *run)
+{
+    struct pollfd out = {run->terminal.out, POLLOUT, 0};
+
+    osc_release(run->osc, &run->to_user);
+    while (run->terminal.out >= 0 && run->to_user.length && poll(&out, 1, FAREWELL_MS) == 1 &&
+           flush(run->terminal.out, &run->to_user))
+        ;
+}
+
+/* --- beginning and end --------------------------------------------------- */
+
+static int exit_status(const struct run *run)
+{
+    if (!run->exited)
+        return 128 + SIGHUP;
+    return WIFSIGNALED(run->status) ? 128 + WTERMSIG(run->status) : WEXITSTATUS(run->status);
+}
+
+static const char *end_reason(const struct run *run)
+{
+    static const char *const reasons[] = {
+        [ENDER_IDLE] = "exited",
+        [ENDER_HANGUP] = "hangup",
+        [ENDER_TERMINATE] = "terminated",
+        [ENDER_KILL] = "killed",
+    };
+
+    return reasons[run->ender.state];
+}
+
+static void open_journal(struct run *run, const struct run_request *request)
+{
+    const struct agent_options *options = request->options;
+
+    json_object_object_add(request->open, "leader", json_object_new_int64(run->shell.pid));
+    run->journal = journal_new(options->agent.socket, options->agent.state_dir, request->open);
+    run->mask = mask_new(&options->shell.mask);
+    run->recorder = (struct recorder){.mask = run->mask, .journal = run->journal};
+    run->osc = osc_new(request->nonce, recorder_mark, &run->recorder);
+    run->ender.kill_after = options->shell.kill_after * 1000;
+    process_find(getpid(), &run->ender.tree.shell);
+    process_find(run->shell.pid, &run->ender.tree.leader);
+}
+
+/* Whether the session may begin. */
+static bool admitted(struct run *run)
+{
+    const struct journal_state *state = journal_state(run->journal);
+
+    if (!run->options->shell.require_agent)
+        return true;
+    journal_await_opening(run->journal, OPENING_MS);
+    if (!state->opened)
+        fprintf(stderr, "vsay-shell: no session without vsay-agent: %s\n",
+                state->refused ? state->refused : "it cannot be reached");
+    return state->opened;
+}
+
+static int converse(struct run *run, const struct run_request *request)
+{
+    struct error e = {0};
+
+    if (request->command)
+        recorder_start(&run->recorder, request->command, strlen(request->command));
+    if (run->on_pty)
+        terminal_raw(&run->terminal);
+    start_let_go(&run->shell, true);
+    loop(run);
+    bid_farewell(run);
+    reap(run);
+    if (run->on_pty)
+        terminal_restore(&run->terminal);
+    int status = exit_status(run);
+    if (request->command && run->ender.state == ENDER_IDLE)
+        recorder_finish(&run->recorder, status == 0);
+    journal_end(run->journal, end_reason(run), status);
+    if (journal_finish(run->journal, &e))
+        fprintf(stderr, "vsay-shell: this session could not be reported: %s\n", e.detail);
+    return status;
+}
+
+static void release(struct run *run)
+{
+    recorder_end(&run->recorder);
+    osc_free(run->osc);
+    mask_free(run->mask);
+    journal_free(run->journal);
+    buffer_free(&run->to_shell);
+    buffer_free(&run->to_user);
+    terminal_leave(&run->terminal);
+}
+
+int run_session(const struct run_request *request)
+{
+    struct run run = {
+        .options = request->options, .on_pty = request->on_pty, .terminal = {.in = -1, .out = -1}};
+    int status = EXIT_FAILURE;
+
+    if ((run.on_pty && !terminal_open(&run.terminal)) ||
+        !start_program(request->program, run.on_pty ? &run.terminal : NULL, &run.shell)) {
+        fprintf(stderr, "vsay-shell: cannot start a shell: %s\n", strerror(errno));
+        json_object_put(request->open);
+        return status;
+    }
+    run.signals = start_signals();
+    open_journal(&run, request);
+    if (admitted(&run))
+        status = converse(&run, request);
+    else
+        start_let_go(&run.shell, false);
+    release(&run);
+    return status;
+}

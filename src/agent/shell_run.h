@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs a session: starts the shell, passes bytes both ways, records commands, ends it when told to.
+ */
+#ifndef AGENT_SHELL_RUN_H
+#define AGENT_SHELL_RUN_H
+
+#include "agent/options.h"
+#include "agent/shell_program.h"
+
+struct json_object;
+
+struct run_request {
+    const struct agent_options *options;
+    const struct program *program;
+    struct json_object *open; /* the session's opening message without its leader; taken over */
+    const char
+        *command; /* what is run on our own streams, as it is recorded; NULL: nothing to record */
+    const char *nonce;
+    bool on_pty;
+};
+
+/* Returns the shell's exit status, 128 + n when signal n ended it. */
+int run_session(const struct run_request *request);
+
+#endif

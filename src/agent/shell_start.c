@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/shell_start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static const int taken[] = {SIGCHLD, SIGWINCH, SIGCONT, SIGHUP, SIGTERM};
+
+static sigset_t taken_set(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        sigaddset(&set, taken[i]);
+    return set;
+}
+
+int start_signals(void)
+{
+    sigset_t set = taken_set();
+
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/* The child waits for a byte; the end of the file tells it that it is not wanted. */
+static void wait_and_exec(const struct program *program, const int gate[2], const sigset_t *mask)
+{
+    char byte;
+    ssize_t n;
+
+    close(gate[1]);
+    do
+        n = read(gate[0], &byte, 1);
+    while (n < 0 && errno == EINTR);
+    if (n != 1)
+        _exit(EXIT_FAILURE);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    _exit(program_exec(program));
+}
+
+/* What the terminal's keys send is for the child. A command shares our terminal: it and we stop
+ * together. */
+static void ignore_keys(bool own_pty)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    if (!own_pty)
+        return;
+    signal(SIGTSTP, SIG_IGN);
+    signal(SIGTTIN, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN);
+}
+
+static pid_t fork_on_pty(const struct terminal *terminal, int *pty)
+{
+    struct winsize size = terminal_size(terminal);
+    pid_t pid = forkpty(pty, NULL, &terminal->saved, &size);
+
+    if (pid > 0) {
+        fcntl(*pty, F_SETFL, O_NONBLOCK);
+        fcntl(*pty, F_SETFD, FD_CLOEXEC);
+    }
+    return pid;
+}
+
+bool start_program(const struct program *program, const struct terminal *terminal,
+                   struct started *out)
+{
+    sigset_t set = taken_set(), mask;
+    int gate[2];
+
+    *out = (struct started){.pty = -1};
+    if (pipe2(gate, O_CLOEXEC) < 0)
+        return false;
+    signal(SIGCHLD, SIG_DFL); /* or there is no status */
+    sigprocmask(SIG_BLOCK, &set, &mask);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    out->pid = terminal ? fork_on_pty(terminal, &out->pty) : fork();
+    if (out->pid == 0)
+        wait_and_exec(program, gate, &mask);
+    close(gate[0]);
+    out->gate = gate[1];
+    ignore_keys(terminal != NULL);
+    return out->pid > 0;
+}
+
+void start_let_go(struct started *started, bool run)
+{
+    ssize_t written = run ? write(started->gate, "", 1) : 0;
+
+    (void)written; /* a child that is dead will be reaped */
+    close(started->gate);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Starts the user's shell, which waits until it is let go. */
+#ifndef AGENT_SHELL_START_H
+#define AGENT_SHELL_START_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "agent/shell_program.h"
+#include "agent/shell_terminal.h"
+
+struct started {
+    pid_t pid;
+    int pty;  /* the master's side, not blocking; -1: none */
+    int gate; /* see start_let_go */
+};
+
+/* With a terminal: on a new PTY with its size and settings, else with our own standard streams.
+ * From here on vsay-shell is the reaper of all descendants, and takes its signals (see
+ * start_signals) from a descriptor. False with errno. */
+bool start_program(const struct program *program, const struct terminal *terminal,
+                   struct started *out);
+
+/* Runs the program, or not. */
+void start_let_go(struct started *started, bool run);
+
+/* A signalfd of SIGCHLD, SIGWINCH, SIGCONT, SIGHUP and SIGTERM. */
+int start_signals(void);
+
+#endif

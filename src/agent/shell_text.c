@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/shell_text.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/shell_buffer.h"
+#include "base/utf8.h"
+#include "base/xalloc.h"
+
+static bool is_hex_escape(const char *text, size_t left)
+{
+    return left >= 4 && text[1] == 'x' && isxdigit((unsigned char)text[2]) &&
+           isxdigit((unsigned char)text[3]);
+}
+
+static char hex_value(const char *digits)
+{
+    const char pair[] = {digits[0], digits[1], '\0'};
+
+    return (char)strtol(pair, NULL, 16);
+}
+
+char *text_unescape(const char *text, size_t length, size_t *out_length)
+{
+    char *out = xcalloc(1, length + 1), *end = out;
+
+    for (size_t at = 0; at < length;) {
+        size_t left = length - at;
+        if (text[at] == '\\' && is_hex_escape(text + at, left)) {
+            *end++ = hex_value(text + at + 2);
+            at += 4;
+        } else {
+            at += text[at] == '\\' && left >= 2 && text[at + 1] == '\\';
+            *end++ = text[at++];
+        }
+    }
+    *out_length = (size_t)(end - out);
+    return out;
+}
+
+char *text_clean(const char *text, size_t length)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    struct buffer out = {0};
+
+    for (size_t at = 0; at < length;) {
+        size_t character = text[at] ? utf8_character(text + at, length - at) : 0;
+        if (character)
+            buffer_add(&out, text + at, character);
+        else
+            buffer_add(&out, replacement, sizeof replacement - 1);
+        at += character ? character : 1;
+    }
+    buffer_add(&out, "", 1);
+    return out.bytes;
+}
+
+/* Length in JSON of a character of `length` bytes. */
+static size_t json_length(const char *character, size_t length)
+{
+    if ((unsigned char)*character < ' ')
+        return strlen("\\u0000");
+    return length + (*character == '"' || *character == '\\');
+}
+
+void text_cut(char *text)
+{
+    size_t left = strlen(text), at = 0, json = 0;
+
+    while (left) {
+        size_t length = utf8_character(text + at, left);
+        json += json_length(text + at, length);
+        if (length == 0 || at + length > TEXT_MAX || json > TEXT_JSON_MAX)
+            break;
+        at += length;
+        left -= length;
+    }
+    text[at] = '\0';
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* agent/shell_text, agent/shell_mask: what is recorded of a command line. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/link.h"
+#include "agent/shell_mask.h"
+#include "agent/shell_text.h"
+#include "base/utf8.h"
+#include "base/xalloc.h"
+
+/* --- escapes ------------------------------------------------------------- */
+
+static void escapes_are_undone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
+        {"ls -l", "ls -l"},
+        {"a\\\\b", "a\\b"},
+        {"a\\x3bb", "a;b"},
+        {"a\\x0ab", "a\nb"},
+        {"\\x3B\\x3b", ";;"},
+        {"\\\\x3b", "\\x3b"},
+        {"\\", "\\"},
+        {"\\x", "\\x"},
+        {"\\x3", "\\x3"},
+        {"\\xzz", "\\xzz"},
+        {"\\n", "\\n"},
+        {"\\\\\\x3b", "\\;"},
+        {"\\xc3\\xbc", "\xc3\xbc"},
+        {"", ""},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t length;
+        char *out = text_unescape(rows[i].in, strlen(rows[i].in), &length);
+        assert_string_equal(out, rows[i].out);
+        assert_int_equal(length, strlen(rows[i].out));
+        free(out);
+    }
+}
+
+/* --- UTF-8, length ------------------------------------------------------- */
+
+static void invalid_bytes_are_replaced(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+        size_t length;
+    } rows[] = {
+        {"gr\xc3\xbcn", "gr\xc3\xbcn", 5},
+        {"a\xff"
+         "b",
+         "a\xef\xbf\xbd"
+         "b",
+         3},
+        {"a\xc3", "a\xef\xbf\xbd", 2},
+        {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", 3},
+        {"a\0b",
+         "a\xef\xbf\xbd"
+         "b",
+         3},
+        {"", "", 0},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *out = text_clean(rows[i].in, rows[i].length);
+        assert_string_equal(out, rows[i].out);
+        free(out);
+    }
+}
+
+static char *repeated(const char *unit, size_t count)
+{
+    size_t length = strlen(unit);
+    char *text = xcalloc(count + 1, length);
+
+    for (size_t i = 0; i < count; i++)
+        memcpy(text + i * length, unit, length);
+    return text;
+}
+
+/* Whatever is left after the cut fits in a packet, and is whole characters. */
+static void long_texts_are_cut(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *unit;
+        size_t left;
+    } rows[] = {
+        {"x", 65535},
+        {"\xc3\xbc", 65534},
+        {"\xe2\x82\xac", 65535},
+        {"\xf0\x9f\x90\x9a", 65532},
+        {"\"", 65535},
+        {"\x01", TEXT_JSON_MAX / 6},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *text = repeated(rows[i].unit, 70000);
+        size_t length;
+        text_cut(text);
+        assert_int_equal(strlen(text), rows[i].left);
+        assert_true(utf8_valid(text, rows[i].left));
+        struct json_object *json = json_object_new_string(text);
+        json_object_to_json_string_length(json, JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+        assert_true(length < LINK_PACKET_MAX - 1024);
+        json_object_put(json);
+        free(text);
+    }
+}
+
+/* --- masks --------------------------------------------------------------- */
+
+static char *masked(const char *pattern, const char *text)
+{
+    char *items[] = {xstrdup(pattern)};
+    const struct strlist patterns = {items, 1};
+    struct mask *mask = mask_new(&patterns);
+    char *out = mask_apply(mask, xstrdup(text));
+
+    mask_free(mask);
+    free(items[0]);
+    return out;
+}
+
+static void matches_are_masked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern, *in, *out;
+    } rows[] = {
+        {"secret", "a secret and secret", "a *** and ***"},
+        {"secret", "nothing", "nothing"},
+        {"--password[= ]([^ ]+)", "x --password=abc --password d",
+         "x --password=*** --password ***"},
+        {"(AKIA[A-Z0-9]+)", "AKIA1 AKIA2", "*** ***"},
+        {"^export ([A-Z]+)=(.*)", "export A=b", "export ***=b"},
+        {"^x", "xxx", "***xx"},
+        {"x$", "xx", "x***"},
+        {"x*", "axb", "a***b"},
+        {"a(b)?c", "ac abc", "ac a***c"},
+        {"-p([^ ]*) ", "mysql -p -pabc x", "mysql -p -p*** x"},
+        {".", "ab", "******"},
+        {"", "abc", "abc"},
+        {"a", "", ""},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *out = masked(rows[i].pattern, rows[i].in);
+        assert_string_equal(out, rows[i].out);
+        free(out);
+    }
+}
+
+/* So many matches that it would take too long: the rest is masked as a whole. */
+static void too_many_matches(void **state)
+{
+    (void)state;
+    char *text = repeated("ab", 30000);
+    char *out = masked("a", text);
+
+    assert_null(strchr(out, 'a'));
+    assert_true(strlen(out) < strlen(text));
+    free(out);
+    free(text);
+}
+
+static void masks_apply_in_turn(void **state)
+{
+    (void)state;
+    char *items[] = {xstrdup("one"), xstrdup("two")};
+    const struct strlist patterns = {items, 2};
+    struct mask *mask = mask_new(&patterns);
+    char *out = mask_apply(mask, xstrdup("one two three"));
+
+    assert_string_equal(out, "*** *** three");
+    free(out);
+    mask_free(mask);
+    free(items[0]);
+    free(items[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(escapes_are_undone), cmocka_unit_test(invalid_bytes_are_replaced),
+        cmocka_unit_test(long_texts_are_cut), cmocka_unit_test(matches_are_masked),
+        cmocka_unit_test(too_many_matches),   cmocka_unit_test(masks_apply_in_turn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* agent/shell_osc: marks are taken out wherever reads split them, and nothing else is touched. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/shell_osc.h"
+#include "base/xalloc.h"
+
+#define N "nonce"
+
+static struct buffer marks; /* KIND text newline, of each */
+
+static void on_mark(void *context, char mark, const char *text, size_t length)
+{
+    (void)context;
+    buffer_add(&marks, &mark, 1);
+    buffer_add(&marks, text, length);
+    buffer_add(&marks, "\n", 1);
+}
+
+static const struct {
+    const char *in, *out, *marks;
+} rows[] = {
+    {"plain text", "plain text", ""},
+    {"a\033]633;E;ls -l;" N "\ab", "ab", "Els -l\n"},
+    {"a\033]633;E;ls;" N "\033\\b", "ab", "Els\n"},
+    {"\033]633;E;ls;" N "\a\033]633;D;0;" N "\a", "", "Els\nD0\n"},
+    {"\033]633;D;130;" N "\a$ ", "$ ", "D130\n"},
+    {"\033]633;E;a;b;" N "\a", "", "Ea;b\n"},
+    {"\033]633;E;;" N "\a", "", "E\n"},
+
+    /* another nonce, or none */
+    {"\033]633;E;ls;other\a", "\033]633;E;ls;other\a", ""},
+    {"\033]633;E;ls\ax", "\033]633;E;ls\ax", ""},
+    {"\033]633;E;" N "\a", "\033]633;E;" N "\a", ""},
+    {"\033]633;E;x" N "\a", "\033]633;E;x" N "\a", ""},
+    {"\033]633;D\a", "\033]633;D\a", ""},
+
+    /* other sequences, and what only begins like a mark */
+    {"\033]633;A\a\033]133;C\a\033[31mred\033[0m", "\033]633;A\a\033]133;C\a\033[31mred\033[0m",
+     ""},
+    {"\033]633;P;Cwd=/\a", "\033]633;P;Cwd=/\a", ""},
+    {"\033\033]633;D;0;" N "\a", "\033", "D0\n"},
+    {"\033]63\033]633;D;0;" N "\a", "\033]63", "D0\n"},
+    {"\033]633;E;half\033]633;D;0;" N "\a", "\033]633;E;half", "D0\n"},
+    {"\033]633;E;half\n\033]633;D;1;" N "\a", "\033]633;E;half\n", "D1\n"},
+    {"\033]633;E;half\033[0m", "\033]633;E;half\033[0m", ""},
+    {"\033]633;E;half\033\033]633;D;0;" N "\a", "\033]633;E;half\033", "D0\n"},
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static void compare(const struct buffer *buffer, const char *expected)
+{
+    assert_int_equal(buffer->length, strlen(expected));
+    if (buffer->length)
+        assert_memory_equal(buffer->bytes, expected, buffer->length);
+}
+
+/* Feeds `first` bytes, then `step` at a time. */
+static void feed(const char *in, size_t first, size_t step, struct buffer *out)
+{
+    struct osc *osc = osc_new(N, on_mark, NULL);
+    size_t length = strlen(in);
+
+    marks.length = 0;
+    for (size_t at = 0, n = first; at < length; at += n, n = step) {
+        n = n < length - at ? n : length - at;
+        osc_feed(osc, in + at, n, out);
+    }
+    osc_release(osc, out);
+    assert_false(osc_holds(osc));
+    osc_free(osc);
+}
+
+static void marks_are_taken_in_any_split(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ROWS; i++) {
+        for (size_t first = 1; first <= strlen(rows[i].in); first++) {
+            for (size_t step = 1; step < 12; step++) {
+                struct buffer out = {0};
+                feed(rows[i].in, first, step, &out);
+                compare(&out, rows[i].out);
+                compare(&marks, rows[i].marks);
+                buffer_free(&out);
+            }
+        }
+    }
+}
+
+static void only_what_may_be_a_mark_is_held(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"a\033", "a"},
+        {"a\033]633;", "a"},
+        {"a\033]633;E;text", "a"},
+        {"a\033[", "a\033["},
+        {"a\033]634", "a\033]634"},
+        {"a\033]633;A", "a\033]633;A"},
+        {"a\033]633;E;\n", "a\033]633;E;\n"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct osc *osc = osc_new(N, on_mark, NULL);
+        struct buffer out = {0};
+        osc_feed(osc, cases[i].in, strlen(cases[i].in), &out);
+        compare(&out, cases[i].out);
+        assert_int_equal(osc_holds(osc), strlen(cases[i].in) > strlen(cases[i].out));
+        osc_release(osc, &out);
+        compare(&out, cases[i].in);
+        osc_free(osc);
+        buffer_free(&out);
+    }
+}
+
+/* Released too early, it is seen, whole, but it still counts. */
+static void a_late_mark_counts(void **state)
+{
+    (void)state;
+    static const char mark[] = "\033]633;E;late;" N "\033\\";
+
+    for (size_t split = 1; split < sizeof mark - 1; split++) {
+        struct osc *osc = osc_new(N, on_mark, NULL);
+        struct buffer out = {0};
+        marks.length = 0;
+        osc_feed(osc, mark, split, &out);
+        osc_release(osc, &out);
+        osc_feed(osc, mark + split, sizeof mark - 1 - split, &out);
+        compare(&out, mark);
+        compare(&marks, "Elate\n");
+        osc_free(osc);
+        buffer_free(&out);
+    }
+}
+
+static void a_released_stranger_passes_once(void **state)
+{
+    (void)state;
+    static const char stranger[] = "\033]633;E;text\033\033]633;D;0;" N "\a\033]633;E;x\033y";
+    static const char passes[] = "\033]633;E;text\033\033]633;E;x\033y";
+
+    for (size_t split = 1; split < 13; split++) {
+        struct osc *osc = osc_new(N, on_mark, NULL);
+        struct buffer out = {0};
+        marks.length = 0;
+        osc_feed(osc, stranger, split, &out);
+        osc_release(osc, &out);
+        osc_feed(osc, stranger + split, sizeof stranger - 1 - split, &out);
+        compare(&out, passes);
+        compare(&marks, "D0\n");
+        osc_free(osc);
+        buffer_free(&out);
+    }
+}
+
+static void length_is_bounded(void **state)
+{
+    (void)state;
+    static const char head[] = "\033]633;E;", tail[] = ";" N "\a";
+    size_t size = OSC_MAX + 1000;
+    char *in = xcalloc(1, size);
+    struct osc *osc = osc_new(N, on_mark, NULL);
+    struct buffer out = {0};
+
+    memset(in, 'x', size);
+    memcpy(in, head, sizeof head - 1);
+    memcpy(in + size - sizeof tail + 1, tail, sizeof tail - 1);
+    marks.length = 0;
+    osc_feed(osc, in, size, &out);
+    assert_int_equal(out.length, size);
+    assert_memory_equal(out.bytes, in, size);
+    assert_int_equal(marks.length, 0);
+    osc_free(osc);
+    buffer_free(&out);
+    free(in);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(marks_are_taken_in_any_split),
+        cmocka_unit_test(only_what_may_be_a_mark_is_held),
+        cmocka_unit_test(a_late_mark_counts),
+        cmocka_unit_test(a_released_stranger_passes_once),
+        cmocka_unit_test(length_is_bounded),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+    buffer_free(&marks);
+    return failed;
+}
