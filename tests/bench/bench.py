@@ -1,30 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""Speed of the reads through a real nginx, worker pool and MariaDB.
+"""Speed of vsay-api through a real nginx, worker pool and MariaDB.
 
-Without --scale: requests/s and latency under load, each run in a pair with one of /health, so that
-what else the machine does touches both. With --scale: latencies of one tenant in a small and in a
-large database, request by request in turn.
+Without options: requests/s and latency of the reads under load, each run in a pair with one of
+/health, so that what else the machine does touches both. With --scale: latencies of one tenant in a
+small and in a large database, request by request in turn. With --agents: see agents.py.
 """
 import argparse
-import contextlib
 import http.client
-import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "e2e"))
-
 import data
-from stack import Database, Stack, write_conf
-from tokens import claims
+from rig import TABLE_HEAD, filled_stack, load, row_text, token
+from agents import bench_agents
 
 STATS = "/api/dashboard/stats"
 ACTIVITY = "/api/dashboard/recent-activity"
@@ -41,28 +34,6 @@ ROWS = (  # name, path, file of tokens, share of /health to reach
     ("stats, 1,000 scopes", STATS, "users", None),
     ("recent-activity, 1,000 scopes", ACTIVITY, "users", None),
 )
-SERVER_OPTIONS = ("--skip-networking", "--innodb-flush-log-at-trx-commit=1",
-                  "--innodb-buffer-pool-size=128M", "--innodb-log-file-size=96M")
-
-
-@contextlib.contextmanager
-def filled_stack(machines, commands):
-    print(f"filling a database: {machines:,} machines, {commands:,} commands", file=sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="vsay-bench-") as name, contextlib.ExitStack() as parts:
-        directory = Path(name)
-        database = Database(directory, *SERVER_OPTIONS, f"--tmpdir={directory}")
-        parts.callback(database.stop)
-        database.create_schema(
-            write_conf(directory / "migrate.conf", {"db": {"host": database.socket}}))
-        data.fill(database, machines, commands)
-        stack = Stack(directory, database=database, log={"level": "info"},
-                      agents={"offline_after": "86400s"})
-        parts.callback(stack.close)
-        yield stack
-
-
-def token(stack, user_id, role):
-    return stack.keys.sign(claims(user_id, ttl=86400, tenant_id="tenant-0", role=role))
 
 
 # --- under load ------------------------------------------------------------------------------
@@ -78,34 +49,6 @@ def prepare(stack):
                                (MACHINES, "machines", (5, 3))):
         replies = [stack.get(path, token=by).json()[name] for by in (admin, users[10])]
         assert tuple(map(len, replies)) == counts, path
-
-
-def cpu_seconds(pids):
-    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
-
-
-def load(stack, path, tokens, connections, seconds):
-    """The figures of one run of wrk."""
-    groups = (stack.worker_pids(), [stack.nginx.pid, *stack.nginx.children()],
-              [stack.database.process.pid])
-    before = [cpu_seconds(pids) for pids in groups]
-    wrk = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", HERE / "load.lua",
-         f"http://127.0.0.1:{stack.port}{path}", "--", stack.dir / tokens],
-        stdout=subprocess.PIPE, text=True, check=True)
-    run = json.loads(wrk.stdout.splitlines()[-1])
-    run["rate"] = run["requests"] / run["seconds"]
-    run["cpu"] = [(cpu_seconds(pids) - then) / run["requests"] * 1e6
-                  for pids, then in zip(groups, before)]
-    return run
-
-
-def row_text(name, connections, runs, note=""):
-    rate, p50, p99 = (median(run[key] for run in runs) for key in ("rate", "p50", "p99"))
-    cpu = "".join(f"{median(column):8.0f}" for column in zip(*(run["cpu"] for run in runs)))
-    errors = sum(run["errors"] for run in runs)
-    return f"{name:30}{connections:5}{rate:9,.0f}{p50:8.2f}{p99:8.2f}{errors:8}{cpu}{note}"
 
 
 def measure_rows(stack, connections, options):
@@ -134,8 +77,7 @@ def bench_load(options):
               f"{stack.workers} workers; {os.cpu_count()} cores, shared with wrk.\n"
               f"Medians of {options.rounds} runs of {options.seconds} s. Errors: not 2xx or broken "
               "connections. CPU: ms for 1,000 requests.\nShare: of the requests/s of /health.\n\n"
-              f"{'':70}{'CPU':^22}\n{'':30}{'conn':>5}{'req/s':>9}{'p50 ms':>8}{'p99 ms':>8}"
-              f"{'errors':>8}{'worker':>8}{'nginx':>8}{'mariadb':>8}{'share':>9}{'target':>8}")
+              f"{TABLE_HEAD}{'share':>9}{'target':>8}")
         print(*lines, sep="\n")
         statuses = [Path(f"/proc/{pid}/status").read_text() for pid in stack.worker_pids()]
         peaks = [int(text.partition("VmHWM:")[2].split()[0]) / 1024 for text in statuses]
@@ -194,18 +136,30 @@ def bench_scale(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Measures the reads of vsay-api.")
+    parser = argparse.ArgumentParser(description="Measures vsay-api.")
     parser.add_argument("--seconds", type=int, default=4, help="of one run (4)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each row (3)")
     parser.add_argument("--connections", type=int, nargs="+", default=[64, TARGET_CONNECTIONS],
                         help="(64 256)")
     parser.add_argument("--scale", action="store_true", help="compare a small and a large database")
     parser.add_argument("--requests", type=int, default=300, help="of each row of --scale (300)")
+    parser.add_argument("--agents", type=int, nargs="?", const=10_000, metavar="N",
+                        help="measure what N agents (10000) do instead")
+    parser.add_argument("--workers", type=int, default=1,
+                        help="of --agents: processes in which they wait (1)")
+    parser.add_argument("--rate", type=int, default=20, help="of --agents: DELETEs/s (20)")
+    parser.add_argument("--delete-seconds", type=int, default=30,
+                        help="of --agents: how long they come (30)")
     options = parser.parse_args()
     if not options.scale and not shutil.which("wrk"):
         sys.exit("bench.py: install wrk first (a Debian package of that name)")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # stops all parts on the way out
-    bench_scale(options) if options.scale else bench_load(options)
+    if options.agents:
+        bench_agents(options)
+    elif options.scale:
+        bench_scale(options)
+    else:
+        bench_load(options)
 
 
 if __name__ == "__main__":

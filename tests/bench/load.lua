@@ -1,12 +1,16 @@
 -- SPDX-License-Identifier: MIT
 -- For wrk: each request carries a token of the file given as argument, picked at random; none
--- when the file is empty. The last line printed is the result, as JSON.
+-- when the file is empty. What follows a token on its line is the body of a POST. The last line
+-- printed is the result, as JSON.
 
 local requests = {}
 
 function init(args)
-    for token in io.lines(args[1]) do
-        requests[#requests + 1] = wrk.format(nil, nil, {Authorization = "Bearer " .. token})
+    for line in io.lines(args[1]) do
+        local token, body = line:match("^(%S+) ?(.*)$")
+        local headers = {Authorization = "Bearer " .. token}
+        requests[#requests + 1] = body == "" and wrk.format(nil, nil, headers)
+            or wrk.format("POST", nil, headers, body)
     end
     requests[1] = requests[1] or wrk.format()
 end

@@ -167,10 +167,12 @@ def write_conf(path, settings):
 
 class Stack:
     """nginx -> worker pool -> MariaDB. Settings are sections, such as api={"io_timeout": "1s"}.
-    `database` lends another stack's; `workers` is how many processes multiwatch keeps."""
+    `database` lends another stack's; `workers` is how many processes multiwatch keeps;
+    `nginx` is how many processes nginx has, and the connections of each, on both its sides."""
 
-    def __init__(self, directory, database=None, keys=None, workers=2, **settings):
-        self.dir, self.workers = directory, workers
+    def __init__(self, directory, database=None, keys=None, workers=2, nginx=(1, 1024),
+                 **settings):
+        self.dir, self.workers, self.nginx_size = directory, workers, nginx
         self.socket, self.conf = directory / "api.sock", directory / "vsay.conf"
         self.log = directory / "api.log"
         self.port = free_port()
@@ -207,18 +209,26 @@ class Stack:
                        shutil.which("multiwatch", path=ENV["PATH"]), "-r", "1000",
                        "-f", self.workers, "--", API, "--config", self.conf)
 
+    def restart_pool(self):
+        """After somebody has stopped it."""
+        self.socket.unlink(missing_ok=True)
+        self.pool = self._own(self._start_pool())
+        wait_for(self._serves, 15, "the pool")
+
     def _start_nginx(self):
         site = (REPO / "nginx" / "vsay.conf").read_text()
         site = re.sub(r"server\s+unix:[^;]+;", f"server unix:{self.socket};", site)
-        site = re.sub(r"listen\s+(?!\[)[^;]+;", f"listen 127.0.0.1:{self.port};", site, count=1)
+        site = re.sub(r"listen\s+(?!\[)[^;]+;", f"listen 127.0.0.1:{self.port} reuseport;", site,
+                      count=1)
         site = re.sub(r"listen\s+\[[^;]+;", "", site)
         temporary = "".join(f"{kind}_temp_path {self.dir}/{kind};" for kind in (
             "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         (self.dir / "site.conf").write_text(site)
         (self.dir / "nginx.conf").write_text(
-            f"{'user root;' if os.getuid() == 0 else ''} daemon off; worker_processes 1;"
+            f"{'user root;' if os.getuid() == 0 else ''} daemon off;"
+            f"worker_processes {self.nginx_size[0]};"
             f"pid {self.dir}/nginx.pid; error_log {self.dir}/nginx.log warn;"
-            "events { worker_connections 1024; }"
+            f"events {{ worker_connections {self.nginx_size[1]}; }}"
             f"http {{ access_log off; {temporary} include {self.dir}/site.conf; }}")
         (self.dir / "fastcgi_params").symlink_to("/etc/nginx/fastcgi_params")
         return Process(self.dir / "nginx.log", "nginx", "-p", self.dir, "-c",

@@ -1,15 +1,35 @@
 # SPDX-License-Identifier: MIT
 """./quickstart as a newcomer meets it, with its state in a directory of the test's."""
+import contextlib
+import json
 import os
+import pty
 import re
 import signal
 import socket
 import subprocess
+import threading
 import urllib.request
 
 import pytest
 
 from stack import ENV, REPO, free_port, wait_for
+
+
+class Terminal:
+    """Keeps what comes out of a terminal, given its other end."""
+
+    def __init__(self, descriptor):
+        self.file, self.text = open(descriptor, "r+b", buffering=0), ""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        with contextlib.suppress(OSError):  # EIO: nobody holds it any more
+            while data := self.file.read(4096):
+                self.text += data.decode(errors="replace")
+
+    def type(self, text):
+        self.file.write(text.encode())
 
 
 class Quickstart:
@@ -27,12 +47,30 @@ class Quickstart:
     def pid(self, name):
         return int((self.var / "run" / f"{name}.pid").read_text().split()[0])
 
-    def get(self, path, role):
+    def call(self, path, role="user", method="GET"):
+        """The reply to a request that succeeds."""
         token = (self.var / "tokens" / role).read_text().strip()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}",
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method,
                                          headers={"Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status
+            return json.load(response)
+
+    def sessions(self, query="", role="user"):
+        reply = self.call(f"/api/terminal/sessions{query}", role)
+        return {row["session_id"]: row for row in reply["sessions"]}
+
+    def receipt(self, session_id):
+        return self.call(f"/api/sessions/{session_id}")["session"]["termination"]
+
+    @contextlib.contextmanager
+    def shell(self, *args):
+        """./quickstart shell on a terminal: its process, and the terminal's other end."""
+        ours, theirs = pty.openpty()
+        with subprocess.Popen([REPO / "quickstart", "shell", *args], env=self.env, stdin=theirs,
+                              stdout=theirs, stderr=theirs, start_new_session=True) as process:
+            os.close(theirs)
+            yield process, Terminal(ours)
+            process.kill()
 
     def processes(self):
         """Command lines of what was started with our state."""
@@ -56,8 +94,9 @@ def test_background(quickstart):
     assert oct((quickstart.var / "etc" / "jwt.key").stat().st_mode)[-3:] == "600"
     for role in "user", "company_admin", "super_admin":
         assert (quickstart.var / "tokens" / role).read_text().strip() in output
-        for path in re.findall(r"(?<!DELETE )http://[\d.:]+(/\S+)", output):
-            assert quickstart.get(path, role) == 200
+        for path in re.findall(r"(?<!DELETE )http://[\d.:]+(/[^\s\"]+)", output):
+            if "$" not in path:
+                quickstart.call(path, role)
     code, output = quickstart("up")
     assert code == 0 and "runs already" in output and quickstart("status")[0] == 0
     assert quickstart("down")[0] == 0 and quickstart.processes() == []
@@ -65,9 +104,45 @@ def test_background(quickstart):
     assert code == 0 and "Nothing runs" in output
 
 
+def test_fleet(quickstart):
+    assert quickstart("up")[0] == 0
+    stats = quickstart.call("/api/dashboard/stats", "super_admin")
+    print(stats)
+    sessions = quickstart.sessions(role="super_admin")
+    assert {f"demo-sess-{n}" for n in range(1, 9)} <= sessions.keys()
+    activities = quickstart.call("/api/dashboard/recent-activity", "super_admin")["activities"]
+    assert "curl -sI http://localhost/" in {row["command"] for row in activities}
+
+    quickstart.call("/api/terminal/sessions/demo-sess-1", method="DELETE")
+    wait_for(lambda: quickstart.receipt("demo-sess-1")["outcome"] == "confirmed", 10, "the receipt")
+    assert "demo-sess-1" not in quickstart.sessions()
+
+
+def test_shell(quickstart):
+    assert quickstart("up")[0] == 0
+    machine = "?agent_id=this-machine"
+    with quickstart.shell() as (process, terminal):
+        session_id, = wait_for(lambda: quickstart.sessions(machine), 20, "the session")
+        terminal.type("echo six times seven is $((6 * 7))\n")
+        wait_for(lambda: "seven is 42" in terminal.text, 20, "its output")
+        wait_for(lambda: "echo six times seven is $((6 * 7))" in {
+            row["command"] for row in quickstart.call("/api/dashboard/recent-activity")
+            ["activities"]}, 20, "the command")
+        quickstart.call(f"/api/terminal/sessions/{session_id}", method="DELETE")
+        process.wait(20)
+        wait_for(lambda: "ended by johndoe" in terminal.text, 20, "the reason")
+    wait_for(lambda: quickstart.receipt(session_id)["outcome"] == "confirmed", 20, "the receipt")
+    assert quickstart.sessions(machine) == {}
+
+
+def test_shell_when_nothing_runs(quickstart):
+    code, output = quickstart("shell")
+    assert code == 1 and "./quickstart up" in output
+
+
 def test_repair(quickstart):
     assert quickstart("up")[0] == 0
-    for name in "mariadb", "workers", "nginx":
+    for name in "mariadb", "workers", "nginx", "fleet", "agent":
         os.kill(quickstart.pid(name), signal.SIGKILL)
         code, output = quickstart("status")
         assert code == 1 and re.search(rf"{name} +is dead", output), output

@@ -2,32 +2,28 @@
 """The units: what they promise, and a socket that somebody else holds, as systemd does."""
 import contextlib
 import itertools
-import os
 import re
 import shutil
 import signal
 import socket
-import time
 
 import pytest
 
 import fcgi
-from fleet import Tenant
 from load import Load
 from schemas import READS
-from stack import API, BUILD, REPO, Process, Worker, run, wait_for
+from stack import API, BUILD, REPO, Process, run
 
 UNITS = BUILD / "conf" / "systemd"
-SERVICES = ["vsay-agent.service", "vsay-api@.service"]
-analyze = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
 
 
 class Systemd:
     """vsay-api.socket: holds the listening socket and starts workers, which get it as descriptor 3."""
 
     def __init__(self, directory, conf):
-        self.dir, self.conf, self.path = directory, conf, directory / "systemd.sock"
-        self.listener = socket.socket(socket.AF_UNIX)
+        self.conf, self.path, self.log = conf, directory / "systemd.sock", directory / "worker.log"
+        self.parts = contextlib.ExitStack()
+        self.listener = self.parts.enter_context(socket.socket(socket.AF_UNIX))
         self.listener.bind(str(self.path))
         self.listener.listen(4096)
 
@@ -35,36 +31,27 @@ class Systemd:
         """LISTEN_PID is the worker's own: a shell sets it and becomes the worker."""
         script = 'export LISTEN_PID=$$ LISTEN_FDS=1; exec 3<&"$1"; exec "$2" --config "$3"'
         fd = self.listener.fileno()
-        return Process(self.dir / "worker.log", "bash", "-c", script, "bash", fd, API, self.conf,
-                       pass_fds=[fd])
+        worker = Process(self.log, "bash", "-c", script, "bash", fd, API, self.conf, pass_fds=[fd])
+        self.parts.callback(worker.stop)
+        return worker
 
     def get(self, path, by=None):
         return fcgi.request(self.path, fcgi.environment("GET", path, by))
 
     def serving(self):
         """How many workers have ever said that they serve."""
-        log = self.dir / "worker.log"
-        return log.read_text().count("event=start") if log.exists() else 0
+        return self.log.read_text().count("event=start ")
 
 
 @pytest.fixture
 def systemd(directory, conf):
-    with contextlib.closing(socket.socket()), contextlib.ExitStack() as stack:
-        systemd = Systemd(directory, conf())
-        stack.callback(systemd.listener.close)
-        start = systemd.start
-
-        def start_worker():
-            worker = start()
-            stack.callback(worker.stop)
-            return worker
-        systemd.start = start_worker
-        yield systemd
+    systemd = Systemd(directory, conf())
+    yield systemd
+    systemd.parts.close()
 
 
-def test_requests_wait_for_the_first_worker(systemd, tenant):
+def test_requests_wait_for_the_first_worker(systemd):
     with Load(lambda: systemd.get("/health"), threads=4) as load:
-        wait_for(lambda: not load.samples, what="nothing answers yet")
         systemd.start()
         load.more(20)
     assert load.statuses() == {200}
@@ -72,13 +59,13 @@ def test_requests_wait_for_the_first_worker(systemd, tenant):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_restart_under_load_loses_nothing(systemd, tenant, workers):
-    """`systemctl restart vsay-api@*`: the old ones are stopped, all at once, before others start."""
+    """`systemctl restart 'vsay-api@*'`: the old ones are stopped, all at once, before others start."""
     admin, number = tenant.user("company_admin"), itertools.count()
     tenant.session(tenant.machine(), admin)
     running = [systemd.start() for _ in range(workers)]
     with Load(lambda: systemd.get(READS[next(number) % len(READS)], admin)) as load:
         load.more()
-        for round in range(3):
+        for _ in range(3):
             for worker in running:
                 worker.kill(signal.SIGTERM)
             assert {worker.wait() for worker in running} == {0}
@@ -88,16 +75,67 @@ def test_restart_under_load_loses_nothing(systemd, tenant, workers):
     assert systemd.serving() == 4 * workers
 
 
-def test_a_long_poll_is_answered_on_restart(systemd, stack, tenant):
-    pass
-
-
-def test_a_descriptor_that_does_not_listen(directory, conf):
-    script = 'export LISTEN_PID=$$ LISTEN_FDS=1; exec 3</dev/null; exec "$1" --config "$2"'
-    ran = run("bash", "-c", script, "bash", API, conf())
+@pytest.mark.parametrize("environment", [
+    "LISTEN_PID=1 LISTEN_FDS=1", "LISTEN_PID=$$ LISTEN_FDS=0", "LISTEN_PID=$$"])
+def test_a_socket_for_somebody_else_is_not_taken(systemd, environment):
+    fd = systemd.listener.fileno()
+    ran = run("bash", "-c", f'export {environment}; exec 3<&{fd}; exec "$1" --config "$2"', "bash",
+              API, systemd.conf, pass_fds=[fd])
     assert ran.returncode == 2 and "Usage" in ran.stderr
 
 
-def test_sockets_for_another_process_are_not_taken(directory, conf):
-    ran = run("bash", "-c", 'LISTEN_PID=1 LISTEN_FDS=1 exec "$1" --config "$2"', "bash", API, conf())
+def test_a_descriptor_that_does_not_listen(conf):
+    ran = run("bash", "-c", 'export LISTEN_PID=$$ LISTEN_FDS=1; exec 3</dev/null; '
+                            'exec "$1" --config "$2"', "bash", API, conf())
     assert ran.returncode == 2 and "Usage" in ran.stderr
+
+
+# --- the units
+
+
+def analyze(*arguments):
+    return run("systemd-analyze", *arguments)
+
+
+@pytest.fixture(scope="module")
+def units(new_directory):
+    """The units as they are installed, with stand-ins for what they start, in a root of their own."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("needs systemd-analyze")
+    root = new_directory()
+    directory = root / "usr" / "lib" / "systemd" / "system"
+    directory.mkdir(parents=True)
+    for unit in UNITS.iterdir():
+        text = shutil.copy(unit, directory).read_text()
+        for program in ["/bin/kill", *re.findall(r"^ExecStart=(\S+)", text, re.M)]:
+            (root / program[1:]).parent.mkdir(parents=True, exist_ok=True)
+            (root / program[1:]).touch(0o755)
+    return root, sorted(directory.iterdir())
+
+
+def test_units_are_correct(units):
+    root, paths = units
+    assert len(paths) == 3
+    ran = analyze("verify", f"--root={root}", "--man=no", "--recursive-errors=no", *paths)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("service, most", [("vsay-api@.service", 15), ("vsay-agent.service", 25)])
+def test_exposure(units, service, most):
+    """The verdict of `systemd-analyze security`, in tenths; 100 is bare."""
+    ran = analyze("security", "--offline=true", f"--threshold={most}", UNITS / service)
+    assert ran.returncode == 0, ran.stdout
+
+
+def test_units_name_what_is_there():
+    """The paths that the units, sysusers.d and tmpfiles.d share with the samples."""
+    units = {unit.name: unit.read_text() for unit in UNITS.iterdir()}
+    assert not re.findall(r"@\w+@", "".join(units.values()))
+    listen = re.search(r"ListenStream=(.*)", units["vsay-api.socket"])[1]
+    assert f"unix:{listen};" in (REPO / "nginx" / "vsay.conf").read_text()
+    for name, service in ("vsay-api", "vsay-api@.service"), ("vsay-agent", "vsay-agent.service"):
+        user = re.search(r"^User=(.*)", units[service], re.M)[1]
+        assert f"\nu {user} " in (REPO / "conf" / "sysusers.d" / f"{name}.conf").read_text()
+        directories = re.findall(r"^d (\S+) +\d+ (\S+) ", (
+            REPO / "conf" / "tmpfiles.d" / f"{name}.conf").read_text(), re.M)
+        assert directories and {owner for _, owner in directories} == {user}
