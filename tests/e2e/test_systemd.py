@@ -1,46 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""The units: what they promise, and a socket that somebody else holds, as systemd does."""
-import contextlib
+"""The units: what they promise, and workers on a socket that somebody else holds."""
 import itertools
 import re
 import shutil
-import signal
-import socket
 
 import pytest
 
-import fcgi
+from activation import Systemd
 from load import Load
 from schemas import READS
-from stack import API, BUILD, REPO, Process, run
+from stack import API, BUILD, REPO, run, wait_for
 
 UNITS = [path for path in (BUILD / "conf" / "systemd").glob("vsay-*") if path.suffix != ".in"]
-
-
-class Systemd:
-    """vsay-api.socket: holds the listening socket and starts workers, which get it as descriptor 3."""
-
-    def __init__(self, directory, conf):
-        self.conf, self.path, self.log = conf, directory / "systemd.sock", directory / "worker.log"
-        self.parts = contextlib.ExitStack()
-        self.listener = self.parts.enter_context(socket.socket(socket.AF_UNIX))
-        self.listener.bind(str(self.path))
-        self.listener.listen(4096)
-
-    def start(self):
-        """LISTEN_PID is the worker's own: a shell sets it and becomes the worker."""
-        script = 'export LISTEN_PID=$$ LISTEN_FDS=1; exec 3<&"$1"; exec "$2" --config "$3"'
-        fd = self.listener.fileno()
-        worker = Process(self.log, "bash", "-c", script, "bash", fd, API, self.conf, pass_fds=[fd])
-        self.parts.callback(worker.stop)
-        return worker
-
-    def get(self, path, by=None):
-        return fcgi.request(self.path, fcgi.environment("GET", path, by))
-
-    def serving(self):
-        """How many workers have ever said that they serve."""
-        return self.log.read_text().count("event=start ")
 
 
 @pytest.fixture
@@ -65,14 +36,11 @@ def test_restart_under_load_loses_nothing(systemd, tenant, workers):
     running = [systemd.start() for _ in range(workers)]
     with Load(lambda: systemd.get(READS[next(number) % len(READS)], admin)) as load:
         load.more()
-        for _ in range(3):
-            for worker in running:
-                worker.kill(signal.SIGTERM)
-            assert {worker.wait() for worker in running} == {0}
-            running = [systemd.start() for _ in range(workers)]
+        for generation in range(1, 4):
+            wait_for(lambda: systemd.serving() == generation * workers)
+            running = systemd.restart(running)
             load.more()
     assert load.statuses() == {200}
-    assert systemd.serving() == 4 * workers
 
 
 @pytest.mark.parametrize("environment", [
