@@ -322,6 +322,13 @@ static void watch(struct agent *agent, struct held *held)
     }
 }
 
+static void forget(struct agent *agent, struct held *held)
+{
+    if (held->client)
+        keeper_leave(held->client);
+    held_remove(agent->held, held);
+}
+
 bool keeper_tick(struct agent *agent)
 {
     bool soon = false;
@@ -334,7 +341,7 @@ bool keeper_tick(struct agent *agent)
             die(agent, held);
         soon = soon || (held->state == HELD_DYING && held->tries < KILL_TRIES);
         if (held->state == HELD_ENDED && held_confirmed(agent->held, held))
-            held_remove(agent->held, held);
+            forget(agent, held);
         else
             i++;
     }

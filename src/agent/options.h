@@ -31,8 +31,8 @@ extern const size_t agent_options_count;
 
 /* Loads `path`, or when NULL the installed default. With `environment`, $VSAY_AGENT_CONF and the
  * variables of options count too: not for a program whose caller must not change its policy. *out
- * is zeroed first; the caller calls agent_options_free, on error too. Opens the log as configured.
- */
+ * is zeroed first; the caller calls agent_options_free, on error too. Opens the log as configured
+ * for `program`, if not NULL. */
 enum err agent_options_load(const char *program, const char *path, bool environment,
                             struct agent_options *out, struct error *e);
 void agent_options_free(struct agent_options *options);

@@ -21,6 +21,7 @@ enum {
     REQUEST_TIMEOUT = 30, /* s */
     INTERVAL = 30000,     /* ms between heartbeats, until vsay says otherwise */
     INTERVAL_MAX = 3600,  /* s */
+    SIGNAL_GRACE = 500,   /* ms that a signal may come after the heartbeat that names its session */
     BATCH_RECORDS = 500,
     BATCH_BYTES = 3 * 1024 * 1024
 };
@@ -61,27 +62,40 @@ static struct json_object *make_heartbeat(struct sender *sender)
     return heartbeat;
 }
 
-/* A heartbeat's `terminate` has no reasons: the signals have. */
+static const char *id_at(struct json_object *ids, size_t index)
+{
+    struct json_object *id = json_object_array_get_idx(ids, index);
+
+    return json_object_is_type(id, json_type_string) ? json_object_get_string(id) : "";
+}
+
+static bool any_news(struct held_table *held, struct json_object *ids)
+{
+    for (size_t i = 0; i < json_object_array_length(ids); i++) {
+        if (held_condemnable(held, id_at(ids, i)))
+            return true;
+    }
+    return false;
+}
+
+/* A heartbeat's `terminate` has no reasons: the signals have, which may be on their way to the
+ * poller just now. */
 static void obey(struct sender *sender, struct json_object *terminate)
 {
     struct held_table *held = sender->agent->held;
     struct json_object *signals = NULL;
     struct error e = {0};
-    size_t count = json_object_array_length(terminate);
-    bool news = false;
 
-    for (size_t i = 0; i < count && !news; i++)
-        news =
-            held_condemnable(held, json_object_get_string(json_object_array_get_idx(terminate, i)));
-    if (!news)
+    if (!any_news(held, terminate))
         return;
     http_call(sender->http, "/api/agent/signals?wait=0", NULL, REQUEST_TIMEOUT, &signals, &e);
     if (signals)
         poller_obey(sender->agent, signals);
     json_object_put(signals);
-    for (size_t i = 0; i < count; i++)
-        held_condemn(held, json_object_get_string(json_object_array_get_idx(terminate, i)),
-                     "ended by an administrator");
+    if (any_news(held, terminate))
+        bell_wait(sender->agent->sender, 0, moment_monotonic() + SIGNAL_GRACE);
+    for (size_t i = 0; i < json_object_array_length(terminate); i++)
+        held_condemn(held, id_at(terminate, i), "ended by an administrator");
 }
 
 static void read_answer(struct sender *sender, const struct json_object *answer)

@@ -24,7 +24,7 @@ class Agent:
         self.conf = write_conf(directory / "agent.conf", {
             "agent": {"server": url, "token_file": self.token, "state_dir": self.state,
                       "socket": self.socket, **agent},
-            "shell": {"kill_after": "1s"}, "log": {"level": "debug"}})
+            "shell": {"kill_after": "1s", "program": "/bin/bash"}, "log": {"level": "debug"}})
         self.process = None
 
     def write_token(self, token):
@@ -42,7 +42,8 @@ class Agent:
             return probe.connect_ex(str(self.socket)) == 0
 
     def log(self):
-        return (self.dir / "agent.log").read_text()
+        log = self.dir / "agent.log"
+        return log.read_text() if log.exists() else ""
 
     def stop(self, number=signal.SIGTERM):
         """The exit status; negative for a signal."""

@@ -87,7 +87,9 @@ class FakeServer:
     # --- what it says ---
 
     def signal(self, session, reason):
+        """Ends it: the signal may be lost, the next heartbeat names it too."""
         with self.lock:
+            self.terminate.add(session)
             self.signals.append({"id": len(self.requests), "type": "terminate",
                                  "session_id": session, "reason": reason})
             self.lock.notify_all()

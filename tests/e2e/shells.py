@@ -210,7 +210,7 @@ class Host:
     def dropped(self):
         """The lines of the only file that was left for the agent."""
         file, = self.drop.iterdir()
-        assert not file.name.startswith(".") and file.stat().st_mode & 0o777 == 0o600
+        assert not file.name.startswith(".") and file.stat().st_mode & 0o777 == 0o640
         lines = [json.loads(line) for line in file.read_text().splitlines()]
         assert file.name == lines[0]["session_id"] + ".jsonl"
         return lines

@@ -43,7 +43,8 @@ def new_agent(directory):
         return agents[-1]
     yield make
     for agent in agents:
-        agent.stop()
+        assert agent.stop() in (0, -signal.SIGKILL, None)
+        assert "Sanitizer" not in agent.log()
 
 
 @pytest.fixture
@@ -430,6 +431,18 @@ def test_heartbeat_names_the_session(new_agent, new_server, new_shell):
     assert shell.receive() == {"type": "terminate", "reason": "ended by an administrator"}
 
 
+def test_nonsense_from_the_server(agent, server, shell):
+    server.answer = lambda path, query, body: (200, {
+        "terminate": [None, 7, {}, "", "sess_1", [shell.session]], "interval": -1,
+        "signals": [None, 7, {}, {"type": "terminate"}, {"type": "dance", "session_id": shell.session},
+                    {"type": "terminate", "session_id": 7, "reason": {}}],
+        "status": 7, "errors": [None, {"error": 7}]})
+    assert shell.command(1) == {"type": "ack", "seq": 1}
+    assert shell.end() == {"type": "ended"}
+    wait_for(lambda: not held(agent))
+    assert "session_terminate" not in agent.log()
+
+
 def test_told_again_after_a_reconnect(agent, server, shell):
     wait_for(lambda: server.parked)
     server.signal(shell.session, "ended by alice")
@@ -520,6 +533,23 @@ def test_leader_that_is_not_the_shells_is_not_killed(agent, server, new_shell):
     shell.popen.wait()
     assert server.wait_for_end(shell.session)["reason"] == "lost"
     assert lives(victim.leader)
+
+
+@root
+def test_what_may_not_be_killed_is_not_confirmed(new_agent, server, new_shell, directory):
+    agent = new_agent(server.url)
+    for path in (directory, agent.token):
+        os.chown(path, NOBODY, -1)
+    directory.parent.chmod(0o755)
+    agent.start(user=NOBODY, group=NOBODY)
+    shell = new_shell(agent).opened()
+    wait_for(lambda: server.parked)
+    server.signal(shell.session, "ended by alice")
+    wait_for(lambda: "event=session_stuck" in agent.log(), 15)
+    assert server.wait_for_heartbeat()["sessions"] == [shell.session]
+    assert lives(shell.leader) and not server.ends(shell.session)
+    shell.stop()
+    assert server.wait_for_end(shell.session)["reason"] == "killed"
 
 
 # --- files of vsay-shells that had to exit ---
