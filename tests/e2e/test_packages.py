@@ -159,19 +159,12 @@ def root(new_directory, packages):
     return Root(new_directory(), packages)
 
 
-@pytest.fixture
-def database(directory, root):
-    """A server outside, whose socket has a second name inside."""
-    database = Database(directory)
+@pytest.fixture(scope="module")
+def host(root, new_directory):
+    """A new host, set up as docs/packaging.md tells, with nothing but what the packages brought. Its
+    database runs outside, and has a second name for its socket inside."""
+    database = Database(new_directory())
     os.link(database.socket, root / "run" / "mysqld.sock")
-    yield database
-    database.stop()
-
-
-@pytest.mark.heavy
-@host_tools
-def test_installed_packages_serve(root, database):
-    """A new host, with nothing but what the packages brought; as docs/packaging.md tells."""
     root.secret("etc/vsay/jwt.key", secrets.token_hex(32), "vsay")
     root.secret("etc/vsay/db.password", "swordfish", "vsay")
     write_conf(root / "etc" / "vsay" / "vsay.conf", {
@@ -181,20 +174,42 @@ def test_installed_packages_serve(root, database):
     root.do("vsayctl", "migrate", env=database.admin())
     database.query("CREATE USER vsay@localhost IDENTIFIED BY 'swordfish'")
     database.script("vsay", (root / "usr" / "share" / "vsay" / "grants.sql").read_text())
-    root.do("vsayctl", "doctor")
-    token = root.do("vsayctl", "token", "--user-id", "u1", "--role", "super_admin").strip()
+    yield root
+    database.stop()
 
-    worker = Process(root / "tmp" / "log", "chroot", "--userspec=vsay:vsay", root.dir, "vsay-api",
+
+@pytest.mark.heavy
+@host_tools
+def test_installed_packages_serve(host):
+    host.do("vsayctl", "doctor")
+    token = host.do("vsayctl", "token", "--user-id", "u1", "--role", "super_admin").strip()
+    worker = Process(host / "tmp" / "log", "chroot", "--userspec=vsay:vsay", host.dir, "vsay-api",
                      "--listen", "unix:/run/vsay/vsay.sock")
     try:
         def get(path):
             with contextlib.suppress(ConnectionError, FileNotFoundError):
-                return fcgi.request(root / "run" / "vsay" / "vsay.sock", fcgi.environment(
+                return fcgi.request(host / "run" / "vsay" / "vsay.sock", fcgi.environment(
                     "GET", path, SimpleNamespace(token=token)))
         wait_for(lambda: get("/health/ready"), what="the worker")
         assert {get(path).status for path in ["/health/ready", *READS]} == {200}
     finally:
         assert worker.stop() == 0
+
+
+@pytest.mark.heavy
+@host_tools
+def test_an_upgrade_restarts_workers_when_all_is_well(host):
+    """What the package asks of systemd, for which a script stands in."""
+    systemctl, asked = host / "usr" / "local" / "bin" / "systemctl", host / "tmp" / "asked"
+    systemctl.write_text('#!/bin/sh\necho "$*" >>/tmp/asked\n')
+    systemctl.chmod(0o755)
+    (host / "run" / "systemd" / "system").mkdir(parents=True)
+    upgrade = "/var/lib/dpkg/info/vsay-api.postinst", "configure", "0.0.9"
+    host.do(*upgrade)
+    assert "try-restart vsay-api@*.service\n" in asked.read_text()
+    asked.write_text("")
+    assert "vsayctl doctor" in host.do(*upgrade, env={"VSAY_DB_NAME": "nowhere"})
+    assert "daemon-reload" in asked.read_text() and "restart" not in asked.read_text()
 
 
 @pytest.mark.heavy
@@ -223,5 +238,5 @@ def test_purge(root):
     root.do("apt-get", "purge", "-y", *PACKAGES)
     assert {path for path in files(root.dir) if re.search(r"/\.?vsay", path)
             and not path.startswith(("/tmp/", "/var/cache/", "/var/log/", "/run/vsay"))} == {
-        "/etc/vsay/db.password", "/etc/vsay/jwt.key", "/etc/vsay/vsay.conf"}
+        "/etc/vsay/db.password", "/etc/vsay/jwt.key"}
     assert "vsay" not in (root / "etc" / "shells").read_text()
