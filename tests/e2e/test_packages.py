@@ -233,10 +233,10 @@ def test_units_of_the_packages(root):
 
 @pytest.mark.heavy
 @host_tools
-def test_purge(root):
+def test_purge(host):
     """Leaves what the packages did not bring. The last of all, as the root is bare then."""
-    root.do("apt-get", "purge", "-y", *PACKAGES)
-    assert {path for path in files(root.dir) if re.search(r"/\.?vsay", path)
+    host.do("apt-get", "purge", "-y", *PACKAGES)
+    assert {path for path in files(host.dir) if re.search(r"/\.?vsay", path)
             and not path.startswith(("/tmp/", "/var/cache/", "/var/log/", "/run/vsay"))} == {
         "/etc/vsay/db.password", "/etc/vsay/jwt.key"}
-    assert "vsay" not in (root / "etc" / "shells").read_text()
+    assert "vsay" not in (host / "etc" / "shells").read_text()
