@@ -41,7 +41,7 @@ all_suites() {
     suite gcc CC=gcc --enable-werror -- check "${heavy[@]}"
     suite clang CC=clang --enable-werror -- check-unit
     suite asan --enable-sanitizers=address,undefined CFLAGS='-O1 -g' -- \
-        check-unit check-e2e PYTEST_ARGS='-m core'
+        check-unit check-e2e PYTEST_ARGS="-m 'core and not heavy'"
     suite tsan --enable-sanitizers=thread CFLAGS='-O1 -g' -- \
         check-unit TESTS=tests/unit/test_board
     printf '\n'
