@@ -43,7 +43,7 @@ all_suites() {
     suite asan --enable-sanitizers=address,undefined CFLAGS='-O1 -g' -- \
         check-unit check-e2e PYTEST_ARGS="-m 'core and not heavy'"
     suite tsan --enable-sanitizers=thread CFLAGS='-O1 -g' -- \
-        check-unit TESTS=tests/unit/test_board
+        check-unit TESTS='tests/unit/test_board tests/unit/test_watch'
     printf '\n'
     printf '%s\n' "${counts[@]}"
     ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"

@@ -259,6 +259,7 @@ static enum http_outcome send_spool(struct sender *sender, bool *more)
         outcome = send_records(sender, records, &count, &e);
         if (settled(sender, outcome, count, &e))
             spool_remove(sender->agent->spool, records[count - 1].number);
+        spool_put_back(sender->agent->spool);
     } else {
         sender->batch = BATCH_RECORDS;
     }

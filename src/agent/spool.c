@@ -339,6 +339,13 @@ enum err spool_sync(struct spool *spool, struct error *e)
 /* --- sending
  * -------------------------------------------------------------------------------------- */
 
+void spool_put_back(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    spool->taken = 0;
+    pthread_mutex_unlock(&spool->lock);
+}
+
 size_t spool_take(struct spool *spool, struct record *out, size_t room, size_t bytes)
 {
     struct error e = {0};

@@ -34,8 +34,9 @@ enum err spool_append(struct spool *spool, enum record_kind kind, struct json_ob
 enum err spool_sync(struct spool *spool, struct error *e);
 
 /* Copies the oldest records into `out`, up to `room` and (but always one) `bytes`. The caller frees
- * each `line`. Returns how many; none of them is given up until the next spool_take. */
+ * each `line`. Returns how many; none of them is given up until spool_put_back. */
 size_t spool_take(struct spool *spool, struct record *out, size_t room, size_t bytes);
+void spool_put_back(struct spool *spool);
 
 /* Forgets all records up to and with the one that has this number. */
 void spool_remove(struct spool *spool, uint64_t number);
