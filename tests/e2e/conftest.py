@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "core: contract, rights and bad input; for sanitizers too")
+    config.addinivalue_line("markers", "heavy: takes long; run by ./quickstart test --all")
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))  # runs the finalizers
 
 

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: MIT
+"""From the sources to a host: make install, the archive, Debian's packages and what they start."""
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import fcgi
+from schemas import READS
+from stack import BUILD, ENV, REPO, Database, Process, wait_for, write_conf
+
+PACKAGES = ["vsay-agent", "vsay-api", "vsayctl"]
+PROGRAMS = ["vsay-agent", "vsay-api", "vsay-shell", "vsayctl"]
+
+
+def do(*command, cwd=BUILD, env=()):
+    """Runs something that may take minutes, and returns what it says. Not as a part of the make
+    that runs these tests."""
+    env = {**{name: value for name, value in ENV.items() if not name.startswith(("MAKE", "MFLAGS"))},
+           **dict(env), "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    ran = subprocess.run([str(part) for part in command], cwd=cwd, env=env, text=True, timeout=900,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert ran.returncode == 0, ran.stdout[-5000:]
+    return ran.stdout
+
+
+def needs(*programs):
+    missing = [name for name in programs if not shutil.which(name, path=ENV["PATH"])]
+    return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
+
+
+def files(root):
+    return {"/" + str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
+
+
+# --- make
+
+
+def test_directories_are_configured():
+    assert [path for path in (REPO / "src").rglob("*.[ch]")
+            if re.search(r'"/(etc|opt|usr|var)\b', path.read_text())] == []
+
+
+def test_install_and_uninstall(directory):
+    do("make", "install", f"DESTDIR={directory}")
+    installed = files(directory)
+    names = {Path(path).name for path in installed}
+    assert names >= {*PROGRAMS, *(path.name for path in (REPO / "docs" / "man").iterdir()),
+                     *(path.name for path in (REPO / "db" / "migrations").iterdir()),
+                     *(path.name for path in (REPO / "db").glob("grants*")),
+                     *(path.name for path in (REPO / "conf").rglob("*.conf"))}
+    units = [directory / path[1:] for path in installed if path.endswith(".service")]
+    started = {re.search(r"^ExecStart=(\S+)", unit.read_text(), re.M)[1] for unit in units}
+    assert len(units) == 2 and started <= installed
+    do("make", "uninstall", f"DESTDIR={directory}")
+    assert files(directory) == set()
+
+
+@pytest.fixture(scope="module")
+def sources(new_directory):
+    """The unpacked archive of make dist."""
+    directory = new_directory()
+    do("make", "dist-gzip")
+    archive = next(BUILD.glob("vsay-*.tar.gz"))
+    sources = directory / "vsay"
+    sources.mkdir()
+    do("tar", "xzf", archive, "--strip-components=1", "-C", sources)
+    archive.unlink()
+    return sources
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not (REPO / ".git").exists(), reason="needs a clone")
+def test_the_archive_is_complete(sources):
+    tracked = do("git", "-C", REPO, "ls-files").splitlines()
+    assert [name for name in tracked if not (sources / name).exists()] == []
+
+
+@pytest.mark.heavy
+def test_distcheck():
+    """Builds, tests and installs from the archive, with a prefix and with DESTDIR, from sources that
+    are read-only, and compares what is left behind with nothing."""
+    assert "ready for distribution" in do("make", "distcheck")
+
+
+# --- packages
+
+
+@pytest.fixture(scope="module")
+def packages(sources):
+    """Paths of the packages, by name."""
+    do("dpkg-buildpackage", "-us", "-uc", "-b", cwd=sources)
+    return {name: next(sources.parent.glob(f"{name}_*.deb")) for name in PACKAGES}
+
+
+@pytest.mark.heavy
+@needs("dpkg-buildpackage", "dh", "lintian")
+def test_lintian(packages):
+    do("lintian", "--fail-on", "error", *packages.values())
+
+
+@pytest.mark.heavy
+@needs("dpkg-buildpackage", "dh")
+def test_packages_take_all_that_is_installed(packages, directory):
+    """Of two packages none has the other's file, and no file of make install is left out."""
+    do("make", "install", f"DESTDIR={directory / 'made'}")
+    made, packed = {Path(path).name for path in files(directory / "made")}, []
+    for package in packages.values():
+        do("dpkg-deb", "--extract", package, directory / package.name)
+        packed += files(directory / package.name)
+    assert len(packed) == len(set(packed))
+    assert made <= {Path(path).name.removesuffix(".gz") for path in packed}
+
+
+# --- a host
+
+host_tools = needs("dpkg-buildpackage", "dh", "debootstrap", "systemd-tmpfiles")
+
+class Root:
+    """A Debian of its own, with the packages and what they depend on."""
+
+    def __init__(self, directory, packages):
+        self.dir = directory / "root"
+        codename = re.search(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.M)[1]
+        sites = do("apt-get", "indextargets", "--format", "$(CODENAME) $(SITE)", cwd="/")
+        site = re.search(rf"^{codename} (\S+)$", sites, re.M)[1]
+        do("debootstrap", "--variant=minbase", codename, self.dir, site, cwd="/")
+        shutil.copytree("/etc/apt", self.dir / "etc" / "apt", dirs_exist_ok=True)
+        for package in packages.values():
+            shutil.copy(package, self.dir / "tmp")
+        self.do("apt-get", "update")
+        self.do("apt-get", "install", "-y", "--no-install-recommends",
+                *(f"/tmp/{package.name}" for package in packages.values()))
+        do("systemd-tmpfiles", f"--root={self.dir}", "--create", "--prefix=/run/vsay",
+           "--prefix=/run/vsay-agent", "--prefix=/var/lib/vsay-agent")  # as at boot
+
+    def __truediv__(self, path):
+        return self.dir / path
+
+    def do(self, *command, user="root", **options):
+        return do("chroot", f"--userspec={user}:{user}", self.dir, *command, cwd="/", **options)
+
+    def secret(self, path, text, user):
+        """A file that only root and the user's group may read."""
+        (self / "tmp" / "secret").write_text(text)
+        self.do("install", "-m", "640", "-g", user, "/tmp/secret", f"/{path}")
+
+
+@pytest.fixture(scope="module")
+def root(new_directory, packages):
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    return Root(new_directory(), packages)
+
+
+@pytest.fixture(scope="module")
+def host(root, new_directory):
+    """A new host, set up as docs/packaging.md tells, with nothing but what the packages brought. Its
+    database runs outside, and has a second name for its socket inside."""
+    database = Database(new_directory())
+    os.link(database.socket, root / "run" / "mysqld.sock")
+    root.secret("etc/vsay/jwt.key", secrets.token_hex(32), "vsay")
+    root.secret("etc/vsay/db.password", "swordfish", "vsay")
+    write_conf(root / "etc" / "vsay" / "vsay.conf", {
+        "db": {"host": "/run/mysqld.sock", "password_file": "/etc/vsay/db.password"},
+        "auth": {"keys": "k1:HS256:/etc/vsay/jwt.key"}})
+    database.query("CREATE DATABASE vsay CHARACTER SET utf8mb4")
+    root.do("vsayctl", "migrate", env=database.admin())
+    database.query("CREATE USER vsay@localhost IDENTIFIED BY 'swordfish'")
+    database.script("vsay", (root / "usr" / "share" / "vsay" / "grants.sql").read_text())
+    yield root
+    database.stop()
+
+
+@pytest.mark.heavy
+@host_tools
+def test_installed_packages_serve(host):
+    host.do("vsayctl", "doctor")
+    token = host.do("vsayctl", "token", "--user-id", "u1", "--role", "super_admin").strip()
+    worker = Process(host / "tmp" / "log", "chroot", "--userspec=vsay:vsay", host.dir, "vsay-api",
+                     "--listen", "unix:/run/vsay/vsay.sock")
+    try:
+        def get(path):
+            with contextlib.suppress(ConnectionError, FileNotFoundError):
+                return fcgi.request(host / "run" / "vsay" / "vsay.sock", fcgi.environment(
+                    "GET", path, SimpleNamespace(token=token)))
+        wait_for(lambda: get("/health/ready"), what="the worker")
+        assert {get(path).status for path in ["/health/ready", *READS]} == {200}
+    finally:
+        assert worker.stop() == 0
+
+
+@pytest.mark.heavy
+@host_tools
+def test_an_upgrade_restarts_workers_when_all_is_well(host):
+    """What the package asks of systemd, for which a script stands in."""
+    systemctl, asked = host / "usr" / "local" / "bin" / "systemctl", host / "tmp" / "asked"
+    systemctl.write_text('#!/bin/sh\necho "$*" >>/tmp/asked\n')
+    systemctl.chmod(0o755)
+    (host / "run" / "systemd" / "system").mkdir(parents=True)
+    upgrade = "/var/lib/dpkg/info/vsay-api.postinst", "configure", "0.0.9"
+    host.do(*upgrade)
+    assert "try-restart vsay-api@*.service\n" in asked.read_text()
+    asked.write_text("")
+    assert "vsayctl doctor" in host.do(*upgrade, env={"VSAY_DB_NAME": "nowhere"})
+    assert "daemon-reload" in asked.read_text() and "restart" not in asked.read_text()
+
+
+@pytest.mark.heavy
+@host_tools
+def test_installed_agent(root):
+    conf = root / "etc" / "vsay" / "agent.conf"
+    conf.write_text(conf.read_text().replace("#server =", "server = https://vsay.example.com"))
+    root.do("vsay-agent", "--check-config", user="vsay-agent")
+    root.do("touch", "/var/lib/vsay-agent/spool", "/run/vsay-agent/agent.sock", user="vsay-agent")
+    assert "/usr/bin/vsay-shell" in (root / "etc" / "shells").read_text()
+
+
+@pytest.mark.heavy
+@host_tools
+def test_units_of_the_packages(root):
+    units = [f"/lib/systemd/system/{path.name}" for path in (
+        root / "lib" / "systemd" / "system").glob("vsay*")]
+    assert len(units) == 3
+    assert root.do("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *units) == ""
+
+
+@pytest.mark.heavy
+@host_tools
+def test_purge(host):
+    """Leaves what the packages did not bring. The last of all, as the root is bare then."""
+    host.do("apt-get", "purge", "-y", *PACKAGES)
+    assert {path for path in files(host.dir) if re.search(r"/\.?vsay", path)
+            and not path.startswith(("/tmp/", "/var/cache/", "/var/log/", "/run/vsay"))} == {
+        "/etc/vsay/db.password", "/etc/vsay/jwt.key"}
+    assert "vsay" not in (host / "etc" / "shells").read_text()
