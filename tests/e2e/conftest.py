@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "core: contract, rights and bad input; for sanitizers too")
+    config.addinivalue_line("markers", "heavy: takes long; run by ./quickstart test --all")
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))  # runs the finalizers
 
 
@@ -24,6 +25,7 @@ def pytest_configure(config):
 def new_directory():
     """Makes directories with short paths, for sockets."""
     root = Path(tempfile.mkdtemp(prefix="vsay-", dir="/tmp"))
+    root.chmod(0o711)  # web servers that root starts become somebody else
     number = itertools.count()
 
     def make():
