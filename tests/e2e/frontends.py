@@ -55,8 +55,8 @@ class Front(Client):
         self.prepare()
         give_away(directory)
         try:
-            for process in self.start():
-                self.parts.callback(process.stop)
+            for self.server in self.start():
+                self.parts.callback(self.server.stop)
             wait_for(self.serves, 15, self.site)
         except BaseException:
             self.parts.close()
@@ -140,6 +140,7 @@ class Apache(Front):
     """With the modules that Debian has on, and those that the site's `a2enmod` names."""
 
     modules = ""
+    tells_lengths = False
 
     def prepare(self):
         (self.dir / "socks").mkdir()
@@ -182,19 +183,17 @@ class ApacheHandler(ApacheProxy):
 class ApacheStarts(Apache):
     """Apache starts vsay-api, whose log is then Apache's."""
 
-    waits = False
-
     def prepare(self):
         super().prepare()
         self.log = self.dir / "error.log"
 
 
 class ApacheFcgid(ApacheStarts):
-    site = "conf/apache/fcgid.conf"
+    site, tells_lengths = "conf/apache/fcgid.conf", True
 
 
 class ApacheCgi(ApacheStarts):
-    site = "conf/apache/cgi.conf"
+    site, waits = "conf/apache/cgi.conf", False
 
 
 # --- shared hosting
@@ -205,7 +204,7 @@ class KitCgi(ApacheStarts):
 
     site, modules = "conf/shared-hosting/cgi.htaccess", "cgid rewrite"
     web, script = "web-cgi", "cgi-bin/vsay.cgi"
-    decodes = False
+    waits = decodes = False
 
     def prepare(self):
         super().prepare()
@@ -240,6 +239,7 @@ class KitCgi(ApacheStarts):
 class KitFcgi(KitCgi):
     site, modules = "conf/shared-hosting/fcgi.htaccess", "fcgid rewrite"
     web, script = "web-fcgi", "vsay.fcgi"
+    waits = tells_lengths = True
     body_max = 128 * 2**10  # mod_fcgid's default, which .htaccess cannot change
 
 

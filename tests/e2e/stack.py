@@ -189,8 +189,9 @@ class Client:
     """Requests to a web server on `port`. `by` is anything with a token, `token` a bare one."""
 
     prefix = ""  # what goes before every path
+    tells_lengths = True  # Content-Length is passed on
 
-    def request(self, method, path, by=None, token=None, headers=(), body=None):
+    def request(self, method, path, by=None, token=None, headers=(), body=None, chunked=False):
         """One HTTP request; the path and the headers are sent as given."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         token = by.token if by else token
@@ -199,9 +200,13 @@ class Client:
             for name, value in [*dict(headers).items(), *(
                     [("Authorization", f"Bearer {token}")] if token is not None else [])]:
                 connection.putheader(name, value)
-            if body is not None:
-                connection.putheader("Content-Length", str(len(body)))
-            connection.endheaders(body)
+            if chunked:
+                connection.putheader("Transfer-Encoding", "chunked")
+                connection.endheaders(iter([body]) if body else iter([]), encode_chunked=True)
+            else:
+                if body is not None:
+                    connection.putheader("Content-Length", str(len(body)))
+                connection.endheaders(body)
             response = connection.getresponse()
             return Reply(response.status, response.msg, response.read())
 
