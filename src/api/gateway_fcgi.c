@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,17 +20,17 @@
 #include "api/crew.h"
 #include "api/lane.h"
 #include "api/parking.h"
+#include "api/poller.h"
+#include "api/records.h"
 #include "api/watcher.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
 enum {
-    ACCEPT_TICK_MS = 250,  /* how soon an idle acceptor sees that it should stop */
-    TICK_MS = 100,         /* how late a deadline may be noticed */
-    DRAIN_MAX = 8 << 20,   /* bytes of an unread body that are read before an early answer */
-    PEEK_SIZE = 16 * 1024, /* bytes of a request that an acceptor reads by itself */
-    RECORD_HEADER = 8,     /* bytes */
-    RECORD_STDIN = 5,
+    ACCEPT_TICK_MS = 250,    /* how soon an idle acceptor sees that it should stop */
+    TICK_MS = 100,           /* how late a deadline may be noticed */
+    DRAIN_MAX = 8 << 20,     /* bytes of an unread body that are read before an early answer */
+    PEEK_SIZE = 16 * 1024,   /* bytes of a request that an acceptor reads by itself */
     SMALL_ANSWER = 64 * 1024 /* fits a socket's buffer: written without waiting for the reader */
 };
 
@@ -38,15 +39,25 @@ struct exchange {
     struct waiter waiter;
     FCGX_Request fcgi;
     struct request request;
-    struct reply *reply; /* while it waits for a writer */
-    int64_t read_until;  /* monotonic ms: its body must be here by then */
+    int64_t read_until;       /* monotonic ms: its body must be here by then */
+    struct incoming incoming; /* when it does not come at one go */
+    int peer;                 /* its socket, while libfcgi reads from a file instead; or -1 */
+    struct large *large;      /* when it is not written at one go */
+};
+
+/* An answer that waits for its reader. */
+struct large {
+    struct reply *reply;
+    char head[REPLY_HEAD_MAX];
+    struct outgoing outgoing;
 };
 
 /* One worker a process: what its threads share. */
 static struct {
     struct app *app;
     int listener;
-    struct lane *readers, *writers;
+    struct poller *receiving, *sending;
+    struct lane *readers;
     atomic_bool stopping;
 } worker;
 
@@ -57,7 +68,18 @@ static struct exchange *exchange_new(void)
     struct exchange *exchange = xcalloc(1, sizeof *exchange);
 
     FCGX_InitRequest(&exchange->fcgi, -1, 0);
+    exchange->incoming.file = exchange->peer = -1;
     return exchange;
+}
+
+/* libfcgi has read all from the file in memory: back to the socket. */
+static void return_to_peer(struct exchange *exchange)
+{
+    if (exchange->peer < 0)
+        return;
+    close(exchange->fcgi.ipcFd);
+    exchange->fcgi.ipcFd = exchange->peer;
+    exchange->peer = -1;
 }
 
 static void exchange_free(struct exchange *exchange)
@@ -65,7 +87,12 @@ static void exchange_free(struct exchange *exchange)
     if (!exchange)
         return;
     question_free(exchange->waiter.question);
-    reply_release(exchange->reply);
+    if (exchange->large)
+        reply_release(exchange->large->reply);
+    free(exchange->large);
+    incoming_close(&exchange->incoming);
+    return_to_peer(exchange);
+    FCGX_Detach(&exchange->fcgi); /* no waiting for the peer to close */
     FCGX_Free(&exchange->fcgi, 1);
     free(exchange);
 }
@@ -109,36 +136,60 @@ static void write_answer(struct exchange *exchange, struct reply *reply)
     size_t body_length = reply_body_length(reply, &exchange->request);
 
     drain(exchange);
+    return_to_peer(exchange);
     FCGX_PutStr(head, (int)head_length, exchange->fcgi.out);
     FCGX_PutStr(reply->body, (int)body_length, exchange->fcgi.out);
     reply_log(reply, &exchange->request);
     finish(&exchange->fcgi);
 }
 
-/* What a writer does. */
-static void write_large(void *job)
+static void write_large(struct exchange *exchange, struct reply *reply)
+{
+    struct large *large = xcalloc(1, sizeof *large);
+    size_t head_length = reply_head(reply, &exchange->request, worker.app->settings, large->head);
+
+    exchange->large = large;
+    large->reply = reply_hold(reply);
+    outgoing_start(&large->outgoing, exchange->fcgi.requestId, large->head, head_length,
+                   reply->body, reply_body_length(reply, &exchange->request));
+    if (poller_put(worker.sending, exchange->fcgi.ipcFd, exchange))
+        return;
+    log_event(LEVEL_WARNING, "write", "id=%s detail=\"too many slow readers\"",
+              exchange->request.id);
+    exchange_free(exchange);
+}
+
+static enum progress send_some(void *job)
 {
     struct exchange *exchange = job;
 
-    write_answer(exchange, exchange->reply);
+    return outgoing_send(&exchange->large->outgoing, exchange->fcgi.ipcFd);
+}
+
+static void sent(void *job, bool complete)
+{
+    struct exchange *exchange = job;
+
+    if (complete)
+        reply_log(exchange->large->reply, &exchange->request);
+    else
+        log_event(LEVEL_INFO, "write", "id=%s detail=\"the reader has gone, or stands still\"",
+                  exchange->request.id);
     exchange_free(exchange);
 }
+
+static const struct poller_work sending = {EPOLLOUT, send_some, sent};
 
 static void deliver(struct waiter *waiter, struct reply *reply)
 {
     struct exchange *exchange = (struct exchange *)waiter;
 
-    if (reply->body_length <= SMALL_ANSWER) {
-        write_answer(exchange, reply);
-        exchange_free(exchange);
+    if (reply->body_length > SMALL_ANSWER) {
+        write_large(exchange, reply);
         return;
     }
-    exchange->reply = reply_hold(reply);
-    if (!lane_put(worker.writers, exchange)) {
-        log_event(LEVEL_WARNING, "write", "id=%s detail=\"too many slow readers\"",
-                  exchange->request.id);
-        exchange_free(exchange);
-    }
+    write_answer(exchange, reply);
+    exchange_free(exchange);
 }
 
 /* nginx closes its connection when its client has gone; other web servers tell nothing. */
@@ -156,7 +207,7 @@ static void drop(struct waiter *waiter)
 
 static const struct gateway gateway = {deliver, has_gone, drop};
 
-/* --- acceptors ------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 static void set_timeout(int fd, int option, long ms)
 {
@@ -218,6 +269,7 @@ static struct reply *answer_or_park(struct exchange *exchange)
     question->until = board_now() + question->wait * 1000;
     exchange->waiter.question = question;
     FCGX_FreeStream(&exchange->fcgi.in); /* read to its end: half of what a parked one would hold */
+    return_to_peer(exchange);
     err = parking_ask(app, &exchange->waiter);
     if (!err)
         return NULL;
@@ -237,31 +289,56 @@ static bool is_over(struct exchange *exchange)
     return reply != NULL;
 }
 
-/* What a reader does. */
-static void read_slow(void *job)
+/* --- requests that do not come at one go ------------------------------------------------------ */
+
+/* What a reader does: all of the request that will ever come is there. */
+static void read_collected(void *job)
 {
     struct exchange *exchange = job;
 
-    if (!read_request(exchange, exchange->fcgi.ipcFd) || is_over(exchange))
+    exchange->peer = exchange->fcgi.ipcFd;
+    if (!read_request(exchange, incoming_take(&exchange->incoming)) || is_over(exchange))
         exchange_free(exchange);
 }
 
-/* Whether all of a request lies in the socket, so that reading it waits for nobody: its records
- * (FastCGI 1.0 section 3.3) up to the empty one that ends its body. A large one counts as slow. */
+static enum progress receive_some(void *job)
+{
+    struct exchange *exchange = job;
+
+    if (board_now() > exchange->read_until)
+        return PROGRESS_BROKEN;
+    return incoming_receive(&exchange->incoming, exchange->fcgi.ipcFd);
+}
+
+/* One that broke off goes to libfcgi too, which tells whether it can be answered. */
+static void received(void *job, bool complete)
+{
+    (void)complete;
+    if (!lane_put(worker.readers, job))
+        exchange_free(job);
+}
+
+static const struct poller_work receiving = {EPOLLIN, receive_some, received};
+
+static void collect(struct exchange *exchange, int fd)
+{
+    exchange->fcgi.ipcFd = fd;
+    exchange->read_until = board_now() + worker.app->settings->api.body_timeout * 1000;
+    if (!incoming_open(&exchange->incoming) || !poller_put(worker.receiving, fd, exchange))
+        exchange_free(exchange);
+}
+
+/* Whether all of a request lies in the socket, so that reading it waits for nobody. */
 static bool is_whole(int fd)
 {
+    struct record_scan scan = {0};
     unsigned char bytes[PEEK_SIZE];
     ssize_t count = recv(fd, bytes, sizeof bytes, MSG_PEEK);
 
-    for (ssize_t at = 0; at + RECORD_HEADER <= count;) {
-        const unsigned char *record = bytes + at;
-        int length = record[4] << 8 | record[5];
-        if (record[1] == RECORD_STDIN && length == 0)
-            return true;
-        at += RECORD_HEADER + length + record[6];
-    }
-    return false;
+    return count > 0 && record_scan(&scan, bytes, (size_t)count);
 }
+
+/* --- acceptors ------------------------------------------------------------------------------- */
 
 static void acceptor_run(void *unused)
 {
@@ -276,9 +353,7 @@ static void acceptor_run(void *unused)
             if (!read_request(exchange, fd) || is_over(exchange))
                 continue;
         } else {
-            exchange->fcgi.ipcFd = fd;
-            if (!lane_put(worker.readers, exchange))
-                exchange_free(exchange);
+            collect(exchange, fd);
         }
         exchange = exchange_new();
     }
@@ -341,7 +416,9 @@ int gateway_fcgi_run(struct app *app, int listener)
 {
     const struct settings *settings = app->settings;
     struct answerers answering = {.app = app};
-    struct crew acceptors, answerers, readers, writers, watcher;
+    const unsigned most = (unsigned)settings->api.max_parked;
+    const int64_t patience = settings->api.io_timeout * 1000;
+    struct crew acceptors, answerers, readers, receiver, sender, watcher;
     sigset_t signals;
 
     sigfillset(&signals);
@@ -349,18 +426,20 @@ int gateway_fcgi_run(struct app *app, int listener)
     FCGX_Init();
     worker.app = app;
     worker.listener = listener;
-    worker.readers = lane_new(read_slow, (unsigned)settings->api.max_parked);
-    worker.writers = lane_new(write_large, (unsigned)settings->api.max_parked);
+    worker.receiving = poller_new(&receiving, most, patience);
+    worker.sending = poller_new(&sending, most, patience);
+    worker.readers = lane_new(read_collected, most);
     app->gateway = &gateway;
-    app->board = board_new((unsigned)settings->api.max_parked);
+    app->board = board_new(most);
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
-        app->watches[what] = watch_new((unsigned)settings->api.max_parked);
+        app->watches[what] = watch_new(most);
     set_timeout(listener, SO_RCVTIMEO, ACCEPT_TICK_MS);
     fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
     allow_descriptors();
 
     pthread_barrier_init(&answering.tried, NULL, (unsigned)settings->api.answerers + 1);
-    crew_start(&writers, (size_t)settings->api.writers, lane_run, worker.writers);
+    crew_start(&sender, 1, poller_run, worker.sending);
+    crew_start(&receiver, 1, poller_run, worker.receiving);
     crew_start(&readers, (size_t)settings->api.readers, lane_run, worker.readers);
     crew_start(&answerers, (size_t)settings->api.answerers, answerer_run, &answering);
     pthread_barrier_wait(&answering.tried);
@@ -374,14 +453,16 @@ int gateway_fcgi_run(struct app *app, int listener)
     int64_t deadline = board_now() + settings->api.shutdown_after * 1000;
     atomic_store(&worker.stopping, true);
     await_crew(app, &signals, &acceptors, deadline);
+    poller_close(worker.receiving);
+    await_crew(app, &signals, &receiver, deadline);
     lane_close(worker.readers);
     await_crew(app, &signals, &readers, deadline);
     parking_expire(app, true);
     board_stop(app->board);
     await_crew(app, &signals, &watcher, deadline);
     await_crew(app, &signals, &answerers, deadline);
-    lane_close(worker.writers);
-    await_crew(app, &signals, &writers, deadline);
+    poller_close(worker.sending);
+    await_crew(app, &signals, &sender, deadline);
     log_event(LEVEL_INFO, "stop", "detail=\"all answered\"");
 
     pthread_barrier_destroy(&answering.tried);
@@ -389,6 +470,7 @@ int gateway_fcgi_run(struct app *app, int listener)
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
         watch_free(app->watches[what]);
     lane_free(worker.readers);
-    lane_free(worker.writers);
+    poller_free(worker.receiving);
+    poller_free(worker.sending);
     return EXIT_SUCCESS;
 }

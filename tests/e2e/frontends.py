@@ -44,6 +44,7 @@ class Front(Client):
     waits = True    # whether requests may wait: long polls, Prefer: wait
     decodes = True  # %2F in a path comes through
     body_max = 5 * 2**20
+    patience = 3  # seconds in which others are served while many clients are slow
 
     def __init__(self, directory, base, without=None, **settings):
         self.dir, self.database, self.keys, self.without = directory, base.database, base.keys, without
@@ -240,7 +241,9 @@ class KitFcgi(KitCgi):
     site, modules = "conf/shared-hosting/fcgi.htaccess", "fcgid rewrite"
     web, script = "web-fcgi", "vsay.fcgi"
     waits = tells_lengths = True
-    body_max = 128 * 2**10  # mod_fcgid's default, which .htaccess cannot change
+    # mod_fcgid's defaults, which .htaccess cannot change: small bodies, and few new processes a second
+    body_max = 128 * 2**10
+    patience = 19
 
 
 # --- lighttpd

@@ -223,10 +223,10 @@ def served_meanwhile(stack, tenant, admin, agent):
         for path in paths:
             start = time.monotonic()
             assert stack.get(path, admin).status == 200
-            assert time.monotonic() - start < 3, path
+            assert time.monotonic() - start < stack.patience, path
         start = time.monotonic()
         check(agent.heartbeat(), "heartbeat")
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < stack.patience
     return check_all
 
 
@@ -270,15 +270,22 @@ def in_turn(clients, act):
 
 @pytest.mark.heavy
 def test_slow_readers(stack, tenant, admin, served_meanwhile):
-    """A list far larger than what sockets buffer, taken byte by byte."""
+    """A list of some 13 MB, far more than sockets buffer, taken byte by byte."""
     machine = tenant.machine(name="m" * 255)
-    for ago in range(3000):
-        tenant.session(machine, admin, ago, username="u" * 255, browser="b" * 64, os="o" * 64)
+    stack.database.query(
+        "INSERT INTO sessions (session_id, tenant_id, agent_id, user_id, username, source, started_at) "
+        "SELECT CONCAT(%s, seq), %s, %s, %s, %s, 'ui', UTC_TIMESTAMP(3) FROM seq_1_to_20000",
+        machine, tenant.id, machine, admin.user_id, "u" * 255)
     with contextlib.ExitStack() as closing:
         slow = [closing.enter_context(contextlib.closing(Slow(stack))) for _ in range(SLOW)]
         for client in slow:
             client.socket.sendall(head(stack, "GET", SESSIONS, admin))
-        with in_turn(slow, lambda client: client.socket.recv(1)):
+
+        def read(client):
+            with contextlib.suppress(BlockingIOError):
+                client.socket.recv(1, socket.MSG_DONTWAIT)
+
+        with in_turn(slow, read):
             for _ in range(3):
                 served_meanwhile(STATS, SESSIONS, STATS)
 
