@@ -44,7 +44,8 @@ class Front(Client):
     waits = True    # whether requests may wait: long polls, Prefer: wait
     decodes = True  # %2F in a path comes through
     body_max = 5 * 2**20
-    patience = 3  # seconds in which others are served while many clients are slow
+    patience = 3  # seconds in which others are served while many clients are slow; a process for each
+                  # request that shares no query takes longer
 
     def __init__(self, directory, base, without=None, **settings):
         self.dir, self.database, self.keys, self.without = directory, base.database, base.keys, without
@@ -194,7 +195,7 @@ class ApacheFcgid(ApacheStarts):
 
 
 class ApacheCgi(ApacheStarts):
-    site, waits = "conf/apache/cgi.conf", False
+    site, waits, patience = "conf/apache/cgi.conf", False, 15
 
 
 # --- shared hosting
@@ -206,6 +207,7 @@ class KitCgi(ApacheStarts):
     site, modules = "conf/shared-hosting/cgi.htaccess", "cgid rewrite"
     web, script = "web-cgi", "cgi-bin/vsay.cgi"
     waits = decodes = False
+    patience = 15
 
     def prepare(self):
         super().prepare()
@@ -273,7 +275,7 @@ class LighttpdFastcgi(Lighttpd):
 
 
 class LighttpdCgi(Lighttpd):
-    site, waits = "conf/lighttpd/cgi.conf", False
+    site, waits, patience = "conf/lighttpd/cgi.conf", False, 15
 
     def prepare(self):
         self.log = self.dir / "breakage.log"

@@ -191,9 +191,10 @@ class Client:
     prefix = ""  # what goes before every path
     tells_lengths = True  # Content-Length is passed on
 
-    def request(self, method, path, by=None, token=None, headers=(), body=None, chunked=False):
+    def request(self, method, path, by=None, token=None, headers=(), body=None, chunked=False,
+                timeout=20):
         """One HTTP request; the path and the headers are sent as given."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         token = by.token if by else token
         with contextlib.closing(connection):
             connection.putrequest(method, self.prefix + path, skip_accept_encoding=True)
