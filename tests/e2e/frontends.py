@@ -5,6 +5,7 @@ The files are used as they are shipped, but for addresses and paths. The servers
 without rights: when root runs the tests, under another one.
 """
 import contextlib
+import functools
 import os
 import pwd
 import re
@@ -90,7 +91,9 @@ class Front(Client):
                        if not (self.without and self.without in line))
 
     def pool(self, *address):
-        return start_pool(self.log, self.conf, 2, *(address or ("-s", self.socket)), **account())
+        self.workers_of_pool = start_pool(
+            self.log, self.conf, 2, *(address or ("-s", self.socket)), **account())
+        return self.workers_of_pool
 
     def serves(self):
         with contextlib.suppress(ConnectionError):
@@ -201,6 +204,14 @@ class ApacheCgi(ApacheStarts):
 # --- shared hosting
 
 
+@functools.cache
+def kit_archive():
+    made = run("make", "-C", BUILD, "shared-hosting-kit")
+    assert made.returncode == 0, made.stderr
+    archive, = BUILD.glob("vsay-*-shared-hosting.tar.gz")
+    return archive
+
+
 class KitCgi(ApacheStarts):
     """The kit, unpacked as its page says, where the host allows no more than .htaccess."""
 
@@ -211,10 +222,7 @@ class KitCgi(ApacheStarts):
 
     def prepare(self):
         super().prepare()
-        made = run("make", "-C", BUILD, "shared-hosting-kit")
-        assert made.returncode == 0, made.stderr
-        archive, = BUILD.glob("vsay-*-shared-hosting.tar.gz")
-        with tarfile.open(archive) as tar:
+        with tarfile.open(kit_archive()) as tar:
             tar.extractall(self.dir)
         kit, = self.dir.glob("vsay-*-shared-hosting")
         (kit / "vsay").rename(self.dir / "vsay")

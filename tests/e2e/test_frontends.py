@@ -3,20 +3,23 @@
 What one of them cannot do is asserted here, and told in docs/operations.md."""
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
+import tarfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from agent import Agent
 from fleet import Tenant
-from frontends import APACHE, FRONTS, Apache, ApacheFcgid, KitCgi, Lighttpd
+from frontends import APACHE, FRONTS, Apache, ApacheFcgid, KitCgi, Lighttpd, kit_archive
 from schemas import check, check_error
-from stack import REPO, Stack, free_port, wait_for
+from stack import REPO, Stack, free_port, run, wait_for
 import test_contract as contract
 from test_contract import (  # noqa: F401 (collected from here too)
     SESSIONS, admin, test_challenges, test_closing_reply, test_empty_page,
@@ -176,6 +179,20 @@ def test_httpoxy(stack, admin):
             proxy.accept()
 
 
+@pytest.mark.parametrize("name", ["nginx-unix", "nginx-prefix", "apache-proxy", "apache-sethandler",
+                                  "lighttpd-fastcgi"])
+def test_no_worker(base, new_directory, name):
+    if lacks := missing(FRONTS[name]):
+        pytest.skip(f"there is no {lacks[0]} here")
+    with contextlib.closing(FRONTS[name](new_directory(), base)) as stack:
+        stack.workers_of_pool.stop()
+        reply = stack.get("/health")
+        assert reply.status == 503
+        if not isinstance(stack, Lighttpd):  # which answers in HTML
+            check_error(reply, 503)
+            assert reply.headers["Retry-After"] == "1"
+
+
 # --- bodies
 
 
@@ -201,6 +218,12 @@ def test_bodies(stack, agent, chunked):
         assert post(over[1], "activity").status == 413
     else:  # mod_fcgid's own limit
         assert {post(body, "activity").status for body in (large, *over)} == {500}
+
+
+def test_post_without_a_length(stack, agent):
+    """No body; but lighttpd wants to be told."""
+    reply = stack.request("POST", "/api/agent/heartbeat", agent)
+    assert reply.status == (411 if isinstance(stack, Lighttpd) else 400)
 
 
 def test_body_of_a_delete(stack, tenant, admin):
@@ -373,6 +396,29 @@ def test_longest_poll(base, new_directory):
         assert time.monotonic() - start > 54
 
 
+# --- the kit
+
+
+def test_kit_as_its_page_says(base, new_directory):
+    """The SQL, twice, and vsayctl with the kit's own libraries."""
+    directory = new_directory()
+    with tarfile.open(kit_archive()) as tar:
+        tar.extractall(directory)
+    kit, = directory.iterdir()
+    base.database.query("CREATE DATABASE kit CHARACTER SET utf8mb4")
+    base.database.query("GRANT ALL ON kit.* TO vsay@localhost")
+    for _ in range(2):
+        base.database.script("kit", (kit / "vsay.sql").read_text())
+    ran = run(kit / "vsay" / "vsayctl", "doctor", env={
+        "LD_LIBRARY_PATH": kit / "vsay" / "lib", "MARIADB_PLUGIN_DIR": kit / "vsay" / "lib" / "plugin",
+        "VSAY_CONF": base.conf, "VSAY_DB_HOST": f"127.0.0.1:{base.tcp_port}", "VSAY_DB_NAME": "kit"})
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    linked = run("ldd", kit / "vsay" / "vsay-api", env={"LD_LIBRARY_PATH": kit / "vsay" / "lib"})
+    foreign = [path for path in re.findall(r"=> (\S+)", linked.stdout) if str(kit) not in path]
+    assert [Path(path).name for path in foreign] == ["libc.so.6"]
+    assert re.search(r"^Runs on Linux \S+ with glibc 2\.\d+$", (kit / "REQUIREMENTS").read_text())
+
+
 # --- the processes that Apache starts
 
 
@@ -382,6 +428,10 @@ def fcgid(base, new_directory):
         pytest.skip(f"there is no {lacks[0]} here")
     with contextlib.closing(ApacheFcgid(new_directory(), base)) as front:
         yield front
+
+
+def test_fcgid_refuses_a_body_with_500(fcgid):
+    assert Agent(Tenant(fcgid)).post("activity", b"x" * 17 * 2**20).status == 500
 
 
 @pytest.mark.heavy
