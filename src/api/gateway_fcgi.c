@@ -2,15 +2,10 @@
 #include "config.h"
 #include "api/gateway_fcgi.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <fcgiapp.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -19,6 +14,7 @@
 #include "api/answerer.h"
 #include "api/crew.h"
 #include "api/lane.h"
+#include "api/listen.h"
 #include "api/parking.h"
 #include "api/poller.h"
 #include "api/records.h"
@@ -27,7 +23,6 @@
 #include "base/xalloc.h"
 
 enum {
-    ACCEPT_TICK_MS = 250,    /* how soon an idle acceptor sees that it should stop */
     TICK_MS = 100,           /* how late a deadline may be noticed */
     DRAIN_MAX = 8 << 20,     /* bytes of an unread body that are read before an early answer */
     PEEK_SIZE = 16 * 1024,   /* bytes of a request that an acceptor reads by itself */
@@ -209,33 +204,6 @@ static const struct gateway gateway = {deliver, has_gone, drop};
 
 /* --- requests -------------------------------------------------------------------------------- */
 
-static void set_timeout(int fd, int option, long ms)
-{
-    struct timeval time = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-    setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
-}
-
-/* Waits for a connection, at most ACCEPT_TICK_MS; -1 when there is none. */
-static int accept_connection(void)
-{
-    int fd = accept4(worker.listener, NULL, NULL, SOCK_CLOEXEC);
-
-    if (fd < 0) {
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-            log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
-            usleep(ACCEPT_TICK_MS * 1000); /* out of descriptors: others may give some back */
-        }
-        return -1;
-    }
-    long ms = worker.app->settings->api.io_timeout * 1000;
-    int on = 1;
-    set_timeout(fd, SO_RCVTIMEO, ms);
-    set_timeout(fd, SO_SNDTIMEO, ms);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a UNIX socket */
-    return fd;
-}
-
 /* libfcgi would accept by itself, and then read the parameters without a time limit. A request that
  * says it keeps its connection, with a descriptor in place, makes it read from that instead; after
  * a malformed one it turns to its own listener, which is -1, and fails. */
@@ -346,7 +314,7 @@ static void acceptor_run(void *unused)
 
     (void)unused;
     while (!atomic_load(&worker.stopping)) {
-        int fd = accept_connection();
+        int fd = listen_accept(worker.listener, worker.app->settings->api.io_timeout);
         if (fd < 0)
             continue;
         if (is_whole(fd)) {
@@ -401,6 +369,12 @@ static void await_crew(struct app *app, const sigset_t *signals, struct crew *cr
     crew_join(crew);
 }
 
+/* In the order in which they start. */
+static struct {
+    struct crew sender, receiver, readers, answerers, watcher, acceptors;
+    struct answerers answering;
+} crews;
+
 /* A parked request holds a descriptor: takes as many as the hard limit gives. */
 static void allow_descriptors(void)
 {
@@ -412,17 +386,11 @@ static void allow_descriptors(void)
     }
 }
 
-int gateway_fcgi_run(struct app *app, int listener)
+static void open_worker(struct app *app, int listener)
 {
-    const struct settings *settings = app->settings;
-    struct answerers answering = {.app = app};
-    const unsigned most = (unsigned)settings->api.max_parked;
-    const int64_t patience = settings->api.io_timeout * 1000;
-    struct crew acceptors, answerers, readers, receiver, sender, watcher;
-    sigset_t signals;
+    const unsigned most = (unsigned)app->settings->api.max_parked;
+    const int64_t patience = app->settings->api.io_timeout * 1000;
 
-    sigfillset(&signals);
-    pthread_sigmask(SIG_SETMASK, &signals, NULL);
     FCGX_Init();
     worker.app = app;
     worker.listener = listener;
@@ -433,44 +401,71 @@ int gateway_fcgi_run(struct app *app, int listener)
     app->board = board_new(most);
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
         app->watches[what] = watch_new(most);
-    set_timeout(listener, SO_RCVTIMEO, ACCEPT_TICK_MS);
-    fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
+    listen_prepare(listener);
     allow_descriptors();
+}
 
-    pthread_barrier_init(&answering.tried, NULL, (unsigned)settings->api.answerers + 1);
-    crew_start(&sender, 1, poller_run, worker.sending);
-    crew_start(&receiver, 1, poller_run, worker.receiving);
-    crew_start(&readers, (size_t)settings->api.readers, lane_run, worker.readers);
-    crew_start(&answerers, (size_t)settings->api.answerers, answerer_run, &answering);
-    pthread_barrier_wait(&answering.tried);
-    crew_start(&watcher, 1, watcher_run, app);
-    crew_start(&acceptors, (size_t)settings->api.acceptors, acceptor_run, NULL);
+/* Accepts nothing before each answerer has tried to connect. */
+static void start_crews(struct app *app)
+{
+    const struct settings *settings = app->settings;
+    struct answerers *answering = &crews.answering;
+
+    answering->app = app;
+    pthread_barrier_init(&answering->tried, NULL, (unsigned)settings->api.answerers + 1);
+    crew_start(&crews.sender, 1, poller_run, worker.sending);
+    crew_start(&crews.receiver, 1, poller_run, worker.receiving);
+    crew_start(&crews.readers, (size_t)settings->api.readers, lane_run, worker.readers);
+    crew_start(&crews.answerers, (size_t)settings->api.answerers, answerer_run, answering);
+    pthread_barrier_wait(&answering->tried);
+    crew_start(&crews.watcher, 1, watcher_run, app);
+    crew_start(&crews.acceptors, (size_t)settings->api.acceptors, acceptor_run, NULL);
     log_event(LEVEL_INFO, "start", "acceptors=%ld answerers=%ld", settings->api.acceptors,
               settings->api.answerers);
+}
 
-    while (!tick(app, &signals))
-        ;
-    int64_t deadline = board_now() + settings->api.shutdown_after * 1000;
+/* In the order in which requests go through them, so that each is answered. */
+static void stop_crews(struct app *app, const sigset_t *signals)
+{
+    int64_t deadline = board_now() + app->settings->api.shutdown_after * 1000;
+
     atomic_store(&worker.stopping, true);
-    await_crew(app, &signals, &acceptors, deadline);
+    await_crew(app, signals, &crews.acceptors, deadline);
     poller_close(worker.receiving);
-    await_crew(app, &signals, &receiver, deadline);
+    await_crew(app, signals, &crews.receiver, deadline);
     lane_close(worker.readers);
-    await_crew(app, &signals, &readers, deadline);
+    await_crew(app, signals, &crews.readers, deadline);
     parking_expire(app, true);
     board_stop(app->board);
-    await_crew(app, &signals, &watcher, deadline);
-    await_crew(app, &signals, &answerers, deadline);
+    await_crew(app, signals, &crews.watcher, deadline);
+    await_crew(app, signals, &crews.answerers, deadline);
     poller_close(worker.sending);
-    await_crew(app, &signals, &sender, deadline);
+    await_crew(app, signals, &crews.sender, deadline);
     log_event(LEVEL_INFO, "stop", "detail=\"all answered\"");
+}
 
-    pthread_barrier_destroy(&answering.tried);
+static void close_worker(struct app *app)
+{
+    pthread_barrier_destroy(&crews.answering.tried);
     board_free(app->board);
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
         watch_free(app->watches[what]);
     lane_free(worker.readers);
     poller_free(worker.receiving);
     poller_free(worker.sending);
+}
+
+int gateway_fcgi_run(struct app *app, int listener)
+{
+    sigset_t signals;
+
+    sigfillset(&signals);
+    pthread_sigmask(SIG_SETMASK, &signals, NULL);
+    open_worker(app, listener);
+    start_crews(app);
+    while (!tick(app, &signals))
+        ;
+    stop_crews(app, &signals);
+    close_worker(app);
     return EXIT_SUCCESS;
 }
