@@ -181,6 +181,20 @@ class ApacheProxy(Apache):
         return [self.pool()]
 
 
+class ApacheProxyVariant(ApacheProxy):
+    """Over TCP and under a prefix, as the site's comments say."""
+
+    prefix = "/vsay"
+
+    def before(self):
+        return [self.pool("-a", "127.0.0.1", "-p", self.backend)]
+
+    def shipped(self):
+        self.backend = free_port()
+        return super().shipped().replace(f"ProxyPass / unix:{self.socket}|fcgi://vsay/",
+                                         f"ProxyPass /vsay/ fcgi://127.0.0.1:{self.backend}/vsay/")
+
+
 class ApacheHandler(ApacheProxy):
     site = "conf/apache/sethandler.conf"
 
@@ -280,6 +294,20 @@ class LighttpdFastcgi(Lighttpd):
 
     def before(self):
         return [self.pool()]
+
+
+class LighttpdFastcgiVariant(LighttpdFastcgi):
+    """Over TCP and under a prefix, as the file's comments say."""
+
+    prefix = "/vsay"
+
+    def before(self):
+        return [self.pool("-a", "127.0.0.1", "-p", self.backend)]
+
+    def shipped(self):
+        self.backend = free_port()
+        return super().shipped().replace('( "/" =>', '( "/vsay/" =>').replace(
+            f'"socket" => "{self.socket}"', f'"host" => "127.0.0.1", "port" => {self.backend}')
 
 
 class LighttpdCgi(Lighttpd):

@@ -17,8 +17,9 @@ import pytest
 
 from agent import Agent
 from fleet import Tenant
-from frontends import APACHE, FRONTS, Apache, ApacheFcgid, KitCgi, KitFcgi, Lighttpd, \
-    kit_archive
+from frontends import (
+    APACHE, FRONTS, Apache, ApacheFcgid, ApacheProxyVariant, KitCgi, KitFcgi, Lighttpd,
+    LighttpdFastcgiVariant, kit_archive)
 from schemas import check, check_error
 from stack import REPO, Stack, free_port, run, wait_for
 import test_contract as contract
@@ -71,6 +72,16 @@ def test_every_site_is_tested():
         "conf/apache/*.conf", "conf/lighttpd/*.conf", "conf/shared-hosting/*.htaccess",
         "nginx/vsay*.conf") for path in REPO.glob(pattern)}
     assert shipped == {front.site for front in FRONTS.values()}
+
+
+@pytest.mark.parametrize("front", [ApacheProxyVariant, LighttpdFastcgiVariant])
+def test_variants_that_comments_name(base, new_directory, front):
+    if lacks := missing(front):
+        pytest.skip(f"there is no {lacks[0]} here")
+    with contextlib.closing(front(new_directory(), base)) as stack:
+        check(stack.get(STATS, Tenant(stack).user("company_admin")), "stats")
+        assert stack.raw(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") in (403, 404), \
+            "not vsay's"
 
 
 # --- the parts of the contract that have a hundred rows: some of them
@@ -296,14 +307,21 @@ def in_turn(clients, act):
         thread.join()
 
 
-@pytest.mark.heavy
-def test_slow_readers(stack, tenant, admin, served_meanwhile):
-    """A list of some 13 MB, far more than sockets buffer, taken byte by byte."""
+@pytest.fixture
+def large_list(stack, tenant, admin):
+    """Some 13 MB of sessions, far more than sockets buffer."""
     machine = tenant.machine(name="m" * 255)
     stack.database.query(
         "INSERT INTO sessions (session_id, tenant_id, agent_id, user_id, username, source, started_at) "
         "SELECT CONCAT(%s, seq), %s, %s, %s, %s, 'ui', UTC_TIMESTAMP(3) FROM seq_1_to_20000",
         machine, tenant.id, machine, admin.user_id, "u" * 255)
+    yield
+    stack.database.query("DELETE FROM sessions WHERE tenant_id = %s", tenant.id)
+
+
+@pytest.mark.heavy
+def test_slow_readers(stack, admin, large_list, served_meanwhile):
+    """Taken byte by byte."""
     with contextlib.ExitStack() as closing:
         slow = [closing.enter_context(contextlib.closing(Slow(stack))) for _ in range(SLOW)]
         for client in slow:
