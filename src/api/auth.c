@@ -69,17 +69,30 @@ enum err auth_reload(struct auth *auth, struct error *e)
     return ERR_OK;
 }
 
+/* For the log: Apache and its kin keep Authorization to themselves unless told otherwise. */
+static const char *why_no_header(const char *server)
+{
+    if (server && strncmp(server, "Apache", strlen("Apache")) == 0)
+        return "no Authorization: if one was sent, Apache lacks CGIPassAuth On or, with ProxyPass, "
+               "SetEnvIf Authorization (.+) HTTP_AUTHORIZATION=$1";
+    if (server && strncmp(server, "LiteSpeed", strlen("LiteSpeed")) == 0)
+        return "no Authorization: if one was sent, LiteSpeed lacks "
+               "RewriteRule .* - [E=HTTP_AUTHORIZATION:%{HTTP:Authorization}]";
+    return "no Authorization: if one was sent, the web server does not pass it";
+}
+
 /* The token of `Bearer TOKEN` (RFC 6750 section 2.1; the scheme in any case, RFC 9110
  * section 11.1). */
-static enum err bearer_token(const char *header, const char **token, struct error *e)
+static enum err bearer_token(const struct request *request, const char **token, struct error *e)
 {
     static const char scheme[] = "Bearer";
+    const char *header = request->authorization;
     size_t length = strlen(scheme);
 
-    if (!header || strncasecmp(header, scheme, length) != 0 ||
-        (header[length] && header[length] != ' '))
-        return error_set(e, ERR_NO_TOKEN,
-                         "no bearer token: does the web server pass Authorization?");
+    if (!header || !*header)
+        return error_set(e, ERR_NO_TOKEN, "%s", why_no_header(request->server));
+    if (strncasecmp(header, scheme, length) != 0 || (header[length] && header[length] != ' '))
+        return error_set(e, ERR_NO_TOKEN, "not a bearer token");
     header += length + strspn(header + length, " ");
     if (!*header)
         return error_set(e, ERR_NO_TOKEN, "empty bearer token");
@@ -94,7 +107,7 @@ enum err auth_check(struct auth *auth, const struct request *request, struct pri
 {
     const char *token = NULL;
     int64_t now = time(NULL);
-    enum err err = bearer_token(request->authorization, &token, e);
+    enum err err = bearer_token(request, &token, e);
 
     if (err)
         return err;

@@ -9,6 +9,8 @@
 
 #include "api/route.h"
 
+enum { DRAIN_MAX = 8 << 20 /* bytes */ };
+
 extern char **environ;
 
 /* RFC 3875 section 4.2: there is no more to read than Content-Length says. Apache hands over a
@@ -51,12 +53,23 @@ static struct reply *answer(struct app *app, struct request *request)
     return reply;
 }
 
+/* mod_cgid mixes its own error up with the answer of a program that leaves a body unread. */
+static void drain(struct request *request)
+{
+    char buffer[4096];
+    long n, total = 0;
+
+    while (total < DRAIN_MAX && (n = read_body(request, buffer, sizeof buffer)) > 0)
+        total += n;
+}
+
 int gateway_cgi_run(struct app *app)
 {
     struct request request;
     char head[REPLY_HEAD_MAX];
     struct reply *reply = answer(app, &request);
 
+    drain(&request);
     fwrite(head, 1, reply_head(reply, &request, app->settings, head), stdout);
     fwrite(reply->body, 1, reply_body_length(reply, &request), stdout);
     reply_log(reply, &request);

@@ -2,15 +2,11 @@
 #include "config.h"
 #include "api/gateway_fcgi.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <fcgiapp.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,19 +14,19 @@
 #include "api/answerer.h"
 #include "api/crew.h"
 #include "api/lane.h"
+#include "api/listen.h"
 #include "api/parking.h"
+#include "api/pump.h"
+#include "api/records.h"
 #include "api/watcher.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
 enum {
-    ACCEPT_TICK_MS = 250,  /* how soon an idle acceptor sees that it should stop */
-    TICK_MS = 100,         /* how late a deadline may be noticed */
-    DRAIN_MAX = 8 << 20,   /* bytes of an unread body that are read before an early answer */
-    PEEK_SIZE = 16 * 1024, /* bytes of a request that an acceptor reads by itself */
-    PEEK_MS = 20,          /* how long it waits for it */
-    RECORD_HEADER = 8,     /* bytes */
-    RECORD_STDIN = 5,
+    TICK_MS = 100,           /* how late a deadline may be noticed */
+    DRAIN_MAX = 8 << 20,     /* bytes of an unread body that are read before an early answer */
+    PEEK_SIZE = 16 * 1024,   /* bytes of a request that an acceptor reads by itself */
+    PEEK_MS = 20,            /* how long it waits for them */
     SLOW_GRACE_MS = 1000,    /* for bodies that are under way when the worker stops */
     SMALL_ANSWER = 64 * 1024 /* fits a socket's buffer: written without waiting for the reader */
 };
@@ -40,19 +36,28 @@ struct exchange {
     struct waiter waiter;
     FCGX_Request fcgi;
     struct request request;
-    struct reply *reply; /* while it waits for a writer */
-    int64_t read_until;  /* monotonic ms: its body must be here by then */
-    bool cut_off;        /* it was not, as the worker stopped */
+    int64_t read_until;       /* monotonic ms: its body must be here by then */
+    bool cut_off;             /* it was not, as the worker stopped */
+    struct incoming incoming; /* when it does not come at one go */
+    int peer;                 /* its socket, while libfcgi reads from a file instead; or -1 */
+    struct large *large;      /* when it is not written at one go */
+};
+
+/* An answer that waits for its reader. */
+struct large {
+    struct reply *reply;
+    char head[REPLY_HEAD_MAX];
+    struct outgoing outgoing;
 };
 
 /* One worker a process: what its threads share. */
 static struct {
     struct app *app;
     int listener;
-    struct lane *readers, *writers;
+    struct pump *receiving, *sending;
+    struct lane *readers;
     atomic_bool stopping;
-    atomic_int_least64_t
-        read_until; /* monotonic ms: when bodies are cut off, as the worker stops */
+    atomic_int_least64_t read_until; /* monotonic ms: when bodies are cut off, as the worker stops */
 } worker;
 
 /* --- one exchange ---------------------------------------------------------------------------- */
@@ -62,7 +67,18 @@ static struct exchange *exchange_new(void)
     struct exchange *exchange = xcalloc(1, sizeof *exchange);
 
     FCGX_InitRequest(&exchange->fcgi, -1, 0);
+    exchange->incoming.file = exchange->peer = -1;
     return exchange;
+}
+
+/* libfcgi has read all from the file in memory: back to the socket. */
+static void return_to_peer(struct exchange *exchange)
+{
+    if (exchange->peer < 0)
+        return;
+    close(exchange->fcgi.ipcFd);
+    exchange->fcgi.ipcFd = exchange->peer;
+    exchange->peer = -1;
 }
 
 static void exchange_free(struct exchange *exchange)
@@ -70,7 +86,12 @@ static void exchange_free(struct exchange *exchange)
     if (!exchange)
         return;
     question_free(exchange->waiter.question);
-    reply_release(exchange->reply);
+    if (exchange->large)
+        reply_release(exchange->large->reply);
+    free(exchange->large);
+    incoming_close(&exchange->incoming);
+    return_to_peer(exchange);
+    FCGX_Detach(&exchange->fcgi); /* no waiting for the peer to close */
     FCGX_Free(&exchange->fcgi, 1);
     free(exchange);
 }
@@ -80,8 +101,7 @@ static long read_body(void *gateway, char *buffer, size_t size)
 {
     struct exchange *exchange = gateway;
 
-    exchange->cut_off = board_now() > atomic_load(&worker.read_until);
-    if (exchange->cut_off || board_now() > exchange->read_until)
+    if (board_now() > exchange->read_until)
         return -1;
     int n = FCGX_GetStr(buffer, (int)size, exchange->fcgi.in);
     return n == 0 && FCGX_GetError(exchange->fcgi.in) ? -1 : n;
@@ -115,36 +135,60 @@ static void write_answer(struct exchange *exchange, struct reply *reply)
     size_t body_length = reply_body_length(reply, &exchange->request);
 
     drain(exchange);
+    return_to_peer(exchange);
     FCGX_PutStr(head, (int)head_length, exchange->fcgi.out);
     FCGX_PutStr(reply->body, (int)body_length, exchange->fcgi.out);
     reply_log(reply, &exchange->request);
     finish(&exchange->fcgi);
 }
 
-/* What a writer does. */
-static void write_large(void *job)
+static void write_large(struct exchange *exchange, struct reply *reply)
+{
+    struct large *large = xcalloc(1, sizeof *large);
+    size_t head_length = reply_head(reply, &exchange->request, worker.app->settings, large->head);
+
+    exchange->large = large;
+    large->reply = reply_hold(reply);
+    outgoing_start(&large->outgoing, exchange->fcgi.requestId, large->head, head_length,
+                   reply->body, reply_body_length(reply, &exchange->request));
+    if (pump_put(worker.sending, exchange->fcgi.ipcFd, exchange))
+        return;
+    log_event(LEVEL_WARNING, "write", "id=%s detail=\"too many slow readers\"",
+              exchange->request.id);
+    exchange_free(exchange);
+}
+
+static enum progress send_some(void *job)
 {
     struct exchange *exchange = job;
 
-    write_answer(exchange, exchange->reply);
+    return outgoing_send(&exchange->large->outgoing, exchange->fcgi.ipcFd);
+}
+
+static void sent(void *job, bool complete)
+{
+    struct exchange *exchange = job;
+
+    if (complete)
+        reply_log(exchange->large->reply, &exchange->request);
+    else
+        log_event(LEVEL_INFO, "write", "id=%s detail=\"the reader has gone, or stands still\"",
+                  exchange->request.id);
     exchange_free(exchange);
 }
+
+static const struct pump_work sending = {EPOLLOUT, send_some, sent};
 
 static void deliver(struct waiter *waiter, struct reply *reply)
 {
     struct exchange *exchange = (struct exchange *)waiter;
 
-    if (reply->body_length <= SMALL_ANSWER) {
-        write_answer(exchange, reply);
-        exchange_free(exchange);
+    if (reply->body_length > SMALL_ANSWER) {
+        write_large(exchange, reply);
         return;
     }
-    exchange->reply = reply_hold(reply);
-    if (!lane_put(worker.writers, exchange)) {
-        log_event(LEVEL_WARNING, "write", "id=%s detail=\"too many slow readers\"",
-                  exchange->request.id);
-        exchange_free(exchange);
-    }
+    write_answer(exchange, reply);
+    exchange_free(exchange);
 }
 
 /* nginx closes its connection when its client has gone; other web servers tell nothing. */
@@ -162,34 +206,7 @@ static void drop(struct waiter *waiter)
 
 static const struct gateway gateway = {deliver, has_gone, drop};
 
-/* --- acceptors ------------------------------------------------------------------------------- */
-
-static void set_timeout(int fd, int option, long ms)
-{
-    struct timeval time = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-    setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
-}
-
-/* Waits for a connection, at most ACCEPT_TICK_MS; -1 when there is none. */
-static int accept_connection(void)
-{
-    int fd = accept4(worker.listener, NULL, NULL, SOCK_CLOEXEC);
-
-    if (fd < 0) {
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-            log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
-            usleep(ACCEPT_TICK_MS * 1000); /* out of descriptors: others may give some back */
-        }
-        return -1;
-    }
-    long ms = worker.app->settings->api.io_timeout * 1000;
-    int on = 1;
-    set_timeout(fd, SO_RCVTIMEO, ms);
-    set_timeout(fd, SO_SNDTIMEO, ms);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a UNIX socket */
-    return fd;
-}
+/* --- requests -------------------------------------------------------------------------------- */
 
 /* libfcgi would accept by itself, and then read the parameters without a time limit. A request that
  * says it keeps its connection, with a descriptor in place, makes it read from that instead; after
@@ -228,6 +245,7 @@ static struct reply *answer_or_park(struct exchange *exchange)
     question->until = board_now() + question->wait * 1000;
     exchange->waiter.question = question;
     FCGX_FreeStream(&exchange->fcgi.in); /* read to its end: half of what a parked one would hold */
+    return_to_peer(exchange);
     err = parking_ask(app, &exchange->waiter);
     if (!err)
         return NULL;
@@ -247,35 +265,60 @@ static bool is_over(struct exchange *exchange)
     return reply != NULL;
 }
 
-/* What a reader does. */
-static void read_slow(void *job)
+/* --- requests that do not come at one go ------------------------------------------------------ */
+
+/* What a reader does: all of the request that will ever come is there. */
+static void read_collected(void *job)
 {
     struct exchange *exchange = job;
 
-    if (!read_request(exchange, exchange->fcgi.ipcFd) || is_over(exchange))
+    exchange->peer = exchange->fcgi.ipcFd;
+    if (!read_request(exchange, incoming_take(&exchange->incoming)) || is_over(exchange))
         exchange_free(exchange);
 }
 
-/* Whether all of a request lies in the socket, so that reading it waits for nobody: its records
- * (FastCGI 1.0 section 3.3) up to the empty one that ends its body. A large one counts as slow. */
+static enum progress receive_some(void *job)
+{
+    struct exchange *exchange = job;
+
+    exchange->cut_off = board_now() > atomic_load(&worker.read_until);
+    if (exchange->cut_off || board_now() > exchange->read_until)
+        return PROGRESS_BROKEN;
+    return incoming_receive(&exchange->incoming, exchange->fcgi.ipcFd);
+}
+
+/* One that broke off goes to libfcgi too, which tells whether it can be answered. */
+static void received(void *job, bool complete)
+{
+    (void)complete;
+    if (!lane_put(worker.readers, job))
+        exchange_free(job);
+}
+
+static const struct pump_work receiving = {EPOLLIN, receive_some, received};
+
+static void collect(struct exchange *exchange, int fd)
+{
+    exchange->fcgi.ipcFd = fd;
+    exchange->read_until = board_now() + worker.app->settings->api.body_timeout * 1000;
+    if (!incoming_open(&exchange->incoming) || !pump_put(worker.receiving, fd, exchange))
+        exchange_free(exchange);
+}
+
+/* Whether all of a request lies in the socket, so that reading it waits for nobody. */
 static bool is_whole(int fd)
 {
+    struct record_scan scan = {0};
     unsigned char bytes[PEEK_SIZE];
     struct pollfd peer = {.fd = fd, .events = POLLIN};
     ssize_t count = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
 
     if (count < 0 && poll(&peer, 1, PEEK_MS) > 0)
         count = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
-
-    for (ssize_t at = 0; at + RECORD_HEADER <= count;) {
-        const unsigned char *record = bytes + at;
-        int length = record[4] << 8 | record[5];
-        if (record[1] == RECORD_STDIN && length == 0)
-            return true;
-        at += RECORD_HEADER + length + record[6];
-    }
-    return false;
+    return count > 0 && record_scan(&scan, bytes, (size_t)count);
 }
+
+/* --- acceptors ------------------------------------------------------------------------------- */
 
 static void acceptor_run(void *unused)
 {
@@ -283,16 +326,14 @@ static void acceptor_run(void *unused)
 
     (void)unused;
     while (!atomic_load(&worker.stopping)) {
-        int fd = accept_connection();
+        int fd = listen_accept(worker.listener, worker.app->settings->api.io_timeout);
         if (fd < 0)
             continue;
         if (is_whole(fd)) {
             if (!read_request(exchange, fd) || is_over(exchange))
                 continue;
         } else {
-            exchange->fcgi.ipcFd = fd;
-            if (!lane_put(worker.readers, exchange))
-                exchange_free(exchange);
+            collect(exchange, fd);
         }
         exchange = exchange_new();
     }
@@ -340,6 +381,12 @@ static void await_crew(struct app *app, const sigset_t *signals, struct crew *cr
     crew_join(crew);
 }
 
+/* In the order in which they start. */
+static struct {
+    struct crew sender, receiver, readers, answerers, watcher, acceptors;
+    struct answerers answering;
+} crews;
+
 /* A parked request holds a descriptor: takes as many as the hard limit gives. */
 static void allow_descriptors(void)
 {
@@ -362,60 +409,88 @@ static unsigned watch_capacity(const struct settings *settings)
     return (unsigned)parked;
 }
 
-int gateway_fcgi_run(struct app *app, int listener)
+static void open_worker(struct app *app, int listener)
 {
-    const struct settings *settings = app->settings;
-    struct answerers answering = {.app = app};
-    struct crew acceptors, answerers, readers, writers, watcher;
-    sigset_t signals;
+    const unsigned most = (unsigned)app->settings->api.max_parked;
+    const int64_t patience = app->settings->api.io_timeout * 1000;
 
-    sigfillset(&signals);
-    pthread_sigmask(SIG_SETMASK, &signals, NULL);
     FCGX_Init();
+    allow_descriptors();
     worker.app = app;
     worker.listener = listener;
     atomic_init(&worker.read_until, INT64_MAX);
-    worker.readers = lane_new(read_slow, (unsigned)settings->api.max_parked);
-    worker.writers = lane_new(write_large, (unsigned)settings->api.max_parked);
-    allow_descriptors();
+    worker.receiving = pump_new(&receiving, most, patience);
+    worker.sending = pump_new(&sending, most, patience);
+    worker.readers = lane_new(read_collected, most);
     app->gateway = &gateway;
-    app->board = board_new((unsigned)settings->api.max_parked);
+    app->board = board_new(most);
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
-        app->watches[what] = watch_new(watch_capacity(settings));
-    set_timeout(listener, SO_RCVTIMEO, ACCEPT_TICK_MS);
-    fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
+        app->watches[what] = watch_new(watch_capacity(app->settings));
+    listen_prepare(listener);
+}
 
-    pthread_barrier_init(&answering.tried, NULL, (unsigned)settings->api.answerers + 1);
-    crew_start(&writers, (size_t)settings->api.writers, lane_run, worker.writers);
-    crew_start(&readers, (size_t)settings->api.readers, lane_run, worker.readers);
-    crew_start(&answerers, (size_t)settings->api.answerers, answerer_run, &answering);
-    pthread_barrier_wait(&answering.tried);
-    crew_start(&watcher, 1, watcher_run, app);
-    crew_start(&acceptors, (size_t)settings->api.acceptors, acceptor_run, NULL);
+/* Accepts nothing before each answerer has tried to connect. */
+static void start_crews(struct app *app)
+{
+    const struct settings *settings = app->settings;
+    struct answerers *answering = &crews.answering;
+
+    answering->app = app;
+    pthread_barrier_init(&answering->tried, NULL, (unsigned)settings->api.answerers + 1);
+    crew_start(&crews.sender, 1, pump_run, worker.sending);
+    crew_start(&crews.receiver, 1, pump_run, worker.receiving);
+    crew_start(&crews.readers, (size_t)settings->api.readers, lane_run, worker.readers);
+    crew_start(&crews.answerers, (size_t)settings->api.answerers, answerer_run, answering);
+    pthread_barrier_wait(&answering->tried);
+    crew_start(&crews.watcher, 1, watcher_run, app);
+    crew_start(&crews.acceptors, (size_t)settings->api.acceptors, acceptor_run, NULL);
     log_event(LEVEL_INFO, "start", "acceptors=%ld answerers=%ld", settings->api.acceptors,
               settings->api.answerers);
+}
 
-    while (!tick(app, &signals))
-        ;
-    int64_t deadline = board_now() + settings->api.shutdown_after * 1000;
+/* In the order in which requests go through them, so that each is answered. */
+static void stop_crews(struct app *app, const sigset_t *signals)
+{
+    int64_t deadline = board_now() + app->settings->api.shutdown_after * 1000;
+
     atomic_store(&worker.read_until, board_now() + SLOW_GRACE_MS);
     atomic_store(&worker.stopping, true);
     parking_expire(app, true);
-    await_crew(app, &signals, &acceptors, deadline);
+    await_crew(app, signals, &crews.acceptors, deadline);
+    pump_close(worker.receiving);
+    await_crew(app, signals, &crews.receiver, deadline);
     lane_close(worker.readers);
-    await_crew(app, &signals, &readers, deadline);
+    await_crew(app, signals, &crews.readers, deadline);
     board_stop(app->board);
-    await_crew(app, &signals, &watcher, deadline);
-    await_crew(app, &signals, &answerers, deadline);
-    lane_close(worker.writers);
-    await_crew(app, &signals, &writers, deadline);
+    await_crew(app, signals, &crews.watcher, deadline);
+    await_crew(app, signals, &crews.answerers, deadline);
+    pump_close(worker.sending);
+    await_crew(app, signals, &crews.sender, deadline);
     log_event(LEVEL_INFO, "stop", "detail=\"all answered\"");
+}
 
-    pthread_barrier_destroy(&answering.tried);
+static void close_worker(struct app *app)
+{
+    pthread_barrier_destroy(&crews.answering.tried);
     board_free(app->board);
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
         watch_free(app->watches[what]);
     lane_free(worker.readers);
-    lane_free(worker.writers);
+    pump_free(worker.receiving);
+    pump_free(worker.sending);
+}
+
+int gateway_fcgi_run(struct app *app, int listener)
+{
+    sigset_t signals;
+
+    sigfillset(&signals);
+    pthread_sigmask(SIG_SETMASK, &signals, NULL);
+    open_worker(app, listener);
+    start_crews(app);
+    while (!tick(app, &signals))
+        ;
+    stop_crews(app, &signals);
+    close_worker(app);
     return EXIT_SUCCESS;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A lane: exchanges whose peer may be slow (a large answer that it reads, a body that it sends)
- * wait here for threads of their own, so that they hold up nobody else. */
+/* A lane: jobs that an acceptor must not do itself wait here for threads of their own. */
 #ifndef API_LANE_H
 #define API_LANE_H
 

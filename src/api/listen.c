@@ -3,7 +3,10 @@
 #include "api/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +15,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/xalloc.h"
 
-enum { SYSTEMD_FD = 3, BACKLOG = 1024 };
+enum {
+    SYSTEMD_FD = 3,
+    BACKLOG = 1024,
+    ACCEPT_TICK_MS = 250 /* how soon an idle acceptor sees that it should stop */
+};
 
 static bool is_listening(int fd)
 {
@@ -108,4 +116,36 @@ enum err listen_on(const char *address, int *fd, struct error *e)
     enum err err = listen_tcp(host, colon + 1, fd, e);
     free(host);
     return err;
+}
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+static void set_timeout(int fd, int option, long ms)
+{
+    struct timeval time = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+    setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
+}
+
+void listen_prepare(int listener)
+{
+    set_timeout(listener, SO_RCVTIMEO, ACCEPT_TICK_MS);
+    fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
+}
+
+int listen_accept(int listener, long io_timeout)
+{
+    int on = 1, fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
+            usleep(ACCEPT_TICK_MS * 1000); /* out of descriptors: others may give some back */
+        }
+        return -1;
+    }
+    set_timeout(fd, SO_RCVTIMEO, io_timeout * 1000);
+    set_timeout(fd, SO_SNDTIMEO, io_timeout * 1000);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a UNIX socket */
+    return fd;
 }

@@ -111,6 +111,7 @@ enum err request_parse(struct request *out, char *const *envp, const char *prefi
     *out = (struct request){.read_body = read_body, .gateway = gateway, .content_length = -1};
     new_id(out->id);
     out->query = query ? query : "";
+    out->server = variable(envp, "SERVER_SOFTWARE");
     out->origin = variable(envp, "HTTP_ORIGIN");
     out->prefer = variable(envp, "HTTP_PREFER");
     out->preflight_method = variable(envp, "HTTP_ACCESS_CONTROL_REQUEST_METHOD");

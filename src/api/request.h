@@ -29,6 +29,7 @@ struct request {
     char path[PATH_MAX_LENGTH + 1]; /* decoded, without the prefix */
     const char *query;              /* raw; never NULL, borrowed from the gateway */
     const char *authorization;      /* NULL: none */
+    const char *server;             /* SERVER_SOFTWARE; NULL: not told */
     const char *origin;             /* NULL: none */
     const char *preflight_method;   /* Access-Control-Request-Method; NULL: none */
     const char *prefer;             /* NULL: none */

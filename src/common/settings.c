@@ -20,13 +20,11 @@ const struct conf_option settings_options[] = {
              "/vsay."},
     {"api", "acceptors", CONF_INT, AT(api.acceptors), 1, 64, .fallback = "4",
      .help = "Threads that read requests; a few more than there are cores."},
-    {"api", "readers", CONF_INT, AT(api.readers), 1, 64, .fallback = "8",
-     .help = "Threads that read requests which do not arrive at one go: of slow clients, and large "
+    {"api", "readers", CONF_INT, AT(api.readers), 1, 64, .fallback = "2",
+     .help = "Threads that parse requests which did not arrive at one go: of slow clients, and large "
              "ones."},
     {"api", "answerers", CONF_INT, AT(api.answerers), 1, 64, .fallback = "2",
      .help = "Threads that ask the database, each with a connection of its own."},
-    {"api", "writers", CONF_INT, AT(api.writers), 1, 64, .fallback = "8",
-     .help = "Threads that write answers too large for a socket's buffer."},
     {"api", "max_parked", CONF_INT, AT(api.max_parked), 1, 1000000, .fallback = "20000",
      .help = "Requests that may wait at one time in one worker; further ones get 503."},
     {"api", "deadline", CONF_SECONDS, AT(api.deadline), 1, 300, .fallback = "5s",

@@ -10,7 +10,7 @@ enum { TLS_OFF, TLS_VERIFY };
 struct settings {
     struct {
         char *prefix;
-        long acceptors, readers, answerers, writers;
+        long acceptors, readers, answerers;
         long max_parked;
         long deadline, io_timeout, body_timeout, shutdown_after; /* s */
         struct strlist cors_origins;

@@ -48,17 +48,23 @@ def cpu_seconds(pids):
     return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
 
 
+def wrk(port, path, tokens, connections, seconds):
+    """The figures of one run; `tokens` is a file as load.lua takes it."""
+    ran = subprocess.run(
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", HERE / "load.lua",
+         f"http://127.0.0.1:{port}{path}", "--", tokens],
+        stdout=subprocess.PIPE, text=True, check=True)
+    run = json.loads(ran.stdout.splitlines()[-1])
+    run["rate"] = run["requests"] / run["seconds"]
+    return run
+
+
 def load(stack, path, tokens, connections, seconds):
-    """The figures of one run of wrk; `tokens` is a file as load.lua takes it."""
+    """The same, with the CPU time of the stack's parts."""
     groups = (stack.worker_pids(), [stack.nginx.pid, *stack.nginx.children()],
               [stack.database.process.pid])
     before = [cpu_seconds(pids) for pids in groups]
-    wrk = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", HERE / "load.lua",
-         f"http://127.0.0.1:{stack.port}{path}", "--", stack.dir / tokens],
-        stdout=subprocess.PIPE, text=True, check=True)
-    run = json.loads(wrk.stdout.splitlines()[-1])
-    run["rate"] = run["requests"] / run["seconds"]
+    run = wrk(stack.port, path, stack.dir / tokens, connections, seconds)
     run["cpu"] = [(cpu_seconds(pids) - then) / run["requests"] * 1e6
                   for pids, then in zip(groups, before)]
     return run

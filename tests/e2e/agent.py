@@ -38,8 +38,8 @@ class Agent:
         assert reply.status == 200, reply
         return reply.json()["terminate"]
 
-    def poll(self, wait=0):
-        return self.stack.get(f"/api/agent/signals?wait={wait}", self)
+    def poll(self, wait=0, **options):
+        return self.stack.get(f"/api/agent/signals?wait={wait}", self, **options)
 
     def signals(self, wait=0):
         """The ids of the sessions that a poll is told to end."""

@@ -165,13 +165,75 @@ def write_conf(path, settings):
     return path
 
 
-class Stack:
+def start_pool(log, conf, workers, *address, **options):
+    """So many workers under multiwatch; `address` is spawn-fcgi's."""
+    return Process(log, "spawn-fcgi", "-n", *address, "--",
+                   shutil.which("multiwatch", path=ENV["PATH"]), "-r", "1000",
+                   "-f", workers, "--", API, "--config", conf, **options)
+
+
+def start_nginx(directory, site, processes=1, connections=1024):
+    """nginx with one file of servers."""
+    temporary = "".join(f"{kind}_temp_path {directory}/{kind};" for kind in (
+        "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (directory / "site.conf").write_text(site)
+    (directory / "nginx.conf").write_text(
+        f"{'user root;' if os.getuid() == 0 else ''} daemon off;"
+        f"worker_processes {processes};"
+        f"pid {directory}/nginx.pid; error_log {directory}/nginx.log warn;"
+        f"events {{ worker_connections {connections}; }}"
+        f"http {{ access_log off; {temporary} include {directory}/site.conf; }}")
+    (directory / "fastcgi_params").symlink_to("/etc/nginx/fastcgi_params")
+    return Process(directory / "nginx.log", "nginx", "-p", directory, "-c",
+                   directory / "nginx.conf", "-e", directory / "nginx.log")
+
+
+class Client:
+    """Requests to a web server on `port`. `by` is anything with a token, `token` a bare one."""
+
+    prefix = ""  # what goes before every path
+    tells_lengths = True  # Content-Length is passed on
+
+    def request(self, method, path, by=None, token=None, headers=(), body=None, chunked=False,
+                timeout=20):
+        """One HTTP request; the path and the headers are sent as given."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        token = by.token if by else token
+        with contextlib.closing(connection):
+            connection.putrequest(method, self.prefix + path, skip_accept_encoding=True)
+            for name, value in [*dict(headers).items(), *(
+                    [("Authorization", f"Bearer {token}")] if token is not None else [])]:
+                connection.putheader(name, value)
+            if chunked:
+                connection.putheader("Transfer-Encoding", "chunked")
+                connection.endheaders(iter([body]) if body else iter([]), encode_chunked=True)
+            else:
+                if body is not None:
+                    connection.putheader("Content-Length", str(len(body)))
+                connection.endheaders(body)
+            response = connection.getresponse()
+            return Reply(response.status, response.msg, response.read())
+
+    def get(self, path, by=None, **options):
+        return self.request("GET", path, by, **options)
+
+    def delete(self, session_id, by=None, **options):
+        return self.request("DELETE", f"/api/terminal/sessions/{session_id}", by, **options)
+
+    def raw(self, data):
+        """Bytes as they are, and the status of the reply."""
+        with socket.create_connection(("127.0.0.1", self.port), 20) as connection:
+            connection.sendall(data)
+            return int(connection.makefile("rb").readline().split()[1])
+
+
+class Stack(Client):
     """nginx -> worker pool -> MariaDB. Settings are sections, such as api={"io_timeout": "1s"}.
     `database` lends another stack's; `workers` is how many processes multiwatch keeps;
     `nginx` is how many processes nginx has, and the connections of each, on both its sides."""
 
     def __init__(self, directory, database=None, keys=None, workers=2, nginx=(1, 1024),
-                 **settings):
+                 database_options=(), **settings):
         self.dir, self.workers, self.nginx_size = directory, workers, nginx
         self.socket, self.conf = directory / "api.sock", directory / "vsay.conf"
         self.log = directory / "api.log"
@@ -181,7 +243,7 @@ class Stack:
         password = directory / "db.password"
         password.touch(0o600)
         password.write_text("swordfish\n")
-        self.database = database or self._own(Database(directory))
+        self.database = database or self._own(Database(directory, *database_options))
         self.settings = {
             "api": {"cors_origins": "https://console.example.com https://b.example.com"},
             "db": {"host": self.database.socket, "password_file": password},
@@ -205,9 +267,7 @@ class Stack:
         return part
 
     def _start_pool(self):
-        return Process(self.log, "spawn-fcgi", "-n", "-s", self.socket, "--",
-                       shutil.which("multiwatch", path=ENV["PATH"]), "-r", "1000",
-                       "-f", self.workers, "--", API, "--config", self.conf)
+        return start_pool(self.log, self.conf, self.workers, "-s", self.socket)
 
     def restart_pool(self):
         """After somebody has stopped it."""
@@ -220,19 +280,7 @@ class Stack:
         site = re.sub(r"server\s+unix:[^;]+;", f"server unix:{self.socket};", site)
         site = re.sub(r"listen\s+(?!\[)[^;]+;", f"listen 127.0.0.1:{self.port} reuseport;", site,
                       count=1)
-        site = re.sub(r"listen\s+\[[^;]+;", "", site)
-        temporary = "".join(f"{kind}_temp_path {self.dir}/{kind};" for kind in (
-            "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        (self.dir / "site.conf").write_text(site)
-        (self.dir / "nginx.conf").write_text(
-            f"{'user root;' if os.getuid() == 0 else ''} daemon off;"
-            f"worker_processes {self.nginx_size[0]};"
-            f"pid {self.dir}/nginx.pid; error_log {self.dir}/nginx.log warn;"
-            f"events {{ worker_connections {self.nginx_size[1]}; }}"
-            f"http {{ access_log off; {temporary} include {self.dir}/site.conf; }}")
-        (self.dir / "fastcgi_params").symlink_to("/etc/nginx/fastcgi_params")
-        return Process(self.dir / "nginx.log", "nginx", "-p", self.dir, "-c",
-                       self.dir / "nginx.conf", "-e", self.dir / "nginx.log")
+        return start_nginx(self.dir, re.sub(r"listen\s+\[[^;]+;", "", site), *self.nginx_size)
 
     def close(self):
         self.parts.close()
@@ -252,36 +300,6 @@ class Stack:
     def signal_workers(self, number):
         for pid in self.worker_pids():
             os.kill(pid, number)
-
-
-    # --- requests: `by` is anything with a token, `token` a bare one
-
-    def request(self, method, path, by=None, token=None, headers=(), body=None):
-        """One HTTP request through nginx; the path and the headers are sent as given."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        token = by.token if by else token
-        with contextlib.closing(connection):
-            connection.putrequest(method, path, skip_accept_encoding=True)
-            for name, value in [*dict(headers).items(), *(
-                    [("Authorization", f"Bearer {token}")] if token is not None else [])]:
-                connection.putheader(name, value)
-            if body is not None:
-                connection.putheader("Content-Length", str(len(body)))
-            connection.endheaders(body)
-            response = connection.getresponse()
-            return Reply(response.status, response.msg, response.read())
-
-    def get(self, path, by=None, **options):
-        return self.request("GET", path, by, **options)
-
-    def delete(self, session_id, by=None, **options):
-        return self.request("DELETE", f"/api/terminal/sessions/{session_id}", by, **options)
-
-    def raw(self, data):
-        """Bytes to nginx as they are, and the status of the reply."""
-        with socket.create_connection(("127.0.0.1", self.port), 20) as connection:
-            connection.sendall(data)
-            return int(connection.makefile("rb").readline().split()[1])
 
     def fcgi(self, method="GET", path="/health", by=None, body=b"", **env):
         """One request straight to a worker, without nginx."""

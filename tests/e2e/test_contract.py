@@ -266,9 +266,11 @@ def test_head_is_get_without_the_body(stack, tenant, admin, path):
     tenant.session(tenant.machine(), admin)
     get, head = stack.get(path, admin), stack.request("HEAD", path, admin)
     assert (head.status, head.body) == (200, b"")
-    for name in "Content-Type", "Cache-Control", "Content-Length":
+    for name in "Content-Type", "Cache-Control":
         assert head.headers[name] == get.headers[name]
-    assert int(head.headers["Content-Length"]) == len(get.body)
+    length = str(len(get.body))
+    lengths = {reply.headers["Content-Length"] for reply in (get, head)}
+    assert lengths == {length} if stack.tells_lengths else lengths <= {length, None}
 
 
 ALLOWED = {**{path: "GET, HEAD" for path in OF_PATH}, f"{SESSIONS}/sess_1": "DELETE",
@@ -279,15 +281,14 @@ ALLOWED = {**{path: "GET, HEAD" for path in OF_PATH}, f"{SESSIONS}/sess_1": "DEL
 
 @pytest.mark.parametrize("path", ALLOWED)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
-                                    "PROPFIND", "get"])
+                                    "PROPFIND"])
 def test_wrong_method(stack, admin, path, method):
     if method in ALLOWED[path].split(", "):
         return
     for by in admin, None:
-        reply = stack.request(method, path, by)
-        assert reply.status == (400 if method == "get" else 405)  # nginx refuses lower case
-        if method != "get":
-            assert reply.headers["Allow"] == ALLOWED[path]
+        reply = stack.request(method, path, by, body=b"" if method == "POST" else None)
+        assert reply.status == 405
+        assert reply.headers["Allow"] == ALLOWED[path]
         if method != "HEAD":
             check_error(reply, reply.status)
 
@@ -296,7 +297,7 @@ def test_wrong_method(stack, admin, path, method):
     "/", "/api", "/api/", "/api/terminal", "/api/terminal/sessions/", "/api/dashboard/stats/",
     "/api/dashboard/stat", "/api/dashboard/statss", "/api/dashboard", "/healthy", "/health/",
     "/health/live", "/API/dashboard/stats", "/api/terminal/sessions/sess_1/x", "/favicon.ico",
-    "/index.php", "/" + "a" * 1100, "/api/sessions", "/api/sessions/", "/api/agent",
+    "/index.php", "/" + "a/" * 550, "/api/sessions", "/api/sessions/", "/api/agent",
     "/api/agent/sessions/sess_1", "/api/agent/sessions/sess_1/end/", "/api/agent/sessions//end",
     "/api/agent/sessions/a/b/end", "/api/agent/session/sess_1/end"])
 def test_unknown_path(stack, admin, path):
@@ -306,7 +307,7 @@ def test_unknown_path(stack, admin, path):
 
 def test_every_reply_has_its_own_id_and_is_not_stored(stack, tenant, admin):
     replies = [stack.request(method, path, by) for method, path in (
-        ("GET", "/health"), ("GET", SESSIONS), ("GET", "/nowhere"), ("POST", SESSIONS),
+        ("GET", "/health"), ("GET", SESSIONS), ("GET", "/nowhere"), ("PUT", SESSIONS),
         ("DELETE", f"{SESSIONS}/none"), ("HEAD", SESSIONS)) for by in (admin, None)]
     assert {reply.status for reply in replies} == {200, 401, 404, 405}
     for reply in replies:

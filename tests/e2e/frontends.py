@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: MIT
+"""Web servers in front of vsay, each as a file of conf/ or nginx/ sets it up.
+
+The files are used as they are shipped, but for addresses and paths. The servers run under an account
+without rights: when root runs the tests, under another one.
+"""
+import contextlib
+import functools
+import os
+import pwd
+import re
+import shutil
+import signal
+import tarfile
+from pathlib import Path
+
+from stack import API, BUILD, ENV, REPO, Client, Process, free_port, run, start_nginx, start_pool, \
+    wait_for, write_conf
+
+APACHE = Path("/usr/lib/apache2/modules")
+MODULES_CONF = Path("/etc/apache2/mods-available")
+DEBIAN_MODULES = ("mpm_event authz_core authz_host authn_core access_compat alias autoindex deflate dir "
+                  "env filter mime negotiation reqtimeout status").split()  # on without a2enmod
+
+
+def account():
+    """Options of Popen for a process that may not run as root."""
+    if os.getuid() != 0:
+        return {}
+    names = {user.pw_name for user in pwd.getpwall()}
+    user = pwd.getpwnam("www-data" if "www-data" in names else "nobody")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def give_away(directory):
+    options = account()
+    for path in [directory, *directory.rglob("*")] if options else []:
+        os.chown(path, options["user"], options["group"], follow_symlinks=False)
+
+
+class Front(Client):
+    """vsay behind a web server, with secrets and workers of its own, on another stack's database.
+    `site` is the file that is shipped; lines that match `without` are left out."""
+
+    waits = True    # whether requests may wait: long polls, Prefer: wait
+    decodes = True  # %2F in a path comes through
+    body_max = 5 * 2**20
+    patience = 3  # seconds in which others are served while many clients are slow; a process for each
+                  # request that shares no query takes longer
+
+    def __init__(self, directory, base, without=None, **settings):
+        self.dir, self.database, self.keys, self.without = directory, base.database, base.keys, without
+        self.socket, self.conf = directory / "api.sock", directory / "vsay.conf"
+        self.log = directory / "api.log"
+        self.port, self.parts = free_port(), contextlib.ExitStack()
+        shutil.copy(API, directory)
+        self.write_conf(base, settings)
+        self.prepare()
+        give_away(directory)
+        try:
+            for self.server in self.start():
+                self.parts.callback(self.server.stop)
+            wait_for(self.serves, 15, self.site)
+        except BaseException:
+            self.parts.close()
+            raise
+
+    def write_conf(self, base, changes):
+        settings = {section: {**options, **changes.get(section, {})}
+                    for section, options in base.settings.items()}
+        secrets = [*base.keys.files.values(), base.settings["db"]["password_file"]]
+        for path in secrets:
+            shutil.copy(path, self.dir)
+        settings["auth"]["keys"] = re.sub(r":[^: ]*/", f":{self.dir}/", base.keys.specs())
+        settings["db"]["password_file"] = self.dir / secrets[-1].name
+        settings["api"]["prefix"] = self.prefix
+        write_conf(self.conf, settings)
+
+    def prepare(self):
+        """What must be there before the server starts."""
+
+    def shipped(self):
+        """The site's text, for this place."""
+        text = (REPO / self.site).read_text()
+        for old, new in (("/run/vsay/vsay.sock", self.socket), ("/etc/vsay/vsay.conf", self.conf),
+                         ("/usr/local/bin/vsay-api", self.dir / "vsay-api"),
+                         ("listen 80;", f"listen 127.0.0.1:{self.port};"),
+                         ("*:80>", f"*:{self.port}>"), (r"vsay\.example\.com", r"127\.0\.0\.1")):
+            text = text.replace(old, str(new))
+        return "".join(line for line in text.splitlines(keepends=True)
+                       if not (self.without and self.without in line))
+
+    def pool(self, *address):
+        self.workers_of_pool = start_pool(
+            self.log, self.conf, 2, *(address or ("-s", self.socket)), **account())
+        return self.workers_of_pool
+
+    def serves(self):
+        with contextlib.suppress(ConnectionError):
+            return self.get("/health").status == 200
+
+    def workers(self):
+        """The ids of its processes of vsay-api."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/exe"):
+            with contextlib.suppress(OSError):
+                environment = (path.parent / "environ").read_bytes().decode(errors="replace")
+                arguments = (path.parent / "cmdline").read_bytes().decode(errors="replace")
+                if path.readlink().name == "vsay-api" and f"{self.dir}/" in environment + arguments:
+                    found.append(int(path.parent.name))
+        return found
+
+    def close(self):
+        self.parts.close()
+
+
+# --- nginx
+
+
+class Nginx(Front):
+    site = "nginx/vsay.conf"
+
+    def start(self):
+        return [self.pool(), start_nginx(self.dir, self.shipped())]
+
+
+class NginxTcp(Nginx):
+    def start(self):
+        port = free_port()
+        site = self.shipped().replace(f"unix:{self.socket}", f"127.0.0.1:{port}")
+        return [self.pool("-a", "127.0.0.1", "-p", port), start_nginx(self.dir, site)]
+
+
+class NginxPrefix(Nginx):
+    site, prefix = "nginx/vsay-prefix.conf", "/vsay"
+
+    def shipped(self):
+        return f"server {{ listen 127.0.0.1:{self.port};\n{super().shipped()} }}\n"
+
+
+# --- Apache
+
+
+class Apache(Front):
+    """With the modules that Debian has on, and those that the site's `a2enmod` names."""
+
+    modules = ""
+    tells_lengths = False
+
+    def prepare(self):
+        (self.dir / "socks").mkdir()
+
+    def shipped(self):
+        text = super().shipped()
+        self.modules = re.search(r"^#   a2enmod (.*)$", text, re.M)[1]
+        return text
+
+    def start(self):
+        site = self.shipped()
+        names = [*DEBIAN_MODULES, *(["proxy"] if "proxy" in self.modules else []),
+                 *self.modules.split()]
+        conf = self.dir / "apache.conf"
+        conf.write_text(
+            f"ServerRoot {self.dir}\nServerName localhost\nListen 127.0.0.1:{self.port}\n"
+            f"PidFile {self.dir}/apache.pid\nErrorLog {self.dir}/error.log\n"
+            + "".join(f"LoadModule {name}_module {APACHE}/mod_{name}.so\n" for name in names)
+            + "".join(f"IncludeOptional {MODULES_CONF}/{name}.conf\n" for name in names)
+            + "<Directory />\nAllowOverride None\nRequire all denied\n</Directory>\n" + site)
+        return [*self.before(), Process(
+            self.dir / "apache.log", "apache2", "-DFOREGROUND", "-f", conf,
+            env={"APACHE_RUN_DIR": self.dir, "APACHE_LOG_DIR": self.dir}, **account())]
+
+    def before(self):
+        return []
+
+
+class ApacheProxy(Apache):
+    site = "conf/apache/proxy-fcgi.conf"
+
+    def before(self):
+        return [self.pool()]
+
+
+class ApacheProxyVariant(ApacheProxy):
+    """Over TCP and under a prefix, as the site's comments say."""
+
+    prefix = "/vsay"
+
+    def before(self):
+        return [self.pool("-a", "127.0.0.1", "-p", self.backend)]
+
+    def shipped(self):
+        self.backend = free_port()
+        return super().shipped().replace(f"ProxyPass / unix:{self.socket}|fcgi://vsay/",
+                                         f"ProxyPass /vsay/ fcgi://127.0.0.1:{self.backend}/vsay/")
+
+
+class ApacheHandler(ApacheProxy):
+    site = "conf/apache/sethandler.conf"
+
+
+class ApacheStarts(Apache):
+    """Apache starts vsay-api, whose log is then Apache's."""
+
+    def prepare(self):
+        super().prepare()
+        self.log = self.dir / "error.log"
+
+
+class ApacheFcgid(ApacheStarts):
+    site, tells_lengths = "conf/apache/fcgid.conf", True
+
+
+class ApacheCgi(ApacheStarts):
+    site, waits, patience = "conf/apache/cgi.conf", False, 15
+
+
+# --- shared hosting
+
+
+@functools.cache
+def kit_archive():
+    made = run("make", "-C", BUILD, "shared-hosting-kit")
+    assert made.returncode == 0, made.stderr
+    archive, = BUILD.glob("vsay-*-shared-hosting.tar.gz")
+    return archive
+
+
+class KitCgi(ApacheStarts):
+    """The kit, unpacked as its page says, where the host allows no more than .htaccess."""
+
+    site, modules = "conf/shared-hosting/cgi.htaccess", "cgid rewrite"
+    web, script = "web-cgi", "cgi-bin/vsay.cgi"
+    waits = decodes = False
+    patience = 15
+
+    def prepare(self):
+        super().prepare()
+        with tarfile.open(kit_archive()) as tar:
+            tar.extractall(self.dir)
+        kit, = self.dir.glob("vsay-*-shared-hosting")
+        (kit / "vsay").rename(self.dir / "vsay")
+        (kit / self.web).rename(self.dir / "public_html")
+        script = self.dir / "public_html" / self.script
+        script.write_text(script.read_text().replace("/home/USER", str(self.dir)))
+        shutil.copy(self.conf, self.dir / "vsay")
+        (self.dir / "vsay-api").unlink()
+
+    def write_conf(self, base, changes):
+        changes = {**changes, "db": {"host": f"127.0.0.1:{base.tcp_port}"}}
+        super().write_conf(base, changes)
+
+    def shipped(self):
+        page = self.dir / "public_html" / ".htaccess"
+        if self.without:
+            page.write_text("".join(line for line in page.read_text().splitlines(keepends=True)
+                                    if self.without not in line))
+        root = self.dir / "public_html"
+        return (f"<VirtualHost *:{self.port}>\nDocumentRoot {root}\n<Directory {root}>\n"
+                "AllowOverride All\nOptions FollowSymLinks\nRequire all granted\n</Directory>\n"
+                "</VirtualHost>\n")
+
+
+class KitFcgi(KitCgi):
+    site, modules = "conf/shared-hosting/fcgi.htaccess", "fcgid rewrite"
+    web, script = "web-fcgi", "vsay.fcgi"
+    waits = tells_lengths = True
+    # mod_fcgid's defaults, which .htaccess cannot change: small bodies, and few new processes a second
+    body_max = 128 * 2**10
+    patience = 19
+
+
+# --- lighttpd
+
+
+class Lighttpd(Front):
+    def start(self):
+        conf = self.dir / "lighttpd.conf"
+        (self.dir / "www").mkdir()
+        conf.write_text(
+            f'server.port = {self.port}\nserver.bind = "127.0.0.1"\n'
+            f'server.document-root = "{self.dir}/www"\nserver.upload-dirs = ( "{self.dir}" )\n'
+            f'server.errorlog = "{self.dir}/error.log"\nserver.breakagelog = "{self.dir}/breakage.log"\n'
+            + self.shipped())
+        return [*self.before(), Process(self.dir / "lighttpd.log", "lighttpd", "-D", "-f", conf,
+                                        **account())]
+
+    def before(self):
+        return []
+
+
+class LighttpdFastcgi(Lighttpd):
+    site = "conf/lighttpd/fastcgi.conf"
+
+    def before(self):
+        return [self.pool()]
+
+
+class LighttpdFastcgiVariant(LighttpdFastcgi):
+    """Over TCP and under a prefix, as the file's comments say."""
+
+    prefix = "/vsay"
+
+    def before(self):
+        return [self.pool("-a", "127.0.0.1", "-p", self.backend)]
+
+    def shipped(self):
+        self.backend = free_port()
+        return super().shipped().replace('( "/" =>', '( "/vsay/" =>').replace(
+            f'"socket" => "{self.socket}"', f'"host" => "127.0.0.1", "port" => {self.backend}')
+
+
+class LighttpdCgi(Lighttpd):
+    site, waits, patience = "conf/lighttpd/cgi.conf", False, 15
+
+    def prepare(self):
+        self.log = self.dir / "breakage.log"
+
+
+FRONTS = {
+    "nginx-unix": Nginx, "nginx-tcp": NginxTcp, "nginx-prefix": NginxPrefix,
+    "apache-proxy": ApacheProxy, "apache-sethandler": ApacheHandler, "apache-fcgid": ApacheFcgid,
+    "apache-cgi": ApacheCgi, "kit-cgi": KitCgi, "kit-fcgi": KitFcgi,
+    "lighttpd-fastcgi": LighttpdFastcgi, "lighttpd-cgi": LighttpdCgi}
