@@ -57,7 +57,8 @@ static struct {
     struct pump *receiving, *sending;
     struct lane *readers;
     atomic_bool stopping;
-    atomic_int_least64_t read_until; /* monotonic ms: when bodies are cut off, as the worker stops */
+    atomic_int_least64_t
+        read_until; /* monotonic ms: when bodies are cut off, as the worker stops */
 } worker;
 
 /* --- one exchange ---------------------------------------------------------------------------- */

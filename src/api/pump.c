@@ -63,8 +63,8 @@ bool pump_put(struct pump *pump, int fd, void *job)
     item->job = job;
     item->until = board_now() + pump->patience;
     pthread_mutex_lock(&pump->lock);
-    bool taken = pump->count < pump->capacity &&
-                 epoll_ctl(pump->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+    bool taken =
+        pump->count < pump->capacity && epoll_ctl(pump->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
     if (taken) {
         TAILQ_INSERT_TAIL(&pump->items, item, next);
         pump->count++;
