@@ -98,23 +98,35 @@ class Worker(Process):
 class Database:
     """A private mariadbd on a UNIX socket. `options` are added to its command line."""
 
+    program, env = "mariadbd", {}
+
     def __init__(self, directory, *options):
-        self.dir, self.socket = directory, directory / "db.sock"
-        self.options = ["--no-defaults", f"--datadir={directory / 'data'}", f"--tmpdir={directory}",
+        self.dir, self.socket, self.data = directory, directory / "db.sock", directory / "data"
+        self.local = threading.local()
+        self.options = ["--no-defaults", f"--datadir={self.data}", f"--tmpdir={directory}",
                         "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M"]
         if os.getuid() == 0:
             self.options.append("--user=root")
-        self.local = threading.local()
-        run("mariadb-install-db", *self.options, "--auth-root-authentication-method=normal",
-            "--skip-test-db", "--skip-name-resolve", check=True)
+        self.install()
         self.options += [f"--socket={self.socket}", "--innodb-flush-log-at-trx-commit=2",
                          "--default-time-zone=+05:30", "--innodb-lock-wait-timeout=1",
                          *(options or ["--skip-networking"])]
         self.start()
 
-    def start(self):
-        self.process = Process(self.dir / "db.log", "mariadbd", *self.options)
-        wait_for(self.answers, 30, "mariadbd")
+    def install(self):
+        """Fills the data directory."""
+        run("mariadb-install-db", *self.options, "--auth-root-authentication-method=normal",
+            "--skip-test-db", "--skip-name-resolve", check=True)
+
+    @property
+    def hosts(self):
+        """What db.host says."""
+        return self.socket
+
+    def start(self, *options):
+        self.process = Process(self.dir / "db.log", self.program, *self.options, *options,
+                               env=self.env)
+        wait_for(self.answers, 30, self.program)
 
     def answers(self):
         with contextlib.suppress(pymysql.Error):
@@ -165,9 +177,10 @@ def write_conf(path, settings):
 
 class Stack:
     """nginx -> worker pool -> MariaDB. Settings are sections, such as api={"io_timeout": "1s"}.
-    `database` lends another stack's; `workers` is how many processes multiwatch keeps."""
+    `database` lends another stack's, else `server` makes one; `workers` is how many processes
+    multiwatch keeps."""
 
-    def __init__(self, directory, database=None, keys=None, workers=2, **settings):
+    def __init__(self, directory, database=None, server=Database, keys=None, workers=2, **settings):
         self.dir, self.workers = directory, workers
         self.socket, self.conf = directory / "api.sock", directory / "vsay.conf"
         self.log = directory / "api.log"
@@ -177,10 +190,10 @@ class Stack:
         password = directory / "db.password"
         password.touch(0o600)
         password.write_text("swordfish\n")
-        self.database = database or self._own(Database(directory))
+        self.database = database or self._own(server(directory))
         self.settings = {
             "api": {"cors_origins": "https://console.example.com https://b.example.com"},
-            "db": {"host": self.database.socket, "password_file": password},
+            "db": {"host": self.database.hosts, "password_file": password},
             "auth": {"keys": self.keys.specs()},
             "log": {"level": "debug"}}
         for section, options in settings.items():
