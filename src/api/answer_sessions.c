@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/cursor.h"
+#include "base/utf8.h"
 
 enum { PAGE_MAX = 1000, CLOSE_WAIT_MAX = 30 /* s */ };
 
@@ -161,8 +162,11 @@ enum err ask_session_close(struct request *request, struct question *question, s
     question->wait = request_prefers_wait(request);
     if (question->wait > CLOSE_WAIT_MAX)
         question->wait = CLOSE_WAIT_MAX;
-    return request_parameter(request, "reason", question->reason, sizeof question->reason, &found,
-                             e);
+    enum err err = request_parameter(request, "reason", question->reason, sizeof question->reason,
+                                     &found, e);
+    if (!err && !utf8_plain(question->reason)) /* it is shown on a terminal */
+        err = error_tell(e, ERR_REQUEST, "reason is text without control characters");
+    return err;
 }
 
 static struct reply *close_reply(const struct question *question, int status, const char *message)

@@ -87,16 +87,6 @@ static const char *string_of(struct json_object *value, size_t *length)
     return strlen(text) == *length ? text : NULL;
 }
 
-/* C0 and DEL. */
-static bool has_controls(const char *text)
-{
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c < 0x20 || *c == 0x7f)
-            return true;
-    }
-    return false;
-}
-
 enum err body_text(struct json_object *object, const char *name, enum body_need need, size_t max,
                    const char **out, struct error *e)
 {
@@ -108,7 +98,7 @@ enum err body_text(struct json_object *object, const char *name, enum body_need 
     if (err || !value)
         return err;
     *out = string_of(value, &length);
-    if (!*out || length < 1 || length > max || has_controls(*out) || !utf8_valid(*out, length))
+    if (!*out || length < 1 || length > max || !utf8_valid(*out, length) || !utf8_plain(*out))
         return body_wrong(name, e);
     return ERR_OK;
 }
@@ -155,7 +145,7 @@ enum err body_integer(struct json_object *object, const char *name, enum body_ne
     if (!json_object_is_type(value, json_type_int))
         return body_wrong(name, e);
     int64_t number = json_object_get_int64(value);
-    if (number < min || number > max)
+    if (number < min || number > max || number == INT64_MAX) /* of anything larger, too */
         return body_wrong(name, e);
     *out = number;
     return ERR_OK;

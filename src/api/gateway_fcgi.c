@@ -26,7 +26,7 @@
 enum {
     ACCEPT_TICK_MS = 250,  /* how soon an idle acceptor sees that it should stop */
     TICK_MS = 100,         /* how late a deadline may be noticed */
-    DRAIN_MAX = 1 << 20,   /* bytes of an unread body that are read before an early answer */
+    DRAIN_MAX = 8 << 20,   /* bytes of an unread body that are read before an early answer */
     PEEK_SIZE = 16 * 1024, /* bytes of a request that an acceptor reads by itself */
     RECORD_HEADER = 8,     /* bytes */
     RECORD_STDIN = 5,

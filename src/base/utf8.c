@@ -43,3 +43,12 @@ bool utf8_valid(const char *s, size_t length)
     }
     return true;
 }
+
+bool utf8_plain(const char *s)
+{
+    for (const unsigned char *c = (const unsigned char *)s; *c; c++) {
+        if (*c < 0x20 || *c == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0))
+            return false;
+    }
+    return true;
+}

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static const int64_t time_max = 253402300799; /* the end of the year 9999 */
 
 static const jwt_alg_t jwt_algorithms[] = {
@@ -244,16 +246,7 @@ static enum err check_origin(const struct settings *settings, struct json_object
     return ERR_OK;
 }
 
-/* Without C0, DEL and C1 characters. That it is UTF-8 libjwt's JSON parser has seen to. */
-static bool is_plain_text(const char *text)
-{
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c < 0x20 || *c == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0))
-            return false;
-    }
-    return true;
-}
-
+/* That it is UTF-8 libjwt's JSON parser has seen to. */
 static enum err get_username(struct json_object *claims, struct principal *out, struct error *e)
 {
     const char *name;
@@ -262,7 +255,7 @@ static enum err get_username(struct json_object *claims, struct principal *out, 
         return ERR_TOKEN;
     if (!name)
         name = out->user_id;
-    if (!*name || strlen(name) > USERNAME_MAX || !is_plain_text(name))
+    if (!*name || strlen(name) > USERNAME_MAX || !utf8_plain(name))
         return error_set(e, ERR_TOKEN, "username is not 1 to 255 bytes of plain text");
     strcpy(out->username, name);
     return ERR_OK;

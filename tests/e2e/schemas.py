@@ -10,6 +10,7 @@ SCHEMAS = {path.stem: json.loads(path.read_text())
 OF_PATH = {"/health": "health", "/health/ready": "health", "/api/terminal/sessions": "sessions",
            "/api/dashboard/stats": "stats", "/api/dashboard/recent-activity": "activities",
            "/api/dashboard/recent-machines": "machines"}
+OF_PATTERN = {**OF_PATH, "/api/sessions/:id": "receipt"}
 READS = [path for path in OF_PATH if path.startswith("/api/")]
 
 

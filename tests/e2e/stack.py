@@ -102,7 +102,7 @@ class Database:
 
     def __init__(self, directory, *options):
         self.dir, self.socket, self.data = directory, directory / "db.sock", directory / "data"
-        self.local = threading.local()
+        self.local, self.schema = threading.local(), None
         self.options = ["--no-defaults", f"--datadir={self.data}", f"--tmpdir={directory}",
                         "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M"]
         if os.getuid() == 0:
@@ -144,6 +144,8 @@ class Database:
         if not hasattr(self.local, "connection"):
             self.local.connection = self.connect(cursorclass=pymysql.cursors.DictCursor)
         self.local.connection.ping(reconnect=True)
+        if self.schema:
+            self.local.connection.select_db(self.schema)
         with self.local.connection.cursor() as cursor:
             cursor.execute(sql, args or None)
             return list(cursor.fetchall())
@@ -151,7 +153,7 @@ class Database:
     def create_schema(self, conf):
         """An empty database, migrated by vsayctl; and the worker's user, as db/grants.sql says."""
         self.query("CREATE DATABASE vsay CHARACTER SET utf8mb4")
-        self.query("USE vsay")
+        self.schema = "vsay"
         migrated = run(CTL, "--config", conf, "migrate", "--dir", MIGRATIONS, env=self.admin())
         assert migrated.returncode == 0, migrated.stderr
         self.query("CREATE USER vsay@localhost IDENTIFIED BY 'swordfish'")

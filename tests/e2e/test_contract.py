@@ -271,7 +271,10 @@ def test_head_is_get_without_the_body(stack, tenant, admin, path):
     assert int(head.headers["Content-Length"]) == len(get.body)
 
 
-ALLOWED = {**{path: "GET, HEAD" for path in OF_PATH}, f"{SESSIONS}/sess_1": "DELETE"}
+ALLOWED = {**{path: "GET, HEAD" for path in OF_PATH}, f"{SESSIONS}/sess_1": "DELETE",
+           "/api/sessions/sess_1": "GET, HEAD", "/api/agent/signals": "GET",
+           **{f"/api/agent/{path}": "POST" for path in (
+               "heartbeat", "sessions", "sessions/sess_1/end", "activity")}}
 
 
 @pytest.mark.parametrize("path", ALLOWED)
@@ -293,7 +296,9 @@ def test_wrong_method(stack, admin, path, method):
     "/", "/api", "/api/", "/api/terminal", "/api/terminal/sessions/", "/api/dashboard/stats/",
     "/api/dashboard/stat", "/api/dashboard/statss", "/api/dashboard", "/healthy", "/health/",
     "/health/live", "/API/dashboard/stats", "/api/terminal/sessions/sess_1/x", "/favicon.ico",
-    "/index.php", "/" + "a" * 1100])
+    "/index.php", "/" + "a" * 1100, "/api/sessions", "/api/sessions/", "/api/agent",
+    "/api/agent/sessions/sess_1", "/api/agent/sessions/sess_1/end/", "/api/agent/sessions//end",
+    "/api/agent/sessions/a/b/end", "/api/agent/session/sess_1/end"])
 def test_unknown_path(stack, admin, path):
     for by in admin, None:
         check_error(stack.get(path, by), 404)

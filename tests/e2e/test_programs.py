@@ -2,6 +2,7 @@
 """vsay-api as a program: arguments, configuration, keys, where it listens, CGI."""
 import contextlib
 import functools
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import fcgi
+from agent import FIGURES, Agent, entry
 from fleet import Tenant
 from reply import from_cgi
 from schemas import READS, check, check_error
@@ -235,6 +237,33 @@ def test_cgi(stack, tenant):
     assert cgi(stack.conf, "/", by=alice, SCRIPT_NAME="/api/dashboard",
                PATH_INFO="/stats").status == 200
     assert cgi(stack.conf, STATS, REDIRECT_HTTP_AUTHORIZATION=f"Bearer {alice.token}").status == 200
+
+
+def test_cgi_agent(stack, tenant):
+    """A process is too much for a wait: a poll is answered at once, and so is a DELETE."""
+    alice = tenant.user()
+    agent = Agent(tenant, owner=alice)
+    signals = "/api/agent/signals?wait=55"
+
+    def post(path, body):
+        body = json.dumps(body).encode()
+        return cgi(stack.conf, f"/api/agent/{path}", method="POST", by=agent, body=body,
+                   CONTENT_LENGTH=str(len(body)))
+
+    check(post("heartbeat", {**FIGURES, "sessions": []}), "heartbeat")
+    session = check(post("sessions", {"user_id": alice.user_id, "username": "n", "source": "ui"}),
+                    "opened")["session_id"]
+    assert check(post("activity", {"activities": [entry(session)]}), "accepted")["accepted"] == 1
+    assert check(cgi(stack.conf, signals, by=agent), "signals")["signals"] == []
+    reply = cgi(stack.conf, f"/api/terminal/sessions/{session}", method="DELETE", by=alice,
+                HTTP_PREFER="wait=30")
+    check(reply, "closed")
+    assert reply.headers["Preference-Applied"] is None
+    signal, = check(cgi(stack.conf, signals, by=agent), "signals")["signals"]
+    assert signal["session_id"] == session
+    check(post(f"sessions/{session}/end", {"reason": "terminated"}), "ended")
+    receipt = cgi(stack.conf, f"/api/sessions/{session}", by=alice)
+    assert check(receipt, "receipt")["session"]["termination"]["outcome"] == "confirmed"
 
 
 def test_cgi_ignores_arguments(stack):
