@@ -118,7 +118,8 @@ class Galera(Database):
     itself goes through the last."""
 
     def __init__(self, directory):
-        self.nodes, ports = [], [free_port() for _ in range(3)]
+        self.nodes, self.schema = [], None
+        ports = [free_port() for _ in range(3)]
         try:
             for number, port in enumerate(ports):
                 home = directory / f"node{number}"
@@ -146,3 +147,6 @@ class Galera(Database):
 
     def connect(self, **options):
         return self.nodes[-1].connect(**options)
+
+
+SERVERS = {"mariadb": Database, "mysql": MySQL, "galera": Galera}

@@ -17,6 +17,8 @@ from checker import Checker
 from schemas import check, check_error
 from stack import wait_for
 
+pytestmark = pytest.mark.databases
+
 SIGNALS = "/api/agent/signals?wait="
 
 
