@@ -78,6 +78,7 @@ const char *db_cipher(const struct db *db)
 
 /* Server errors that have no name in every client library's headers. */
 enum {
+    SERVER_READ_ONLY = 1290,         /* or another --option that forbids the statement */
     SERVER_CONNECTION_KILLED = 1927, /* MariaDB */
     SERVER_IDLE_DISCONNECT = 4031,   /* MySQL 8.0.24 */
     SERVER_RECORD_CHANGED = 1020,    /* Galera, and snapshot isolation of MariaDB 11 */
@@ -93,6 +94,8 @@ static const struct {
     {ER_SERVER_SHUTDOWN, ERR_DB_AWAY},
     {ER_UNKNOWN_STMT_HANDLER, ERR_DB_AWAY}, /* another connection, behind a proxy */
     {ER_CON_COUNT_ERROR, ERR_DB_AWAY},
+    {ER_ERROR_DURING_COMMIT, ERR_DB_AWAY}, /* Galera: the node is cut off from the others */
+    {SERVER_READ_ONLY, ERR_DB_AWAY},       /* another server is the primary now */
     {SERVER_CONNECTION_KILLED, ERR_DB_AWAY},
     {SERVER_IDLE_DISCONNECT, ERR_DB_AWAY},
     {SERVER_NODE_NOT_READY, ERR_DB_AWAY},
@@ -189,20 +192,44 @@ static void set_tls(MYSQL *mysql, const struct settings *settings)
 #endif
 }
 
+static const struct {
+    const char *sql;
+    bool optional; /* not every server has the variable */
+} session_settings[] = {
+    {"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", false},
+    {"SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+     "innodb_lock_wait_timeout = 2",
+     false},
+    /* Galera: to read waits until the node has all that was committed before, on any node. */
+    {"SET SESSION wsrep_sync_wait = 1", true},
+};
+
 static enum err set_session(struct db *db, struct error *e)
 {
-    static const char *const statements_at_start[] = {
-        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        "SET SESSION time_zone = '+00:00', "
-        "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 2",
-    };
-
-    for (size_t i = 0; i < sizeof statements_at_start / sizeof *statements_at_start; i++) {
-        enum err err = query(db, statements_at_start[i], e);
-        if (err)
+    for (size_t i = 0; i < sizeof session_settings / sizeof *session_settings; i++) {
+        enum err err = query(db, session_settings[i].sql, e);
+        bool unknown = err && mysql_errno(db->mysql) == ER_UNKNOWN_SYSTEM_VARIABLE;
+        if (err && !(unknown && session_settings[i].optional))
             return err;
     }
     return ERR_OK;
+}
+
+static void flag_row(void *context, const struct cell *cells)
+{
+    *(bool *)context = cell_int(&cells[0]) != 0;
+}
+
+/* A replica is of no use, not even to read from: its rows may be older than the request. */
+static enum err refuse_replica(struct db *db, const char *host, struct error *e)
+{
+    bool read_only = false;
+    enum err err = db_text(db, "SELECT @@GLOBAL.read_only OR @@GLOBAL.innodb_read_only", flag_row,
+                           &read_only, e);
+
+    if (!err && read_only)
+        err = error_set(e, ERR_DB_AWAY, "%s: the server is read-only", host);
+    return err;
 }
 
 static enum err connect_to(struct db *db, const char *host, const char *password, struct error *e)
@@ -227,7 +254,7 @@ static enum err connect_to(struct db *db, const char *host, const char *password
         err = ERR_DB_AWAY;
     } else if (settings->db.tls == TLS_VERIFY && !mysql_get_ssl_cipher(db->mysql)) {
         err = error_set(e, ERR_DB_AWAY, "%s: the server offers no TLS", host);
-    } else {
+    } else if (!(err = refuse_replica(db, host, e))) {
         err = set_session(db, e);
     }
 out:
@@ -329,9 +356,10 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
         bool was_connected = db->mysql != NULL;
         time_t began = seconds_now();
         err = run_once(db, mode, body, context, e);
-        /* A statement that timed out would only time out again. */
-        bool lost = err == ERR_DB_AWAY && was_connected &&
-                    seconds_now() - began < db->settings->db.read_timeout;
+        /* A statement that timed out would only time out again on the same server. */
+        bool elsewhere = db->settings->db.host.count > 1 ||
+                         seconds_now() - began < db->settings->db.read_timeout;
+        bool lost = err == ERR_DB_AWAY && was_connected && elsewhere;
         if (err != ERR_DB_CONFLICT && !lost)
             break;
         log_event(LEVEL_INFO, "db_retry", "attempt=%d error=%s detail=\"%s\"", attempt,
