@@ -148,5 +148,8 @@ class Galera(Database):
     def connect(self, **options):
         return self.nodes[-1].connect(**options)
 
+    def executed(self):
+        return sum(node.executed() for node in self.nodes)
+
 
 SERVERS = {"mariadb": Database, "mysql": MySQL, "galera": Galera}

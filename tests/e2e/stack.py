@@ -150,6 +150,11 @@ class Database:
             cursor.execute(sql, args or None)
             return list(cursor.fetchall())
 
+    def executed(self):
+        """How many prepared statements it has run so far, all clients'."""
+        row, = self.query("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'")
+        return int(row["Value"])
+
     def create_schema(self, conf):
         """An empty database, migrated by vsayctl; and the worker's user, as db/grants.sql says."""
         self.query("CREATE DATABASE vsay CHARACTER SET utf8mb4")
