@@ -47,7 +47,7 @@ class MySQL(Database):
         self.program = home / "mysqld"
         shutil.copytree(home / "data" / "mysql", self.data)
         self.options += [f"--basedir={home}", f"--lc-messages-dir={home / 'share'}",
-                         f"--pid-file={self.dir / 'db.pid'}"]
+                         f"--pid-file={self.dir / 'db.pid'}", "--innodb-fast-shutdown=2"]
 
 
 class Node(Database):
@@ -142,6 +142,8 @@ class Galera(Database):
             node.start()
 
     def stop(self, number=signal.SIGTERM):
+        for node in self.nodes:
+            node.process.kill(number)
         for node in self.nodes:
             node.stop(number)
 
