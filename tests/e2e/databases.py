@@ -133,10 +133,6 @@ class Galera(Database):
             raise
         self.socket, self.local = self.nodes[-1].socket, self.nodes[-1].local
 
-    @property
-    def hosts(self):
-        return " ".join(str(node.socket) for node in self.nodes)
-
     def start(self):
         for node in self.nodes:
             node.start()

@@ -103,6 +103,7 @@ class Database:
     def __init__(self, directory, *options):
         self.dir, self.socket, self.data = directory, directory / "db.sock", directory / "data"
         self.local, self.schema = threading.local(), None
+        self.nodes = [self]  # all that have the rows
         self.options = ["--no-defaults", f"--datadir={self.data}", f"--tmpdir={directory}",
                         "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M"]
         if os.getuid() == 0:
@@ -121,7 +122,7 @@ class Database:
     @property
     def hosts(self):
         """What db.host says."""
-        return self.socket
+        return " ".join(str(node.socket) for node in self.nodes)
 
     def start(self, *options):
         self.process = Process(self.dir / "db.log", self.program, *self.options, *options,

@@ -115,7 +115,7 @@ def test_migrate(stack, empty):
 @pytest.mark.databases
 def test_migrate_from_several_hosts_at_once(stack, empty):
     name, env = empty
-    hosts = str(stack.database.hosts).split()
+    hosts = stack.database.hosts.split()
     with ThreadPoolExecutor(4) as pool:
         ran = list(pool.map(lambda number: migrate(stack, {
             **env, "VSAY_DB_HOST": hosts[number % len(hosts)]}), range(4)))
