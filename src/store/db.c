@@ -174,21 +174,23 @@ static void set_timeouts(MYSQL *mysql, const struct settings *settings)
 }
 
 /* Connector/C falls back to plain text unless the certificate is verified; Oracle's library has a
- * mode for it. db_connect checks the outcome as well. */
+ * mode for it since 5.7. connect_to checks the outcome as well. */
 static void set_tls(MYSQL *mysql, const struct settings *settings)
 {
     bool verify = settings->db.tls == TLS_VERIFY;
 
     if (verify && *settings->db.tls_ca)
-        mysql_ssl_set(mysql, NULL, NULL, settings->db.tls_ca, NULL, NULL);
+        mysql_options(mysql, MYSQL_OPT_SSL_CA, settings->db.tls_ca);
 #if HAVE_DECL_MYSQL_OPT_SSL_MODE
     unsigned mode = verify ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_PREFERRED;
     mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
 #else
     my_bool on = verify;
     mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
+#if HAVE_DECL_MYSQL_OPT_SSL_ENFORCE
     if (verify)
         mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
+#endif
 #endif
 }
 
