@@ -33,10 +33,14 @@ def mysql_home():
         if packed.returncode:
             pytest.skip(f"npm brings no {NPM_PACKAGE}: {packed.stderr.strip()}")
         run("tar", "xzf", packed.stdout.split()[-1], cwd=home.parents[1], check=True)
-    version = run(home / "mysqld", "--no-defaults", "--version")
+    version = run(home / "mysqld", "--no-defaults", "--version", env=mysql_env(home))
     if version.returncode:
         pytest.skip(f"MySQL 5.6 does not run here: {version.stderr.strip()}")
     return home
+
+
+def mysql_env(home):
+    return {"LD_LIBRARY_PATH": str(home)}  # it brings libaio along
 
 
 class MySQL(Database):
@@ -44,7 +48,7 @@ class MySQL(Database):
 
     def install(self):
         home = mysql_home()
-        self.program = home / "mysqld"
+        self.program, self.env = home / "mysqld", mysql_env(home)
         shutil.copytree(home / "data" / "mysql", self.data)
         self.options += [f"--basedir={home}", f"--lc-messages-dir={home / 'share'}",
                          f"--pid-file={self.dir / 'db.pid'}", "--innodb-fast-shutdown=2"]

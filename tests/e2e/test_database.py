@@ -57,6 +57,19 @@ def test_a_primary_that_becomes_a_replica(stack, conf, new_worker, tenant):
     wait_for(lambda: close().status == 200, what="the worker to come back")
 
 
+def test_doctor_finds_a_binary_log_by_statement(stack, conf, new_directory):
+    database = Database(new_directory(), "--skip-networking", "--log-bin")
+    path = conf(db={"host": database.socket})
+    try:
+        database.create_schema(path)
+        assert run(CTL, "--config", path, "doctor").returncode == 0
+        database.query("SET GLOBAL binlog_format = 'STATEMENT'")
+        doctor = run(CTL, "--config", path, "doctor")
+        assert doctor.returncode == 1 and "FAIL  binary log: binlog_format" in doctor.stdout
+    finally:
+        database.stop()
+
+
 def test_wrong_password(conf, new_worker, directory):
     file = write_secret(directory / "wrong", b"open sesame\n")
     worker = new_worker(conf(db={"password_file": file}))
