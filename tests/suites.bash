@@ -40,7 +40,7 @@ all_suites() {
     suite asan --enable-sanitizers=address,undefined CFLAGS='-O1 -g' -- \
         check-unit check-e2e PYTEST_ARGS='-m core'
     suite tsan --enable-sanitizers=thread CFLAGS='-O1 -g' -- \
-        check-unit TESTS=tests/unit/test_board
+        check-unit TESTS='tests/unit/test_board tests/unit/test_watch'
     printf '\n'
     printf '%s\n' "${counts[@]}"
     ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"

@@ -165,16 +165,26 @@ enum err request_read_body(struct request *request, size_t limit, char **out, si
     return err;
 }
 
+/* What follows NAME "=", with any white space around the sign; NULL when it is something else. */
+static const char *value_of(const char *preference, const char *name)
+{
+    if (strncasecmp(preference, name, strlen(name)) != 0)
+        return NULL;
+    preference += strlen(name);
+    preference += strspn(preference, " \t");
+    return *preference == '=' ? preference + 1 + strspn(preference + 1, " \t") : NULL;
+}
+
 long request_prefers_wait(const struct request *request)
 {
-    static const char name[] = "wait=";
     const char *p = request->prefer ? request->prefer : "";
 
     for (p += strspn(p, " \t,"); *p; p += strcspn(p, ","), p += strspn(p, " \t,")) {
+        const char *value = value_of(p, "wait");
         char *end = NULL;
-        if (strncasecmp(p, name, strlen(name)) != 0 || !isdigit((unsigned char)p[strlen(name)]))
+        if (!value || !isdigit((unsigned char)*value))
             continue;
-        long seconds = strtol(p + strlen(name), &end, 10);
+        long seconds = strtol(value, &end, 10);
         if (!*end || strchr(" \t,;", *end))
             return seconds;
     }

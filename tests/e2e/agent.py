@@ -71,3 +71,20 @@ class Agent:
 def entry(session_id, seq=1, command="make", **members):
     return {"session_id": session_id, "seq": seq, "command": command,
             "timestamp": "2026-02-06T12:00:05Z", **members}
+
+
+# The least that each route takes, as JSON text.
+LEAST = {
+    "heartbeat": {"cpu_percent": "1", "memory_percent": "2", "disk_percent": "3",
+                  "sessions": "[]"},
+    "sessions": {"user_id": '"u1"', "username": '"n"', "source": '"cli"'},
+    "sessions/sess_1/end": {"reason": '"exited"'},
+    "activity": {"activities": "[]"},
+}
+
+
+def said(values):
+    """A body of members that are given as JSON text (None: left out); so it can say anything.
+    \\udc80 to \\udcff are single bytes."""
+    return ("{" + ", ".join(f'"{name}": {text}' for name, text in values.items()
+                            if text is not None) + "}").encode("utf-8", "surrogateescape")

@@ -105,3 +105,20 @@ def new_worker(directory):
             stack.callback(worker.stop)
             return worker
         yield start
+
+
+@pytest.fixture
+def row(stack):
+    """The only row of a table with that column's value."""
+    def read(table, column, value):
+        found, = stack.database.query(f"SELECT * FROM {table} WHERE {column} = %s", value)
+        return found
+    return read
+
+
+@pytest.fixture
+def commands(stack):
+    def read(session):
+        return stack.database.query("SELECT * FROM commands WHERE session_id = %s ORDER BY seq",
+                                    session)
+    return read

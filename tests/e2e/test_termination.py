@@ -227,12 +227,13 @@ def test_a_client_that_went_away_gets_no_signal(stack, agent, admin):
     """nginx closes its connection to the worker; the next poll gets the signal at once."""
     session = agent.session(admin)
     nginx, = stack.nginx.children()
-    before = sockets(nginx)
+    quiet = min(sockets(nginx) for _ in range(200))  # the checker asks in between
     with socket.create_connection(("127.0.0.1", stack.port)) as client:
         client.sendall(f"GET {SIGNALS}50 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
                        f"{agent.token}\r\n\r\n".encode())
+        wait_for(lambda: sockets(nginx) >= quiet + 2, what="nginx to ask a worker")
         wait_until_parked(stack)
-    wait_for(lambda: sockets(nginx) <= before, what="nginx to close both connections")
+    wait_for(lambda: sockets(nginx) <= quiet, what="nginx to close both connections")
     stack.delete(session, admin)
     assert agent.signals(wait=10) == [session]
     assert attempts(stack, session) == 1

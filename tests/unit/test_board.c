@@ -211,6 +211,92 @@ static void a_stopped_board_answers_what_it_has(void **state)
     end_board(board);
 }
 
+/* --- batches --------------------------------------------------------------------------------- */
+
+static struct round *take(struct board *board, unsigned weight, int waiters)
+{
+    struct round *round = board_take(board);
+
+    assert_int_equal(round->weight, weight);
+    assert_int_equal(count(&round->waiters), waiters);
+    return round;
+}
+
+static void a_batch_takes_as_many_as_it_bears(void **state)
+{
+    struct board *board = new_board(10);
+    struct waiter a = {.weight = 499}, b = {.weight = 1}, c = {.weight = 1}, d = {.weight = 500};
+
+    (void)state;
+    park(board, &a, "activity");
+    park(board, &b, "activity");
+    park(board, &c, "activity");
+    park(board, &d, "activity");
+    struct round *first = take(board, 500, 2), *second = take(board, 1, 1);
+    assert_ptr_equal(TAILQ_FIRST(&first->waiters), &a); /* in the order in which they came */
+    struct round *third = take(board, 500, 1);
+    end_round(board, first);
+    end_round(board, second);
+    end_round(board, third);
+    end_board(board);
+}
+
+static void a_full_batch_waits_for_no_round(void **state)
+{
+    struct board *board = new_board(10);
+    struct waiter first = {.weight = 1}, a = {.weight = 300}, b = {.weight = 300};
+
+    (void)state;
+    park(board, &first, "activity");
+    struct round *under_way = take(board, 1, 1);
+    park(board, &a, "activity"); /* gathers, as long as the first round is under way */
+    park(board, &b, "activity"); /* does not fit: closes the batch of a */
+    struct round *full = take(board, 300, 1);
+    assert_ptr_equal(TAILQ_FIRST(&full->waiters), &a);
+    end_round(board, full);
+    end_round(board, under_way);
+    struct round *last = take(board, 300, 1);
+    assert_ptr_equal(TAILQ_FIRST(&last->waiters), &b);
+    end_round(board, last);
+    end_board(board);
+}
+
+static void waiters_leave_a_batch_with_their_weight(void **state)
+{
+    struct board *board = new_board(10);
+    struct waiter old = {.weight = 400, .deadline = 10}, young = {.weight = 50, .deadline = 20},
+                  more = {.weight = 450, .deadline = 30};
+    struct waiters out;
+
+    (void)state;
+    park(board, &old, "activity");
+    park(board, &young, "activity");
+    board_expire(board, 15, &out);
+    assert_int_equal(count(&out), 1);
+    assert_ptr_equal(TAILQ_FIRST(&out), &old);
+    park(board, &more, "activity"); /* there is room for it again */
+    end_round(board, take(board, 500, 2));
+    end_board(board);
+}
+
+static void a_closed_batch_expires_too(void **state)
+{
+    struct board *board = new_board(10);
+    struct waiter a = {.weight = 500, .deadline = 10}, b = {.weight = 500, .deadline = 10},
+                  first = {.weight = 1, .deadline = 10};
+    struct waiters out;
+
+    (void)state;
+    park(board, &first, "activity");
+    struct round *under_way = take(board, 1, 1);
+    park(board, &a, "activity");
+    park(board, &b, "activity");
+    board_expire(board, 11, &out);
+    assert_int_equal(count(&out), 2);
+    end_round(board, under_way);
+    end_board(board); /* no empty round is left */
+}
+
 /* --- freshness with many threads: no answer may be older than its request --------------------- */
 
 enum { READERS = 4, ANSWERERS = 3, ROUNDS = 3000 };
@@ -307,6 +393,10 @@ int main(void)
         cmocka_unit_test(expiry_behind_a_round_under_way),
         cmocka_unit_test(nobody_waits_without_answerers),
         cmocka_unit_test(a_stopped_board_answers_what_it_has),
+        cmocka_unit_test(a_batch_takes_as_many_as_it_bears),
+        cmocka_unit_test(a_full_batch_waits_for_no_round),
+        cmocka_unit_test(waiters_leave_a_batch_with_their_weight),
+        cmocka_unit_test(a_closed_batch_expires_too),
         cmocka_unit_test(no_answer_is_older_than_its_request),
     };
 

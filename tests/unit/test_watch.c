@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* The watch: who is handed out, when, and by whom. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "api/watch.h"
+
+enum { LONG_MS = WATCH_MAX_MS - 1000 };
+
+/* The test's clock: watch_expire is told the time, parking needs one that has not come. */
+static int64_t start;
+
+static int set_start(void **state)
+{
+    (void)state;
+    start = board_now();
+    return 0;
+}
+
+static bool park(struct watch *watch, struct waiter *waiter, const char *key, int64_t ms)
+{
+    return watch_park(watch, waiter, key, start + ms);
+}
+
+static int count(const struct waiters *waiters)
+{
+    struct waiter *waiter = NULL;
+    int n = 0;
+
+    TAILQ_FOREACH (waiter, waiters, next)
+        n++;
+    return n;
+}
+
+static int woken(struct watch *watch, const char *key)
+{
+    struct waiters out;
+
+    watch_wake(watch, key, &out);
+    return count(&out);
+}
+
+static int expired(struct watch *watch, int64_t ms)
+{
+    struct waiters out;
+
+    watch_expire(watch, start + ms, &out);
+    return count(&out);
+}
+
+static int closed(struct watch *watch)
+{
+    struct waiters out;
+
+    watch_close(watch, &out);
+    return count(&out);
+}
+
+static void waking_hands_out_those_of_one_key(void **state)
+{
+    struct watch *watch = watch_new(10);
+    struct waiter a = {0}, b = {0}, other = {0};
+    struct waiters out;
+
+    (void)state;
+    assert_true(watch_empty(watch));
+    assert_true(park(watch, &a, "x", LONG_MS));
+    assert_true(park(watch, &other, "y", LONG_MS));
+    assert_true(park(watch, &b, "x", LONG_MS));
+    watch_wake(watch, "x", &out);
+    assert_ptr_equal(TAILQ_FIRST(&out), &a); /* in the order in which they came */
+    assert_ptr_equal(TAILQ_NEXT(&a, next), &b);
+    assert_int_equal(count(&out), 2);
+    assert_int_equal(woken(watch, "x"), 0);
+    assert_int_equal(woken(watch, "z"), 0);
+    assert_false(watch_empty(watch));
+    assert_int_equal(woken(watch, "y"), 1);
+    assert_true(watch_empty(watch));
+    watch_free(watch);
+}
+
+static void a_waiter_can_wait_again(void **state)
+{
+    struct watch *watch = watch_new(1);
+    struct waiter waiter = {0};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_true(park(watch, &waiter, "x", LONG_MS));
+        assert_int_equal(woken(watch, "x"), 1);
+    }
+    watch_free(watch);
+}
+
+static void time_is_up_in_order_and_not_before(void **state)
+{
+    struct watch *watch = watch_new(10);
+    struct waiter soon = {0}, later = {0}, last = {0};
+
+    (void)state;
+    park(watch, &last, "x", 50000);
+    park(watch, &soon, "x", 1000);
+    park(watch, &later, "y", 3000);
+    assert_int_equal(expired(watch, 999), 0);
+    assert_int_equal(expired(watch, 1500), 1);
+    assert_int_equal(expired(watch, 1500), 0);
+    assert_int_equal(expired(watch, 2999), 0);
+    assert_int_equal(expired(watch, 3500), 1);
+    assert_int_equal(woken(watch, "y"), 0);
+    assert_int_equal(expired(watch, 49999), 0);
+    assert_int_equal(expired(watch, 50500), 1);
+    watch_free(watch);
+}
+
+static void a_tick_that_comes_late_hands_out_all(void **state)
+{
+    enum { WAITERS = 59 };
+    struct watch *watch = watch_new(WAITERS);
+    struct waiter waiters[WAITERS] = {0};
+
+    (void)state;
+    for (int i = 0; i < WAITERS; i++)
+        assert_true(park(watch, &waiters[i], i % 2 ? "x" : "y", (i + 1) * 1000));
+    assert_int_equal(expired(watch, 10 * (int64_t)WATCH_MAX_MS), WAITERS);
+    assert_true(watch_empty(watch));
+    watch_free(watch);
+}
+
+/* The wheel turns around and its buckets are used again: five minutes of ticks, a waiter each. */
+static void the_wheel_turns_around(void **state)
+{
+    enum { TICK = 100, TICKS = 5 * WATCH_MAX_MS / TICK, AHEAD = 599 };
+    struct watch *watch = watch_new(AHEAD + 10);
+    struct waiter *waiters = calloc(TICKS, sizeof *waiters);
+    int64_t handed_out = 0;
+
+    (void)state;
+    for (int64_t i = 0; i < TICKS; i++) {
+        struct waiter *waiter = NULL;
+        struct waiters out;
+        assert_true(park(watch, &waiters[i], "x", (i + AHEAD) * TICK));
+        watch_expire(watch, start + i * TICK, &out);
+        TAILQ_FOREACH (waiter, &out, next) {
+            assert_true(waiter->deadline <= start + i * TICK);
+            assert_true(waiter->deadline > start + (i - 5) * TICK);
+            handed_out++;
+        }
+    }
+    assert_in_range(handed_out, TICKS - AHEAD - 5, TICKS - AHEAD);
+    assert_int_equal(woken(watch, "x"), TICKS - handed_out);
+    watch_free(watch);
+    free(waiters);
+}
+
+static void who_is_woken_does_not_expire(void **state)
+{
+    struct watch *watch = watch_new(10);
+    struct waiter waiter = {0}, other = {0};
+
+    (void)state;
+    park(watch, &waiter, "x", 1000);
+    park(watch, &other, "y", 1000);
+    assert_int_equal(woken(watch, "x"), 1);
+    assert_int_equal(expired(watch, 5000), 1);
+    watch_free(watch);
+}
+
+static void no_room_no_time_no_parking(void **state)
+{
+    struct watch *watch = watch_new(2);
+    struct waiter a = {0}, b = {0}, c = {0};
+
+    (void)state;
+    assert_false(watch_park(watch, &a, "x", board_now()));
+    assert_false(watch_park(watch, &a, "x", 0));
+    assert_true(park(watch, &a, "x", LONG_MS));
+    assert_true(park(watch, &b, "x", LONG_MS));
+    assert_false(park(watch, &c, "y", LONG_MS));
+    assert_int_equal(woken(watch, "x"), 2);
+    assert_true(park(watch, &c, "y", LONG_MS));
+    assert_int_equal(closed(watch), 1);
+    watch_free(watch);
+}
+
+static void closing_is_for_good(void **state)
+{
+    struct watch *watch = watch_new(10);
+    struct waiter a = {0}, b = {0};
+
+    (void)state;
+    park(watch, &a, "x", 1000);
+    park(watch, &b, "y", LONG_MS);
+    assert_int_equal(closed(watch), 2);
+    assert_false(park(watch, &a, "x", LONG_MS));
+    assert_int_equal(closed(watch), 0);
+    watch_free(watch);
+}
+
+static void keys_that_are_waited_for(void **state)
+{
+    struct watch *watch = watch_new(10);
+    struct waiter waiters[4] = {0};
+    char **keys = NULL;
+    size_t n = 0;
+
+    (void)state;
+    watch_keys(watch, &keys, &n);
+    assert_int_equal(n, 0);
+    free(keys);
+    for (int i = 0; i < 4; i++)
+        park(watch, &waiters[i], i % 2 ? "odd" : "even", LONG_MS);
+    watch_keys(watch, &keys, &n);
+    assert_int_equal(n, 2);
+    assert_string_equal(keys[0], "even");
+    assert_string_equal(keys[1], "odd");
+    free(keys[0]);
+    free(keys[1]);
+    free(keys);
+    assert_int_equal(closed(watch), 4);
+    watch_free(watch);
+}
+
+/* --- with threads: each parking is handed out exactly once ---------------------------------- */
+
+enum { PARKERS = 4, WAKERS = 2, PARKINGS = 1000, KEYS = 3 };
+
+struct parker {
+    struct waiter waiter; /* first: cast back */
+    atomic_bool out;
+};
+
+static struct {
+    struct watch *watch;
+    atomic_int parked, handed_out;
+    atomic_bool done;
+} world;
+
+static void hand_back(struct waiters *out)
+{
+    struct waiter *waiter = NULL;
+
+    while ((waiter = TAILQ_FIRST(out))) {
+        struct parker *parker = (struct parker *)waiter;
+        TAILQ_REMOVE(out, waiter, next);
+        atomic_fetch_add(&world.handed_out, 1);
+        assert_false(atomic_exchange(&parker->out, true)); /* from here on it may be parked again */
+    }
+}
+
+static void *park_again_and_again(void *unused)
+{
+    struct parker self = {0};
+    char key[8];
+
+    (void)unused;
+    for (int i = 0; i < PARKINGS; i++) {
+        snprintf(key, sizeof key, "k%d", i % KEYS);
+        atomic_store(&self.out, false);
+        assert_true(park(world.watch, &self.waiter, key, LONG_MS - i % 7 * 1000));
+        atomic_fetch_add(&world.parked, 1);
+        while (!atomic_load(&self.out))
+            sched_yield();
+    }
+    return NULL;
+}
+
+static void *wake_them(void *unused)
+{
+    struct waiters out;
+    char key[8];
+
+    (void)unused;
+    for (int i = 0; !atomic_load(&world.done); i++) {
+        snprintf(key, sizeof key, "k%d", i % KEYS);
+        watch_wake(world.watch, key, &out);
+        hand_back(&out);
+        watch_empty(world.watch);
+    }
+    return NULL;
+}
+
+static void *let_them_expire(void *unused)
+{
+    struct waiters out;
+
+    (void)unused;
+    while (!atomic_load(&world.done)) {
+        watch_expire(world.watch, board_now(), &out);
+        hand_back(&out);
+    }
+    return NULL;
+}
+
+static void each_parking_ends_once(void **state)
+{
+    pthread_t parkers[PARKERS], wakers[WAKERS], clock;
+
+    (void)state;
+    world.watch = watch_new(PARKERS);
+    pthread_create(&clock, NULL, let_them_expire, NULL);
+    for (int i = 0; i < WAKERS; i++)
+        pthread_create(&wakers[i], NULL, wake_them, NULL);
+    for (int i = 0; i < PARKERS; i++)
+        pthread_create(&parkers[i], NULL, park_again_and_again, NULL);
+    for (int i = 0; i < PARKERS; i++)
+        pthread_join(parkers[i], NULL);
+    atomic_store(&world.done, true);
+    for (int i = 0; i < WAKERS; i++)
+        pthread_join(wakers[i], NULL);
+    pthread_join(clock, NULL);
+    assert_int_equal(world.parked, PARKERS * PARKINGS);
+    assert_int_equal(world.handed_out, PARKERS * PARKINGS);
+    assert_true(watch_empty(world.watch));
+    watch_free(world.watch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(waking_hands_out_those_of_one_key, set_start),
+        cmocka_unit_test_setup(a_waiter_can_wait_again, set_start),
+        cmocka_unit_test_setup(time_is_up_in_order_and_not_before, set_start),
+        cmocka_unit_test_setup(a_tick_that_comes_late_hands_out_all, set_start),
+        cmocka_unit_test_setup(the_wheel_turns_around, set_start),
+        cmocka_unit_test_setup(who_is_woken_does_not_expire, set_start),
+        cmocka_unit_test_setup(no_room_no_time_no_parking, set_start),
+        cmocka_unit_test_setup(closing_is_for_good, set_start),
+        cmocka_unit_test_setup(keys_that_are_waited_for, set_start),
+        cmocka_unit_test_setup(each_parking_ends_once, set_start),
+    };
+
+    return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
+}
