@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include <mysqld_error.h>
@@ -13,7 +14,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-enum { ATTEMPTS = 4, PASSWORD_MAX = 4096 };
+enum { ATTEMPTS = 5, PASSWORD_MAX = 4096 };
 
 void db_library_init(void)
 {
@@ -350,6 +351,17 @@ static time_t seconds_now(void)
     return now.tv_sec;
 }
 
+/* Transactions that were in each other's way should not meet again. */
+static void pause_at_random(int attempt)
+{
+    unsigned dice = 0;
+    ssize_t got = getrandom(&dice, sizeof dice, 0);
+    struct timespec pause = {.tv_nsec = dice % (unsigned)(attempt * 10000000)};
+
+    (void)got;
+    nanosleep(&pause, NULL);
+}
+
 enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, struct error *e)
 {
     enum err err = ERR_OK;
@@ -366,6 +378,8 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
             break;
         log_event(LEVEL_INFO, "db_retry", "attempt=%d error=%s detail=\"%s\"", attempt,
                   error_info(err)->name, e->detail);
+        if (err == ERR_DB_CONFLICT)
+            pause_at_random(attempt);
     }
     return err;
 }
