@@ -30,15 +30,16 @@ suite() {
     count "$name"
 }
 
+# PYTEST-ARGUMENTS: what the first suite, which has all end-to-end tests, runs of them.
 all_suites() {
     export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
     local tame=(env)
     # The sanitizers of older compilers fail at random where addresses are widely randomised.
     if setarch -R true 2>/dev/null; then tame=(setarch -R); fi
-    suite gcc CC=gcc --enable-werror -- check
+    suite gcc CC=gcc --enable-werror -- check PYTEST_ARGS="$1"
     suite clang CC=clang --enable-werror -- check-unit
     suite asan --enable-sanitizers=address,undefined CFLAGS='-O1 -g' -- \
-        check-unit check-e2e PYTEST_ARGS='-m core'
+        check-unit check-e2e PYTEST_ARGS='-m "core and not heavy"'
     suite tsan --enable-sanitizers=thread CFLAGS='-O1 -g' -- \
         check-unit TESTS='tests/unit/test_board tests/unit/test_watch'
     printf '\n'
