@@ -25,13 +25,12 @@ PREPARE alter_table FROM @alter;
 EXECUTE alter_table;
 DEALLOCATE PREPARE alter_table;
 
--- due_at: from when on a signal is to be delivered (again); NULL once its session has ended. Its
--- default is for workers of version 1.
+-- due_at: from when on a signal is to be delivered (again); NULL once its session has ended.
 SET @alter = IF((SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE()
                  AND table_name = 'signals' AND column_name = 'due_at') > 0, 'DO 0',
     'ALTER TABLE signals
         ADD reason       VARCHAR(255) NOT NULL DEFAULT '''',
-        ADD due_at       DATETIME(3) NULL DEFAULT CURRENT_TIMESTAMP(3),
+        ADD due_at       DATETIME(3) NULL,
         ADD delivered_at DATETIME(3) NULL,
         ADD attempts     INT UNSIGNED NOT NULL DEFAULT 0,
         ADD outcome      ENUM(''confirmed'', ''vanished'', ''expired'') NULL,
@@ -42,6 +41,12 @@ SET @alter = IF((SELECT COUNT(*) FROM information_schema.columns WHERE table_sch
 PREPARE alter_table FROM @alter;
 EXECUTE alter_table;
 DEALLOCATE PREPARE alter_table;
+
+-- The default is for workers of version 1. It comes after the column, or it would fill the rows that
+-- are there with each server's own time: different ones on the nodes of a cluster.
+ALTER TABLE signals MODIFY due_at DATETIME(3) NULL DEFAULT CURRENT_TIMESTAMP(3);
+
+UPDATE signals SET due_at = UTC_TIMESTAMP(3) WHERE outcome IS NULL AND due_at IS NULL;
 
 -- Signals of sessions that ended before there were receipts.
 UPDATE signals g JOIN sessions s ON s.session_id = g.session_id

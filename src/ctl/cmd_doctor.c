@@ -59,6 +59,11 @@ static enum err check_schema(struct doctor *doctor, struct error *e)
     return err;
 }
 
+static enum err check_binlog(struct doctor *doctor, struct error *e)
+{
+    return schema_binlog(doctor->db, e);
+}
+
 static enum err check_clock(struct doctor *doctor, struct error *e)
 {
     int64_t now = 0;
@@ -71,7 +76,7 @@ static enum err check_clock(struct doctor *doctor, struct error *e)
     return err;
 }
 
-enum { CONFIGURATION, KEYS, DATABASE, SCHEMA, CLOCK, CHECKS };
+enum { CONFIGURATION, KEYS, DATABASE, SCHEMA, BINLOG, CLOCK, CHECKS };
 
 static const struct {
     const char *name;
@@ -88,6 +93,9 @@ static const struct {
                   "db.user, db.password_file, db.name and db.tls."},
     [SCHEMA] = {"schema", DATABASE, check_schema,
                 "Run vsayctl migrate as a database user that may create tables, then grants.sql."},
+    [BINLOG] =
+        {"binary log", DATABASE, check_binlog,
+         "Set binlog_format = ROW (or MIXED) in the server's configuration, and restart it."},
     [CLOCK] = {"clock", DATABASE, check_clock, "Keep the clocks of both hosts right with NTP."},
 };
 
@@ -126,6 +134,6 @@ static enum err run(const struct call *call, struct error *e)
 
 const struct command cmd_doctor = {
     .name = "doctor",
-    .summary = "Check configuration, keys, database, schema and clock.",
+    .summary = "Check configuration, keys, database, schema, binary log and clock.",
     .run = run,
 };

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include <mysqld_error.h>
@@ -13,7 +14,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-enum { ATTEMPTS = 4, PASSWORD_MAX = 4096 };
+enum { ATTEMPTS = 5, PASSWORD_MAX = 4096 };
 
 void db_library_init(void)
 {
@@ -97,6 +98,7 @@ static const struct {
     {SERVER_READ_ONLY, ERR_DB_AWAY},        /* the primary is another one now */
     {SERVER_READ_ONLY_MODE, ERR_DB_AWAY},
     {ER_CON_COUNT_ERROR, ERR_DB_AWAY},
+    {ER_ERROR_DURING_COMMIT, ERR_DB_AWAY}, /* Galera: the node is cut off from the others */
     {SERVER_CONNECTION_KILLED, ERR_DB_AWAY},
     {SERVER_IDLE_DISCONNECT, ERR_DB_AWAY},
     {SERVER_NODE_NOT_READY, ERR_DB_AWAY},
@@ -175,38 +177,64 @@ static void set_timeouts(MYSQL *mysql, const struct settings *settings)
 }
 
 /* Connector/C falls back to plain text unless the certificate is verified; Oracle's library has a
- * mode for it. db_connect checks the outcome as well. */
+ * mode for it since 5.7. connect_to checks the outcome as well. */
 static void set_tls(MYSQL *mysql, const struct settings *settings)
 {
     bool verify = settings->db.tls == TLS_VERIFY;
 
     if (verify && *settings->db.tls_ca)
-        mysql_ssl_set(mysql, NULL, NULL, settings->db.tls_ca, NULL, NULL);
+        mysql_options(mysql, MYSQL_OPT_SSL_CA, settings->db.tls_ca);
 #if HAVE_DECL_MYSQL_OPT_SSL_MODE
     unsigned mode = verify ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_PREFERRED;
     mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
 #else
     my_bool on = verify;
     mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
+#if HAVE_DECL_MYSQL_OPT_SSL_ENFORCE
     if (verify)
         mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
 #endif
+#endif
 }
+
+static const struct {
+    const char *sql;
+    bool optional; /* not every server has the variable */
+} session_settings[] = {
+    {"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", false},
+    {"SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+     "innodb_lock_wait_timeout = 2",
+     false},
+    /* Galera: to read waits until the node has all that was committed before, on any node. */
+    {"SET SESSION wsrep_sync_wait = 1", true},
+};
 
 static enum err set_session(struct db *db, struct error *e)
 {
-    static const char *const statements_at_start[] = {
-        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        "SET SESSION time_zone = '+00:00', "
-        "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 2",
-    };
-
-    for (size_t i = 0; i < sizeof statements_at_start / sizeof *statements_at_start; i++) {
-        enum err err = query(db, statements_at_start[i], e);
-        if (err)
+    for (size_t i = 0; i < sizeof session_settings / sizeof *session_settings; i++) {
+        enum err err = query(db, session_settings[i].sql, e);
+        bool unknown = err && mysql_errno(db->mysql) == ER_UNKNOWN_SYSTEM_VARIABLE;
+        if (err && !(unknown && session_settings[i].optional))
             return err;
     }
     return ERR_OK;
+}
+
+static void flag_row(void *context, const struct cell *cells)
+{
+    *(bool *)context = cell_int(&cells[0]) != 0;
+}
+
+/* A replica is of no use, not even to read from: its rows may be older than the request. */
+static enum err refuse_replica(struct db *db, const char *host, struct error *e)
+{
+    bool read_only = false;
+    enum err err = db_text(db, "SELECT @@GLOBAL.read_only OR @@GLOBAL.innodb_read_only", flag_row,
+                           &read_only, e);
+
+    if (!err && read_only)
+        err = error_set(e, ERR_DB_AWAY, "%s: the server is read-only", host);
+    return err;
 }
 
 static enum err connect_to(struct db *db, const char *host, const char *password, struct error *e)
@@ -231,7 +259,7 @@ static enum err connect_to(struct db *db, const char *host, const char *password
         err = ERR_DB_AWAY;
     } else if (settings->db.tls == TLS_VERIFY && !mysql_get_ssl_cipher(db->mysql)) {
         err = error_set(e, ERR_DB_AWAY, "%s: the server offers no TLS", host);
-    } else {
+    } else if (!(err = refuse_replica(db, host, e))) {
         err = set_session(db, e);
     }
 out:
@@ -325,6 +353,17 @@ static time_t seconds_now(void)
     return now.tv_sec;
 }
 
+/* Transactions that were in each other's way should not meet again. */
+static void pause_at_random(int attempt)
+{
+    unsigned dice = 0;
+    ssize_t got = getrandom(&dice, sizeof dice, 0);
+    struct timespec pause = {.tv_nsec = dice % (unsigned)(attempt * 10000000)};
+
+    (void)got;
+    nanosleep(&pause, NULL);
+}
+
 enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, struct error *e)
 {
     enum err err = ERR_OK;
@@ -333,13 +372,16 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
         bool was_connected = db->mysql != NULL;
         time_t began = seconds_now();
         err = run_once(db, mode, body, context, e);
-        /* A statement that timed out would only time out again. */
-        bool lost = err == ERR_DB_AWAY && was_connected &&
-                    seconds_now() - began < db->settings->db.read_timeout;
+        /* A statement that timed out would only time out again on the same server. */
+        bool elsewhere = db->settings->db.host.count > 1 ||
+                         seconds_now() - began < db->settings->db.read_timeout;
+        bool lost = err == ERR_DB_AWAY && was_connected && elsewhere;
         if (err != ERR_DB_CONFLICT && !lost)
             break;
         log_event(LEVEL_INFO, "db_retry", "attempt=%d error=%s detail=\"%s\"", attempt,
                   error_info(err)->name, e->detail);
+        if (err == ERR_DB_CONFLICT)
+            pause_at_random(attempt);
     }
     return err;
 }

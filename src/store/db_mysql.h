@@ -3,6 +3,8 @@
 #ifndef STORE_DB_MYSQL_H
 #define STORE_DB_MYSQL_H
 
+#include <stdbool.h> /* MySQL 8.0's header takes it for granted */
+
 #include <mysql.h>
 
 #include "store/db.h"

@@ -30,6 +30,23 @@ enum err schema_check(struct db *db, struct error *e)
     return err;
 }
 
+static void count_row(void *context, const struct cell *cells)
+{
+    (void)cells;
+    ++*(int *)context;
+}
+
+enum err schema_binlog(struct db *db, struct error *e)
+{
+    struct params params = {0};
+    int found = 0;
+    enum err err = db_select(db, STATEMENT_BINLOG, &params, count_row, &found, e);
+
+    if (!err && found == 2) /* it is on, and by statement */
+        err = error_set(e, ERR_CONFIG, "binlog_format is STATEMENT: nothing can be written");
+    return err;
+}
+
 enum err schema_clock(struct db *db, int64_t *now, struct error *e)
 {
     struct params params = {0};

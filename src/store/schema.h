@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which schema there is, and what time. */
+/* Which schema there is, whether it can be written to, and what time it is there. */
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H
 
@@ -13,6 +13,10 @@ enum err schema_version(struct db *db, long *version, struct error *e);
 
 /* ERR_DB_SCHEMA when the schema is older than SCHEMA_VERSION. */
 enum err schema_check(struct db *db, struct error *e);
+
+/* ERR_CONFIG when the server refuses all that vsay writes, since its binary log is by statement,
+ * which READ COMMITTED does not go with: the default of MySQL 5.6. */
+enum err schema_binlog(struct db *db, struct error *e);
 
 /* The database's clock, Unix seconds. */
 enum err schema_clock(struct db *db, int64_t *now, struct error *e);

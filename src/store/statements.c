@@ -174,6 +174,9 @@ const char *const param_names[PARAM_COUNT] = {
 const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_SCHEMA_VERSION] = "SELECT COALESCE(MAX(version), 0) FROM schema_migrations",
     [STATEMENT_CLOCK] = "SELECT TIMESTAMPDIFF(SECOND, '1970-01-01', UTC_TIMESTAMP())",
+    [STATEMENT_BINLOG] =
+        "SHOW GLOBAL VARIABLES WHERE (Variable_name = 'log_bin' AND Value = 'ON') "
+        "OR (Variable_name = 'binlog_format' AND Value = 'STATEMENT')",
 
     [STATEMENT_STATS + SCOPE_ALL] = STATS(MACHINES_ALL),
     [STATEMENT_STATS + SCOPE_TENANT] = STATS(MACHINES_TENANT),

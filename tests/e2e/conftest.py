@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import contextlib
+import functools
 import itertools
 import shutil
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from databases import SERVERS
 from fleet import Tenant
 from stack import API, Stack, Worker, write_conf
 
@@ -18,7 +20,21 @@ sys.dont_write_bytecode = True
 def pytest_configure(config):
     config.addinivalue_line("markers", "core: contract, rights and bad input; for sanitizers too")
     config.addinivalue_line("markers", "heavy: takes long; run by ./quickstart test --all")
+    config.addinivalue_line("markers", "databases: runs on each database of databases.py")
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))  # runs the finalizers
+
+
+def pytest_generate_tests(metafunc):
+    if "server" in metafunc.fixturenames and metafunc.definition.get_closest_marker("databases"):
+        metafunc.parametrize("server", [
+            pytest.param(name, marks=[pytest.mark.heavy] * (name != "mariadb"))
+            for name in SERVERS], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def server(request):
+    """The class of the database below."""
+    return SERVERS[getattr(request, "param", "mariadb")]
 
 
 @pytest.fixture(scope="session")
@@ -37,22 +53,29 @@ def new_directory():
     shutil.rmtree(root)
 
 
-def stacks(new_directory):
+def stacks(new_directory, server):
     with contextlib.ExitStack() as stack:
         yield lambda **options: stack.enter_context(
-            contextlib.closing(Stack(new_directory(), **options)))
+            contextlib.closing(Stack(new_directory(), **{"server": server, **options})))
 
 
-session_stacks = pytest.fixture(stacks, scope="session")
 module_stacks = pytest.fixture(stacks, scope="module")
 new_stack = pytest.fixture(stacks)  # for tests that break parts or need other settings
 
 
 @pytest.fixture(scope="session")
-def stack(session_stacks):
-    """The shared stack, for tests that leave it whole."""
+def shared_stacks(new_directory):
+    """One stack for each server, made when it is first asked for."""
     assert Path(API).exists(), f"{API} is not built; set VSAY_BUILD_DIR"
-    return session_stacks()
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda server: stack.enter_context(
+            contextlib.closing(Stack(new_directory(), server=server))))
+
+
+@pytest.fixture(scope="session")
+def stack(shared_stacks, server):
+    """The shared stack, for tests that leave it whole."""
+    return shared_stacks(server)
 
 
 @pytest.fixture

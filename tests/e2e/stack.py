@@ -36,10 +36,10 @@ def wait_for(condition, seconds=10, what="that event"):
     return value
 
 
-def run(*args, env=(), **options):
+def run(*args, env=(), timeout=30, **options):
     """Runs a program to its end; its output is text."""
     return subprocess.run([str(arg) for arg in args], env={**ENV, **dict(env)}, text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=30, **options)
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, **options)
 
 
 def free_port():
@@ -98,23 +98,36 @@ class Worker(Process):
 class Database:
     """A private mariadbd on a UNIX socket. `options` are added to its command line."""
 
+    program, env = "mariadbd", {}
+
     def __init__(self, directory, *options):
-        self.dir, self.socket = directory, directory / "db.sock"
-        self.options = ["--no-defaults", f"--datadir={directory / 'data'}", f"--tmpdir={directory}",
+        self.dir, self.socket, self.data = directory, directory / "db.sock", directory / "data"
+        self.local, self.schema = threading.local(), None
+        self.nodes = [self]  # all that have the rows
+        self.options = ["--no-defaults", f"--datadir={self.data}", f"--tmpdir={directory}",
                         "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M"]
         if os.getuid() == 0:
             self.options.append("--user=root")
-        self.local, self.schema = threading.local(), None
-        run("mariadb-install-db", *self.options, "--auth-root-authentication-method=normal",
-            "--skip-test-db", "--skip-name-resolve", check=True)
+        self.install()
         self.options += [f"--socket={self.socket}", "--innodb-flush-log-at-trx-commit=2",
                          "--default-time-zone=+05:30", "--innodb-lock-wait-timeout=1",
                          *(options or ["--skip-networking"])]
         self.start()
 
-    def start(self):
-        self.process = Process(self.dir / "db.log", "mariadbd", *self.options)
-        wait_for(self.answers, 30, "mariadbd")
+    def install(self):
+        """Fills the data directory."""
+        run("mariadb-install-db", *self.options, "--auth-root-authentication-method=normal",
+            "--skip-test-db", "--skip-name-resolve", check=True)
+
+    @property
+    def hosts(self):
+        """What db.host says."""
+        return " ".join(str(node.socket) for node in self.nodes)
+
+    def start(self, *options):
+        self.process = Process(self.dir / "db.log", self.program, *self.options, *options,
+                               env=self.env)
+        wait_for(self.answers, 30, self.program)
 
     def answers(self):
         with contextlib.suppress(pymysql.Error):
@@ -137,6 +150,11 @@ class Database:
         with self.local.connection.cursor() as cursor:
             cursor.execute(sql, args or None)
             return list(cursor.fetchall())
+
+    def executed(self):
+        """How many prepared statements it has run so far, all clients'."""
+        row, = self.query("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'")
+        return int(row["Value"])
 
     def create_schema(self, conf):
         """An empty database, migrated by vsayctl; and the worker's user, as db/grants.sql says."""
@@ -229,11 +247,11 @@ class Client:
 
 class Stack(Client):
     """nginx -> worker pool -> MariaDB. Settings are sections, such as api={"io_timeout": "1s"}.
-    `database` lends another stack's; `workers` is how many processes multiwatch keeps;
+    `database` lends another stack's, else `server` makes one; `workers` is how many processes multiwatch keeps;
     `nginx` is how many processes nginx has, and the connections of each, on both its sides."""
 
-    def __init__(self, directory, database=None, keys=None, workers=2, nginx=(1, 1024),
-                 database_options=(), **settings):
+    def __init__(self, directory, database=None, server=Database, keys=None, workers=2,
+                 nginx=(1, 1024), **settings):
         self.dir, self.workers, self.nginx_size = directory, workers, nginx
         self.socket, self.conf = directory / "api.sock", directory / "vsay.conf"
         self.log = directory / "api.log"
@@ -243,10 +261,10 @@ class Stack(Client):
         password = directory / "db.password"
         password.touch(0o600)
         password.write_text("swordfish\n")
-        self.database = database or self._own(Database(directory, *database_options))
+        self.database = database or self._own(server(directory))
         self.settings = {
             "api": {"cors_origins": "https://console.example.com https://b.example.com"},
-            "db": {"host": self.database.socket, "password_file": password},
+            "db": {"host": self.database.hosts, "password_file": password},
             "auth": {"keys": self.keys.specs()},
             "log": {"level": "debug"}}
         for section, options in settings.items():

@@ -10,7 +10,7 @@ from fleet import Tenant
 from schemas import READS, check, check_error
 from tokens import claims
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.databases]
 
 ACTIVITY = "/api/dashboard/recent-activity"
 

