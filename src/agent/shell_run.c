@@ -39,7 +39,7 @@ struct run {
     int signals;
     int status;  /* of wait(2), once `exited` */
     size_t rest; /* output read after that */
-    bool exited, drained, told_refused;
+    bool exited, childless, drained, told_refused;
     int64_t reopen_at; /* 0, or when to look at the PTY again */
     int64_t read_at;   /* when there was output last */
     struct buffer to_shell, to_user;
@@ -143,6 +143,7 @@ static void pass_bytes(struct run *run, const struct pollfd *fds)
 
 /* --- signals ------------------------------------------------------------- */
 
+/* All that the session has started descends from us, its reaper: no child, no process. */
 static void reap(struct run *run)
 {
     int status;
@@ -154,6 +155,7 @@ static void reap(struct run *run)
         run->exited = true;
         run->status = status;
     }
+    run->childless = pid < 0;
 }
 
 static void on_signal(struct run *run, int number)
@@ -265,7 +267,8 @@ static void loop(struct run *run)
 
     while (!done) {
         turn(run);
-        done = ender_step(&run->ender) || (run->ender.state < ENDER_TERMINATE && shell_done(run));
+        done = ender_step(&run->ender, run->childless) ||
+               (run->ender.state < ENDER_TERMINATE && shell_done(run));
     }
 }
 

@@ -521,6 +521,38 @@ def test_whoever_ignores_the_hangup_is_killed(new_host, kind):
     assert not alive(pid)
 
 
+FORKER = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+print("forking", flush=True)
+while True:
+    if os.fork():
+        os._exit(0)
+    if "setsid" in sys.argv:
+        os.setsid()
+"""
+
+
+@pytest.mark.parametrize("mode", ["terminal", "command", "setsid"])
+def test_whoever_forks_all_the_time_is_killed(new_host, mode):
+    """They hold the pipe's other end as long as they live."""
+    host = new_host(kill_after="1s")
+    host.agent.start()
+    (host.directory / "forker").write_text(FORKER)
+    line = f"/usr/bin/python3 {host.directory}/forker {mode} &"
+    ours, theirs = os.pipe()
+    shell = host.terminal(*(["-c", f"{line} exec sleep 300"] if mode == "command" else []), pass_fds=[theirs])
+    os.close(theirs)
+    if mode != "command":
+        shell.write(line + "\n")
+    shell.expect(r"forking\r\n")
+    host.agent.terminate()
+    ended(host, shell, "killed")
+    os.set_blocking(ours, False)
+    assert os.read(ours, 1) == b""
+    os.close(ours)
+
+
 def test_job_that_obeys(host):
     shell = host.shell()
     pid = int(re.search(rb"pid=(\d+)", shell.run("setsid -f sleep 300; sleep 300 & echo pid=$!"))[1])
