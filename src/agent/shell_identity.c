@@ -90,7 +90,6 @@ static void mark_environment(const char *session_id, bool on_pty)
 
     setenv("VSAY_SESSION_ID", session_id, 1);
     setenv(outer_variable, outer, 1);
-    unsetenv("SSH_ORIGINAL_COMMAND"); /* it has been taken */
     free(outer);
 }
 

@@ -450,6 +450,37 @@ def test_ssh_command_is_not_for_a_login_shell(host):
     assert result.stdout.split() == [b"login_shell", b"off"]
 
 
+def test_ssh_original_command_is_for_a_forced_command(host):
+    """As sshd has it, for a user whose login shell is vsay-shell: it reads the variable itself."""
+    result = host.run("-c", "echo $SSH_ORIGINAL_COMMAND", env={"SSH_ORIGINAL_COMMAND": "borg serve"})
+    assert result.stdout == b"borg serve\n"
+
+
+def test_script(host):
+    script = host.directory / "script"
+    script.write_text("echo $0 $1 $SSH_ORIGINAL_COMMAND; exit 3\n")
+    result = host.run(script, "one", env={"SSH_ORIGINAL_COMMAND": "x"})
+    assert result.stdout.decode() == f"{script} one x\n" and result.returncode == 3
+    assert host.agent.commands() == [(str(script), False)]
+
+
+def test_streams_end_when_the_command_closes_them(host):
+    process = subprocess.Popen([str(arg) for arg in host.args("-c", "exec >&- <&-; exec sleep 300")],
+                               env=host.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.read() == b""
+    wait_for(lambda: broken(process.stdin), what="a broken pipe")
+    assert process.poll() is None
+    host.agent.terminate()
+    process.wait(10)
+
+
+def broken(pipe):
+    try:
+        os.write(pipe.fileno(), b"x")
+    except BrokenPipeError:
+        return True
+
+
 def test_no_command_and_no_terminal(host):
     result = host.run(input=b"echo from stdin\nexit 4\n")
     assert result.stdout == b"from stdin\n" and result.returncode == 4
