@@ -147,6 +147,14 @@ def test_terminal_is_restored_on_signals(host, number):
     assert host.agent.wait("end")["reason"] == "hangup"
 
 
+def test_other_signals_are_ignored(host):
+    shell = host.shell()
+    taken = {signal.SIGHUP, signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP}
+    for number in signal.valid_signals() - taken:
+        shell.popen.send_signal(number)
+    assert b"fine" in shell.run("echo fine")
+
+
 def test_exit_by_signal(host):
     shell = host.shell()
     shell.write("kill -KILL $$\n")
