@@ -409,6 +409,17 @@ def test_mask(new_host):
         ": --password=*** --password *** x", "export A_TOKEN=***", ": *** and ***"]
 
 
+@pytest.mark.parametrize("character", [";", "\\", "ü"])
+def test_long_lines_are_cut(either, character):
+    shell = either.shell()
+    line = ": '" + "\n".join([character * 1500] * 50) + "'"
+    shell.write(line + "\n")
+    shell.expect("READY> ")
+    command, success = finished(either, 1)[0]
+    assert success and command == line.encode()[:65535].decode(errors="ignore")
+    assert b"633" not in shell.output
+
+
 def test_long_commands_are_cut(host):
     host.run("-c", ": " + "ü" * 40000)
     command, success = host.agent.commands()[0]

@@ -38,10 +38,11 @@ __vsay_mark() {
     builtin printf '\e]633;%s;%s;%s\a' "$1" "$2" "$__vsay_nonce" 2>/dev/null >/dev/tty
 }
 
-# TEXT: sets REPLY to it without control characters, semicolons and lone backslashes.
+# TEXT: sets REPLY to it without control characters, semicolons and lone backslashes. More than is recorded is cut off.
 __vsay_escape() {
     local LC_ALL=C code char
-    REPLY=${1//\\/\\\\}
+    REPLY=${1:0:65536}
+    REPLY=${REPLY//\\/\\\\}
     REPLY=${REPLY//;/\\x3b}
     [[ $REPLY == *[[:cntrl:]]* ]] || return 0
     for ((code = 1; code < 32; code++)); do
