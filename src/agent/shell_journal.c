@@ -117,20 +117,15 @@ static void add(struct journal *journal, long seq, struct json_object *body)
     message->body = body;
 }
 
-static void put_text(struct json_object *object, const char *member, const char *text)
-{
-    json_object_object_add(object, member, json_object_new_string(text));
-}
-
 void journal_command(struct journal *journal, long seq, const char *command, const char *timestamp,
                      enum success success)
 {
     struct json_object *body = json_object_new_object();
 
-    put_text(body, "type", "command");
+    link_put_text(body, "type", "command");
     json_object_object_add(body, "seq", json_object_new_int64(seq));
-    put_text(body, "command", command);
-    put_text(body, "timestamp", timestamp);
+    link_put_text(body, "command", command);
+    link_put_text(body, "timestamp", timestamp);
     json_object_object_add(
         body, "success",
         success == SUCCESS_UNKNOWN ? NULL : json_object_new_boolean(success == SUCCESS_YES));
@@ -143,10 +138,10 @@ void journal_end(struct journal *journal, const char *reason, int exit_code)
     char now[MOMENT_SIZE];
 
     moment_text(now);
-    put_text(body, "type", "end");
-    put_text(body, "reason", reason);
+    link_put_text(body, "type", "end");
+    link_put_text(body, "reason", reason);
     json_object_object_add(body, "exit_code", json_object_new_int(exit_code));
-    put_text(body, "ended_at", now);
+    link_put_text(body, "ended_at", now);
     add(journal, END_SEQ, body);
 }
 

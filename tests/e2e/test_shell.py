@@ -79,7 +79,13 @@ def test_web_terminal(host):
     assert (opened["browser"], opened["os"]) == ("Chrome", "macOS")
 
 
-@pytest.mark.parametrize("args", [("--source", "web"), ("--user-id", "a b"), ("--username", "a\nb"), ("file",), ("-x",)])
+def test_labels_that_vsay_would_refuse_are_dropped(host):
+    host.run("-c", "true", env={"VSAY_BROWSER": "x" * 65, "VSAY_OS": "mac\u009bOS"})
+    opened = host.agent.wait("open")
+    assert opened["browser"] is None and opened["os"] is None
+
+
+@pytest.mark.parametrize("args", [("--source", "web"), ("--user-id", "a b"), ("--username", "a\nb"), ("--username", "a\u009bb"), ("-x",)])
 def test_usage(host, args):
     result = host.run(*args)
     assert result.returncode == 2 and b"vsay-shell: " in result.stderr
