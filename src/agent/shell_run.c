@@ -20,6 +20,7 @@
 #include "agent/shell_recorder.h"
 #include "agent/shell_start.h"
 #include "agent/shell_terminal.h"
+#include "agent/shell_text.h"
 #include "base/xalloc.h"
 
 enum {
@@ -59,10 +60,7 @@ static void say(struct run *run, const char *what, const char *why)
 {
     char *text = xasprintf("vsay: %s%s", what, why);
 
-    for (char *c = text; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    }
+    text_plain(text);
     if (run->on_pty) {
         osc_release(run->osc, &run->to_user);
         buffer_add(&run->to_user, "\r\n", 2);

@@ -551,8 +551,8 @@ def test_terminate(host):
 
 def test_reason_cannot_control_the_terminal(host):
     shell = host.shell()
-    host.agent.terminate("ended by \x1b[31malice\r\n")
-    shell.expect(r"ended by \?\[31malice\?\?\r\n")
+    host.agent.terminate("ended by \x1b[31malicia é\u009b\r\n")
+    shell.expect(r"ended by \?\[31malicia é\?\?\?\r\n")
 
 
 STUBBORN = {
