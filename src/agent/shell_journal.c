@@ -13,7 +13,7 @@
 #include "agent/shell_drop.h"
 #include "base/xalloc.h"
 
-enum { RECONNECT_MS = 500, FINISH_MS = 3000, END_SEQ = 0 };
+enum { RECONNECT_MS = 500, RETRY_MS = 60000, FINISH_MS = 3000, END_SEQ = 0 };
 
 struct message {
     TAILQ_ENTRY(message) entry;
@@ -65,7 +65,7 @@ static void disconnect(struct journal *journal)
     if (journal->fd >= 0)
         close(journal->fd);
     journal->fd = -1;
-    journal->connect_at = moment_monotonic() + RECONNECT_MS;
+    journal->connect_at = moment_monotonic() + (journal->state.refused ? RETRY_MS : RECONNECT_MS);
 }
 
 void journal_free(struct journal *journal)
@@ -103,7 +103,7 @@ static void add(struct journal *journal, long seq, struct json_object *body)
 {
     struct message *message = find(journal, seq, false);
 
-    if (journal->refused) {
+    if (journal->state.refused) {
         json_object_put(body);
         return;
     }
@@ -151,6 +151,7 @@ static void on_opened(struct journal *journal, const struct json_object *packet)
 {
     (void)packet;
     journal->state.opened = true;
+    journal->state.refused = NULL;
 }
 
 static void on_refused(struct journal *journal, const struct json_object *packet)
@@ -159,6 +160,7 @@ static void on_refused(struct journal *journal, const struct json_object *packet
 
     free(journal->refused);
     journal->state.refused = journal->refused = xstrdup(reason ? reason : "no reason given");
+    journal->state.opened = false;
     forget_all(journal);
 }
 
@@ -219,7 +221,7 @@ static void receive(struct journal *journal)
             take(journal, packet);
         json_object_put(packet);
     }
-    if (err != ERR_BUSY)
+    if (err != ERR_BUSY || journal->state.refused)
         disconnect(journal);
 }
 
@@ -274,7 +276,7 @@ void journal_poll(const struct journal *journal, struct pollfd *out)
 
 int journal_timeout(const struct journal *journal)
 {
-    if (journal->fd >= 0 || journal->refused)
+    if (journal->fd >= 0)
         return -1;
     int64_t left = journal->connect_at - moment_monotonic();
     return left > 0 ? (int)left : 0;
@@ -282,11 +284,11 @@ int journal_timeout(const struct journal *journal)
 
 void journal_step(struct journal *journal, bool readable)
 {
-    if (journal->fd < 0 && !journal->refused)
+    if (journal->fd < 0)
         connect_again(journal);
     if (journal->fd >= 0 && readable)
         receive(journal);
-    if (journal->fd >= 0 && !journal->refused)
+    if (journal->fd >= 0)
         send_unsent(journal);
 }
 
@@ -309,7 +311,7 @@ void journal_await_opening(struct journal *journal, int ms)
     int64_t deadline = moment_monotonic() + ms;
 
     journal_step(journal, false);
-    while (!journal->state.opened && !journal->refused && moment_monotonic() < deadline)
+    while (!journal->state.opened && !journal->state.refused && moment_monotonic() < deadline)
         wait_and_step(journal, deadline);
 }
 
@@ -335,9 +337,11 @@ enum err journal_finish(struct journal *journal, struct error *e)
 {
     int64_t deadline = moment_monotonic() + FINISH_MS;
 
+    if (TAILQ_EMPTY(&journal->unacked))
+        return ERR_OK;
     journal->connect_at = 0;
     journal_step(journal, false);
-    if (journal->fd < 0 && !TAILQ_EMPTY(&journal->unacked) && drop(journal, e) == ERR_OK)
+    if (journal->fd < 0 && drop(journal, e) == ERR_OK)
         return ERR_OK;
     while (!TAILQ_EMPTY(&journal->unacked) && moment_monotonic() < deadline)
         wait_and_step(journal, deadline);

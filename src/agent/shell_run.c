@@ -40,7 +40,7 @@ struct run {
     int signals;
     int status;  /* of wait(2), once `exited` */
     size_t rest; /* output read after that */
-    bool exited, childless, drained, told_refused;
+    bool exited, childless, drained, unrecorded;
     int64_t reopen_at; /* 0, or when to look at the PTY again */
     int64_t read_at;   /* when there was output last */
     struct buffer to_shell, to_user;
@@ -227,10 +227,11 @@ static void obey_agent(struct run *run)
 {
     const struct journal_state *state = journal_state(run->journal);
 
-    if (state->refused && !run->told_refused) {
-        run->told_refused = true;
+    if (state->refused && !run->unrecorded)
         say(run, "this session is not recorded: ", state->refused);
-    }
+    else if (state->opened && run->unrecorded)
+        say(run, "this session is recorded from now on", "");
+    run->unrecorded = state->refused != NULL;
     if (state->terminate && run->ender.state < ENDER_TERMINATE) {
         say(run, "this session was ", state->terminate);
         ender_terminate(&run->ender);
