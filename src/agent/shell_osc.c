@@ -49,6 +49,8 @@ bool osc_holds(const struct osc *osc)
 
 void osc_release(struct osc *osc, struct buffer *out)
 {
+    if (!osc_holds(osc))
+        return;
     buffer_add(out, osc->held.bytes + osc->passed, osc->held.length - osc->passed);
     osc->passed = osc->held.length;
 }

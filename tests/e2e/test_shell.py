@@ -85,7 +85,9 @@ def test_labels_that_vsay_would_refuse_are_dropped(host):
     assert opened["browser"] is None and opened["os"] is None
 
 
-@pytest.mark.parametrize("args", [("--source", "web"), ("--user-id", "a b"), ("--username", "a\nb"), ("--username", "a\u009bb"), ("-x",)])
+@pytest.mark.parametrize("args", [
+    ("--source", "web"), ("--user-id", "a b"), ("--username", "a\nb"), ("--username", "a\u009bb"),
+    ("-x",)])
 def test_usage(host, args):
     result = host.run(*args)
     assert result.returncode == 2 and b"vsay-shell: " in result.stderr
@@ -477,7 +479,8 @@ def test_ssh_command_is_not_for_a_login_shell(host):
 
 def test_ssh_original_command_is_for_a_forced_command(host):
     """As sshd has it, for a user whose login shell is vsay-shell: it reads the variable itself."""
-    result = host.run("-c", "echo $SSH_ORIGINAL_COMMAND", env={"SSH_ORIGINAL_COMMAND": "borg serve"})
+    result = host.run("-c", "echo $SSH_ORIGINAL_COMMAND",
+                      env={"SSH_ORIGINAL_COMMAND": "borg serve"})
     assert result.stdout == b"borg serve\n"
 
 
@@ -490,8 +493,9 @@ def test_script(host):
 
 
 def test_streams_end_when_the_command_closes_them(host):
-    process = subprocess.Popen([str(arg) for arg in host.args("-c", "exec >&- <&-; exec sleep 300")],
-                               env=host.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [str(arg) for arg in host.args("-c", "exec >&- <&-; exec sleep 300")],
+        env=host.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout.read() == b""
     wait_for(lambda: broken(process.stdin), what="a broken pipe")
     assert process.poll() is None
@@ -597,7 +601,8 @@ def test_whoever_forks_all_the_time_is_killed(new_host, mode):
     (host.directory / "forker").write_text(FORKER)
     line = f"/usr/bin/python3 {host.directory}/forker {mode} &"
     ours, theirs = os.pipe()
-    shell = host.terminal(*(["-c", f"{line} exec sleep 300"] if mode == "command" else []), pass_fds=[theirs])
+    args = ["-c", f"{line} exec sleep 300"] if mode == "command" else []
+    shell = host.terminal(*args, pass_fds=[theirs])
     os.close(theirs)
     if mode != "command":
         shell.write(line + "\n")
