@@ -26,5 +26,6 @@ enum err link_receive(int fd, struct json_object **out);
 
 /* The member's text, borrowed from the object; NULL when there is none or it is not a string. */
 const char *link_text(const struct json_object *object, const char *member);
+void link_put_text(struct json_object *object, const char *member, const char *text);
 
 #endif

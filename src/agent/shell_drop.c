@@ -26,14 +26,15 @@ static void add_line(struct buffer *lines, struct json_object *object)
 }
 
 /* The agent takes no notice of a name that begins with a dot. The group is the directory's, which
- * is set-group-id: the agent's, which need not be root. */
+ * is set-group-id: the agent's, which need not be root. A directory that may not be read cannot be
+ * synced, but its file system can. */
 static bool write_file(int directory, const char *hidden, const char *name,
                        const struct buffer *lines)
 {
     int fd = openat(directory, hidden, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     bool written = fd >= 0 && fchmod(fd, 0640) == 0 &&
                    durable_write_at(fd, lines->bytes, lines->length, 0) && fsync(fd) == 0 &&
-                   renameat(directory, hidden, directory, name) == 0;
+                   renameat(directory, hidden, directory, name) == 0 && syncfs(fd) == 0;
     int cause = errno;
 
     if (fd >= 0 && !written)

@@ -3,11 +3,14 @@
 #include "agent/shell_ender.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "agent/moment.h"
 
-/* How often to look whether all are gone: no event tells of grandchildren. */
-enum { LOOK_MS = 50 };
+/* Pauses between two looks at the process table: they grow, since what is left may be another
+ * user's, and then it is the agent that kills it. */
+enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 1000 };
 
 void ender_hang_up(struct ender *ender, int number)
 {
@@ -29,20 +32,58 @@ void ender_terminate(struct ender *ender)
     proctree_signal(&ender->tree, SIGCONT); /* who is stopped takes no signal */
 }
 
-bool ender_step(struct ender *ender)
+/* Who forks and exits again and again is gone whenever the process table has been read. But each
+ * time it becomes our child, and no fork outruns a signal to a whole process group. */
+static void kill_children(void)
+{
+    FILE *children = fopen("/proc/thread-self/children", "re");
+    int pid;
+
+    while (children && fscanf(children, "%d", &pid) == 1) {
+        pid_t group = getpgid(pid);
+        if (group > 1 && group != getpgrp())
+            killpg(group, SIGKILL);
+        kill(pid, SIGKILL);
+    }
+    if (children)
+        fclose(children);
+}
+
+static void kill_all(struct ender *ender)
+{
+    int64_t now = moment_monotonic();
+
+    kill_children();
+    if (now < ender->look_at)
+        return;
+    proctree_signal(&ender->tree, SIGKILL);
+    ender->look_at = now + ender->pause;
+    ender->pause = 2 * ender->pause < PAUSE_MAX_MS ? 2 * ender->pause : PAUSE_MAX_MS;
+}
+
+bool ender_step(struct ender *ender, bool childless)
 {
     bool late = moment_monotonic() >= ender->deadline;
 
     if (ender->state < ENDER_TERMINATE)
         return ender->state == ENDER_HANGUP && late;
-    if (proctree_signal(&ender->tree, late ? SIGKILL : 0) == 0)
+    if (childless)
         return true;
-    if (late)
+    if (late && ender->state == ENDER_TERMINATE) {
         ender->state = ENDER_KILL;
+        ender->pause = PAUSE_MIN_MS;
+    }
+    if (ender->state == ENDER_KILL)
+        kill_all(ender);
     return false;
 }
 
 int ender_timeout(const struct ender *ender)
 {
-    return ender->state == ENDER_IDLE ? -1 : LOOK_MS;
+    int64_t at = ender->state == ENDER_KILL ? ender->look_at : ender->deadline;
+    int64_t left = at - moment_monotonic();
+
+    if (ender->state == ENDER_IDLE)
+        return -1;
+    return left > 0 ? (int)left : 0;
 }

@@ -20,16 +20,18 @@ struct ender {
     int64_t kill_after; /* ms */
     enum ender_state state;
     int64_t deadline; /* of kindness */
+    int64_t look_at;  /* when to look again for whom to kill */
+    int pause;        /* ms from there to the next look */
 };
 
 /* Sends `number` to the shell. */
 void ender_hang_up(struct ender *ender, int number);
 void ender_terminate(struct ender *ender);
 
-/* Goes on; returns true when there is nothing more to wait for: after ender_terminate, when all are
- * gone; after ender_hang_up, when the shell has had its time. Call it every ender_timeout ms (-1:
- * never). */
-bool ender_step(struct ender *ender);
+/* Goes on; returns true when there is nothing more to wait for: after ender_terminate, when this
+ * process is `childless`; after ender_hang_up, when the shell has had its time. Call it after
+ * ender_timeout ms (-1: never), and whenever a child has died. */
+bool ender_step(struct ender *ender, bool childless);
 int ender_timeout(const struct ender *ender);
 
 #endif

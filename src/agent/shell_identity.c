@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/link.h"
 #include "agent/moment.h"
 #include "agent/proctree.h"
 #include "base/utf8.h"
@@ -47,11 +48,7 @@ static bool is_text(const char *text, size_t max)
 {
     size_t length = strlen(text);
 
-    for (const char *c = text; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            return false;
-    }
-    return length > 0 && length <= max && utf8_valid(text, length);
+    return length > 0 && length <= max && utf8_plain(text, length);
 }
 
 bool identity_is_name(const char *text)
@@ -90,7 +87,6 @@ static void mark_environment(const char *session_id, bool on_pty)
 
     setenv("VSAY_SESSION_ID", session_id, 1);
     setenv(outer_variable, outer, 1);
-    unsetenv("SSH_ORIGINAL_COMMAND"); /* it has been taken */
     free(outer);
 }
 
@@ -118,11 +114,6 @@ static const char *find_source(const struct identity *identity)
     return in_vscode() ? "vscode" : "cli";
 }
 
-static void put_text(struct json_object *object, const char *member, const char *text)
-{
-    json_object_object_add(object, member, json_object_new_string(text));
-}
-
 /* Null when the variable says nothing that could be recorded. */
 static void put_label(struct json_object *object, const char *member, const char *variable)
 {
@@ -140,16 +131,16 @@ struct json_object *identity_open(const struct identity *identity, bool on_pty)
     identity_secret(secret);
     moment_text(now);
     char *session_id = xasprintf("sess_%s", secret);
-    put_text(open, "type", "open");
-    put_text(open, "session_id", session_id);
+    link_put_text(open, "type", "open");
+    link_put_text(open, "session_id", session_id);
     if (identity->user_id)
-        put_text(open, "user_id", identity->user_id);
+        link_put_text(open, "user_id", identity->user_id);
     if (identity->username)
-        put_text(open, "username", identity->username);
-    put_text(open, "source", find_source(identity));
+        link_put_text(open, "username", identity->username);
+    link_put_text(open, "source", find_source(identity));
     put_label(open, "browser", "VSAY_BROWSER");
     put_label(open, "os", "VSAY_OS");
-    put_text(open, "started_at", now);
+    link_put_text(open, "started_at", now);
     mark_environment(session_id, on_pty);
     free(session_id);
     return open;

@@ -24,8 +24,8 @@ bool identity_is_name(const char *text);
  * terminal is a session of its own. */
 bool identity_nested(bool on_pty);
 
-/* Makes the opening message and marks the environment for whatever runs within. The caller puts it.
- */
+/* Makes the opening message, which the caller puts, and marks the environment for whatever runs
+ * within. */
 struct json_object *identity_open(const struct identity *identity, bool on_pty);
 
 #endif

@@ -13,7 +13,7 @@
 #include "agent/shell_drop.h"
 #include "base/xalloc.h"
 
-enum { RECONNECT_MS = 500, FINISH_MS = 3000, END_SEQ = 0 };
+enum { RECONNECT_MS = 500, RETRY_MS = 60000, FINISH_MS = 3000, END_SEQ = 0 };
 
 struct message {
     TAILQ_ENTRY(message) entry;
@@ -65,7 +65,7 @@ static void disconnect(struct journal *journal)
     if (journal->fd >= 0)
         close(journal->fd);
     journal->fd = -1;
-    journal->connect_at = moment_monotonic() + RECONNECT_MS;
+    journal->connect_at = moment_monotonic() + (journal->state.refused ? RETRY_MS : RECONNECT_MS);
 }
 
 void journal_free(struct journal *journal)
@@ -103,7 +103,7 @@ static void add(struct journal *journal, long seq, struct json_object *body)
 {
     struct message *message = find(journal, seq, false);
 
-    if (journal->refused) {
+    if (journal->state.refused) {
         json_object_put(body);
         return;
     }
@@ -117,20 +117,15 @@ static void add(struct journal *journal, long seq, struct json_object *body)
     message->body = body;
 }
 
-static void put_text(struct json_object *object, const char *member, const char *text)
-{
-    json_object_object_add(object, member, json_object_new_string(text));
-}
-
 void journal_command(struct journal *journal, long seq, const char *command, const char *timestamp,
                      enum success success)
 {
     struct json_object *body = json_object_new_object();
 
-    put_text(body, "type", "command");
+    link_put_text(body, "type", "command");
     json_object_object_add(body, "seq", json_object_new_int64(seq));
-    put_text(body, "command", command);
-    put_text(body, "timestamp", timestamp);
+    link_put_text(body, "command", command);
+    link_put_text(body, "timestamp", timestamp);
     json_object_object_add(
         body, "success",
         success == SUCCESS_UNKNOWN ? NULL : json_object_new_boolean(success == SUCCESS_YES));
@@ -143,10 +138,10 @@ void journal_end(struct journal *journal, const char *reason, int exit_code)
     char now[MOMENT_SIZE];
 
     moment_text(now);
-    put_text(body, "type", "end");
-    put_text(body, "reason", reason);
+    link_put_text(body, "type", "end");
+    link_put_text(body, "reason", reason);
     json_object_object_add(body, "exit_code", json_object_new_int(exit_code));
-    put_text(body, "ended_at", now);
+    link_put_text(body, "ended_at", now);
     add(journal, END_SEQ, body);
 }
 
@@ -156,6 +151,7 @@ static void on_opened(struct journal *journal, const struct json_object *packet)
 {
     (void)packet;
     journal->state.opened = true;
+    journal->state.refused = NULL;
 }
 
 static void on_refused(struct journal *journal, const struct json_object *packet)
@@ -164,6 +160,7 @@ static void on_refused(struct journal *journal, const struct json_object *packet
 
     free(journal->refused);
     journal->state.refused = journal->refused = xstrdup(reason ? reason : "no reason given");
+    journal->state.opened = false;
     forget_all(journal);
 }
 
@@ -224,7 +221,7 @@ static void receive(struct journal *journal)
             take(journal, packet);
         json_object_put(packet);
     }
-    if (err != ERR_BUSY)
+    if (err != ERR_BUSY || journal->state.refused)
         disconnect(journal);
 }
 
@@ -279,7 +276,7 @@ void journal_poll(const struct journal *journal, struct pollfd *out)
 
 int journal_timeout(const struct journal *journal)
 {
-    if (journal->fd >= 0 || journal->refused)
+    if (journal->fd >= 0)
         return -1;
     int64_t left = journal->connect_at - moment_monotonic();
     return left > 0 ? (int)left : 0;
@@ -287,11 +284,11 @@ int journal_timeout(const struct journal *journal)
 
 void journal_step(struct journal *journal, bool readable)
 {
-    if (journal->fd < 0 && !journal->refused)
+    if (journal->fd < 0)
         connect_again(journal);
     if (journal->fd >= 0 && readable)
         receive(journal);
-    if (journal->fd >= 0 && !journal->refused)
+    if (journal->fd >= 0)
         send_unsent(journal);
 }
 
@@ -314,7 +311,7 @@ void journal_await_opening(struct journal *journal, int ms)
     int64_t deadline = moment_monotonic() + ms;
 
     journal_step(journal, false);
-    while (!journal->state.opened && !journal->refused && moment_monotonic() < deadline)
+    while (!journal->state.opened && !journal->state.refused && moment_monotonic() < deadline)
         wait_and_step(journal, deadline);
 }
 
@@ -340,9 +337,11 @@ enum err journal_finish(struct journal *journal, struct error *e)
 {
     int64_t deadline = moment_monotonic() + FINISH_MS;
 
+    if (TAILQ_EMPTY(&journal->unacked))
+        return ERR_OK;
     journal->connect_at = 0;
     journal_step(journal, false);
-    if (journal->fd < 0 && !TAILQ_EMPTY(&journal->unacked) && drop(journal, e) == ERR_OK)
+    if (journal->fd < 0 && drop(journal, e) == ERR_OK)
         return ERR_OK;
     while (!TAILQ_EMPTY(&journal->unacked) && moment_monotonic() < deadline)
         wait_and_step(journal, deadline);

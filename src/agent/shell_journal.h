@@ -15,7 +15,8 @@ struct journal;
 
 enum success { SUCCESS_UNKNOWN, SUCCESS_NO, SUCCESS_YES };
 
-/* What the agent has said so far. */
+/* What the agent has said so far. A session that it refused is not recorded, and offered again each
+ * minute. */
 struct journal_state {
     bool opened;
     const char *refused, *terminate; /* the reason, or NULL; borrowed until journal_free */

@@ -22,8 +22,9 @@ enum { EXIT_USAGE = 2 };
 static const char usage[] =
     "Usage: vsay-shell [options]\n"
     "       vsay-shell [options] -c COMMAND [ARGUMENT...]\n"
+    "       vsay-shell [options] SCRIPT [ARGUMENT...]\n"
     "\n"
-    "Runs a shell, or a command in it, and reports that to vsay-agent as a session.\n"
+    "Runs a shell, or a command or script in it, and reports that to vsay-agent as a session.\n"
     "Use it as a login shell, as sshd's ForceCommand or behind a web terminal.\n"
     "\n"
     "  -c COMMAND             run COMMAND (default: $SSH_ORIGINAL_COMMAND, if set)\n"
@@ -42,7 +43,7 @@ struct arguments {
     char *command; /* borrowed */
     struct identity identity;
     bool login, interactive;
-    char **rest; /* after the command */
+    char **rest; /* after the command; without one, a script and its arguments */
 };
 
 static int refuse(const char *what, const char *why)
@@ -63,8 +64,6 @@ static int check_arguments(const struct arguments *arguments)
     if (identity->username && !identity_is_name(identity->username))
         return refuse(identity->username, "a name is 1 to 255 bytes of UTF-8 without control "
                                           "characters");
-    if (*arguments->rest && !arguments->command)
-        return refuse(*arguments->rest, "arguments follow a command only");
     return -1;
 }
 
@@ -121,29 +120,31 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
     return check_arguments(out);
 }
 
-/* The command that runs without a terminal of ours, with its arguments. */
+/* The command or script that runs without a terminal of ours, with its arguments. */
 static void add_command(struct program *program, const struct arguments *arguments)
 {
     static char interactive[] = "-i", command[] = "-c";
 
-    if (arguments->interactive)
+    if (arguments->command && arguments->interactive)
         program_add(program, interactive);
-    program_add(program, command);
-    program_add(program, arguments->command);
+    if (arguments->command) {
+        program_add(program, command);
+        program_add(program, arguments->command);
+    }
     for (char **rest = arguments->rest; *rest; rest++)
         program_add(program, *rest);
 }
 
 static int run(const struct agent_options *options, const struct arguments *arguments)
 {
-    struct run_request request = {.options = options, .command = arguments->command};
+    struct run_request request = {.options = options};
     struct program program;
     char nonce[SECRET_SIZE];
 
-    request.on_pty = !arguments->command && isatty(STDIN_FILENO);
+    request.command = arguments->command ? arguments->command : *arguments->rest;
+    request.on_pty = !request.command && isatty(STDIN_FILENO);
     program_init(&program, options ? options->shell.program : "", arguments->login);
-    if (arguments->command)
-        add_command(&program, arguments);
+    add_command(&program, arguments);
     if (!options || identity_nested(request.on_pty))
         return program_exec(&program);
 
@@ -159,15 +160,18 @@ static int run(const struct agent_options *options, const struct arguments *argu
 }
 
 /* Without a command, takes the one that sshd was asked to run before ForceCommand had it run us.
- * Like sshd, no login shell runs it. The caller frees the result. */
+ * Like sshd, no login shell runs it. Otherwise it is for the command, which may be such a
+ * ForceCommand itself. The caller frees the result. */
 static char *take_ssh_command(struct arguments *arguments)
 {
     const char *command = getenv("SSH_ORIGINAL_COMMAND");
 
-    if (arguments->command || !command || !*command)
+    if (arguments->command || *arguments->rest || !command || !*command)
         return NULL;
     arguments->login = false;
-    return arguments->command = xstrdup(command);
+    arguments->command = xstrdup(command);
+    unsetenv("SSH_ORIGINAL_COMMAND");
+    return arguments->command;
 }
 
 /* A mistake in the configuration must not lock everybody out. */

@@ -49,6 +49,8 @@ bool osc_holds(const struct osc *osc)
 
 void osc_release(struct osc *osc, struct buffer *out)
 {
+    if (!osc_holds(osc))
+        return;
     buffer_add(out, osc->held.bytes + osc->passed, osc->held.length - osc->passed);
     osc->passed = osc->held.length;
 }
@@ -75,6 +77,16 @@ static enum verdict judge(const struct osc *osc, char byte)
     return control || length >= OSC_MAX ? STRANGE : HOLD;
 }
 
+/* A mark stays ours; if it has begun to pass, the terminal gets its end, of `end` bytes. */
+static void withhold(const struct osc *osc, size_t end, struct buffer *out)
+{
+    if (osc->passed && osc_holds(osc)) {
+        size_t from = osc->held.length - end;
+        from = from > osc->passed ? from : osc->passed;
+        buffer_add(out, osc->held.bytes + from, osc->held.length - from);
+    }
+}
+
 /* The sequence that is held has come to its end, of `end` bytes: takes it out when it is ours. */
 static void finish(struct osc *osc, size_t end, struct buffer *out)
 {
@@ -84,10 +96,12 @@ static void finish(struct osc *osc, size_t end, struct buffer *out)
     bool ours = length >= tail && text[length - tail] == ';' &&
                 memcmp(text + length - osc->nonce_length, osc->nonce, osc->nonce_length) == 0;
 
-    if (ours)
+    if (ours) {
         osc->on_mark(osc->context, text[-2], text, length - tail);
-    if (!ours || osc->passed)
+        withhold(osc, end, out);
+    } else {
         osc_release(osc, out);
+    }
     forget(osc);
 }
 

@@ -12,12 +12,14 @@
 
 #include "agent/shell_buffer.h"
 
-enum { OSC_MAX = 256 * 1024 }; /* longer sequences are none of ours */
+/* Longer sequences are none of ours: the integration cuts a command to 64 Ki characters. Each takes
+ * at most four bytes, escaped or not. */
+enum { OSC_MAX = 257 * 1024 };
 
 struct osc;
 
-/* `mark` is 'E' or 'D'; `text` is what stands before the nonce, as it came, borrowed for the call.
- */
+/* `mark` is 'E' or 'D'; `text` is what stands before the nonce, as it came. It is borrowed for the
+ * call. */
 typedef void osc_on_mark(void *context, char mark, const char *text, size_t length);
 
 /* `nonce` and `context` are borrowed for the life of the object. */
@@ -30,8 +32,8 @@ void osc_feed(struct osc *osc, const char *bytes, size_t length, struct buffer *
 
 bool osc_holds(const struct osc *osc);
 
-/* Passes what is held back: its end is late. It may still turn out to be a mark, which then was
- * seen. */
+/* Passes what is held back: its end is late. It may still turn out to be a mark, whose rest then
+ * does not pass. */
 void osc_release(struct osc *osc, struct buffer *out);
 
 #endif

@@ -103,7 +103,7 @@ static const struct {
     {"zsh", "zsh/.zshenv", integrate_zsh},
 };
 
-bool program_integrate(struct program *program, const char *share, const char *nonce, bool login)
+void program_integrate(struct program *program, const char *share, const char *nonce, bool login)
 {
     for (size_t i = 0; i < sizeof integrations / sizeof *integrations; i++) {
         if (strcmp(integrations[i].shell, base_name(program->path)) != 0)
@@ -112,12 +112,10 @@ bool program_integrate(struct program *program, const char *share, const char *n
         bool there = access(file, R_OK) == 0;
         free(file);
         if (!there)
-            return false;
+            return;
         setenv("VSAY_NONCE", nonce, 1);
         integrations[i].integrate(program, share, login);
-        return true;
     }
-    return false;
 }
 
 int program_exec(const struct program *program)

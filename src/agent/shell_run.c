@@ -20,6 +20,7 @@
 #include "agent/shell_recorder.h"
 #include "agent/shell_start.h"
 #include "agent/shell_terminal.h"
+#include "agent/shell_text.h"
 #include "base/xalloc.h"
 
 enum {
@@ -39,7 +40,7 @@ struct run {
     int signals;
     int status;  /* of wait(2), once `exited` */
     size_t rest; /* output read after that */
-    bool exited, drained, told_refused;
+    bool exited, childless, drained, unrecorded;
     int64_t reopen_at; /* 0, or when to look at the PTY again */
     int64_t read_at;   /* when there was output last */
     struct buffer to_shell, to_user;
@@ -59,10 +60,7 @@ static void say(struct run *run, const char *what, const char *why)
 {
     char *text = xasprintf("vsay: %s%s", what, why);
 
-    for (char *c = text; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    }
+    text_plain(text);
     if (run->on_pty) {
         osc_release(run->osc, &run->to_user);
         buffer_add(&run->to_user, "\r\n", 2);
@@ -143,6 +141,7 @@ static void pass_bytes(struct run *run, const struct pollfd *fds)
 
 /* --- signals ------------------------------------------------------------- */
 
+/* All that the session has started descends from us, its reaper: no child, no process. */
 static void reap(struct run *run)
 {
     int status;
@@ -154,6 +153,7 @@ static void reap(struct run *run)
         run->exited = true;
         run->status = status;
     }
+    run->childless = pid < 0;
 }
 
 static void on_signal(struct run *run, int number)
@@ -227,10 +227,11 @@ static void obey_agent(struct run *run)
 {
     const struct journal_state *state = journal_state(run->journal);
 
-    if (state->refused && !run->told_refused) {
-        run->told_refused = true;
+    if (state->refused && !run->unrecorded)
         say(run, "this session is not recorded: ", state->refused);
-    }
+    else if (state->opened && run->unrecorded)
+        say(run, "this session is recorded from now on", "");
+    run->unrecorded = state->refused != NULL;
     if (state->terminate && run->ender.state < ENDER_TERMINATE) {
         say(run, "this session was ", state->terminate);
         ender_terminate(&run->ender);
@@ -265,7 +266,8 @@ static void loop(struct run *run)
 
     while (!done) {
         turn(run);
-        done = ender_step(&run->ender) || (run->ender.state < ENDER_TERMINATE && shell_done(run));
+        done = ender_step(&run->ender, run->childless) ||
+               (run->ender.state < ENDER_TERMINATE && shell_done(run));
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a session: starts the shell, passes bytes both ways, records commands, ends it when told to.
- */
+/* Runs a session: starts the shell, passes bytes both ways, records commands, and ends it when it
+ * is told to. */
 #ifndef AGENT_SHELL_RUN_H
 #define AGENT_SHELL_RUN_H
 
@@ -13,9 +13,8 @@ struct run_request {
     const struct agent_options *options;
     const struct program *program;
     struct json_object *open; /* the session's opening message without its leader; taken over */
-    const char
-        *command; /* what is run on our own streams, as it is recorded; NULL: nothing to record */
-    const char *nonce;
+    const char *command;      /* on our own streams, as it is recorded; NULL: nothing to record */
+    const char *nonce;        /* of the shell integration's marks */
     bool on_pty;
 };
 

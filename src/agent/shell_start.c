@@ -13,20 +13,13 @@
 
 static const int taken[] = {SIGCHLD, SIGWINCH, SIGCONT, SIGHUP, SIGTERM};
 
-static sigset_t taken_set(void)
+int start_signals(void)
 {
     sigset_t set;
 
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         sigaddset(&set, taken[i]);
-    return set;
-}
-
-int start_signals(void)
-{
-    sigset_t set = taken_set();
-
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
@@ -46,18 +39,30 @@ static void wait_and_exec(const struct program *program, const int gate[2], cons
     _exit(program_exec(program));
 }
 
-/* What the terminal's keys send is for the child. A command shares our terminal: it and we stop
- * together. */
-static void ignore_keys(bool own_pty)
+/* What the terminal's keys send is for the child, and no signal may end us while the terminal is
+ * raw. A command shares our terminal: it and we stop together. */
+static void block_signals(bool own_pty, sigset_t *old)
 {
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGINT, SIG_IGN);
-    signal(SIGQUIT, SIG_IGN);
-    if (!own_pty)
-        return;
-    signal(SIGTSTP, SIG_IGN);
-    signal(SIGTTIN, SIG_IGN);
-    signal(SIGTTOU, SIG_IGN);
+    sigset_t set;
+
+    sigfillset(&set);
+    if (!own_pty) {
+        sigdelset(&set, SIGTSTP);
+        sigdelset(&set, SIGTTIN);
+        sigdelset(&set, SIGTTOU);
+    }
+    sigprocmask(SIG_BLOCK, &set, old);
+}
+
+/* A command's streams end when it closes them, and not with us. */
+static void close_streams(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    if (null > STDOUT_FILENO)
+        close(null);
 }
 
 static pid_t fork_on_pty(const struct terminal *terminal, int *pty)
@@ -75,21 +80,23 @@ static pid_t fork_on_pty(const struct terminal *terminal, int *pty)
 bool start_program(const struct program *program, const struct terminal *terminal,
                    struct started *out)
 {
-    sigset_t set = taken_set(), mask;
+    sigset_t mask;
     int gate[2];
 
     *out = (struct started){.pty = -1};
     if (pipe2(gate, O_CLOEXEC) < 0)
         return false;
     signal(SIGCHLD, SIG_DFL); /* or there is no status */
-    sigprocmask(SIG_BLOCK, &set, &mask);
+    block_signals(terminal != NULL, &mask);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     out->pid = terminal ? fork_on_pty(terminal, &out->pty) : fork();
     if (out->pid == 0)
         wait_and_exec(program, gate, &mask);
     close(gate[0]);
-    out->gate = gate[1];
-    ignore_keys(terminal != NULL);
+    out->gate = fcntl(gate[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(gate[1]);
+    if (!terminal)
+        close_streams();
     return out->pid > 0;
 }
 

@@ -79,7 +79,15 @@ def test_web_terminal(host):
     assert (opened["browser"], opened["os"]) == ("Chrome", "macOS")
 
 
-@pytest.mark.parametrize("args", [("--source", "web"), ("--user-id", "a b"), ("--username", "a\nb"), ("file",), ("-x",)])
+def test_labels_that_vsay_would_refuse_are_dropped(host):
+    host.run("-c", "true", env={"VSAY_BROWSER": "x" * 65, "VSAY_OS": "mac\u009bOS"})
+    opened = host.agent.wait("open")
+    assert opened["browser"] is None and opened["os"] is None
+
+
+@pytest.mark.parametrize("args", [
+    ("--source", "web"), ("--user-id", "a b"), ("--username", "a\nb"), ("--username", "a\u009bb"),
+    ("-x",)])
 def test_usage(host, args):
     result = host.run(*args)
     assert result.returncode == 2 and b"vsay-shell: " in result.stderr
@@ -145,6 +153,14 @@ def test_terminal_is_restored_on_signals(host, number):
     assert shell.wait() == 128 + signal.SIGHUP
     assert termios.tcgetattr(shell.slave) == shell.settings
     assert host.agent.wait("end")["reason"] == "hangup"
+
+
+def test_other_signals_are_ignored(host):
+    shell = host.shell()
+    taken = {signal.SIGHUP, signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP}
+    for number in signal.valid_signals() - taken:
+        shell.popen.send_signal(number)
+    assert b"fine" in shell.run("echo fine")
 
 
 def test_exit_by_signal(host):
@@ -401,6 +417,17 @@ def test_mask(new_host):
         ": --password=*** --password *** x", "export A_TOKEN=***", ": *** and ***"]
 
 
+@pytest.mark.parametrize("character", [";", "\\", "ü"])
+def test_long_lines_are_cut(either, character):
+    shell = either.shell()
+    line = ": '" + "\n".join([character * 1500] * 50) + "'"
+    shell.write(line + "\n")
+    shell.expect("READY> ")
+    command, success = finished(either, 1)[0]
+    assert success and command == line.encode()[:65535].decode(errors="ignore")
+    assert b"633" not in shell.output
+
+
 def test_long_commands_are_cut(host):
     host.run("-c", ": " + "ü" * 40000)
     command, success = host.agent.commands()[0]
@@ -450,6 +477,39 @@ def test_ssh_command_is_not_for_a_login_shell(host):
     assert result.stdout.split() == [b"login_shell", b"off"]
 
 
+def test_ssh_original_command_is_for_a_forced_command(host):
+    """As sshd has it, for a user whose login shell is vsay-shell: it reads the variable itself."""
+    result = host.run("-c", "echo $SSH_ORIGINAL_COMMAND",
+                      env={"SSH_ORIGINAL_COMMAND": "borg serve"})
+    assert result.stdout == b"borg serve\n"
+
+
+def test_script(host):
+    script = host.directory / "script"
+    script.write_text("echo $0 $1 $SSH_ORIGINAL_COMMAND; exit 3\n")
+    result = host.run(script, "one", env={"SSH_ORIGINAL_COMMAND": "x"})
+    assert result.stdout.decode() == f"{script} one x\n" and result.returncode == 3
+    assert host.agent.commands() == [(str(script), False)]
+
+
+def test_streams_end_when_the_command_closes_them(host):
+    process = subprocess.Popen(
+        [str(arg) for arg in host.args("-c", "exec >&- <&-; exec sleep 300")],
+        env=host.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.read() == b""
+    wait_for(lambda: broken(process.stdin), what="a broken pipe")
+    assert process.poll() is None
+    host.agent.terminate()
+    process.wait(10)
+
+
+def broken(pipe):
+    try:
+        os.write(pipe.fileno(), b"x")
+    except BrokenPipeError:
+        return True
+
+
 def test_no_command_and_no_terminal(host):
     result = host.run(input=b"echo from stdin\nexit 4\n")
     assert result.stdout == b"from stdin\n" and result.returncode == 4
@@ -495,8 +555,8 @@ def test_terminate(host):
 
 def test_reason_cannot_control_the_terminal(host):
     shell = host.shell()
-    host.agent.terminate("ended by \x1b[31malice\r\n")
-    shell.expect(r"ended by \?\[31malice\?\?\r\n")
+    host.agent.terminate("ended by \x1b[31malicia é\u009b\r\n")
+    shell.expect(r"ended by \?\[31malicia é\?\?\?\r\n")
 
 
 STUBBORN = {
@@ -519,6 +579,39 @@ def test_whoever_ignores_the_hangup_is_killed(new_host, kind):
     host.agent.terminate()
     ended(host, shell, "killed")
     assert not alive(pid)
+
+
+FORKER = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+print("forking", flush=True)
+while True:
+    if os.fork():
+        os._exit(0)
+    if "setsid" in sys.argv:
+        os.setsid()
+"""
+
+
+@pytest.mark.parametrize("mode", ["terminal", "command", "setsid"])
+def test_whoever_forks_all_the_time_is_killed(new_host, mode):
+    """They hold the pipe's other end as long as they live."""
+    host = new_host(kill_after="1s")
+    host.agent.start()
+    (host.directory / "forker").write_text(FORKER)
+    line = f"/usr/bin/python3 {host.directory}/forker {mode} &"
+    ours, theirs = os.pipe()
+    args = ["-c", f"{line} exec sleep 300"] if mode == "command" else []
+    shell = host.terminal(*args, pass_fds=[theirs])
+    os.close(theirs)
+    if mode != "command":
+        shell.write(line + "\n")
+    shell.expect(r"forking\r\n")
+    host.agent.terminate()
+    ended(host, shell, "killed")
+    os.set_blocking(ours, False)
+    assert os.read(ours, 1) == b""
+    os.close(ours)
 
 
 def test_job_that_obeys(host):

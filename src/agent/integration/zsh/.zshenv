@@ -20,13 +20,14 @@ __vsay_mark() {
     builtin printf '\e]633;%s;%s;%s\a' $1 $2 $__vsay_nonce 2>/dev/null >/dev/tty
 }
 
-# TEXT: sets REPLY to it without control characters, semicolons and lone backslashes.
+# TEXT: sets REPLY to it without control characters, semicolons and lone backslashes. More than is recorded is cut off.
 __vsay_escape() {
     emulate -L zsh +xv -o extendedglob
     local code
-    REPLY=${1//\\/\\\\}
+    REPLY=${1[1,65536]}
+    REPLY=${REPLY//\\/\\\\}
     REPLY=${REPLY//;/\\x3b}
-    for code in ${(u)${(s::)REPLY//[^[:cntrl:]]}}; do
+    for code in ${(u)${(s::)REPLY//[^[:cntrl:]]##}}; do
         REPLY=${REPLY//$code/\\x${(l:2::0:)$(([##16]#code))}}
     done
 }
