@@ -77,8 +77,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
     return -1;
 }
 
-/* --- preparations
- * --------------------------------------------------------------------------------- */
+/* --- preparations ---------------------------------------------------------------------------- */
 
 /* What the agent needs and vsay-shell does not. The token may come later. */
 static enum err check(const struct agent_options *options, struct error *e)
@@ -152,8 +151,7 @@ static enum err open_state(struct agent *agent, struct error *e)
     return err;
 }
 
-/* --- running
- * -------------------------------------------------------------------------------------- */
+/* --- running --------------------------------------------------------------------------------- */
 
 static enum err run_threads(struct agent *agent, struct door *door, struct error *e)
 {

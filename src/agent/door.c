@@ -47,8 +47,7 @@ struct door {
     struct pollfd polled[POLL_CLIENTS + CLIENTS_MAX];
 };
 
-/* --- opening
- * -------------------------------------------------------------------------------------- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 static enum err listen_at(const char *path, int *fd, struct error *e)
 {
@@ -93,8 +92,7 @@ enum err door_open(struct agent *agent, struct door **out, struct error *e)
     return err;
 }
 
-/* --- clients
- * -------------------------------------------------------------------------------------- */
+/* --- clients --------------------------------------------------------------------------------- */
 
 static void remove_client(struct door *door, struct client *client)
 {
@@ -154,8 +152,7 @@ static void accept_clients(struct door *door)
         log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
 }
 
-/* --- a round: packets, one sync, replies
- * ---------------------------------------------------------- */
+/* --- a round: packets, one sync, replies ----------------------------------------------------- */
 
 static enum err take_packet(struct door *door, struct client *client,
                             const struct json_object *packet, struct error *e)
@@ -239,8 +236,7 @@ static void serve_clients(struct door *door)
     }
 }
 
-/* --- the loop
- * ------------------------------------------------------------------------------------- */
+/* --- the loop -------------------------------------------------------------------------------- */
 
 /* Returns false at the end. */
 static bool hear_signals(struct door *door)

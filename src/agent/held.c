@@ -39,8 +39,7 @@ bool held_id_valid(const char *id)
            strspn(id + 5, "0123456789abcdef") == SESSION_ID_LENGTH - 5;
 }
 
-/* --- files ---------------------------------------------------------------------------------------
- */
+/* --- files ----------------------------------------------------------------------------------- */
 
 static char *path_of(const struct held_table *table, const char *id)
 {
@@ -186,8 +185,7 @@ void held_close(struct held_table *table)
     free(table);
 }
 
-/* --- the table
- * ------------------------------------------------------------------------------------ */
+/* --- the table ------------------------------------------------------------------------------- */
 
 /* Only the main thread adds and removes, and so needs no lock to look. */
 static struct entry *find(struct held_table *table, const char *id)
@@ -272,8 +270,7 @@ struct json_object *held_ids(struct held_table *table)
     return ids;
 }
 
-/* --- news from other threads
- * ---------------------------------------------------------------------- */
+/* --- news from other threads ----------------------------------------------------------------- */
 
 int held_news(const struct held_table *table)
 {

@@ -49,8 +49,7 @@ void http_library_end(void)
     curl_global_cleanup();
 }
 
-/* --- the connection
- * ------------------------------------------------------------------------------- */
+/* --- the connection -------------------------------------------------------------------------- */
 
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *user)
 {
@@ -110,8 +109,7 @@ void http_free(struct http *http)
     free(http);
 }
 
-/* --- a request
- * ------------------------------------------------------------------------------------ */
+/* --- a request ------------------------------------------------------------------------------- */
 
 /* Tells a change of the token file: by another file in its place, or by writing to it. */
 static bool token_changed(const struct http *http)
@@ -252,8 +250,7 @@ enum http_outcome http_call(struct http *http, const char *path, const char *bod
     return outcome;
 }
 
-/* --- pauses
- * --------------------------------------------------------------------------------------- */
+/* --- pauses ---------------------------------------------------------------------------------- */
 
 /* Full jitter: machines that failed together do not come back together. */
 static int64_t draw_pause(unsigned failures)

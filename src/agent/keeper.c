@@ -37,8 +37,7 @@ static struct json_object *refuse(const struct origin *origin, const char *id, c
     return reply;
 }
 
-/* --- storing
- * -------------------------------------------------------------------------------------- */
+/* --- storing --------------------------------------------------------------------------------- */
 
 enum err keeper_sync(struct agent *agent, struct error *e)
 {
@@ -76,8 +75,7 @@ static enum err store_end(struct agent *agent, struct held *held, struct json_ob
     return err;
 }
 
-/* --- reports
- * -------------------------------------------------------------------------------------- */
+/* --- reports --------------------------------------------------------------------------------- */
 
 /* vsay-shell, and its child, the user's shell. A process that it only claims would be killed with
  * the session: so it has to descend from it. */
@@ -242,8 +240,7 @@ void keeper_leave(struct client *client)
     client->held = NULL;
 }
 
-/* --- ending
- * --------------------------------------------------------------------------------------- */
+/* --- ending ---------------------------------------------------------------------------------- */
 
 static void visit_end(struct json_object *end, void *user)
 {

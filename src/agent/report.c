@@ -19,8 +19,7 @@
 
 enum { NAME_MAX_BYTES = 255, LABEL_MAX = 256, TIME_MAX = 64, COMMAND_MAX = 65535, REASON_MAX = 64 };
 
-/* --- members
- * -------------------------------------------------------------------------------------- */
+/* --- members --------------------------------------------------------------------------------- */
 
 static struct json_object *member(const struct json_object *object, const char *name)
 {
@@ -60,8 +59,7 @@ static struct json_object *new_record(const char *type, const char *session_id)
     return record;
 }
 
-/* --- opening
- * -------------------------------------------------------------------------------------- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 static void login_name(uid_t uid, char *out, size_t room)
 {
@@ -144,8 +142,7 @@ struct json_object *report_opening(const struct json_object *packet, uid_t uid,
     return record;
 }
 
-/* --- command, end
- * --------------------------------------------------------------------------------- */
+/* --- command, end ---------------------------------------------------------------------------- */
 
 struct json_object *report_command(const struct json_object *packet, const char *session_id,
                                    int64_t *seq)

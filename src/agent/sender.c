@@ -35,8 +35,7 @@ struct sender {
     size_t batch;                    /* at most so many commands in a request */
 };
 
-/* --- heartbeats
- * ----------------------------------------------------------------------------------- */
+/* --- heartbeats ------------------------------------------------------------------------------ */
 
 static void add_percent(struct json_object *object, const char *name, double percent)
 {
@@ -132,8 +131,7 @@ static enum http_outcome send_heartbeat(struct sender *sender)
     return outcome;
 }
 
-/* --- the spool
- * ------------------------------------------------------------------------------------ */
+/* --- the spool ------------------------------------------------------------------------------- */
 
 /* The commands that the records begin with, as one body; *count tells how many. */
 static char *join_commands(const struct record *records, size_t *count)
@@ -268,8 +266,7 @@ static enum http_outcome send_spool(struct sender *sender, bool *more)
     return outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE ? HTTP_DONE : outcome;
 }
 
-/* --- the thread
- * ----------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------ */
 
 static void step(struct sender *sender)
 {

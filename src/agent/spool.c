@@ -47,8 +47,7 @@ struct spool {
 static const char *const kinds[RECORD_KINDS] = {
     [RECORD_OPEN] = "open", [RECORD_COMMAND] = "command", [RECORD_END] = "end"};
 
-/* --- the index ---------------------------------------------------------------------------------
- */
+/* --- the index ------------------------------------------------------------------------------- */
 
 static void add_place(struct spool *spool, enum record_kind kind, off_t offset, size_t length)
 {
@@ -78,8 +77,7 @@ static char *read_place(const struct spool *spool, const struct place *place, st
     return line;
 }
 
-/* --- opening ------------------------------------------------------------------------------------
- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 static enum record_kind kind_of(const char *line, size_t length)
 {
@@ -181,8 +179,7 @@ void spool_close(struct spool *spool)
     free(spool);
 }
 
-/* --- making room ---------------------------------------------------------------------------------
- */
+/* --- making room ----------------------------------------------------------------------------- */
 
 /* Copies the records that stay to a new file, and moves their places there. */
 static enum err copy_records(const struct spool *old, struct spool *new, struct error *e)
@@ -285,8 +282,7 @@ static enum err make_room(struct spool *spool, size_t length, struct error *e)
     return err;
 }
 
-/* --- appending
- * ------------------------------------------------------------------------------------ */
+/* --- appending ------------------------------------------------------------------------------- */
 
 /* Takes back what was appended since the last sync. Bytes that stay behind will be overwritten. */
 static void roll_back(struct spool *spool)
@@ -336,8 +332,7 @@ enum err spool_sync(struct spool *spool, struct error *e)
     return err;
 }
 
-/* --- sending
- * -------------------------------------------------------------------------------------- */
+/* --- sending --------------------------------------------------------------------------------- */
 
 void spool_put_back(struct spool *spool)
 {
