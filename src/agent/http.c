@@ -190,7 +190,9 @@ static enum http_outcome outcome_of(long status, const struct json_object *answe
         return HTTP_AWAY;
     if (status >= 200 && status <= 299)
         return HTTP_DONE;
-    return status == 400 || status == 403 || status == 404 ? HTTP_REFUSED : HTTP_AWAY;
+    if (status == 404)
+        return HTTP_MISSING;
+    return status == 400 || status == 403 ? HTTP_REFUSED : HTTP_AWAY;
 }
 
 /* Logs when vsay goes away, for another reason too, and when it is back. */
