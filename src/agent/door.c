@@ -29,6 +29,7 @@ enum {
     CLIENTS_MAX = 2 * HELD_MAX,
     FILES = 64,           /* that this program opens beside connections */
     PACKETS_MAX = 100,    /* of one client before others have their turn */
+    ACCEPTS_MAX = 100,    /* in a round */
     ROUND = 100,          /* ms of packets before all else has its turn */
     OPEN_TIMEOUT = 10000, /* ms for a connection to open its session */
     TICK = 1000,          /* ms */
@@ -176,11 +177,14 @@ static void add_client(struct door *door, int fd)
 
 static void accept_clients(struct door *door)
 {
-    int fd;
+    int fd = 0;
 
-    while ((fd = accept4(door->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-        add_client(door, fd);
-    door->deaf = errno == EMFILE || errno == ENFILE;
+    for (int i = 0; i < ACCEPTS_MAX && fd >= 0; i++) {
+        fd = accept4(door->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            add_client(door, fd);
+    }
+    door->deaf = fd < 0 && (errno == EMFILE || errno == ENFILE);
     if (door->deaf)
         log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
 }

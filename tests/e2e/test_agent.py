@@ -164,6 +164,17 @@ def test_malformed_opening(agent, new_shell, opening):
     assert held(agent) == set()
 
 
+def test_malformed_opening_costs_no_number(new_server, new_agent, new_shell):
+    server = new_server(interval=3600)
+    agent = new_agent(server.url).start()
+    server.wait_for_heartbeat()
+    before = (agent.state / "seq").read_text()
+    shell = new_shell(agent)
+    assert refused(shell, source="telnet") == "malformed"
+    assert shell.receive() is None, "and there is no second try on this connection"
+    assert (agent.state / "seq").read_text() == before
+
+
 @pytest.mark.parametrize("bad", [
     {"command": ""}, {"command": None}, {"command": "x" * 65536}, {"success": "yes"},
     {"timestamp": None}, {"timestamp": "now"}, {"command": "a\0b"}])
