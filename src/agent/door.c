@@ -58,9 +58,10 @@ static enum err listen_at(const char *path, int *fd, struct error *e)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char *copy = xstrdup(path);
+    const char *directory = dirname(copy);
 
-    if (mkdir(dirname(copy), 0755) == 0) /* bind tells when there is none */
-        chmod(dirname(copy), 0755);      /* whatever the umask */
+    if (mkdir(directory, 0755) == 0) /* bind tells when there is none */
+        chmod(directory, 0755);      /* whatever the umask */
     free(copy);
     if (link_connect(path, fd, NULL) == ERR_OK) {
         close(*fd);
