@@ -167,7 +167,7 @@ def test_malformed_opening(agent, new_shell, opening):
 def test_malformed_opening_costs_no_number(new_server, new_agent, new_shell):
     server = new_server(interval=3600)
     agent = new_agent(server.url).start()
-    server.wait_for_heartbeat()
+    wait_for(server.heartbeats)
     before = (agent.state / "seq").read_text()
     shell = new_shell(agent)
     assert refused(shell, source="telnet") == "malformed"
