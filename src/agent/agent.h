@@ -9,11 +9,14 @@
 #include "agent/sequence.h"
 #include "agent/spool.h"
 
+struct drop;
+
 struct agent {
     const struct agent_options *options;
     struct held_table *held;
     struct sequence *sequence;
     struct spool *spool;
+    struct drop *drop;
     struct bell *sender, *poller; /* the sender's BELL_WORK: the spool has more */
 };
 

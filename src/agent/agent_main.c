@@ -77,8 +77,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
     return -1;
 }
 
-/* --- preparations
- * --------------------------------------------------------------------------------- */
+/* --- preparations ---------------------------------------------------------------------------- */
 
 /* What the agent needs and vsay-shell does not. The token may come later. */
 static enum err check(const struct agent_options *options, struct error *e)
@@ -109,8 +108,19 @@ static void prepare_process(void)
     }
 }
 
-/* Others pass through the directory to drop/, and see nothing else. The lock ends with the process.
- */
+/* A process that is hidden looks as if it were gone: an end would be reported while it lives. */
+static enum err check_proc(struct error *e)
+{
+    struct process first;
+
+    if (process_find(1, &first))
+        return ERR_OK;
+    return error_set(e, ERR_CONFIG,
+                     "cannot see other users' processes in /proc, which has hidepid: "
+                     "give vsay-agent the group of its gid, or CAP_SYS_PTRACE");
+}
+
+/* Others pass through the directory to drop/, and see no more. The lock ends with the process. */
 static enum err lock_state(const char *directory, int *fd, struct error *e)
 {
     if (mkdir(directory, 0711) && errno != EEXIST)
@@ -143,7 +153,7 @@ static enum err open_state(struct agent *agent, struct error *e)
     if (!err)
         err = spool_open(spool, (size_t)agent->options->agent.spool_max * 1024, &agent->spool, e);
     if (!err)
-        err = drop_open(agent, e);
+        err = drop_open(agent, &agent->drop, e);
     if (!err)
         keeper_begin(agent);
     free(spool);
@@ -152,8 +162,7 @@ static enum err open_state(struct agent *agent, struct error *e)
     return err;
 }
 
-/* --- running
- * -------------------------------------------------------------------------------------- */
+/* --- running --------------------------------------------------------------------------------- */
 
 static enum err run_threads(struct agent *agent, struct door *door, struct error *e)
 {
@@ -186,6 +195,8 @@ static enum err run(const struct agent_options *options, struct error *e)
     prepare_process();
     enum err err = http_library_init(e);
     if (!err)
+        err = check_proc(e);
+    if (!err)
         err = lock_state(options->agent.state_dir, &lock, e);
     if (!err)
         err = open_state(&agent, e);
@@ -194,6 +205,7 @@ static enum err run(const struct agent_options *options, struct error *e)
     if (!err)
         err = run_threads(&agent, door, e);
     door_close(door);
+    drop_close(agent.drop);
     spool_close(agent.spool);
     sequence_free(agent.sequence);
     held_close(agent.held);

@@ -19,6 +19,7 @@ struct client {
     struct process process; /* vsay-shell */
     struct held *held;      /* its session, once it has opened one; borrowed */
     int64_t since;
+    size_t slot;                 /* in the poll array */
     struct json_object *replies; /* array: due when what was reported is durable */
     bool done;                   /* to be closed */
     TAILQ_ENTRY(client) next;

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,12 +21,16 @@
 #include "agent/keeper.h"
 #include "agent/link.h"
 #include "agent/moment.h"
+#include "agent/peer.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
 enum {
     CLIENTS_MAX = 2 * HELD_MAX,
+    FILES = 64,           /* that this program opens beside connections */
     PACKETS_MAX = 100,    /* of one client before others have their turn */
+    ACCEPTS_MAX = 100,    /* in a round */
+    ROUND = 100,          /* ms of packets before all else has its turn */
     OPEN_TIMEOUT = 10000, /* ms for a connection to open its session */
     TICK = 1000,          /* ms */
     TICK_SOON = 100,
@@ -39,23 +44,24 @@ TAILQ_HEAD(clients, client);
 struct door {
     struct agent *agent;
     int listener, signals;
-    struct clients clients; /* in the order of the poll array */
-    size_t count;
+    struct clients clients; /* who was served last comes last */
+    size_t count, max;
     bool deaf;   /* until the next tick: out of descriptors */
     bool broken; /* the spool; it was logged */
     int64_t drop_due;
     struct pollfd polled[POLL_CLIENTS + CLIENTS_MAX];
 };
 
-/* --- opening
- * -------------------------------------------------------------------------------------- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 static enum err listen_at(const char *path, int *fd, struct error *e)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char *copy = xstrdup(path);
+    const char *directory = dirname(copy);
 
-    mkdir(dirname(copy), 0755); /* bind tells when there is none */
+    if (mkdir(directory, 0755) == 0) /* bind tells when there is none */
+        chmod(directory, 0755);      /* whatever the umask */
     free(copy);
     if (link_connect(path, fd, NULL) == ERR_OK) {
         close(*fd);
@@ -71,12 +77,26 @@ static enum err listen_at(const char *path, int *fd, struct error *e)
     return ERR_OK;
 }
 
+/* Connections must not take the descriptors that looking at a session's processes needs. */
+static size_t room_for_clients(void)
+{
+    struct rlimit limit = {.rlim_cur = 0};
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur >= CLIENTS_MAX + FILES)
+        return CLIENTS_MAX;
+    log_event(LEVEL_WARNING, "accept", "detail=\"%lu open files are few: %d are wanted\"",
+              (unsigned long)limit.rlim_cur, CLIENTS_MAX + FILES);
+    return limit.rlim_cur > FILES ? limit.rlim_cur - FILES : 1;
+}
+
 enum err door_open(struct agent *agent, struct door **out, struct error *e)
 {
     struct door *door = xcalloc(1, sizeof *door);
     sigset_t signals;
 
     door->agent = agent;
+    door->max = room_for_clients();
     TAILQ_INIT(&door->clients);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -93,8 +113,7 @@ enum err door_open(struct agent *agent, struct door **out, struct error *e)
     return err;
 }
 
-/* --- clients
- * -------------------------------------------------------------------------------------- */
+/* --- clients --------------------------------------------------------------------------------- */
 
 static void remove_client(struct door *door, struct client *client)
 {
@@ -121,22 +140,36 @@ void door_close(struct door *door)
     free(door);
 }
 
+/* A user may take half of the places that the others leave; root may take all. */
+static bool has_place(const struct door *door, uid_t uid)
+{
+    const struct client *client;
+    size_t own = 0;
+
+    TAILQ_FOREACH (client, &door->clients, next)
+        own += client->uid == uid;
+    return door->count < door->max && (uid == 0 || own < door->max - door->count);
+}
+
 static void add_client(struct door *door, int fd)
 {
-    struct ucred peer;
-    socklen_t length = sizeof peer;
-    struct process process;
+    struct peer peer = {0};
+    const char *why = NULL;
 
-    if (door->count == CLIENTS_MAX ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 ||
-        !process_find(peer.pid, &process)) {
+    if (!peer_find(fd, &peer))
+        why = "its process is gone or cannot be seen";
+    else if (!has_place(door, peer.uid))
+        why = "too many connections";
+    if (why) {
+        log_event(LEVEL_WARNING, "connection_refused", "uid=%lu pid=%ld detail=\"%s\"",
+                  (unsigned long)peer.uid, (long)peer.process.pid, why);
         close(fd);
         return;
     }
     struct client *client = xcalloc(1, sizeof *client);
     client->fd = fd;
     client->uid = peer.uid;
-    client->process = process;
+    client->process = peer.process;
     client->since = moment_monotonic();
     client->replies = json_object_new_array();
     TAILQ_INSERT_TAIL(&door->clients, client, next);
@@ -145,17 +178,19 @@ static void add_client(struct door *door, int fd)
 
 static void accept_clients(struct door *door)
 {
-    int fd;
+    int fd = 0;
 
-    while ((fd = accept4(door->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-        add_client(door, fd);
-    door->deaf = errno == EMFILE || errno == ENFILE;
+    for (int i = 0; i < ACCEPTS_MAX && fd >= 0; i++) {
+        fd = accept4(door->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            add_client(door, fd);
+    }
+    door->deaf = fd < 0 && (errno == EMFILE || errno == ENFILE);
     if (door->deaf)
         log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
 }
 
-/* --- a round: packets, one sync, replies
- * ---------------------------------------------------------- */
+/* --- a round: packets, one sync, replies ----------------------------------------------------- */
 
 static enum err take_packet(struct door *door, struct client *client,
                             const struct json_object *packet, struct error *e)
@@ -169,24 +204,24 @@ static enum err take_packet(struct door *door, struct client *client,
     return err;
 }
 
-static enum err read_client(struct door *door, struct client *client, struct error *e)
+/* Until `end`, but one packet at least. What was not to be sent is the last that is taken. */
+static enum err read_client(struct door *door, struct client *client, int64_t end, struct error *e)
 {
-    for (int i = 0; i < PACKETS_MAX; i++) {
+    enum err err = ERR_OK;
+
+    for (int i = 0; i < PACKETS_MAX && !client->done && (i == 0 || moment_monotonic() < end); i++) {
         struct json_object *packet;
-        enum err err = link_receive(client->fd, &packet);
-        if (err == ERR_REQUEST)
-            continue;
-        if (err) {
-            client->done = err != ERR_BUSY;
+        err = link_receive(client->fd, &packet);
+        if (err == ERR_BUSY)
             return ERR_OK;
-        }
-        err = take_packet(door, client, packet, e);
+        if (err == ERR_OK)
+            err = take_packet(door, client, packet, e);
+        else if (err == ERR_IO)
+            err = ERR_REQUEST; /* it has gone */
         json_object_put(packet);
         client->done = err;
-        if (err)
-            return err;
     }
-    return ERR_OK;
+    return err == ERR_IO ? err : ERR_OK;
 }
 
 /* Replies are sent after the sync only. Without it their clients lose the connection: they come
@@ -213,20 +248,32 @@ static void note_spool(struct door *door, enum err err, const struct error *e)
     door->broken = err;
 }
 
+/* Who comes first in a round comes last in the next: there may be no time for all. */
+static enum err read_clients(struct door *door, size_t *reported, struct error *e)
+{
+    int64_t end = moment_monotonic() + ROUND;
+    enum err err = ERR_OK;
+
+    for (size_t left = door->count; left && moment_monotonic() < end; left--) {
+        struct client *client = TAILQ_FIRST(&door->clients);
+        TAILQ_REMOVE(&door->clients, client, next);
+        TAILQ_INSERT_TAIL(&door->clients, client, next);
+        if (!door->polled[client->slot].revents)
+            continue;
+        enum err failed = read_client(door, client, end, e);
+        *reported += json_object_array_length(client->replies);
+        err = err ? err : failed;
+    }
+    return err;
+}
+
 static void serve_clients(struct door *door)
 {
     struct client *client, *next;
     struct error e = {0};
-    enum err err = ERR_OK;
-    size_t i = POLL_CLIENTS, reported = 0;
+    size_t reported = 0;
+    enum err err = read_clients(door, &reported, &e);
 
-    TAILQ_FOREACH (client, &door->clients, next) {
-        if (!door->polled[i++].revents)
-            continue;
-        enum err failed = read_client(door, client, &e);
-        reported += json_object_array_length(client->replies);
-        err = err ? err : failed;
-    }
     if (reported && !err)
         err = keeper_sync(door->agent, &e);
     if (reported || err)
@@ -239,8 +286,7 @@ static void serve_clients(struct door *door)
     }
 }
 
-/* --- the loop
- * ------------------------------------------------------------------------------------- */
+/* --- the loop -------------------------------------------------------------------------------- */
 
 /* Returns false at the end. */
 static bool hear_signals(struct door *door)
@@ -273,7 +319,7 @@ static int64_t tick(struct door *door)
     door->deaf = false;
     drop_silent_clients(door);
     if (moment_monotonic() >= door->drop_due) {
-        drop_take_all(door->agent);
+        drop_look(door->agent->drop);
         door->drop_due = moment_monotonic() + DROP_TICK;
     }
     return moment_monotonic() + (keeper_tick(door->agent) ? TICK_SOON : TICK);
@@ -281,7 +327,7 @@ static int64_t tick(struct door *door)
 
 static int wait_for_events(struct door *door, int64_t until)
 {
-    const struct client *client;
+    struct client *client;
     size_t count = POLL_CLIENTS;
     int64_t ms = until - moment_monotonic();
 
@@ -289,8 +335,10 @@ static int wait_for_events(struct door *door, int64_t until)
     door->polled[POLL_NEWS] = (struct pollfd){.fd = held_news(door->agent->held), .events = POLLIN};
     door->polled[POLL_LISTENER] =
         (struct pollfd){.fd = door->deaf ? -1 : door->listener, .events = POLLIN};
-    TAILQ_FOREACH (client, &door->clients, next)
+    TAILQ_FOREACH (client, &door->clients, next) {
+        client->slot = count;
         door->polled[count++] = (struct pollfd){.fd = client->fd, .events = POLLIN};
+    }
     return poll(door->polled, count, ms > 0 ? (int)ms : 0);
 }
 

@@ -14,95 +14,162 @@
 
 #include "agent/keeper.h"
 #include "agent/link.h"
+#include "agent/moment.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
-/* Set-group-id, so that files are readable for the group of this program, which need not be root.
- */
-enum { DIRECTORY_MODE = 03733, FILE_SIZE_MAX = 64 * 1024 * 1024 };
+enum {
+    DIRECTORY_MODE = 03733, /* set-group-id: so this program, which need not be root, may read */
+    FILE_SIZE_MAX = 4 * 1024 * 1024,
+    ENTRIES_MAX = 1000, /* of the directory in one look */
+    LOOK_MS = 100       /* after which it takes no more files */
+};
 
-static char *directory_of(const struct agent *agent)
+struct drop {
+    struct agent *agent;
+    char *path;
+    DIR *directory;
+};
+
+enum err drop_open(struct agent *agent, struct drop **out, struct error *e)
 {
-    return xasprintf("%s/drop", agent->options->agent.state_dir);
+    struct drop *drop = xcalloc(1, sizeof *drop);
+
+    drop->agent = agent;
+    drop->path = xasprintf("%s/drop", agent->options->agent.state_dir);
+    if ((mkdir(drop->path, 0700) && errno != EEXIST) || chown(drop->path, (uid_t)-1, getegid()) ||
+        chmod(drop->path, DIRECTORY_MODE) || !(drop->directory = opendir(drop->path))) {
+        error_set(e, ERR_IO, "cannot make %s: %s", drop->path, strerror(errno));
+        drop_close(drop);
+        return ERR_IO;
+    }
+    *out = drop;
+    return ERR_OK;
 }
 
-enum err drop_open(const struct agent *agent, struct error *e)
+void drop_close(struct drop *drop)
 {
-    char *path = directory_of(agent);
-    enum err err = ERR_OK;
+    if (!drop)
+        return;
+    if (drop->directory)
+        closedir(drop->directory);
+    free(drop->path);
+    free(drop);
+}
 
-    if ((mkdir(path, 0700) && errno != EEXIST) || chown(path, (uid_t)-1, getegid()) ||
-        chmod(path, DIRECTORY_MODE))
-        err = error_set(e, ERR_IO, "cannot make %s: %s", path, strerror(errno));
-    free(path);
+/* --- a file ---------------------------------------------------------------------------------- */
+
+/* One report of the session `id`. */
+static enum err take_line(struct agent *agent, struct origin *origin, const char *id,
+                          const char *line, size_t length, struct error *e)
+{
+    struct json_object *packet = length <= LINK_PACKET_MAX ? link_parse(line, length) : NULL;
+    struct json_object *reply = NULL;
+    const char *opens = link_text(packet, "session_id");
+    enum err err = ERR_REQUEST;
+
+    if (packet && (!opens || strcmp(opens, id) == 0))
+        err = keeper_take(agent, origin, packet, &reply, e);
+    json_object_put(reply);
+    json_object_put(packet);
     return err;
 }
 
-/* Reports line after line, in the name of the file's owner. */
-static enum err take_lines(struct agent *agent, FILE *file, uid_t owner, const char *id,
+/* Reports line after line, in the name of the file's owner, up to the first that is wrong. */
+static enum err take_lines(struct agent *agent, uid_t owner, const char *id, const char *text,
                            struct error *e)
 {
     struct origin origin = {.uid = owner};
-    char *line = NULL;
-    size_t room = 0;
     enum err err = ERR_OK;
 
-    while (!err && getline(&line, &room, file) > 0) {
-        struct json_object *packet = json_tokener_parse(line), *reply = NULL;
-        const char *opens = link_text(packet, "session_id");
-        if (json_object_is_type(packet, json_type_object) && (!opens || strcmp(opens, id) == 0))
-            err = keeper_take(agent, &origin, packet, &reply, e);
-        json_object_put(reply);
-        json_object_put(packet);
-        if (!origin.held)
-            break; /* the open was refused */
+    while (!err && *text) {
+        size_t length = strcspn(text, "\n");
+        err = take_line(agent, &origin, id, text, length, e);
+        text += length + (text[length] == '\n');
     }
-    free(line);
-    return err ? err : keeper_sync(agent, e);
+    if (err == ERR_REQUEST)
+        log_event(LEVEL_WARNING, "drop", "session=%s uid=%lu detail=\"not all of it is a report\"",
+                  id, (unsigned long)owner);
+    return err && err != ERR_REQUEST ? err : keeper_sync(agent, e);
 }
 
-/* Others made the file: it may be anything. */
+/* The bytes that the file has now: its owner may make it grow for ever. The caller frees them. */
+static char *read_bytes(int fd, size_t size)
+{
+    char *text = xcalloc(1, size + 1);
+    size_t got = 0;
+    ssize_t n = 1;
+
+    while (got < size && n > 0) {
+        n = pread(fd, text + got, size - got, (off_t)got);
+        got += n > 0 ? (size_t)n : 0;
+    }
+    if (n >= 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* Others made it: it may be anything. */
 static bool is_usable(int fd, struct stat *st)
 {
     return fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_nlink == 1 &&
            st->st_size <= FILE_SIZE_MAX;
 }
 
+static enum err take_open_file(struct agent *agent, int fd, const struct stat *st, const char *id,
+                               struct error *e)
+{
+    char *text = read_bytes(fd, (size_t)st->st_size);
+    enum err err = text ? take_lines(agent, st->st_uid, id, text, e)
+                        : error_set(e, ERR_IO, "cannot read %s: %s", id, strerror(errno));
+
+    free(text);
+    return err;
+}
+
+static bool may_work_later(int cause)
+{
+    return cause == EMFILE || cause == ENFILE || cause == ENOMEM || cause == EIO;
+}
+
+/* ERR_BUSY: it stays, since too many sessions run. */
 static enum err take_file(struct agent *agent, const char *path, const char *id, struct error *e)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int cause = errno;
+    enum err err;
 
-    if (fd < 0 && errno == ENOENT)
+    if (fd < 0 && cause == ENOENT)
         return ERR_OK;
-    if (fd < 0)
-        return error_set(e, ERR_IO, "cannot open %s: %s", path, strerror(errno));
-    FILE *file = is_usable(fd, &st) ? fdopen(fd, "r") : NULL;
-    if (!file) {
+    if (fd < 0 && may_work_later(cause))
+        return error_set(e, ERR_IO, "cannot open %s: %s", path, strerror(cause));
+    if (fd >= 0 && is_usable(fd, &st))
+        err = take_open_file(agent, fd, &st, id, e);
+    else
+        err = error_set(e, ERR_REQUEST, "%s was not made by vsay-shell", path);
+    if (fd >= 0)
         close(fd);
-        remove(path);
-        return error_set(e, ERR_IO, "%s was not made by vsay-shell", path);
-    }
-    enum err err = take_lines(agent, file, st.st_uid, id, e);
-    fclose(file);
-    if (!err && unlink(path))
-        err = error_set(e, ERR_IO, "cannot remove %s: %s", path, strerror(errno));
+    if ((!err || err == ERR_REQUEST) && remove(path))
+        return error_set(e, ERR_IO, "cannot remove %s: %s", path, strerror(errno));
     if (!err)
         log_event(LEVEL_INFO, "drop", "session=%s uid=%lu", id, (unsigned long)st.st_uid);
     return err;
 }
 
-void drop_take(struct agent *agent, const char *session_id)
+void drop_take(struct drop *drop, const char *session_id)
 {
     struct error e = {0};
-    char *directory = directory_of(agent);
-    char *path = xasprintf("%s/%s.jsonl", directory, session_id);
+    char *path = xasprintf("%s/%s.jsonl", drop->path, session_id);
+    enum err err = take_file(drop->agent, path, session_id, &e);
 
-    if (take_file(agent, path, session_id, &e))
+    if (err && err != ERR_BUSY)
         log_event(LEVEL_ERROR, "drop", "detail=\"%s\"", e.detail);
     free(path);
-    free(directory);
 }
+
+/* --- the directory --------------------------------------------------------------------------- */
 
 /* A session whose vsay-shell lives is not over, whatever a file of its user says. */
 static bool is_due(struct agent *agent, const char *id)
@@ -112,20 +179,28 @@ static bool is_due(struct agent *agent, const char *id)
     return !held || !process_alive(&held->tree.shell);
 }
 
-void drop_take_all(struct agent *agent)
+/* What is no file is nobody's report, and may not even be removable. */
+static void look_at(struct drop *drop, const struct dirent *found)
 {
-    char *path = directory_of(agent);
-    DIR *directory = opendir(path);
-    const struct dirent *found;
+    char *id = xstrndup(found->d_name, strcspn(found->d_name, "."));
 
-    while (directory && !held_at(agent->held, HELD_MAX - 1) && (found = readdir(directory))) {
-        char *id = xstrndup(found->d_name, strcspn(found->d_name, "."));
-        if (held_id_valid(id) && strcmp(found->d_name + strlen(id), ".jsonl") == 0 &&
-            is_due(agent, id))
-            drop_take(agent, id);
-        free(id);
+    if ((found->d_type == DT_REG || found->d_type == DT_UNKNOWN) && held_id_valid(id) &&
+        strcmp(found->d_name + strlen(id), ".jsonl") == 0 && is_due(drop->agent, id))
+        drop_take(drop, id);
+    free(id);
+}
+
+void drop_look(struct drop *drop)
+{
+    int64_t end = moment_monotonic() + LOOK_MS;
+    const struct dirent *found = NULL;
+
+    for (int i = 0; i < ENTRIES_MAX && moment_monotonic() < end; i++) {
+        found = readdir(drop->directory);
+        if (!found) {
+            rewinddir(drop->directory);
+            return;
+        }
+        look_at(drop, found);
     }
-    if (directory)
-        closedir(directory);
-    free(path);
 }

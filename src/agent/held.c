@@ -17,9 +17,9 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-/* What other threads change too. */
 struct entry {
-    struct held held;
+    struct held held; /* first: an entry is found by it */
+    /* what other threads change too */
     char *reason;
     bool confirmed;
 };
@@ -29,8 +29,8 @@ struct held_table {
     char *directory;
     char *boot; /* identifies this boot of the machine, which process ids belong to */
     int news;   /* eventfd */
-    struct entry *entries[HELD_MAX];
-    size_t count;
+    struct entry **entries;
+    size_t count, room;
 };
 
 bool held_id_valid(const char *id)
@@ -39,8 +39,7 @@ bool held_id_valid(const char *id)
            strspn(id + 5, "0123456789abcdef") == SESSION_ID_LENGTH - 5;
 }
 
-/* --- files ---------------------------------------------------------------------------------------
- */
+/* --- files ----------------------------------------------------------------------------------- */
 
 static char *path_of(const struct held_table *table, const char *id)
 {
@@ -91,6 +90,7 @@ static enum err write_file(const struct held_table *table, const struct held *he
     char *path = path_of(table, held->id);
 
     json_object_object_add(object, "uid", json_object_new_int64(held->uid));
+    json_object_object_add(object, "seq", json_object_new_int64(held->seq));
     json_object_object_add(object, "boot", json_object_new_string(table->boot));
     put_process(object, "shell", &held->tree.shell);
     put_process(object, "leader", &held->tree.leader);
@@ -101,15 +101,19 @@ static enum err write_file(const struct held_table *table, const struct held *he
     return err;
 }
 
-static struct entry *add_entry(struct held_table *table, const char *id)
+static struct held *add_entry(struct held_table *table, const struct held *held)
 {
     struct entry *entry = xcalloc(1, sizeof *entry);
 
-    snprintf(entry->held.id, sizeof entry->held.id, "%s", id);
+    entry->held = *held;
     pthread_mutex_lock(&table->lock);
+    if (table->count == table->room) {
+        table->room = table->room ? 2 * table->room : 64;
+        table->entries = xrealloc(table->entries, table->room * sizeof *table->entries);
+    }
     table->entries[table->count++] = entry;
     pthread_mutex_unlock(&table->lock);
-    return entry;
+    return &entry->held;
 }
 
 static void read_file(struct held_table *table, const char *id)
@@ -117,18 +121,28 @@ static void read_file(struct held_table *table, const char *id)
     char *path = path_of(table, id);
     struct json_object *object = json_object_from_file(path), *boot = NULL;
 
-    if (json_object_is_type(object, json_type_object) && table->count < HELD_MAX) {
-        struct held *held = &add_entry(table, id)->held;
-        held->uid = (uid_t)get_number(object, "uid");
+    if (json_object_is_type(object, json_type_object)) {
+        struct held held = {.uid = (uid_t)get_number(object, "uid"),
+                            .seq = get_number(object, "seq")};
+        snprintf(held.id, sizeof held.id, "%s", id);
         json_object_object_get_ex(object, "boot", &boot);
         if (boot && strcmp(json_object_get_string(boot), table->boot) == 0)
-            held->tree = (struct proctree){.shell = get_process(object, "shell"),
-                                           .leader = get_process(object, "leader")};
+            held.tree = (struct proctree){.shell = get_process(object, "shell"),
+                                          .leader = get_process(object, "leader"),
+                                          .uid = held.uid};
+        add_entry(table, &held);
     } else {
         log_event(LEVEL_ERROR, "held", "detail=\"cannot use %s\"", path);
     }
     json_object_put(object);
     free(path);
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    const struct entry *left = *(struct entry *const *)a, *right = *(struct entry *const *)b;
+
+    return (left->held.seq > right->held.seq) - (left->held.seq < right->held.seq);
 }
 
 static enum err read_directory(struct held_table *table, struct error *e)
@@ -145,6 +159,8 @@ static enum err read_directory(struct held_table *table, struct error *e)
         free(id);
     }
     closedir(directory);
+    if (table->count)
+        qsort(table->entries, table->count, sizeof *table->entries, by_seq);
     return ERR_OK;
 }
 
@@ -181,13 +197,13 @@ void held_close(struct held_table *table)
     if (table->news >= 0)
         close(table->news);
     pthread_mutex_destroy(&table->lock);
+    free(table->entries);
     free(table->boot);
     free(table->directory);
     free(table);
 }
 
-/* --- the table
- * ------------------------------------------------------------------------------------ */
+/* --- the table ------------------------------------------------------------------------------- */
 
 /* Only the main thread adds and removes, and so needs no lock to look. */
 static struct entry *find(struct held_table *table, const char *id)
@@ -211,20 +227,26 @@ struct held *held_at(struct held_table *table, size_t index)
     return index < table->count ? &table->entries[index]->held : NULL;
 }
 
-enum err held_add(struct held_table *table, const char *id, uid_t uid, const struct proctree *tree,
-                  struct held **out, struct error *e)
+bool held_room(const struct held_table *table, uid_t uid)
 {
-    struct held new = {.uid = uid, .tree = *tree};
+    size_t running = 0, own = 0;
 
-    if (table->count == HELD_MAX)
-        return error_set(e, ERR_BUSY, "%d sessions are held already", HELD_MAX);
-    snprintf(new.id, sizeof new.id, "%s", id);
-    enum err err = write_file(table, &new, e);
-    if (err)
-        return err;
-    *out = &add_entry(table, id)->held;
-    **out = new;
-    return ERR_OK;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct held *held = &table->entries[i]->held;
+        running += held->state != HELD_ENDED;
+        own += held->state != HELD_ENDED && held->uid == uid;
+    }
+    return running < HELD_MAX && (uid == 0 || own < HELD_MAX - running);
+}
+
+enum err held_add(struct held_table *table, const struct held *new, struct held **out,
+                  struct error *e)
+{
+    enum err err = write_file(table, new, e);
+
+    if (!err)
+        *out = add_entry(table, new);
+    return err;
 }
 
 void held_remove(struct held_table *table, struct held *held)
@@ -239,14 +261,15 @@ void held_remove(struct held_table *table, struct held *held)
     while (&table->entries[i]->held != held)
         i++;
     free_entry(table->entries[i]);
-    table->entries[i] = table->entries[--table->count];
+    memmove(table->entries + i, table->entries + i + 1,
+            (--table->count - i) * sizeof *table->entries);
     pthread_mutex_unlock(&table->lock);
 }
 
 const char *held_reason(struct held_table *table, const struct held *held)
 {
     pthread_mutex_lock(&table->lock);
-    const char *reason = find(table, held->id)->reason;
+    const char *reason = ((const struct entry *)held)->reason;
     pthread_mutex_unlock(&table->lock);
     return reason;
 }
@@ -254,7 +277,7 @@ const char *held_reason(struct held_table *table, const struct held *held)
 bool held_confirmed(struct held_table *table, const struct held *held)
 {
     pthread_mutex_lock(&table->lock);
-    bool confirmed = find(table, held->id)->confirmed;
+    bool confirmed = ((const struct entry *)held)->confirmed;
     pthread_mutex_unlock(&table->lock);
     return confirmed;
 }
@@ -264,7 +287,7 @@ struct json_object *held_ids(struct held_table *table)
     struct json_object *ids = json_object_new_array();
 
     pthread_mutex_lock(&table->lock);
-    for (size_t i = 0; i < table->count; i++) {
+    for (size_t i = 0; i < table->count && json_object_array_length(ids) < HELD_MAX; i++) {
         if (!table->entries[i]->confirmed)
             json_object_array_add(ids, json_object_new_string(table->entries[i]->held.id));
     }
@@ -272,8 +295,7 @@ struct json_object *held_ids(struct held_table *table)
     return ids;
 }
 
-/* --- news from other threads
- * ---------------------------------------------------------------------- */
+/* --- news from other threads ----------------------------------------------------------------- */
 
 int held_news(const struct held_table *table)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The sessions that this machine holds: those that run, and those whose end vsay has not
  * acknowledged yet. Each has a file, so that they are known after a restart. The table belongs to
- * the main thread; other threads only use held_ids, held_condemn and held_confirm. */
+ * the main thread; other threads only use what is for all threads. */
 #ifndef AGENT_HELD_H
 #define AGENT_HELD_H
 
@@ -16,7 +16,7 @@ struct client;
 struct json_object;
 
 enum {
-    HELD_MAX = 1000, /* what a heartbeat may list */
+    HELD_MAX = 1000, /* that run; also what a heartbeat may list */
     SESSION_ID_LENGTH = 37
 };
 
@@ -29,6 +29,7 @@ enum held_state {
 struct held {
     char id[SESSION_ID_LENGTH + 1];
     uid_t uid;
+    int64_t seq;          /* of its opening; sessions stand in this order */
     struct proctree tree; /* of processes of this boot; {0} if they were of an earlier one */
     enum held_state state;
     bool opened;           /* its opening was spooled by this process */
@@ -50,9 +51,13 @@ void held_close(struct held_table *table);
 struct held *held_find(struct held_table *table, const char *id);
 struct held *held_at(struct held_table *table, size_t index); /* NULL after the last */
 
-/* Adds a session, durably. ERR_BUSY when there are HELD_MAX. *out is borrowed until held_remove. */
-enum err held_add(struct held_table *table, const char *id, uid_t uid, const struct proctree *tree,
-                  struct held **out, struct error *e);
+/* Whether one more session of this user may run: there is room for HELD_MAX, of which a user may
+ * take half of what the others leave; root may take all. */
+bool held_room(const struct held_table *table, uid_t uid);
+
+/* Adds a session, durably: id, uid, seq and tree of `new`. *out is borrowed until held_remove. */
+enum err held_add(struct held_table *table, const struct held *new, struct held **out,
+                  struct error *e);
 void held_remove(struct held_table *table, struct held *held);
 
 /* The reason why the session must end; NULL when it need not. Borrowed from it. */
@@ -65,7 +70,8 @@ void held_hear(const struct held_table *table);
 
 /* --- for all threads --- */
 
-/* An array of the ids; the caller puts it. */
+/* An array of ids; the caller puts it. The oldest HELD_MAX: vsay is told in order, so that at any
+ * time it takes only sessions for open that ran together, and these are among them. */
 struct json_object *held_ids(struct held_table *table);
 
 /* That the session must end, if it is held. The first reason stays. */

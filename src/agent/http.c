@@ -49,8 +49,7 @@ void http_library_end(void)
     curl_global_cleanup();
 }
 
-/* --- the connection
- * ------------------------------------------------------------------------------- */
+/* --- the connection -------------------------------------------------------------------------- */
 
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *user)
 {
@@ -110,8 +109,7 @@ void http_free(struct http *http)
     free(http);
 }
 
-/* --- a request
- * ------------------------------------------------------------------------------------ */
+/* --- a request ------------------------------------------------------------------------------- */
 
 /* Tells a change of the token file: by another file in its place, or by writing to it. */
 static bool token_changed(const struct http *http)
@@ -192,7 +190,9 @@ static enum http_outcome outcome_of(long status, const struct json_object *answe
         return HTTP_AWAY;
     if (status >= 200 && status <= 299)
         return HTTP_DONE;
-    return status == 400 || status == 403 || status == 404 ? HTTP_REFUSED : HTTP_AWAY;
+    if (status == 404)
+        return HTTP_MISSING;
+    return status == 400 || status == 403 ? HTTP_REFUSED : HTTP_AWAY;
 }
 
 /* Logs when vsay goes away, for another reason too, and when it is back. */
@@ -252,8 +252,7 @@ enum http_outcome http_call(struct http *http, const char *path, const char *bod
     return outcome;
 }
 
-/* --- pauses
- * --------------------------------------------------------------------------------------- */
+/* --- pauses ---------------------------------------------------------------------------------- */
 
 /* Full jitter: machines that failed together do not come back together. */
 static int64_t draw_pause(unsigned failures)

@@ -12,6 +12,7 @@ struct json_object;
 enum http_outcome {
     HTTP_DONE,         /* 2xx */
     HTTP_REFUSED,      /* vsay will never take this */
+    HTTP_MISSING,      /* nor this, of something that it does not know; 404 */
     HTTP_TOO_LARGE,    /* nor this, unless it is divided */
     HTTP_UNAUTHORIZED, /* the token is no good */
     HTTP_AWAY,         /* later, perhaps */
@@ -22,8 +23,7 @@ enum http_outcome {
 enum err http_library_init(struct error *e);
 void http_library_end(void);
 
-/* `name` is for the log. All is borrowed; BELL_STOP on `bell` breaks off a request within a second.
- */
+/* `name` is for the log. All is borrowed. BELL_STOP on `bell` breaks off a request in a second. */
 struct http *http_new(const char *name, const struct agent_options *options, struct bell *bell);
 void http_free(struct http *http);
 

@@ -4,6 +4,7 @@
 
 #include <json.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,8 +38,7 @@ static struct json_object *refuse(const struct origin *origin, const char *id, c
     return reply;
 }
 
-/* --- storing
- * -------------------------------------------------------------------------------------- */
+/* --- storing --------------------------------------------------------------------------------- */
 
 enum err keeper_sync(struct agent *agent, struct error *e)
 {
@@ -76,14 +76,14 @@ static enum err store_end(struct agent *agent, struct held *held, struct json_ob
     return err;
 }
 
-/* --- reports
- * -------------------------------------------------------------------------------------- */
+/* --- reports --------------------------------------------------------------------------------- */
 
 /* vsay-shell, and its child, the user's shell. A process that it only claims would be killed with
- * the session: so it has to descend from it. */
+ * the session: so it has to descend from it; and both still have to be what they were before that
+ * was looked at, or a number was a stranger's meanwhile. */
 static struct proctree find_tree(const struct origin *origin, const struct json_object *packet)
 {
-    struct proctree tree = {0};
+    struct proctree tree = {.uid = origin->uid};
     struct json_object *leader = NULL;
 
     if (!origin->client)
@@ -91,8 +91,10 @@ static struct proctree find_tree(const struct origin *origin, const struct json_
     tree.shell = origin->client->process;
     json_object_object_get_ex(packet, "leader", &leader);
     pid_t pid = (pid_t)json_object_get_int(leader);
-    if (pid > 0 && process_descends(pid, tree.shell.pid))
-        process_find(pid, &tree.leader);
+    tree.leader_seen = process_find(pid, &tree.leader) && process_descends(pid, tree.shell.pid) &&
+                       process_alive(&tree.leader) && process_alive(&tree.shell);
+    if (!tree.leader_seen)
+        tree.leader = (struct process){0};
     return tree;
 }
 
@@ -121,27 +123,36 @@ static void bind_client(struct held *held, struct client *client)
         held->client->held = NULL;
     held->client = client;
     held->told = false;
+    held->tree.leader_seen = held->tree.leader_seen || process_alive(&held->tree.leader);
     client->held = held;
 }
 
-/* The opening is stored after the file of the session, and again with the first open after a
- * restart: so there is none that vsay has not heard of. */
-static enum err open_session(struct agent *agent, const struct origin *origin, const char *id,
-                             const struct json_object *packet, struct held **held, struct error *e)
+static enum err hold(struct agent *agent, const struct origin *origin, const char *id, int64_t seq,
+                     const struct json_object *packet, struct held **out, struct error *e)
 {
-    struct json_object *opening = report_opening(
-        packet, origin->uid, &agent->options->agent.trusted_users, sequence_next(agent->sequence));
-    const struct proctree tree = find_tree(origin, packet);
+    struct held new = {.uid = origin->uid, .seq = seq, .tree = find_tree(origin, packet)};
 
-    if (!opening)
-        return error_set(e, ERR_REQUEST, "malformed");
-    enum err err = *held ? ERR_OK : held_add(agent->held, id, origin->uid, &tree, held, e);
+    snprintf(new.id, sizeof new.id, "%s", id);
+    return held_add(agent->held, &new, out, e);
+}
+
+/* The opening is stored after the file of the session, and again with the first open after a
+ * restart: so there is none that vsay has not heard of. Takes ownership of `opening`. */
+static enum err open_session(struct agent *agent, const struct origin *origin,
+                             const struct json_object *packet, struct json_object *opening,
+                             struct held **held, struct error *e)
+{
+    const char *id = link_text(packet, "session_id");
+    int64_t seq = sequence_next(agent->sequence);
+    enum err err = *held ? ERR_OK : hold(agent, origin, id, seq, packet, held, e);
+
+    json_object_object_add(opening, "seq", json_object_new_int64(seq));
     if (err) {
         json_object_put(opening);
         return err;
     }
-    log_event(LEVEL_INFO, "session_open", "session=%s user=\"%s\" uid=%lu pid=%ld", id,
-              link_text(opening, "user_id"), (unsigned long)origin->uid, (long)tree.shell.pid);
+    log_event(LEVEL_INFO, "session_open", "session=%s uid=%lu pid=%ld", id,
+              (unsigned long)origin->uid, (long)(*held)->tree.shell.pid);
     err = store(agent, RECORD_OPEN, opening, e);
     if (!err)
         err = keeper_sync(agent, e);
@@ -149,6 +160,7 @@ static enum err open_session(struct agent *agent, const struct origin *origin, c
     return err;
 }
 
+/* What is dear, a number and a file, comes last: who opens what he may not costs little. */
 static enum err take_open(struct agent *agent, struct origin *origin,
                           const struct json_object *packet, struct json_object **reply,
                           struct error *e)
@@ -156,16 +168,18 @@ static enum err take_open(struct agent *agent, struct origin *origin,
     const char *id = link_text(packet, "session_id");
     struct held *held = id && held_id_valid(id) ? held_find(agent->held, id) : NULL;
     const char *why = id && held_id_valid(id) ? objection(origin, held) : "malformed";
+    bool full = !held && !held_room(agent->held, origin->uid);
+    struct json_object *opening = why || full ? NULL : report_opening(packet, origin->uid);
     enum err err = ERR_OK;
 
-    if (!why && (!held || (!held->opened && held->state == HELD_RUNNING)))
-        err = open_session(agent, origin, id, packet, &held, e);
-    if (err == ERR_REQUEST || err == ERR_BUSY)
-        why = e->detail;
-    if (why) {
-        *reply = refuse(origin, id, why);
-        return ERR_OK;
+    if (!opening) {
+        *reply = refuse(origin, id, why ? why : full ? "too many sessions run" : "malformed");
+        return why || !full ? ERR_REQUEST : ERR_BUSY;
     }
+    if (!held || (!held->opened && held->state == HELD_RUNNING))
+        err = open_session(agent, origin, packet, opening, &held, e);
+    else
+        json_object_put(opening);
     if (err)
         return err;
     origin->held = held;
@@ -176,24 +190,23 @@ static enum err take_open(struct agent *agent, struct origin *origin,
     return ERR_OK;
 }
 
+/* A malformed one is acknowledged too, or it would come again. */
 static enum err take_command(struct agent *agent, struct origin *origin,
                              const struct json_object *packet, struct json_object **reply,
                              struct error *e)
 {
     int64_t seq;
-    struct json_object *record = report_command(packet, origin->held->id, &seq);
-    enum err err = ERR_OK;
+    struct json_object *record = report_command(packet, origin->held->id, origin->uid, &seq);
+    enum err err = record ? store(agent, RECORD_COMMAND, record, e) : ERR_REQUEST;
 
-    if (record)
-        err = store(agent, RECORD_COMMAND, record, e);
-    else
+    if (!record)
         log_event(LEVEL_WARNING, "command_malformed", "session=%s seq=%lld", origin->held->id,
                   (long long)seq);
-    if (err || !seq)
+    if (err == ERR_IO || !seq)
         return err;
     *reply = new_reply("ack");
     json_object_object_add(*reply, "seq", json_object_new_int64(seq));
-    return ERR_OK;
+    return err;
 }
 
 /* An end that was asked for is a confirmation: not while anything of the session lives. */
@@ -208,7 +221,7 @@ static enum err take_end(struct agent *agent, struct origin *origin,
         proctree_signal(&held->tree, 0) > 0)
         held->state = HELD_DYING;
     if (held->state == HELD_RUNNING)
-        err = store_end(agent, held, report_end(packet, held->id), e);
+        err = store_end(agent, held, report_end(packet, held->id, held->uid), e);
     if (!err && held->state == HELD_ENDED)
         *reply = new_reply("ended");
     return err;
@@ -232,7 +245,7 @@ enum err keeper_take(struct agent *agent, struct origin *origin, const struct js
             return reports[i].take(agent, origin, packet, reply, e);
     }
     log_event(LEVEL_WARNING, "report_unknown", "uid=%lu", (unsigned long)origin->uid);
-    return ERR_OK;
+    return ERR_REQUEST;
 }
 
 void keeper_leave(struct client *client)
@@ -242,8 +255,7 @@ void keeper_leave(struct client *client)
     client->held = NULL;
 }
 
-/* --- ending
- * --------------------------------------------------------------------------------------- */
+/* --- ending ---------------------------------------------------------------------------------- */
 
 static void visit_end(struct json_object *end, void *user)
 {
@@ -260,8 +272,7 @@ void keeper_begin(struct agent *agent)
     spool_each_end(agent->spool, visit_end, agent);
 }
 
-/* Kills what is left, vsay-shell last: while it lives it collects orphans. True when all is gone.
- */
+/* Kills what is left, vsay-shell last: while it lives it collects orphans. True: all is gone. */
 static bool kill_all(struct held *held)
 {
     size_t left = proctree_signal(&held->tree, SIGKILL);
@@ -282,7 +293,7 @@ static void die(struct agent *agent, struct held *held)
     if (!kill_all(held))
         return;
     const char *reason = held_reason(agent->held, held) ? "killed" : "lost";
-    if (store_end(agent, held, report_own_end(held->id, reason), &e)) {
+    if (store_end(agent, held, report_own_end(held->id, held->uid, reason), &e)) {
         log_event(LEVEL_ERROR, "spool", "detail=\"%s\"", e.detail);
         return;
     }
@@ -312,7 +323,7 @@ static void watch(struct agent *agent, struct held *held)
     if (reason && held->client && !held->told)
         tell(held, reason);
     if (!held->client && !process_alive(&held->tree.shell)) {
-        drop_take(agent, held->id); /* it may have left its end there */
+        drop_take(agent->drop, held->id); /* it may have left its end there */
         if (held->state == HELD_RUNNING)
             held->state = HELD_DYING;
     } else if (reason && moment_monotonic() >= held->deadline) {

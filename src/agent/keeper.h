@@ -18,7 +18,8 @@ struct origin {
 };
 
 /* Takes one report. *reply, which the caller puts, may be sent after keeper_sync; NULL: none.
- * ERR_IO: could not be stored, and nothing that was reported since keeper_sync is. */
+ * ERR_REQUEST: it was not to be said, and there should be no more of this origin; ERR_BUSY: the
+ * same for now; ERR_IO: could not be stored, and nothing that was reported since keeper_sync is. */
 enum err keeper_take(struct agent *agent, struct origin *origin, const struct json_object *packet,
                      struct json_object **reply, struct error *e);
 

@@ -58,7 +58,7 @@ enum err link_send(int fd, struct json_object *object)
     return ERR_OK;
 }
 
-static struct json_object *parse(const char *text, size_t length)
+struct json_object *link_parse(const char *text, size_t length)
 {
     struct json_tokener *tokener = json_tokener_new();
     struct json_object *object = json_tokener_parse_ex(tokener, text, (int)length);
@@ -94,7 +94,7 @@ enum err link_receive(int fd, struct json_object **out)
     size_t room = length <= LINK_PACKET_MAX ? (size_t)length : 1;
     char *text = xcalloc(1, room);
     if (recv(fd, text, room, MSG_DONTWAIT) == length)
-        *out = parse(text, room);
+        *out = link_parse(text, room);
     free(text);
     return *out ? ERR_OK : ERR_REQUEST;
 }

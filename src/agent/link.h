@@ -4,6 +4,8 @@
 #ifndef AGENT_LINK_H
 #define AGENT_LINK_H
 
+#include <stddef.h>
+
 #include "base/error.h"
 
 struct json_object;
@@ -23,6 +25,9 @@ enum err link_send(int fd, struct json_object *object);
 /* ERR_BUSY: there is nothing yet; ERR_REQUEST: a packet that is no JSON object or too large was
  * thrown away; ERR_IO: the peer has gone. The caller puts *out. */
 enum err link_receive(int fd, struct json_object **out);
+
+/* A JSON object, or NULL when the bytes are none. The caller puts it. */
+struct json_object *link_parse(const char *text, size_t length);
 
 /* The member's text, borrowed from the object; NULL when there is none or it is not a string. */
 const char *link_text(const struct json_object *object, const char *member);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* agent.conf: the one table of options of vsay-agent and vsay-shell, and the struct that it fills.
- */
+/* agent.conf: the table of options of vsay-agent and vsay-shell, and the struct that it fills. */
 #ifndef AGENT_OPTIONS_H
 #define AGENT_OPTIONS_H
 

@@ -9,8 +9,7 @@ struct json_object;
 /* `agent` is a struct agent; for pthread_create. Runs until the poller's BELL_STOP. */
 void *poller_run(void *agent);
 
-/* Condemns the sessions that an answer of GET /api/agent/signals names; returns how many there are.
- */
+/* Condemns the sessions that an answer of GET /api/agent/signals names; returns how many. */
 unsigned poller_obey(const struct agent *agent, const struct json_object *answer);
 
 #endif

@@ -15,22 +15,28 @@ struct process {
 };
 
 /* Whose processes are a session's: everything that descends from `shell` (vsay-shell, not itself
- * one of them), and `leader` (the user's shell) with everything in the kernel's session that it
- * leads. */
+ * one of them), and, for an agent whose vsay-shell has died, everything in the kernel's session
+ * that `leader` (the user's shell) leads. When the leader is gone its number may be that of another
+ * session by now: then only processes of `uid` count, and none unless `leader_seen`. */
 struct proctree {
     struct process shell, leader;
+    uid_t uid;
+    bool leader_seen; /* alive, by this program */
 };
 
-/* Names the living process `pid`; false when there is none. A zombie does not live. */
+/* Names the living process `pid`; false when there is none, or it cannot be seen. A zombie does not
+ * live, unless it has threads that do. */
 bool process_find(pid_t pid, struct process *out);
+/* True also when it cannot be seen whether it is gone. */
 bool process_alive(const struct process *process);
-/* False when it is gone, and with errno EPERM when it lives and may not be signalled. */
+/* False when it is gone or cannot be seen, and with errno EPERM when it may not be signalled. */
 bool process_signal(const struct process *process, int number);
 /* Whether `ancestor` is among the ancestors of `pid`. */
 bool process_descends(pid_t pid, pid_t ancestor);
 
-/* Sends signal `number` to all the session's processes, 0 for none; returns how many there are.
- * They may fork meanwhile: to be sure, repeat until it returns 0. */
+/* Sends signal `number` to all the session's processes, 0 for none; returns how many there are,
+ * with one more when there may be others that cannot be seen now. They may fork meanwhile: to be
+ * sure, repeat until it returns 0. */
 size_t proctree_signal(const struct proctree *tree, int number);
 
 #endif

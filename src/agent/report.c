@@ -3,24 +3,19 @@
 #include "agent/report.h"
 
 #include <json.h>
-#include <pwd.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/link.h"
+#include "agent/members.h"
 #include "agent/moment.h"
-#include "base/conf.h"
-#include "base/log.h"
+#include "base/rfc3339.h"
 #include "base/utf8.h"
 #include "common/ident.h"
 
-enum { NAME_MAX_BYTES = 255, LABEL_MAX = 256, TIME_MAX = 64, COMMAND_MAX = 65535, REASON_MAX = 64 };
+static const int64_t seq_max = ((int64_t)1 << 53) - 1; /* of docs/agent-protocol.md */
 
-/* --- members
- * -------------------------------------------------------------------------------------- */
+/* --- members --------------------------------------------------------------------------------- */
 
 static struct json_object *member(const struct json_object *object, const char *name)
 {
@@ -30,159 +25,122 @@ static struct json_object *member(const struct json_object *object, const char *
     return value;
 }
 
-/* Text of 1 to `max` bytes, without NUL and, if `line`, other control characters; or NULL. */
-static const char *text_member(const struct json_object *packet, const char *name, size_t max,
-                               bool line)
+/* The member's text; NULL when there is none, or it has a NUL. */
+static const char *text_member(const struct json_object *packet, const char *name)
 {
     const char *text = link_text(packet, name);
-    size_t length = text ? (size_t)json_object_get_string_len(member(packet, name)) : 0;
 
-    if (length < 1 || length > max || strlen(text) != length || !utf8_valid(text, length))
-        return NULL;
-    for (size_t i = 0; line && i < length; i++) {
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-            return NULL;
-    }
-    return text;
+    return text && strlen(text) == (size_t)json_object_get_string_len(member(packet, name)) ? text
+                                                                                            : NULL;
 }
 
-static void put_text(struct json_object *object, const char *name, const char *text)
+static const char *plain_member(const struct json_object *packet, const char *name, size_t max)
 {
-    json_object_object_add(object, name, text ? json_object_new_string(text) : NULL);
+    const char *text = text_member(packet, name);
+
+    return members_plain(text, max) ? text : NULL;
 }
 
-static struct json_object *new_record(const char *type, const char *session_id)
+static const char *time_member(const struct json_object *packet, const char *name)
+{
+    const char *text = text_member(packet, name);
+    char sql[SQL_TIME_LENGTH + 1];
+
+    return text && rfc3339_to_sql(text, sql) ? text : NULL;
+}
+
+static struct json_object *new_record(const char *type, const char *session_id, uid_t uid)
 {
     struct json_object *record = json_object_new_object();
 
-    put_text(record, "type", type);
-    put_text(record, "session_id", session_id);
+    members_put(record, "type", type);
+    members_put(record, "session_id", session_id);
+    json_object_object_add(record, "uid", json_object_new_int64(uid));
     return record;
 }
 
-/* --- opening
- * -------------------------------------------------------------------------------------- */
+/* --- opening --------------------------------------------------------------------------------- */
 
-static void login_name(uid_t uid, char *out, size_t room)
+/* Copies the user that the packet names, if any. */
+static bool put_user(struct json_object *record, const struct json_object *packet)
 {
-    char buffer[4096];
-    struct passwd entry, *found = NULL;
-
-    if (getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found && *entry.pw_name)
-        snprintf(out, room, "%s", entry.pw_name);
-    else
-        snprintf(out, room, "uid_%lu", (unsigned long)uid);
-}
-
-static bool is_trusted(uid_t uid, const char *login, const struct strlist *trusted)
-{
-    bool found = uid == 0 || uid == getuid();
-
-    for (size_t i = 0; i < trusted->count && !found; i++)
-        found = strcmp(trusted->items[i], login) == 0;
-    return found;
-}
-
-static void make_identifier(char *name)
-{
-    for (char *c = name; *c; c++) {
-        if (!ident_valid(c, 1))
-            *c = '_';
-    }
-}
-
-/* Whose session it is: of the user that the packet names, or else of `uid`. */
-static bool put_user(struct json_object *record, const struct json_object *packet, uid_t uid,
-                     const struct strlist *trusted)
-{
-    char login[IDENT_MAX + 1];
     const char *user = link_text(packet, "user_id"), *name = link_text(packet, "username");
 
-    login_name(uid, login, sizeof login);
-    if ((user || name) && !is_trusted(uid, login, trusted)) {
-        log_event(LEVEL_WARNING, "user_not_trusted", "login=\"%s\"", login);
-        user = name = NULL;
-    }
-    if (name && !text_member(packet, "username", NAME_MAX_BYTES, true))
+    if (name && !plain_member(packet, "username", MEMBER_NAME))
         return false;
     if (user && !ident_valid(user, strlen(user)))
         return false;
-    put_text(record, "username", name ? name : user ? user : login);
-    make_identifier(login);
-    put_text(record, "user_id", user ? user : login);
+    if (name)
+        members_put(record, "username", name);
+    if (user)
+        members_put(record, "user_id", user);
     return true;
 }
 
-static bool is_source(const char *text)
+struct json_object *report_opening(const struct json_object *packet, uid_t uid)
 {
-    static const char *const sources[] = {"ui", "cli", "vscode"};
+    const char *source = link_text(packet, "source"), *started = time_member(packet, "started_at");
+    struct json_object *record = new_record("open", link_text(packet, "session_id"), uid);
 
-    for (size_t i = 0; text && i < sizeof sources / sizeof *sources; i++) {
-        if (strcmp(text, sources[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-struct json_object *report_opening(const struct json_object *packet, uid_t uid,
-                                   const struct strlist *trusted, int64_t seq)
-{
-    const char *id = link_text(packet, "session_id"), *source = link_text(packet, "source");
-    const char *started = text_member(packet, "started_at", TIME_MAX, true);
-    struct json_object *record = new_record("open", id);
-
-    if (!is_source(source) || !put_user(record, packet, uid, trusted)) {
+    if (!members_source(source) || !put_user(record, packet)) {
         json_object_put(record);
         return NULL;
     }
-    put_text(record, "source", source);
-    put_text(record, "browser", text_member(packet, "browser", LABEL_MAX, true));
-    put_text(record, "os", text_member(packet, "os", LABEL_MAX, true));
+    members_put(record, "source", source);
+    members_put(record, "browser", plain_member(packet, "browser", MEMBER_LABEL));
+    members_put(record, "os", plain_member(packet, "os", MEMBER_LABEL));
     if (started)
-        put_text(record, "started_at", started);
-    json_object_object_add(record, "seq", json_object_new_int64(seq));
+        members_put(record, "started_at", started);
     return record;
 }
 
-/* --- command, end
- * --------------------------------------------------------------------------------- */
+/* --- command, end ---------------------------------------------------------------------------- */
+
+/* A command may have control characters. */
+static const char *command_member(const struct json_object *packet)
+{
+    const char *text = text_member(packet, "command");
+    size_t length = text ? strlen(text) : 0;
+
+    return length > 0 && length <= MEMBER_COMMAND && utf8_valid(text, length) ? text : NULL;
+}
 
 struct json_object *report_command(const struct json_object *packet, const char *session_id,
-                                   int64_t *seq)
+                                   uid_t uid, int64_t *seq)
 {
     struct json_object *number = member(packet, "seq"), *success = member(packet, "success");
-    const char *command = text_member(packet, "command", COMMAND_MAX, false);
-    const char *timestamp = text_member(packet, "timestamp", TIME_MAX, true);
+    const char *command = command_member(packet), *timestamp = time_member(packet, "timestamp");
 
     *seq = json_object_is_type(number, json_type_int) ? json_object_get_int64(number) : 0;
-    if (*seq < 1 || !command || !timestamp ||
+    if (*seq < 1 || *seq > seq_max || !command || !timestamp ||
         (success && !json_object_is_type(success, json_type_boolean)))
         return NULL;
-    struct json_object *record = new_record("command", session_id);
+    struct json_object *record = new_record("command", session_id, uid);
     json_object_object_add(record, "seq", json_object_new_int64(*seq));
-    put_text(record, "command", command);
-    put_text(record, "timestamp", timestamp);
+    members_put(record, "command", command);
+    members_put(record, "timestamp", timestamp);
     json_object_object_add(record, "success", json_object_get(success));
     return record;
 }
 
-static struct json_object *new_end(const char *session_id, const char *reason, const char *ended_at)
+static struct json_object *new_end(const char *session_id, uid_t uid, const char *reason,
+                                   const char *ended_at)
 {
     char now[MOMENT_SIZE];
-    struct json_object *record = new_record("end", session_id);
+    struct json_object *record = new_record("end", session_id, uid);
 
     moment_text(now);
-    put_text(record, "reason", reason);
-    put_text(record, "ended_at", ended_at ? ended_at : now);
+    members_put(record, "reason", reason);
+    members_put(record, "ended_at", ended_at ? ended_at : now);
     return record;
 }
 
-struct json_object *report_end(const struct json_object *packet, const char *session_id)
+struct json_object *report_end(const struct json_object *packet, const char *session_id, uid_t uid)
 {
-    const char *reason = text_member(packet, "reason", REASON_MAX, true);
+    const char *reason = plain_member(packet, "reason", MEMBER_REASON);
     struct json_object *code = member(packet, "exit_code");
-    struct json_object *record = new_end(session_id, reason ? reason : "exited",
-                                         text_member(packet, "ended_at", TIME_MAX, true));
+    struct json_object *record =
+        new_end(session_id, uid, reason ? reason : "exited", time_member(packet, "ended_at"));
 
     if (json_object_is_type(code, json_type_int) && json_object_get_int64(code) >= 0 &&
         json_object_get_int64(code) <= 255)
@@ -190,7 +148,7 @@ struct json_object *report_end(const struct json_object *packet, const char *ses
     return record;
 }
 
-struct json_object *report_own_end(const char *session_id, const char *reason)
+struct json_object *report_own_end(const char *session_id, uid_t uid, const char *reason)
 {
-    return new_end(session_id, reason, NULL);
+    return new_end(session_id, uid, reason, NULL);
 }

@@ -12,6 +12,7 @@
 #include "agent/http.h"
 #include "agent/link.h"
 #include "agent/moment.h"
+#include "agent/owner.h"
 #include "agent/poller.h"
 #include "agent/usage.h"
 #include "base/log.h"
@@ -32,11 +33,11 @@ struct sender {
     struct usage usage;
     int64_t interval, heartbeat_due; /* ms */
     bool heard;                      /* the last heartbeat was taken */
+    uint64_t doubted;                /* record that was refused before it */
     size_t batch;                    /* at most so many commands in a request */
 };
 
-/* --- heartbeats
- * ----------------------------------------------------------------------------------- */
+/* --- heartbeats ------------------------------------------------------------------------------ */
 
 static void add_percent(struct json_object *object, const char *name, double percent)
 {
@@ -120,7 +121,7 @@ static enum http_outcome send_heartbeat(struct sender *sender)
     enum http_outcome outcome =
         http_call(sender->http, "/api/agent/heartbeat", text, REQUEST_TIMEOUT, &answer, &e);
 
-    if (outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE)
+    if (outcome == HTTP_REFUSED || outcome == HTTP_MISSING || outcome == HTTP_TOO_LARGE)
         log_event(LEVEL_ERROR, "heartbeat_refused", "detail=\"%s\"", e.detail);
     sender->heard = outcome == HTTP_DONE;
     if (sender->heard) {
@@ -132,8 +133,7 @@ static enum http_outcome send_heartbeat(struct sender *sender)
     return outcome;
 }
 
-/* --- the spool
- * ------------------------------------------------------------------------------------ */
+/* --- the spool ------------------------------------------------------------------------------- */
 
 /* The commands that the records begin with, as one body; *count tells how many. */
 static char *join_commands(const struct record *records, size_t *count)
@@ -179,13 +179,16 @@ static void on_opened(struct sender *sender, const struct json_object *answer)
 static enum http_outcome send_open(struct sender *sender, const struct record *record,
                                    struct error *e)
 {
-    struct json_object *answer;
-    enum http_outcome outcome =
-        http_call(sender->http, "/api/agent/sessions", record->line, REQUEST_TIMEOUT, &answer, e);
+    struct json_object *opening = json_tokener_parse(record->line), *answer;
 
+    owner_decide(opening, &sender->agent->options->agent.trusted_users);
+    const char *text = json_object_to_json_string_ext(opening, JSON_C_TO_STRING_PLAIN);
+    enum http_outcome outcome =
+        http_call(sender->http, "/api/agent/sessions", text, REQUEST_TIMEOUT, &answer, e);
     if (answer)
         on_opened(sender, answer);
     json_object_put(answer);
+    json_object_put(opening);
     return outcome;
 }
 
@@ -213,12 +216,10 @@ static enum http_outcome send_end(struct sender *sender, const struct record *re
     enum http_outcome outcome =
         http_call(sender->http, path, record->line, REQUEST_TIMEOUT, &answer, e);
 
-    if (id && (outcome == HTTP_DONE || outcome == HTTP_REFUSED))
-        held_confirm(sender->agent->held, id);
     json_object_put(answer);
     json_object_put(end);
     free(path);
-    return outcome;
+    return outcome == HTTP_MISSING ? HTTP_REFUSED : outcome;
 }
 
 /* Sends the first record, and with a command those that follow it; *count tells how many. */
@@ -232,17 +233,38 @@ static enum http_outcome send_records(struct sender *sender, const struct record
                                         : send_end(sender, records, e);
 }
 
-/* Whether records that had this outcome need not be sent again, as they are at least. */
-static bool settled(struct sender *sender, enum http_outcome outcome, size_t count,
-                    const struct error *e)
+/* Whether records that had this outcome need not be sent again, as they are at least. Something on
+ * the way may have refused them: vsay is asked again after it has taken a heartbeat. And only the
+ * end of a session can be of something that is missing. */
+static bool settled(struct sender *sender, enum http_outcome outcome, const struct record *records,
+                    size_t count, const struct error *e)
 {
+    if (outcome == HTTP_DONE)
+        return true;
     if (outcome == HTTP_TOO_LARGE && count > 1) {
         sender->batch = count / 2;
         return false;
     }
-    if (outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE)
-        log_event(LEVEL_ERROR, "record_refused", "records=%zu detail=\"%s\"", count, e->detail);
-    return outcome == HTTP_DONE || outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE;
+    if (outcome != HTTP_REFUSED && outcome != HTTP_MISSING && outcome != HTTP_TOO_LARGE)
+        return false;
+    bool again = sender->doubted == records->number && outcome != HTTP_MISSING;
+    log_event(again ? LEVEL_ERROR : LEVEL_WARNING, again ? "record_refused" : "record_doubted",
+              "records=%zu detail=\"%s\"", count, e->detail);
+    sender->doubted = records->number;
+    sender->heard = again;
+    return again;
+}
+
+static void forget_records(struct sender *sender, const struct record *records, size_t count)
+{
+    struct json_object *end =
+        records->kind == RECORD_END ? json_tokener_parse(records->line) : NULL;
+    const char *id = link_text(end, "session_id");
+
+    spool_remove(sender->agent->spool, records[count - 1].number);
+    if (id)
+        held_confirm(sender->agent->held, id);
+    json_object_put(end);
 }
 
 /* Sends from the head of the spool. HTTP_DONE when it may go on at once; *more: there was any. */
@@ -257,8 +279,8 @@ static enum http_outcome send_spool(struct sender *sender, bool *more)
     *more = taken > 0;
     if (taken) {
         outcome = send_records(sender, records, &count, &e);
-        if (settled(sender, outcome, count, &e))
-            spool_remove(sender->agent->spool, records[count - 1].number);
+        if (settled(sender, outcome, records, count, &e))
+            forget_records(sender, records, count);
         spool_put_back(sender->agent->spool);
     } else {
         sender->batch = BATCH_RECORDS;
@@ -268,8 +290,7 @@ static enum http_outcome send_spool(struct sender *sender, bool *more)
     return outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE ? HTTP_DONE : outcome;
 }
 
-/* --- the thread
- * ----------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------ */
 
 static void step(struct sender *sender)
 {

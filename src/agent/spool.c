@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "agent/durable.h"
+#include "agent/link.h"
+#include "agent/shares.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -30,6 +32,7 @@ struct place {
     uint64_t number;
     uint32_t length;
     enum record_kind kind;
+    uid_t uid; /* whose session it is of */
 };
 
 struct spool {
@@ -47,17 +50,20 @@ struct spool {
 static const char *const kinds[RECORD_KINDS] = {
     [RECORD_OPEN] = "open", [RECORD_COMMAND] = "command", [RECORD_END] = "end"};
 
-/* --- the index ---------------------------------------------------------------------------------
- */
+/* --- the index ------------------------------------------------------------------------------- */
 
-static void add_place(struct spool *spool, enum record_kind kind, off_t offset, size_t length)
+static void add_place(struct spool *spool, enum record_kind kind, uid_t uid, size_t length)
 {
     if (spool->count == spool->room) {
         spool->room = spool->room ? 2 * spool->room : 64;
         spool->places = xrealloc(spool->places, spool->room * sizeof *spool->places);
     }
-    spool->places[spool->count++] = (struct place){
-        .offset = offset, .number = ++spool->last, .length = (uint32_t)length, .kind = kind};
+    spool->places[spool->count++] = (struct place){.offset = spool->size,
+                                                   .number = ++spool->last,
+                                                   .length = (uint32_t)length,
+                                                   .kind = kind,
+                                                   .uid = uid};
+    spool->size += (off_t)length;
 }
 
 static char *read_place(const struct spool *spool, const struct place *place, struct error *e)
@@ -78,22 +84,39 @@ static char *read_place(const struct spool *spool, const struct place *place, st
     return line;
 }
 
-/* --- opening ------------------------------------------------------------------------------------
- */
+/* --- opening --------------------------------------------------------------------------------- */
 
-static enum record_kind kind_of(const char *line, size_t length)
+static enum record_kind kind_of(const struct json_object *object)
 {
-    struct json_tokener *tokener = json_tokener_new();
-    struct json_object *object = json_tokener_parse_ex(tokener, line, (int)length), *type = NULL;
+    const char *type = link_text(object, "type");
     enum record_kind kind = 0;
 
-    json_object_object_get_ex(object, "type", &type);
-    const char *text = type ? json_object_get_string(type) : "";
-    while (kind < RECORD_KINDS && strcmp(kinds[kind], text) != 0)
+    while (kind < RECORD_KINDS && (!type || strcmp(kinds[kind], type) != 0))
         kind++;
-    json_object_put(object);
-    json_tokener_free(tokener);
     return kind;
+}
+
+static uid_t uid_of(const struct json_object *object)
+{
+    struct json_object *uid = NULL;
+
+    json_object_object_get_ex(object, "uid", &uid);
+    return (uid_t)json_object_get_int64(uid);
+}
+
+static void read_record(struct spool *spool, const char *line, size_t length)
+{
+    struct json_object *object = link_parse(line, length - 1);
+    enum record_kind kind = kind_of(object);
+
+    if (kind < RECORD_KINDS) {
+        add_place(spool, kind, uid_of(object), length);
+    } else {
+        log_event(LEVEL_ERROR, "spool", "detail=\"%s is damaged at byte %lld\"", spool->path,
+                  (long long)spool->size);
+        spool->size += (off_t)length;
+    }
+    json_object_put(object);
 }
 
 static bool read_header(struct spool *spool, FILE *file)
@@ -111,15 +134,8 @@ static void read_records(struct spool *spool, FILE *file)
     ssize_t length;
 
     spool->size = HEADER_LENGTH;
-    while ((length = getline(&line, &room, file)) > 0 && line[length - 1] == '\n') {
-        enum record_kind kind = kind_of(line, (size_t)length - 1);
-        if (kind < RECORD_KINDS)
-            add_place(spool, kind, spool->size, (size_t)length);
-        else
-            log_event(LEVEL_ERROR, "spool", "detail=\"%s is damaged at byte %lld\"", spool->path,
-                      (long long)spool->size);
-        spool->size += length;
-    }
+    while ((length = getline(&line, &room, file)) > 0 && line[length - 1] == '\n')
+        read_record(spool, line, (size_t)length);
     free(line);
     spool->durable = spool->count;
     spool->durable_size = spool->size;
@@ -181,8 +197,7 @@ void spool_close(struct spool *spool)
     free(spool);
 }
 
-/* --- making room ---------------------------------------------------------------------------------
- */
+/* --- making room ----------------------------------------------------------------------------- */
 
 /* Copies the records that stay to a new file, and moves their places there. */
 static enum err copy_records(const struct spool *old, struct spool *new, struct error *e)
@@ -206,25 +221,43 @@ static enum err copy_records(const struct spool *old, struct spool *new, struct 
                 : error_set(e, ERR_IO, "cannot rewrite %s: %s", old->path, strerror(errno));
 }
 
-/* Chooses what stays: all but the oldest commands, of which so many go that the records take no
- * more than `target` bytes. What is being sent stays. */
+/* A command that is not being sent. */
+static bool may_go(const struct spool *spool, const struct place *place)
+{
+    return place->kind == RECORD_COMMAND && place->number > spool->taken;
+}
+
+/* What may be kept for each user, if all is to take no more than `target` bytes. */
+static void divide(const struct spool *spool, size_t target, struct shares *shares)
+{
+    size_t fixed = HEADER_LENGTH;
+
+    for (size_t i = spool->head; i < spool->count; i++) {
+        const struct place *place = &spool->places[i];
+        if (may_go(spool, place))
+            shares_need(shares, place->uid, place->length);
+        else
+            fixed += place->length;
+    }
+    shares_divide(shares, target > fixed ? target - fixed : 0);
+}
+
+/* Chooses what stays: all but the oldest commands of the users that take the most room. */
 static void choose(const struct spool *old, struct spool *new, size_t target)
 {
-    size_t bytes = HEADER_LENGTH;
+    struct shares shares = {0};
 
-    new->places = xcalloc(old->count - old->head + 1, sizeof *new->places);
+    divide(old, target, &shares);
     new->room = old->count - old->head + 1;
-    for (size_t i = old->head; i < old->count; i++)
-        bytes += old->places[i].length;
+    new->places = xcalloc(new->room, sizeof *new->places);
     for (size_t i = old->head; i < old->count; i++) {
         const struct place *place = &old->places[i];
-        if (bytes > target && place->kind == RECORD_COMMAND && place->number > old->taken) {
-            bytes -= place->length;
+        if (may_go(old, place) && shares_give_up(&shares, place->uid, place->length))
             new->dropped++;
-        } else {
+        else
             new->places[new->count++] = *place;
-        }
     }
+    shares_free(&shares);
 }
 
 static void adopt(struct spool *spool, const struct spool *new)
@@ -285,8 +318,7 @@ static enum err make_room(struct spool *spool, size_t length, struct error *e)
     return err;
 }
 
-/* --- appending
- * ------------------------------------------------------------------------------------ */
+/* --- appending ------------------------------------------------------------------------------- */
 
 /* Takes back what was appended since the last sync. Bytes that stay behind will be overwritten. */
 static void roll_back(struct spool *spool)
@@ -310,12 +342,10 @@ enum err spool_append(struct spool *spool, enum record_kind kind, struct json_ob
     enum err err = make_room(spool, length, e);
     if (!err && !durable_write_at(spool->fd, line, length, spool->size))
         err = error_set(e, ERR_IO, "cannot write %s: %s", spool->path, strerror(errno));
-    if (err) {
+    if (err)
         roll_back(spool);
-    } else {
-        add_place(spool, kind, spool->size, length);
-        spool->size += (off_t)length;
-    }
+    else
+        add_place(spool, kind, uid_of(object), length);
     pthread_mutex_unlock(&spool->lock);
     free(line);
     return err;
@@ -336,8 +366,7 @@ enum err spool_sync(struct spool *spool, struct error *e)
     return err;
 }
 
-/* --- sending
- * -------------------------------------------------------------------------------------- */
+/* --- sending --------------------------------------------------------------------------------- */
 
 void spool_put_back(struct spool *spool)
 {

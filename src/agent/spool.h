@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What vsay does not know yet, on disk: one append-only file of JSON lines, sent from its head.
- * Bounded: when it is full the oldest commands are given up and counted, events of sessions never.
+ * Bounded: when it is full the oldest commands of the users that take the most room (`uid` in a
+ * record) are given up and counted, events of sessions never.
  * Thread-safe; one thread appends, one takes and removes. */
 #ifndef AGENT_SPOOL_H
 #define AGENT_SPOOL_H

@@ -31,8 +31,8 @@ class Agent:
         self.token.write_text(token + "\n")
         self.token.chmod(0o600)
 
-    def start(self, **options):
-        self.process = Process(self.dir / "agent.log", AGENT, "--config", self.conf,
+    def start(self, prefix=(), **options):
+        self.process = Process(self.dir / "agent.log", *prefix, AGENT, "--config", self.conf,
                                env={"no_proxy": "*"}, **options)
         wait_for(lambda: self.listens() or self.process.popen.poll() is not None, what="the agent")
         return self

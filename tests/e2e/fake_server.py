@@ -13,11 +13,13 @@ from stack import run, wait_for
 
 
 class FakeServer:
-    """`status`, when set, is the answer to everything; `page`, when set, its body."""
+    """`status`, when set, is the answer to everything; `page`, when set, its body. `refused` has the
+    status of what is refused by the pattern of its path."""
 
     def __init__(self, token="good", interval=1, tls=None):
         self.token, self.interval, self.tls = token, interval, tls
         self.status = self.page = None
+        self.refused = {}
         self.body_max = 4 << 20
         self.lock = threading.Condition()
         self.requests, self.signals, self.terminate, self.parked = [], [], set(), 0
@@ -144,6 +146,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 status, answer = 401, {"error": "Invalid or expired token"}
             elif fake.status:
                 status, answer = fake.status, {"error": "as told"}
+            elif refused := [status for pattern, status in fake.refused.items()
+                             if re.fullmatch(pattern, url.path)]:
+                status, answer = refused[0], {"error": "as told"}
             elif len(data or b"") > fake.body_max:
                 status, answer = 413, {"error": "Request body too large"}
             else:

@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import stat
+import subprocess
 import time
 
 import pytest
@@ -163,32 +164,66 @@ def test_malformed_opening(agent, new_shell, opening):
     assert held(agent) == set()
 
 
-def test_malformed_commands_do_not_stop_others(agent, server, shell):
-    for bad in ({"command": ""}, {"command": None}, {"command": "x" * 65536}, {"success": "yes"},
-                {"timestamp": None}, {"command": "a\0b"}):
-        shell.send(**{"type": "command", "seq": 1, "command": "make", "success": None,
-                      "timestamp": "2026-02-06T12:00:05Z", **bad})
-        assert shell.receive() == {"type": "ack", "seq": 1}
-    for junk in ("junk", "[]", "{}", '{"type": "dance"}', '{"type": "command"}', "[" * 1000,
-                 json.dumps({"type": "x" * (PACKET_MAX - 20)})):
-        shell.write(junk)
+def test_malformed_opening_costs_no_number(new_server, new_agent, new_shell):
+    server = new_server(interval=3600)
+    agent = new_agent(server.url).start()
+    wait_for(server.heartbeats)
+    before = (agent.state / "seq").read_text()
+    shell = new_shell(agent)
+    assert refused(shell, source="telnet") == "malformed"
+    assert shell.receive() is None, "and there is no second try on this connection"
+    assert (agent.state / "seq").read_text() == before
+
+
+@pytest.mark.parametrize("bad", [
+    {"command": ""}, {"command": None}, {"command": "x" * 65536}, {"success": "yes"},
+    {"timestamp": None}, {"timestamp": "now"}, {"command": "a\0b"}])
+def test_malformed_command(agent, server, shell, bad):
+    """It is acknowledged, or it would come again, and the connection closed."""
+    shell.send(**{"type": "command", "seq": 1, "command": "make", "success": None,
+                  "timestamp": "2026-02-06T12:00:05Z", **bad})
+    assert shell.receive() == {"type": "ack", "seq": 1} and shell.receive() is None
+    shell.opened()
     largest = "\N{GRINNING FACE}" * 16383
     assert shell.command(2, largest) == {"type": "ack", "seq": 2}
     assert wait_for(server.commands) == [(shell.session, 2, largest, True)]
 
 
-def test_a_packet_that_is_too_large(agent, server, shell):
-    shell.write(json.dumps({"type": "x" * PACKET_MAX}))
-    assert shell.command(1) == {"type": "ack", "seq": 1}
+@pytest.mark.parametrize("junk", [
+    "junk", "[]", "{}", '{"type": "dance"}', '{"type": "command"}', "[" * 1000,
+    pytest.param(json.dumps({"type": "x" * (PACKET_MAX - 20)}), id="largest"),
+    pytest.param(json.dumps({"type": "x" * PACKET_MAX}), id="too-large")])
+def test_junk_ends_the_connection(agent, shell, junk):
+    shell.write(junk)
+    assert shell.receive() is None
+    shell.opened()
 
 
 def test_report_without_session(agent, new_shell):
     shell = new_shell(agent)
-    shell.write("connect")
-    shell.send(type="command", seq=1, command="x", timestamp="2026-02-06T12:00:05Z")
-    shell.send(type="end", reason="exited")
-    shell.send(**shell.opening())
-    assert shell.receive()["type"] == "opened"
+    for report in {"type": "end", "reason": "exited"}, {"type": "command", "seq": 1}:
+        shell.write("connect")
+        shell.send(**report)
+        assert shell.receive() is None
+
+
+def test_what_vsay_would_refuse_is_left_out(agent, server, new_shell):
+    shell = new_shell(agent).opened(browser="a\x9bb", os="x" * 65, started_at="yesterday")
+    (opening,) = wait_for(lambda: server.told("/api/agent/sessions"))
+    assert (opening["session_id"], opening["browser"], opening["os"]) == (shell.session, None, None)
+    assert "started_at" not in opening
+
+
+@root
+def test_one_user_leaves_room_for_others(new_agent, server, new_shell, directory):
+    agent = new_agent(server.url).start(preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_NOFILE, (80, 80)))  # so that there is room for 16 connections
+    for path in (directory.parent, directory):
+        path.chmod(0o755)
+    greedy = [new_shell(agent, user=NOBODY) for _ in range(9)]
+    assert [shell.open() is not None for shell in greedy] == [True] * 8 + [False]
+    new_shell(agent, user=NOBODY - 1).opened()
+    assert "too many connections" in agent.log()
 
 
 def test_many_sessions(agent, server, new_shell):
@@ -350,6 +385,33 @@ def test_batches_are_divided_when_they_are_too_large(agent, server, shell):
     assert "event=record_refused" in agent.log()
 
 
+@pytest.mark.parametrize("path", ["sessions", "activity", r"sessions/sess_\w+/end"])
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_refusal_is_believed_after_a_heartbeat(agent, server, new_shell, path, status):
+    server.refused[f"/api/agent/{path}"] = status
+    shell = new_shell(agent).opened()
+    shell.command(1)
+    shell.end()
+    wait_for(lambda: "event=record_refused" in agent.log())
+    assert "event=record_doubted" in agent.log().partition("event=record_refused")[0]
+    wait_for(lambda: not held(agent))
+
+
+@pytest.mark.parametrize("path", ["sessions", "activity"])
+def test_what_is_missing_is_sent_again(agent, server, new_shell, path):
+    """vsay does not say 404 to an opening or to commands: something on the way does."""
+    server.wait_for_heartbeat()
+    server.refused[f"/api/agent/{path}"] = 404
+    shell = new_shell(agent).opened()
+    shell.command(1)
+    shell.end()
+    wait_for(lambda: agent.log().count("event=record_doubted") > 1)
+    server.refused.clear()
+    agent.process.kill(signal.SIGHUP)
+    server.wait_for_end(shell.session)
+    assert server.order() == ["open", "commands", "end"]
+
+
 # --- token, TLS, only one ---
 
 def test_token_is_read_again(agent, server, shell):
@@ -409,6 +471,13 @@ def test_modes(agent):
     server_told = wait_for(lambda: (agent.state / "seq").exists())
     assert server_told and stat.S_IMODE(agent.socket.stat().st_mode) == 0o666
     assert {name: stat.S_IMODE((agent.state / name).stat().st_mode) for name in modes} == modes
+
+
+def test_directory_of_the_socket_is_open_to_all(new_agent, server, directory):
+    agent = new_agent(server.url, socket=directory / "run" / "agent.sock")
+    agent.socket = directory / "run" / "agent.sock"
+    agent.start(umask=0o077)
+    assert stat.S_IMODE((directory / "run").stat().st_mode) == 0o755
 
 
 # --- ending ---
@@ -623,12 +692,24 @@ def test_drop_of_another_user(new_agent, server, new_shell):
     assert users[own] == "nobody"
 
 
+def test_drop_that_grows_is_read_as_it_was_found(agent, server):
+    """And not beyond the first line that is wrong."""
+    session = new_id()
+    write_drop(agent, session, *report(session)[:2], {"type": "dance"}, report(session)[2])
+    assert server.wait_for_end(session)["reason"] == "lost"
+    endless = agent.state / "drop" / f"{new_id()}.jsonl"
+    with endless.open("w") as file:
+        file.truncate(5 << 20)
+    wait_for(lambda: not endless.exists())
+
+
 def test_drops_that_nobody_should_make(agent, server, directory):
     secret = directory / "secret"
     secret.write_text("")
     drop = agent.state / "drop"
     (drop / f"{new_id()}.jsonl").symlink_to(secret)
     os.mkfifo(drop / f"{new_id()}.jsonl")
+    (drop / f"{new_id()}.jsonl" / "full").mkdir(parents=True)
     os.link(secret, drop / f"{new_id()}.jsonl")
     write_drop(agent, new_id(), {"type": "open", "session_id": new_id(), "source": "cli"})
     write_drop(agent, new_id(), {"type": "end"})
@@ -638,6 +719,69 @@ def test_drops_that_nobody_should_make(agent, server, directory):
     server.wait_for_end(good)
     assert secret.exists() and [body["session_id"] for body in
                                 server.told("/api/agent/sessions")] == [good]
+    assert agent.log().count("event=drop detail") <= 3, "what is no file is not even looked at"
+
+
+# --- what others may do ---
+
+# As another user: connects, leaves the connection to a child, and exits; then a process of root gets its
+# number. Prints what the child receives.
+IMPOSTOR = """
+import json, os, signal, socket, sys
+ours = os.fork()
+if ours == 0:
+    os.setuid(65534)
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    link.connect(sys.argv[1])
+    link.send(json.dumps({"type": "open", "session_id": sys.argv[2], "source": "cli"}).encode())
+    if os.fork() == 0:
+        try:
+            os.write(1, link.recv(1000) + b"\\n")
+        except ConnectionResetError:
+            os.write(1, b"\\n")
+    os._exit(0)
+os.waitpid(ours, 0)
+victim = 0
+while victim != ours:
+    with open("/proc/sys/kernel/ns_last_pid", "w") as last:
+        last.write(str(ours - 1))
+    victim = os.fork()
+    if victim == 0:
+        signal.pause() if os.getpid() == ours else os._exit(0)
+os.write(1, b"ready\\n")
+sys.stdin.read()
+"""
+
+
+@root
+def test_a_process_that_got_the_number_of_the_peer_is_no_peer(new_agent, server, directory):
+    agent = new_agent(server.url)
+    for path in (directory.parent, directory):
+        path.chmod(0o755)
+    agent.start(prefix=["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"])
+    (pid,) = agent.process.children()
+    os.kill(pid, signal.SIGSTOP)
+    with subprocess.Popen(["nsenter", "-t", str(pid), "-p", "-m", "/usr/bin/python3", "-c", IMPOSTOR,
+                           agent.socket, new_id()], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as impostor:
+        assert impostor.stdout.readline() == b"ready\n"
+        os.kill(pid, signal.SIGCONT)
+        assert impostor.stdout.readline() == b"\n", "it is disconnected"
+        impostor.stdin.close()
+    assert "event=connection_refused" in agent.log()
+    os.kill(pid, signal.SIGTERM)
+
+
+@root
+def test_hidden_processes(directory):
+    """A session that cannot be seen would look as if it had ended."""
+    agent = Agent(directory, "http://localhost")
+    for path in (directory, agent.token):
+        os.chown(path, NOBODY, -1)
+    directory.parent.chmod(0o755)
+    hidden = run("unshare", "-m", "sh", "-c", "mount -t proc -o hidepid=2 proc /proc && exec setpriv "
+                 f"--reuid {NOBODY} --regid {NOBODY} --clear-groups {AGENT} --config {agent.conf}")
+    assert hidden.returncode == 1 and "hidepid" in hidden.stderr
 
 
 # --- the program ---

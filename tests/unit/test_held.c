@@ -29,14 +29,21 @@ static struct held_table *reopen(struct held_table *table)
     return table;
 }
 
-static struct held *add(struct held_table *table, const char *id)
+static struct held *add_of(struct held_table *table, const char *id, uid_t uid)
 {
-    const struct proctree tree = {.shell = {10, 100}, .leader = {11, 110}};
+    static int64_t seq = 0;
+    struct held new = {.uid = uid, .seq = ++seq, .tree = {.shell = {10, 100}, .leader = {11, 110}}};
     struct held *held = NULL;
 
-    assert_int_equal(held_add(table, id, 1000, &tree, &held, &e), ERR_OK);
+    snprintf(new.id, sizeof new.id, "%s", id);
+    assert_int_equal(held_add(table, &new, &held, &e), ERR_OK);
     assert_string_equal(held->id, id);
     return held;
+}
+
+static struct held *add(struct held_table *table, const char *id)
+{
+    return add_of(table, id, 1000);
 }
 
 static size_t listed(struct held_table *table)
@@ -79,6 +86,8 @@ static void test_restart(void **state)
     assert_int_equal(held->tree.shell.start, 100);
     assert_int_equal(held->tree.leader.pid, 11);
     assert_int_equal(held->tree.leader.start, 110);
+    assert_int_equal(held->tree.uid, 1000);
+    assert_false(held->tree.leader_seen);
     assert_int_equal(held->state, HELD_RUNNING);
     held_remove(table, held_find(table, ID));
     table = reopen(table);
@@ -140,22 +149,56 @@ static void test_confirmed_is_not_listed(void **state)
     held_close(table);
 }
 
-static void test_full(void **state)
+static void remove_all(struct held_table *table)
 {
-    (void)state;
-    struct held_table *table = reopen(NULL);
-    const struct proctree tree = {0};
     struct held *held;
-    char id[SESSION_ID_LENGTH + 1];
 
-    for (int i = 0; i < HELD_MAX; i++) {
-        snprintf(id, sizeof id, "sess_%032x", i);
-        add(table, id);
-    }
-    assert_int_equal(held_add(table, ID, 1, &tree, &held, &e), ERR_BUSY);
     while ((held = held_at(table, 0)))
         held_remove(table, held);
     held_close(table);
+}
+
+/* Sessions that have ended take no room, and a heartbeat lists the oldest, after a restart too. */
+static void test_many(void **state)
+{
+    (void)state;
+    struct held_table *table = reopen(NULL);
+    char id[SESSION_ID_LENGTH + 1];
+
+    add(table, OTHER);
+    for (int i = 0; i < HELD_MAX; i++) {
+        snprintf(id, sizeof id, "sess_%032x", HELD_MAX - i);
+        assert_true(held_room(table, 1000));
+        add(table, id)->state = HELD_ENDED;
+    }
+    add(table, ID);
+    table = reopen(table);
+    struct json_object *ids = held_ids(table);
+    assert_int_equal(json_object_array_length(ids), HELD_MAX);
+    assert_string_equal(json_object_get_string(json_object_array_get_idx(ids, 0)), OTHER);
+    assert_string_equal(json_object_get_string(json_object_array_get_idx(ids, 1)),
+                        "sess_000000000000000000000000000003e8");
+    json_object_put(ids);
+    remove_all(table);
+}
+
+static void test_room_is_shared(void **state)
+{
+    (void)state;
+    static const uid_t users[] = {1000, 1001, 0};
+    static const int most[] = {HELD_MAX / 2, HELD_MAX / 4, HELD_MAX / 4};
+    struct held_table *table = reopen(NULL);
+    char id[SESSION_ID_LENGTH + 1];
+
+    for (unsigned user = 0; user < 3; user++) {
+        for (int i = 0; i < most[user]; i++) {
+            snprintf(id, sizeof id, "sess_%024x%08x", user, (unsigned)i);
+            assert_true(held_room(table, users[user]));
+            add_of(table, id, users[user]);
+        }
+        assert_false(held_room(table, users[user]));
+    }
+    remove_all(table);
 }
 
 static int set_up(void **state)
@@ -179,7 +222,8 @@ int main(void)
         cmocka_unit_test(test_damaged_files),
         cmocka_unit_test(test_condemned_once),
         cmocka_unit_test(test_confirmed_is_not_listed),
-        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_room_is_shared),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -9,8 +9,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,6 +101,11 @@ static void what_is_left_of_a_session_is_found(void **state)
     assert_int_equal(proctree_signal(&tree, 0), FAMILY - 1); /* without the orphan */
     assert_true(process_signal(&tree.leader, SIGKILL));
     assert_int_equal(waitpid(leader, NULL, 0), leader);
+    assert_int_equal(proctree_signal(&tree, 0), 0); /* it may be a stranger's by now */
+    tree.leader_seen = true;
+    tree.uid = getuid() + 1;
+    assert_int_equal(proctree_signal(&tree, 0), 0);
+    tree.uid = getuid();
     assert_int_equal(proctree_signal(&tree, 0), 1); /* the one in its session */
     while (proctree_signal(&everything, SIGKILL) > 0)
         ;
@@ -126,6 +134,68 @@ static void a_stranger_with_the_number_is_spared(void **state)
     reap();
 }
 
+static void *outlive(void *unused)
+{
+    (void)unused;
+    live();
+    return NULL;
+}
+
+static void wait_for_zombie(pid_t pid)
+{
+    char path[64], state = 0;
+
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    while (state != 'Z') {
+        FILE *file = fopen(path, "re");
+        assert_non_null(file);
+        assert_int_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+        fclose(file);
+    }
+}
+
+static void a_main_thread_that_has_exited_is_no_end(void **state)
+{
+    (void)state;
+    struct proctree tree = {0};
+    pthread_t thread;
+    char byte;
+
+    pid_t leader = fork();
+    if (leader == 0) {
+        have_child(false);
+        pthread_create(&thread, NULL, outlive, NULL);
+        pthread_exit(NULL);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_true(process_find(leader, &tree.leader));
+    assert_true(process_find(getpid(), &tree.shell));
+    wait_for_zombie(leader);
+    assert_int_equal(proctree_signal(&tree, SIGKILL), 2);
+    while (proctree_signal(&tree, 0) > 0)
+        ;
+    reap();
+}
+
+static void what_cannot_be_seen_is_not_gone(void **state)
+{
+    (void)state;
+    struct proctree tree = {0};
+    struct rlimit limit, none;
+
+    assert_true(process_find(getpid(), &tree.shell));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    bool alive = process_alive(&tree.shell);
+    size_t count = proctree_signal(&tree, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(alive);
+    assert_int_equal(count, 1);
+    assert_int_equal(proctree_signal(&tree, 0), 0);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -138,6 +208,8 @@ int main(void)
         cmocka_unit_test(all_are_found_and_killed),
         cmocka_unit_test(what_is_left_of_a_session_is_found),
         cmocka_unit_test(a_stranger_with_the_number_is_spared),
+        cmocka_unit_test(a_main_thread_that_has_exited_is_no_end),
+        cmocka_unit_test(what_cannot_be_seen_is_not_gone),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -23,6 +23,7 @@ enum { MAX = 8192 };
 static char directory[] = "/tmp/test_spool.XXXXXX";
 static const char path[] = "spool";
 static struct error e;
+static uid_t uid; /* whose records are appended */
 
 static struct spool *reopen(struct spool *spool)
 {
@@ -39,6 +40,7 @@ static enum err append(struct spool *spool, enum record_kind kind, int seq, size
 
     memset(text, 'x', padding);
     json_object_object_add(object, "type", json_object_new_string(kinds[kind]));
+    json_object_object_add(object, "uid", json_object_new_int64(uid));
     json_object_object_add(object, "seq", json_object_new_int(seq));
     json_object_object_add(object, "padding", json_object_new_string(text));
     enum err err = spool_append(spool, kind, object, &e);
@@ -210,6 +212,26 @@ static void test_bound(void **state)
     spool_close(spool);
 }
 
+static void test_who_takes_little_keeps_all(void **state)
+{
+    (void)state;
+    struct spool *spool = reopen(NULL);
+    uint64_t last = 0;
+
+    uid = 1000;
+    add(spool, RECORD_COMMAND, 1, 950);
+    uid = 1001;
+    for (int i = 2; i <= 40; i++)
+        add(spool, RECORD_COMMAND, i, 950);
+    spool = reopen(spool);
+    for (int i = 41; i <= 60; i++)
+        add(spool, RECORD_COMMAND, i, 950);
+    assert_memory_equal(waiting(spool, 2, 1 << 20, &last), "c1 c5", 5);
+    assert_in_range(spool_dropped(spool), 50, 55);
+    uid = 0;
+    spool_close(spool);
+}
+
 static void test_events_are_never_given_up(void **state)
 {
     (void)state;
@@ -319,6 +341,7 @@ int main(void)
         TEST(test_damaged_line),
         TEST(test_not_a_spool),
         TEST(test_bound),
+        TEST(test_who_takes_little_keeps_all),
         TEST(test_events_are_never_given_up),
         TEST(test_what_is_being_sent_is_not_given_up),
         TEST(test_room_of_what_was_sent_is_used_again),

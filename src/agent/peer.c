@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/peer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
+
+/* For older kernels: who has the number now is at least nobody else's. */
+static bool same_user(pid_t pid, uid_t uid)
+{
+    char path[64];
+    struct stat st;
+
+    snprintf(path, sizeof path, "/proc/%ld", (long)pid);
+    return stat(path, &st) == 0 && st.st_uid == uid;
+}
+
+/* Whether the peer lives, and so has had its number all the time. */
+static bool still_there(int fd, const struct ucred *peer)
+{
+    int pidfd = -1;
+    socklen_t length = sizeof pidfd;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) != 0)
+        return errno == ENOPROTOOPT && same_user(peer->pid, peer->uid);
+    struct pollfd exited = {.fd = pidfd, .events = POLLIN};
+    bool there = poll(&exited, 1, 0) == 0;
+    close(pidfd);
+    return there;
+}
+
+bool peer_find(int fd, struct peer *out)
+{
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+        return false;
+    *out = (struct peer){.uid = peer.uid, .process.pid = peer.pid};
+    struct process found;
+    if (!process_find(peer.pid, &found) || !still_there(fd, &peer))
+        return false;
+    out->process = found;
+    return true;
+}
