@@ -108,8 +108,3 @@ const char *link_text(const struct json_object *object, const char *member)
         return NULL;
     return json_object_get_string(value);
 }
-
-void link_put_text(struct json_object *object, const char *member, const char *text)
-{
-    json_object_object_add(object, member, json_object_new_string(text));
-}

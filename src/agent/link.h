@@ -31,6 +31,5 @@ struct json_object *link_parse(const char *text, size_t length);
 
 /* The member's text, borrowed from the object; NULL when there is none or it is not a string. */
 const char *link_text(const struct json_object *object, const char *member);
-void link_put_text(struct json_object *object, const char *member, const char *text);
 
 #endif

@@ -12,6 +12,9 @@
  * user's, and then it is the agent that kills it. */
 enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 1000 };
 
+/* Until the hangup is repeated, for who changed its parent while the process table was read. */
+enum { SECOND_HANGUP_MS = 100 };
+
 void ender_hang_up(struct ender *ender, int number)
 {
     if (ender->state != ENDER_IDLE)
@@ -22,14 +25,20 @@ void ender_hang_up(struct ender *ender, int number)
     process_signal(&ender->tree.leader, SIGCONT);
 }
 
+static void hang_up_all(struct ender *ender, int64_t look_at)
+{
+    proctree_signal(&ender->tree, SIGHUP);
+    proctree_signal(&ender->tree, SIGCONT); /* who is stopped takes no signal */
+    ender->look_at = look_at;
+}
+
 void ender_terminate(struct ender *ender)
 {
     if (ender->state >= ENDER_TERMINATE)
         return;
     ender->state = ENDER_TERMINATE;
     ender->deadline = moment_monotonic() + ender->kill_after;
-    proctree_signal(&ender->tree, SIGHUP);
-    proctree_signal(&ender->tree, SIGCONT); /* who is stopped takes no signal */
+    hang_up_all(ender, moment_monotonic() + SECOND_HANGUP_MS);
 }
 
 /* Who forks and exits again and again is gone whenever the process table has been read. But each
@@ -72,6 +81,8 @@ bool ender_step(struct ender *ender, bool childless)
     if (late && ender->state == ENDER_TERMINATE) {
         ender->state = ENDER_KILL;
         ender->pause = PAUSE_MIN_MS;
+    } else if (ender->state == ENDER_TERMINATE && moment_monotonic() >= ender->look_at) {
+        hang_up_all(ender, ender->deadline);
     }
     if (ender->state == ENDER_KILL)
         kill_all(ender);
@@ -80,7 +91,7 @@ bool ender_step(struct ender *ender, bool childless)
 
 int ender_timeout(const struct ender *ender)
 {
-    int64_t at = ender->state == ENDER_KILL ? ender->look_at : ender->deadline;
+    int64_t at = ender->state == ENDER_HANGUP ? ender->deadline : ender->look_at;
     int64_t left = at - moment_monotonic();
 
     if (ender->state == ENDER_IDLE)

@@ -20,7 +20,7 @@ struct ender {
     int64_t kill_after; /* ms */
     enum ender_state state;
     int64_t deadline; /* of kindness */
-    int64_t look_at;  /* when to look again for whom to kill */
+    int64_t look_at;  /* when to look again for whom to end */
     int pause;        /* ms from there to the next look */
 };
 

@@ -10,15 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/link.h"
+#include "agent/members.h"
 #include "agent/moment.h"
 #include "agent/proctree.h"
-#include "base/utf8.h"
 #include "base/xalloc.h"
-
-enum { LABEL_MAX = 64, NAME_MAX_BYTES = 255 }; /* docs/agent-protocol.md */
-
-static const char *const sources[] = {"ui", "cli", "vscode"};
 
 /* What an outer vsay-shell leaves in the environment, next to VSAY_SESSION_ID: whether it has a
  * terminal, and its process. */
@@ -33,27 +28,6 @@ void identity_secret(char out[SECRET_SIZE])
         abort();
     for (size_t i = 0; i < sizeof bytes; i++)
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
-bool identity_is_source(const char *text)
-{
-    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
-        if (strcmp(sources[i], text) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_text(const char *text, size_t max)
-{
-    size_t length = strlen(text);
-
-    return length > 0 && length <= max && utf8_plain(text, length);
-}
-
-bool identity_is_name(const char *text)
-{
-    return is_text(text, NAME_MAX_BYTES);
 }
 
 /* --- within another session ---------------------------------------------- */
@@ -109,7 +83,7 @@ static const char *find_source(const struct identity *identity)
 
     if (identity->source)
         return identity->source;
-    if (from_environment && identity_is_source(from_environment))
+    if (members_source(from_environment))
         return from_environment;
     return in_vscode() ? "vscode" : "cli";
 }
@@ -118,9 +92,8 @@ static const char *find_source(const struct identity *identity)
 static void put_label(struct json_object *object, const char *member, const char *variable)
 {
     const char *text = getenv(variable);
-    bool fit = text && is_text(text, LABEL_MAX);
 
-    json_object_object_add(object, member, fit ? json_object_new_string(text) : NULL);
+    members_put(object, member, members_plain(text, MEMBER_LABEL) ? text : NULL);
 }
 
 struct json_object *identity_open(const struct identity *identity, bool on_pty)
@@ -131,16 +104,16 @@ struct json_object *identity_open(const struct identity *identity, bool on_pty)
     identity_secret(secret);
     moment_text(now);
     char *session_id = xasprintf("sess_%s", secret);
-    link_put_text(open, "type", "open");
-    link_put_text(open, "session_id", session_id);
+    members_put(open, "type", "open");
+    members_put(open, "session_id", session_id);
     if (identity->user_id)
-        link_put_text(open, "user_id", identity->user_id);
+        members_put(open, "user_id", identity->user_id);
     if (identity->username)
-        link_put_text(open, "username", identity->username);
-    link_put_text(open, "source", find_source(identity));
+        members_put(open, "username", identity->username);
+    members_put(open, "source", find_source(identity));
     put_label(open, "browser", "VSAY_BROWSER");
     put_label(open, "os", "VSAY_OS");
-    link_put_text(open, "started_at", now);
+    members_put(open, "started_at", now);
     mark_environment(session_id, on_pty);
     free(session_id);
     return open;

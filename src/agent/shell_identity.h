@@ -17,9 +17,6 @@ enum { SECRET_SIZE = 33 };
 /* 32 random hexadecimal digits. */
 void identity_secret(char out[SECRET_SIZE]);
 
-bool identity_is_source(const char *text);
-bool identity_is_name(const char *text);
-
 /* Whether an outer vsay-shell records what we would. Within one that runs a command, a session on a
  * terminal is a session of its own. */
 bool identity_nested(bool on_pty);

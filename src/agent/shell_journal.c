@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/link.h"
+#include "agent/members.h"
 #include "agent/moment.h"
 #include "agent/shell_drop.h"
 #include "base/xalloc.h"
@@ -122,10 +123,10 @@ void journal_command(struct journal *journal, long seq, const char *command, con
 {
     struct json_object *body = json_object_new_object();
 
-    link_put_text(body, "type", "command");
+    members_put(body, "type", "command");
     json_object_object_add(body, "seq", json_object_new_int64(seq));
-    link_put_text(body, "command", command);
-    link_put_text(body, "timestamp", timestamp);
+    members_put(body, "command", command);
+    members_put(body, "timestamp", timestamp);
     json_object_object_add(
         body, "success",
         success == SUCCESS_UNKNOWN ? NULL : json_object_new_boolean(success == SUCCESS_YES));
@@ -138,10 +139,10 @@ void journal_end(struct journal *journal, const char *reason, int exit_code)
     char now[MOMENT_SIZE];
 
     moment_text(now);
-    link_put_text(body, "type", "end");
-    link_put_text(body, "reason", reason);
+    members_put(body, "type", "end");
+    members_put(body, "reason", reason);
     json_object_object_add(body, "exit_code", json_object_new_int(exit_code));
-    link_put_text(body, "ended_at", now);
+    members_put(body, "ended_at", now);
     add(journal, END_SEQ, body);
 }
 

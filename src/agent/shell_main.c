@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/members.h"
 #include "agent/options.h"
 #include "agent/shell_identity.h"
 #include "agent/shell_program.h"
@@ -57,11 +58,11 @@ static int check_arguments(const struct arguments *arguments)
 {
     const struct identity *identity = &arguments->identity;
 
-    if (identity->source && !identity_is_source(identity->source))
+    if (identity->source && !members_source(identity->source))
         return refuse(identity->source, "the source is ui, cli or vscode");
     if (identity->user_id && !ident_valid(identity->user_id, strlen(identity->user_id)))
         return refuse(identity->user_id, "an id is 1 to 64 letters, digits and characters of _.:-");
-    if (identity->username && !identity_is_name(identity->username))
+    if (identity->username && !members_plain(identity->username, MEMBER_NAME))
         return refuse(identity->username, "a name is 1 to 255 bytes of UTF-8 without control "
                                           "characters");
     return -1;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/link.h"
+#include "agent/members.h"
 #include "agent/moment.h"
 #include "agent/shell_journal.h"
 
@@ -40,7 +41,7 @@ static void answer(struct journal *journal, int fd, const char *expected, const 
 
     assert_int_equal(link_receive(fd, &packet), ERR_OK);
     assert_string_equal(link_text(packet, "type"), expected);
-    link_put_text(reply, "type", type);
+    members_put(reply, "type", type);
     assert_int_equal(link_send(fd, reply), ERR_OK);
     json_object_put(packet);
     json_object_put(reply);
@@ -57,7 +58,7 @@ static void refused_for_a_while(void **state)
     int listener = *(int *)*state;
     struct json_object *open = json_object_new_object(), *nothing;
 
-    link_put_text(open, "type", "open");
+    members_put(open, "type", "open");
     struct journal *journal = journal_new(address.sun_path, "/", open);
     const struct journal_state *said = journal_state(journal);
     journal_step(journal, false);
