@@ -3,7 +3,7 @@
 
 Without options: requests/s and latency of the reads under load, each run in a pair with one of
 /health, so that what else the machine does touches both. With --scale: latencies of one tenant in a
-small and in a large database, request by request in turn. With --agents: see agents.py.
+small and in a large database, request by request in turn. With --agents: see bench_agents.py.
 """
 import argparse
 import http.client
@@ -17,7 +17,7 @@ from statistics import median
 
 import data
 from rig import TABLE_HEAD, filled_stack, load, row_text, token
-from agents import bench_agents
+from bench_agents import bench_agents
 
 STATS = "/api/dashboard/stats"
 ACTIVITY = "/api/dashboard/recent-activity"
