@@ -70,6 +70,8 @@ static pid_t fork_on_pty(const struct terminal *terminal, int *pty)
     struct winsize size = terminal_size(terminal);
     pid_t pid = forkpty(pty, NULL, &terminal->saved, &size);
 
+    if (pid == 0)
+        signal(SIGHUP, SIG_DFL); /* a new terminal can be hung up, even if ours cannot (nohup) */
     if (pid > 0) {
         fcntl(*pty, F_SETFL, O_NONBLOCK);
         fcntl(*pty, F_SETFD, FD_CLOEXEC);

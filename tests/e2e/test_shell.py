@@ -9,7 +9,7 @@ import termios
 
 import pytest
 
-from shells import SHELL, Host, alive
+from shells import SHELL, Host, Terminal, alive
 from stack import wait_for
 
 SESSION_ID = re.compile(r"sess_[0-9a-f]{32}")
@@ -615,8 +615,13 @@ def test_whoever_forks_all_the_time_is_killed(new_host, mode):
     os.close(ours)
 
 
-def test_job_that_obeys(host):
-    shell = host.shell()
+@pytest.mark.parametrize("start", [[], ["/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh"]],
+                         ids=["plain", "nohup"])
+def test_job_that_obeys(host, start):
+    """Even where vsay-shell was started so that hangups are ignored."""
+    shell = Terminal([*start, *host.args()], host.env())
+    host.stack.callback(shell.close)
+    shell.expect("READY> ")
     pid = int(re.search(rb"pid=(\d+)", shell.run("setsid -f sleep 300; sleep 300 & echo pid=$!"))[1])
     host.agent.terminate()
     ended(host, shell, "terminated")
