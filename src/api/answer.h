@@ -4,6 +4,7 @@
 #define API_ANSWER_H
 
 #include "api/route.h"
+#include "store/agents.h"
 
 route_answer answer_health;
 route_answer answer_ready;
@@ -30,6 +31,9 @@ route_ask ask_activity;
 
 route_late late_session_close;
 route_late late_signals;
+
+/* The machine that asks; borrows from the question. */
+struct agent answer_agent_of(const struct question *question);
 
 /* 401 for a token that was good, before its machine was given another. */
 struct reply *reply_void_token(void);

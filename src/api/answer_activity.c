@@ -9,7 +9,6 @@
 #include "api/body.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
-#include "store/agents.h"
 
 enum { ENTRIES_MAX = ROUND_WEIGHT, COMMAND_MAX = 65535, BYTES_WEIGH_ONE = 8192 };
 
@@ -92,8 +91,7 @@ enum err ask_activity(struct request *request, struct question *question, struct
 
     question->report = activity;
     question->report_free = activity_free;
-    activity->agent =
-        (struct agent){.agent_id = question->who.user_id, .generation = question->who.generation};
+    activity->agent = answer_agent_of(question);
     enum err err = body_read(request, question->route->body_limit, &body, e);
     if (!err)
         err = body_array(body, "activities", ENTRIES_MAX, &list, e);

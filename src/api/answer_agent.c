@@ -21,7 +21,7 @@ enum {
     WAIT_MAX = 55
 };
 
-static struct agent agent_of(const struct question *question)
+struct agent answer_agent_of(const struct question *question)
 {
     return (struct agent){.agent_id = question->who.user_id,
                           .generation = question->who.generation};
@@ -90,7 +90,7 @@ enum err ask_heartbeat(struct request *request, struct question *question, struc
 
     question->report = heartbeat;
     question->report_free = heartbeat_free;
-    heartbeat->agent = agent_of(question);
+    heartbeat->agent = answer_agent_of(question);
     enum err err = body_read(request, question->route->body_limit, &body, e);
     if (!err)
         err = read_heartbeat(body, heartbeat, e);
@@ -151,7 +151,7 @@ enum err ask_signals(struct request *request, struct question *question, struct 
 
     question->report = poll;
     question->report_free = poll_free;
-    poll->agent = agent_of(question);
+    poll->agent = answer_agent_of(question);
     enum err err = request_parameter(request, "wait", text, sizeof text, &found, e);
     if (err || !found)
         return err;
@@ -281,7 +281,7 @@ enum err ask_session_open(struct request *request, struct question *question, st
 
     question->report = report;
     question->report_free = opening_free;
-    report->opening.agent = agent_of(question);
+    report->opening.agent = answer_agent_of(question);
     enum err err = body_read(request, question->route->body_limit, &report->body, e);
     return err ? err : read_opening(report->body, &report->opening, e);
 }
@@ -319,7 +319,7 @@ enum err ask_session_end(struct request *request, struct question *question, str
 
     question->report = report;
     question->report_free = ending_free;
-    ending->agent = agent_of(question);
+    ending->agent = answer_agent_of(question);
     ending->session_id = question->id;
     enum err err = body_read(request, question->route->body_limit, &report->body, e);
     if (!err)

@@ -77,44 +77,49 @@ static enum err get(struct json_object *object, const char *name, enum body_need
     return *out || need == OPTIONAL ? ERR_OK : body_wrong(name, e);
 }
 
-/* NULL when it is no string, or one with a NUL byte. */
-static const char *string_of(struct json_object *value, size_t *length)
+/* *out is NULL when an optional member is absent or null; it never holds a NUL byte. */
+static enum err get_string(struct json_object *object, const char *name, enum body_need need,
+                           const char **out, size_t *length, struct error *e)
 {
+    struct json_object *value = NULL;
+    enum err err = get(object, name, need, &value, e);
+
+    *out = NULL;
+    *length = 0;
+    if (err || !value)
+        return err;
     if (!json_object_is_type(value, json_type_string))
-        return NULL;
-    *length = (size_t)json_object_get_string_len(value);
+        return body_wrong(name, e);
     const char *text = json_object_get_string(value);
-    return strlen(text) == *length ? text : NULL;
+    if (strlen(text) != (size_t)json_object_get_string_len(value))
+        return body_wrong(name, e);
+    *out = text;
+    *length = strlen(text);
+    return ERR_OK;
 }
 
 enum err body_text(struct json_object *object, const char *name, enum body_need need, size_t max,
                    const char **out, struct error *e)
 {
-    struct json_object *value = NULL;
     size_t length = 0;
-    enum err err = get(object, name, need, &value, e);
+    enum err err = get_string(object, name, need, out, &length, e);
 
-    *out = NULL;
-    if (err || !value)
-        return err;
-    *out = string_of(value, &length);
-    if (!*out || length < 1 || length > max || !utf8_plain(*out, length))
-        return body_wrong(name, e);
-    return ERR_OK;
+    if (!err && *out && (length < 1 || length > max || !utf8_plain(*out, length)))
+        err = body_wrong(name, e);
+    return err;
 }
 
 enum err body_ident(struct json_object *object, const char *name, enum body_need need,
                     char out[IDENT_MAX + 1], struct error *e)
 {
-    struct json_object *value = NULL;
+    const char *text = NULL;
     size_t length = 0;
-    enum err err = get(object, name, need, &value, e);
+    enum err err = get_string(object, name, need, &text, &length, e);
 
     *out = '\0';
-    if (err || !value)
+    if (err || !text)
         return err;
-    const char *text = string_of(value, &length);
-    if (!text || !ident_valid(text, length))
+    if (!ident_valid(text, length))
         return body_wrong(name, e);
     strcpy(out, text);
     return ERR_OK;
@@ -123,15 +128,14 @@ enum err body_ident(struct json_object *object, const char *name, enum body_need
 enum err body_time(struct json_object *object, const char *name, enum body_need need,
                    char out[SQL_TIME_LENGTH + 1], struct error *e)
 {
-    struct json_object *value = NULL;
+    const char *text = NULL;
     size_t length = 0;
-    enum err err = get(object, name, need, &value, e);
+    enum err err = get_string(object, name, need, &text, &length, e);
 
     *out = '\0';
-    if (err || !value)
+    if (err || !text)
         return err;
-    const char *text = string_of(value, &length);
-    return text && rfc3339_to_sql(text, out) ? ERR_OK : body_wrong(name, e);
+    return rfc3339_to_sql(text, out) ? ERR_OK : body_wrong(name, e);
 }
 
 enum err body_integer(struct json_object *object, const char *name, enum body_need need,

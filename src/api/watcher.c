@@ -80,12 +80,6 @@ static bool anybody_waits(const struct app *app)
     return !watch_empty(app->watches[WAIT_SIGNAL]) || !watch_empty(app->watches[WAIT_END]);
 }
 
-static enum err expire(struct db *db, void *unused, struct error *e)
-{
-    (void)unused;
-    return signals_expire(db, e);
-}
-
 void watcher_run(void *context)
 {
     struct app *app = context;
@@ -98,7 +92,7 @@ void watcher_run(void *context)
         err = anybody_waits(app) ? look(app, db, err) : ERR_OK;
         if (board_now() >= next_expiry) {
             next_expiry = board_now() + EXPIRE_MS;
-            if (db_run(db, DB_WRITE, expire, NULL, &e))
+            if (db_run(db, DB_WRITE, signals_expire, NULL, &e))
                 log_event(LEVEL_WARNING, "expiry", "detail=\"%s\"", e.detail);
         }
     }

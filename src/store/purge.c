@@ -186,13 +186,6 @@ static void moment_row(void *context, const struct cell *cells)
     moment->seconds = cell_int(&cells[1]);
 }
 
-/* What workers do too; where all is plain CGI, nobody else does. */
-static enum err expire(struct db *db, void *unused, struct error *e)
-{
-    (void)unused;
-    return signals_expire(db, e);
-}
-
 enum err purge(struct db *db, long older_than, purge_fn *tell, void *context,
                uint64_t counts[PURGED_COUNT], struct error *e)
 {
@@ -202,7 +195,7 @@ enum err purge(struct db *db, long older_than, purge_fn *tell, void *context,
     params_uint(&params, PARAM_OLDER_THAN, (uint64_t)older_than);
     enum err err = db_select(db, STATEMENT_PURGE_BEFORE, &params, moment_row, &run.before, e);
     if (!err)
-        err = db_run(db, DB_WRITE, expire, NULL, e);
+        err = db_run(db, DB_WRITE, signals_expire, NULL, e); /* no worker does, if all is CGI */
     if (!err)
         err = close_lost(&run, e);
     for (size_t i = 0; !err && i < sizeof tables / sizeof *tables; i++)

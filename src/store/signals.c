@@ -66,8 +66,9 @@ enum err signals_closed(struct db *db, const struct idents *sessions, struct ide
     return idents_bulk(db, STATEMENT_CLOSED_SESSIONS, sessions, PARAM_SESSION, ident_row, out, e);
 }
 
-enum err signals_expire(struct db *db, struct error *e)
+enum err signals_expire(struct db *db, void *unused, struct error *e)
 {
+    (void)unused;
     struct scope all = {.kind = SCOPE_ALL};
     struct params params = params_for(db, &all);
     struct idents expired = {0};

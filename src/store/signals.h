@@ -29,6 +29,6 @@ enum err signals_closed(struct db *db, const struct idents *sessions, struct ide
 
 /* Closes sessions whose machine stayed away for too long after they were to end. To be run in one
  * transaction. */
-enum err signals_expire(struct db *db, struct error *e);
+enum err signals_expire(struct db *db, void *unused, struct error *e);
 
 #endif
