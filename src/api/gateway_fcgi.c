@@ -2,7 +2,6 @@
 #include "config.h"
 #include "api/gateway_fcgi.h"
 
-#include <fcgiapp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,41 +12,19 @@
 
 #include "api/answerer.h"
 #include "api/crew.h"
+#include "api/exchange.h"
 #include "api/lane.h"
 #include "api/listen.h"
 #include "api/parking.h"
-#include "api/pump.h"
-#include "api/records.h"
 #include "api/watcher.h"
 #include "base/log.h"
-#include "base/xalloc.h"
 
 enum {
     TICK_MS = 100,           /* how late a deadline may be noticed */
-    DRAIN_MAX = 8 << 20,     /* bytes of an unread body that are read before an early answer */
     PEEK_SIZE = 16 * 1024,   /* bytes of a request that an acceptor reads by itself */
     PEEK_MS = 20,            /* how long it waits for them */
     SLOW_GRACE_MS = 1000,    /* for bodies that are under way when the worker stops */
     SMALL_ANSWER = 64 * 1024 /* fits a socket's buffer: written without waiting for the reader */
-};
-
-/* One request from accept to finish. The waiter comes first: it is cast back. */
-struct exchange {
-    struct waiter waiter;
-    FCGX_Request fcgi;
-    struct request request;
-    int64_t read_until;       /* monotonic ms: its body must be here by then */
-    bool cut_off;             /* it was not, as the worker stopped */
-    struct incoming incoming; /* when it does not come at one go */
-    int peer;                 /* its socket, while libfcgi reads from a file instead; or -1 */
-    struct large *large;      /* when it is not written at one go */
-};
-
-/* An answer that waits for its reader. */
-struct large {
-    struct reply *reply;
-    char head[REPLY_HEAD_MAX];
-    struct outgoing outgoing;
 };
 
 /* One worker a process: what its threads share. */
@@ -61,109 +38,11 @@ static struct {
         read_until; /* monotonic ms: when bodies are cut off, as the worker stops */
 } worker;
 
-/* --- one exchange ---------------------------------------------------------------------------- */
-
-static struct exchange *exchange_new(void)
-{
-    struct exchange *exchange = xcalloc(1, sizeof *exchange);
-
-    FCGX_InitRequest(&exchange->fcgi, -1, 0);
-    exchange->incoming.file = exchange->peer = -1;
-    return exchange;
-}
-
-/* libfcgi has read all from the file in memory: back to the socket. */
-static void return_to_peer(struct exchange *exchange)
-{
-    if (exchange->peer < 0)
-        return;
-    close(exchange->fcgi.ipcFd);
-    exchange->fcgi.ipcFd = exchange->peer;
-    exchange->peer = -1;
-}
-
-static void exchange_free(struct exchange *exchange)
-{
-    if (!exchange)
-        return;
-    question_free(exchange->waiter.question);
-    if (exchange->large)
-        reply_release(exchange->large->reply);
-    free(exchange->large);
-    incoming_close(&exchange->incoming);
-    return_to_peer(exchange);
-    FCGX_Detach(&exchange->fcgi); /* no waiting for the peer to close */
-    FCGX_Free(&exchange->fcgi, 1);
-    free(exchange);
-}
-
-/* A peer that sends a byte now and then is cut off by read_until, a silent one by io_timeout. */
-static long read_body(void *gateway, char *buffer, size_t size)
-{
-    struct exchange *exchange = gateway;
-
-    if (board_now() > exchange->read_until)
-        return -1;
-    int n = FCGX_GetStr(buffer, (int)size, exchange->fcgi.in);
-    return n == 0 && FCGX_GetError(exchange->fcgi.in) ? -1 : n;
-}
-
-/* A connection closed with unread input would reset what was written. */
-static void drain(struct exchange *exchange)
-{
-    char buffer[4096];
-    long n, total = 0;
-
-    if (!exchange->fcgi.in) /* a parked one, read to its end */
-        return;
-    while ((n = read_body(exchange, buffer, sizeof buffer)) > 0 && total < DRAIN_MAX)
-        total += n;
-}
-
-/* FCGX_Finish_r, also for a request whose input was freed already. */
-static void finish(FCGX_Request *fcgi)
-{
-    FCGX_Detach(fcgi); /* no waiting for the peer to close */
-    FCGX_FClose(fcgi->err);
-    FCGX_FClose(fcgi->out);
-    FCGX_Free(fcgi, 1);
-}
-
-static void write_answer(struct exchange *exchange, struct reply *reply)
-{
-    char head[REPLY_HEAD_MAX];
-    size_t head_length = reply_head(reply, &exchange->request, worker.app->settings, head);
-    size_t body_length = reply_body_length(reply, &exchange->request);
-
-    drain(exchange);
-    return_to_peer(exchange);
-    FCGX_PutStr(head, (int)head_length, exchange->fcgi.out);
-    FCGX_PutStr(reply->body, (int)body_length, exchange->fcgi.out);
-    reply_log(reply, &exchange->request);
-    finish(&exchange->fcgi);
-}
-
-static void write_large(struct exchange *exchange, struct reply *reply)
-{
-    struct large *large = xcalloc(1, sizeof *large);
-    size_t head_length = reply_head(reply, &exchange->request, worker.app->settings, large->head);
-
-    exchange->large = large;
-    large->reply = reply_hold(reply);
-    outgoing_start(&large->outgoing, exchange->fcgi.requestId, large->head, head_length,
-                   reply->body, reply_body_length(reply, &exchange->request));
-    if (pump_put(worker.sending, exchange->fcgi.ipcFd, exchange))
-        return;
-    log_event(LEVEL_WARNING, "write", "id=%s detail=\"too many slow readers\"",
-              exchange->request.id);
-    exchange_free(exchange);
-}
+/* --- answers --------------------------------------------------------------------------------- */
 
 static enum progress send_some(void *job)
 {
-    struct exchange *exchange = job;
-
-    return outgoing_send(&exchange->large->outgoing, exchange->fcgi.ipcFd);
+    return exchange_send(job);
 }
 
 static void sent(void *job, bool complete)
@@ -171,7 +50,7 @@ static void sent(void *job, bool complete)
     struct exchange *exchange = job;
 
     if (complete)
-        reply_log(exchange->large->reply, &exchange->request);
+        exchange_log(exchange);
     else
         log_event(LEVEL_INFO, "write", "id=%s detail=\"the reader has gone, or stands still\"",
                   exchange->request.id);
@@ -179,6 +58,16 @@ static void sent(void *job, bool complete)
 }
 
 static const struct pump_work sending = {EPOLLOUT, send_some, sent};
+
+static void write_large(struct exchange *exchange, struct reply *reply)
+{
+    exchange_write_large(exchange, reply);
+    if (pump_put(worker.sending, exchange_socket(exchange), exchange))
+        return;
+    log_event(LEVEL_WARNING, "write", "id=%s detail=\"too many slow readers\"",
+              exchange->request.id);
+    exchange_free(exchange);
+}
 
 static void deliver(struct waiter *waiter, struct reply *reply)
 {
@@ -188,14 +77,15 @@ static void deliver(struct waiter *waiter, struct reply *reply)
         write_large(exchange, reply);
         return;
     }
-    write_answer(exchange, reply);
+    exchange_write(exchange, reply);
     exchange_free(exchange);
 }
 
 /* nginx closes its connection when its client has gone; other web servers tell nothing. */
 static bool has_gone(const struct waiter *waiter)
 {
-    struct pollfd peer = {.fd = ((const struct exchange *)waiter)->fcgi.ipcFd, .events = POLLRDHUP};
+    struct pollfd peer = {.fd = exchange_socket((const struct exchange *)waiter),
+                          .events = POLLRDHUP};
 
     return poll(&peer, 1, 0) > 0 && peer.revents & (POLLHUP | POLLRDHUP | POLLERR);
 }
@@ -209,21 +99,6 @@ static const struct gateway gateway = {deliver, has_gone, drop};
 
 /* --- requests -------------------------------------------------------------------------------- */
 
-/* libfcgi would accept by itself, and then read the parameters without a time limit. A request that
- * says it keeps its connection, with a descriptor in place, makes it read from that instead; after
- * a malformed one it turns to its own listener, which is -1, and fails. */
-static bool read_request(struct exchange *exchange, int fd)
-{
-    exchange->fcgi.ipcFd = fd;
-    exchange->fcgi.keepConnection = 1;
-    exchange->read_until = board_now() + worker.app->settings->api.body_timeout * 1000;
-    if (FCGX_Accept_r(&exchange->fcgi) == 0)
-        return true;
-    log_event(LEVEL_WARNING, "request", "detail=\"not a whole FastCGI request\"");
-    exchange->fcgi.keepConnection = 0;
-    return false;
-}
-
 /* The answer that can be given at once, or NULL when the exchange is parked now. */
 static struct reply *answer_or_park(struct exchange *exchange)
 {
@@ -231,8 +106,7 @@ static struct reply *answer_or_park(struct exchange *exchange)
     struct request *request = &exchange->request;
     struct error e = {0};
     struct question *question = NULL;
-    enum err err = request_parse(request, exchange->fcgi.envp, app->settings->api.prefix, read_body,
-                                 exchange, &e);
+    enum err err = exchange_parse(exchange, &e);
 
     if (err)
         return reply_error(err, &e);
@@ -245,8 +119,7 @@ static struct reply *answer_or_park(struct exchange *exchange)
         return reply;
     question->until = board_now() + question->wait * 1000;
     exchange->waiter.question = question;
-    FCGX_FreeStream(&exchange->fcgi.in); /* read to its end: half of what a parked one would hold */
-    return_to_peer(exchange);
+    exchange_shrink(exchange);
     err = parking_ask(app, &exchange->waiter);
     if (!err)
         return NULL;
@@ -261,7 +134,7 @@ static bool is_over(struct exchange *exchange)
     struct reply *reply = answer_or_park(exchange);
 
     if (reply)
-        write_answer(exchange, reply);
+        exchange_write(exchange, reply);
     reply_release(reply);
     return reply != NULL;
 }
@@ -273,8 +146,7 @@ static void read_collected(void *job)
 {
     struct exchange *exchange = job;
 
-    exchange->peer = exchange->fcgi.ipcFd;
-    if (!read_request(exchange, incoming_take(&exchange->incoming)) || is_over(exchange))
+    if (!exchange_read_collected(exchange) || is_over(exchange))
         exchange_free(exchange);
 }
 
@@ -285,7 +157,7 @@ static enum progress receive_some(void *job)
     exchange->cut_off = board_now() > atomic_load(&worker.read_until);
     if (exchange->cut_off || board_now() > exchange->read_until)
         return PROGRESS_BROKEN;
-    return incoming_receive(&exchange->incoming, exchange->fcgi.ipcFd);
+    return incoming_receive(&exchange->incoming, exchange_socket(exchange));
 }
 
 /* One that broke off goes to libfcgi too, which tells whether it can be answered. */
@@ -298,11 +170,10 @@ static void received(void *job, bool complete)
 
 static const struct pump_work receiving = {EPOLLIN, receive_some, received};
 
-static void collect(struct exchange *exchange, int fd)
+static void collect(struct exchange *exchange)
 {
-    exchange->fcgi.ipcFd = fd;
-    exchange->read_until = board_now() + worker.app->settings->api.body_timeout * 1000;
-    if (!incoming_open(&exchange->incoming) || !pump_put(worker.receiving, fd, exchange))
+    if (!incoming_open(&exchange->incoming) ||
+        !pump_put(worker.receiving, exchange_socket(exchange), exchange))
         exchange_free(exchange);
 }
 
@@ -323,20 +194,20 @@ static bool is_whole(int fd)
 
 static void acceptor_run(void *unused)
 {
-    struct exchange *exchange = exchange_new();
+    const struct settings *settings = worker.app->settings;
+    struct exchange *exchange = exchange_new(settings);
 
     (void)unused;
     while (!atomic_load(&worker.stopping)) {
-        int fd = listen_accept(worker.listener, worker.app->settings->api.io_timeout);
+        int fd = listen_accept(worker.listener, settings->api.io_timeout);
         if (fd < 0)
             continue;
-        if (is_whole(fd)) {
-            if (!read_request(exchange, fd) || is_over(exchange))
-                continue;
-        } else {
-            collect(exchange, fd);
-        }
-        exchange = exchange_new();
+        exchange_open(exchange, fd);
+        if (!is_whole(fd))
+            collect(exchange);
+        else if (!exchange_read(exchange) || is_over(exchange))
+            continue;
+        exchange = exchange_new(settings);
     }
     exchange_free(exchange);
 }
@@ -415,7 +286,7 @@ static void open_worker(struct app *app, int listener)
     const unsigned most = (unsigned)app->settings->api.max_parked;
     const int64_t patience = app->settings->api.io_timeout * 1000;
 
-    FCGX_Init();
+    exchange_library_init();
     allow_descriptors();
     worker.app = app;
     worker.listener = listener;
