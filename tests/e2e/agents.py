@@ -34,7 +34,7 @@ class Agent:
     def start(self, prefix=(), **options):
         self.process = Process(self.dir / "agent.log", *prefix, AGENT, "--config", self.conf,
                                env={"no_proxy": "*"}, **options)
-        wait_for(lambda: self.listens() or self.process.popen.poll() is not None, what="the agent")
+        wait_for(lambda: self.listens() or self.process.ended(), what="the agent")
         return self
 
     def listens(self):

@@ -65,12 +65,15 @@ class Process:
     def wait(self, seconds=15):
         return self.popen.wait(seconds)
 
+    def ended(self):
+        return self.popen.poll() is not None
+
     def children(self):
         return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children")
                 .read_text().split()]
 
     def stop(self, number=signal.SIGTERM):
-        if self.popen.poll() is None:
+        if not self.ended():
             self.kill(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.wait()
@@ -127,7 +130,8 @@ class Database:
     def start(self, *options):
         self.process = Process(self.dir / "db.log", self.program, *self.options, *options,
                                env=self.env)
-        wait_for(self.answers, 30, self.program)
+        wait_for(lambda: self.answers() or self.process.ended(), 60, self.program)
+        assert not self.process.ended(), (self.dir / "db.log").read_text()[-5000:]
 
     def answers(self):
         with contextlib.suppress(pymysql.Error):

@@ -122,7 +122,7 @@ def test_upgrade(host):
         load.more()
         end(50)
         migration = host.migrate()
-        while migration.popen.poll() is None:
+        while not migration.ended():
             end(1)
         assert migration.wait() == 0
         load.more()

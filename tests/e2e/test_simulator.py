@@ -23,7 +23,7 @@ def crowd(stack, tenant, directory):
         parts.callback(sim.stop)
         wait_for(lambda: "machines report" in sim.log.read_text(), 20, "the machines")
         yield sim
-        assert sim.popen.poll() is None, sim.log.read_text()
+        assert not sim.ended(), sim.log.read_text()
 
 
 def test_crowd(stack, tenant, crowd):
