@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Connecting, transactions, and what an error number means. */
+/* Transactions, and what an error number means. */
 #include "config.h"
 #include "store/db_mysql.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,7 +13,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-enum { ATTEMPTS = 5, PASSWORD_MAX = 4096 };
+enum { ATTEMPTS = 5 };
 
 void db_library_init(void)
 {
@@ -35,7 +34,7 @@ struct db *db_new(const struct settings *settings)
     return db;
 }
 
-static void disconnect(struct db *db)
+void db_disconnect(struct db *db)
 {
     for (int i = 0; i < STATEMENT_COUNT; i++) {
         prepared_free(db->prepared[i]);
@@ -50,7 +49,7 @@ void db_free(struct db *db)
 {
     if (!db)
         return;
-    disconnect(db);
+    db_disconnect(db);
     free(db);
     mysql_thread_end();
 }
@@ -121,188 +120,11 @@ enum err db_error(unsigned number, const char *message, struct error *e)
     return error_set(e, err, "database error %u: %s", number, message);
 }
 
-static enum err query(struct db *db, const char *sql, struct error *e)
+enum err db_query(struct db *db, const char *sql, struct error *e)
 {
     if (mysql_real_query(db->mysql, sql, strlen(sql)))
         return db_error(mysql_errno(db->mysql), mysql_error(db->mysql), e);
     return ERR_OK;
-}
-
-/* --- connecting ------------------------------------------------------------------------------ */
-
-struct address {
-    char *host; /* NULL for a UNIX socket */
-    char *socket;
-    unsigned port; /* 0: the default */
-};
-
-/* HOST, HOST:PORT, [IPV6]:PORT or /path/of/socket. */
-static enum err parse_address(const char *text, struct address *out, struct error *e)
-{
-    *out = (struct address){0};
-    if (*text == '/') {
-        out->socket = xstrdup(text);
-        return ERR_OK;
-    }
-
-    const char *host = text;
-    const char *end = *text == '[' ? strchr(text, ']') : strchr(text, ':');
-    if (*text == '[') {
-        if (!end)
-            return error_set(e, ERR_DB_AWAY, "db.host: no ] in %s", text);
-        host++;
-    }
-    out->host = end ? xstrndup(host, (size_t)(end - host)) : xstrdup(host);
-    const char *port = end ? end + (*end == ']') : "";
-    if (*port == ':') {
-        char *rest = NULL;
-        long number = strtol(port + 1, &rest, 10);
-        if (number < 1 || number > 65535 || *rest)
-            return error_set(e, ERR_DB_AWAY, "db.host: no port number in %s", text);
-        out->port = (unsigned)number;
-    } else if (*port) {
-        return error_set(e, ERR_DB_AWAY, "db.host: not HOST, HOST:PORT or a path: %s", text);
-    }
-    return ERR_OK;
-}
-
-static void set_timeouts(MYSQL *mysql, const struct settings *settings)
-{
-    unsigned connect = (unsigned)settings->db.connect_timeout;
-    unsigned read = (unsigned)settings->db.read_timeout;
-
-    mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connect);
-    mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &read);
-    mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &read);
-}
-
-/* Connector/C falls back to plain text unless the certificate is verified; Oracle's library has a
- * mode for it since 5.7. connect_to checks the outcome as well. */
-static void set_tls(MYSQL *mysql, const struct settings *settings)
-{
-    bool verify = settings->db.tls == TLS_VERIFY;
-
-    if (verify && *settings->db.tls_ca)
-        mysql_options(mysql, MYSQL_OPT_SSL_CA, settings->db.tls_ca);
-#if HAVE_DECL_MYSQL_OPT_SSL_MODE
-    unsigned mode = verify ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_PREFERRED;
-    mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
-#else
-    my_bool on = verify;
-    mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
-#if HAVE_DECL_MYSQL_OPT_SSL_ENFORCE
-    if (verify)
-        mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
-#endif
-#endif
-}
-
-static const struct {
-    const char *sql;
-    bool optional; /* not every server has the variable */
-} session_settings[] = {
-    {"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", false},
-    {"SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
-     "innodb_lock_wait_timeout = 2",
-     false},
-    /* Galera: to read waits until the node has all that was committed before, on any node. */
-    {"SET SESSION wsrep_sync_wait = 1", true},
-};
-
-static enum err set_session(struct db *db, struct error *e)
-{
-    for (size_t i = 0; i < sizeof session_settings / sizeof *session_settings; i++) {
-        enum err err = query(db, session_settings[i].sql, e);
-        bool unknown = err && mysql_errno(db->mysql) == ER_UNKNOWN_SYSTEM_VARIABLE;
-        if (err && !(unknown && session_settings[i].optional))
-            return err;
-    }
-    return ERR_OK;
-}
-
-static void flag_row(void *context, const struct cell *cells)
-{
-    *(bool *)context = cell_int(&cells[0]) != 0;
-}
-
-/* A replica is of no use, not even to read from: its rows may be older than the request. */
-static enum err refuse_replica(struct db *db, const char *host, struct error *e)
-{
-    bool read_only = false;
-    enum err err = db_text(db, "SELECT @@GLOBAL.read_only OR @@GLOBAL.innodb_read_only", flag_row,
-                           &read_only, e);
-
-    if (!err && read_only)
-        err = error_set(e, ERR_DB_AWAY, "%s: the server is read-only", host);
-    return err;
-}
-
-static enum err connect_to(struct db *db, const char *host, const char *password, struct error *e)
-{
-    const struct settings *settings = db->settings;
-    struct address address;
-    enum err err = parse_address(host, &address, e);
-
-    if (err)
-        goto out;
-    db->mysql = mysql_init(NULL);
-    mysql_options(db->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    set_timeouts(db->mysql, settings);
-    set_tls(db->mysql, settings);
-    if (address.port) { /* else the library takes localhost for its UNIX socket */
-        unsigned tcp = MYSQL_PROTOCOL_TCP;
-        mysql_options(db->mysql, MYSQL_OPT_PROTOCOL, &tcp);
-    }
-    if (!mysql_real_connect(db->mysql, address.host, settings->db.user, password, settings->db.name,
-                            address.port, address.socket, 0)) {
-        error_set(e, ERR_DB_AWAY, "%s: %s", host, mysql_error(db->mysql));
-        err = ERR_DB_AWAY;
-    } else if (settings->db.tls == TLS_VERIFY && !mysql_get_ssl_cipher(db->mysql)) {
-        err = error_set(e, ERR_DB_AWAY, "%s: the server offers no TLS", host);
-    } else if (!(err = refuse_replica(db, host, e))) {
-        err = set_session(db, e);
-    }
-out:
-    if (err)
-        disconnect(db);
-    free(address.host);
-    free(address.socket);
-    return err;
-}
-
-static enum err read_password(const struct settings *settings, char **out, struct error *e)
-{
-    *out = NULL;
-    if (!*settings->db.password_file)
-        return ERR_OK;
-    size_t length = 0;
-    if (conf_read_secret(settings->db.password_file, PASSWORD_MAX, out, &length, e))
-        return ERR_DB_AWAY;
-    (*out)[strcspn(*out, "\r\n")] = '\0';
-    return ERR_OK;
-}
-
-enum err db_connect(struct db *db, struct error *e)
-{
-    if (db->mysql)
-        return ERR_OK;
-
-    const struct strlist *hosts = &db->settings->db.host;
-    char *password = NULL;
-    enum err err = read_password(db->settings, &password, e);
-
-    for (size_t tried = 0; !err && tried < hosts->count; tried++) {
-        err = connect_to(db, hosts->items[db->host], password, e);
-        if (!err)
-            break;
-        db->host = (db->host + 1) % hosts->count;
-        if (err == ERR_DB_AWAY && tried + 1 < hosts->count)
-            err = ERR_OK;
-    }
-    if (password)
-        explicit_bzero(password, strlen(password));
-    free(password);
-    return err;
 }
 
 /* --- running --------------------------------------------------------------------------------- */
@@ -310,7 +132,7 @@ enum err db_connect(struct db *db, struct error *e)
 enum err db_script(struct db *db, const char *sql, struct error *e)
 {
     mysql_set_server_option(db->mysql, MYSQL_OPTION_MULTI_STATEMENTS_ON);
-    enum err err = query(db, sql, e);
+    enum err err = db_query(db, sql, e);
     int more = 0;
 
     while (!err && more == 0) {
@@ -331,17 +153,13 @@ static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *
     enum err err = db_connect(db, e);
 
     if (!err && mode == DB_WRITE)
-        err = query(db, "START TRANSACTION", e);
+        err = db_query(db, "START TRANSACTION", e);
     if (!err)
         err = body(db, context, e);
     if (!err && mode == DB_WRITE)
-        err = query(db, "COMMIT", e);
-    if (err == ERR_DB_AWAY) {
-        disconnect(db);
-        db->host = (db->host + 1) % db->settings->db.host.count;
-    } else if (err && mode == DB_WRITE && db->mysql && mysql_rollback(db->mysql)) {
-        disconnect(db);
-    }
+        err = db_query(db, "COMMIT", e);
+    if (err && db->mysql && (err == ERR_DB_AWAY || (mode == DB_WRITE && mysql_rollback(db->mysql))))
+        db_lose(db);
     return err;
 }
 
@@ -388,7 +206,7 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
 
 enum err db_text(struct db *db, const char *sql, row_fn *row, void *context, struct error *e)
 {
-    enum err err = query(db, sql, e);
+    enum err err = db_query(db, sql, e);
     if (err)
         return err;
 

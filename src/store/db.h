@@ -22,7 +22,8 @@ void db_library_end(void);
 struct db *db_new(const struct settings *settings);
 void db_free(struct db *db);
 
-/* Connects if there is no connection: each server in turn, from the one that worked last.
+/* Connects if there is no connection: each server in turn, from the one that worked last; also when
+ * another thread has meanwhile lost its own connection to the same server, if there is another.
  * ERR_DB_AWAY, also when the password file is unusable. */
 enum err db_connect(struct db *db, struct error *e);
 bool db_connected(const struct db *db);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside of db: shared by db.c and db_statement.c only. */
+/* Inside of db: shared by the files src/store/db*.c only. */
 #ifndef STORE_DB_MYSQL_H
 #define STORE_DB_MYSQL_H
 
@@ -18,12 +18,23 @@ struct prepared;
 
 struct db {
     const struct settings *settings;
-    size_t host;  /* index into settings->db.host */
-    MYSQL *mysql; /* NULL: not connected */
+    size_t host;     /* index into settings->db.host */
+    unsigned losses; /* of connections in this process, as far as this one has reacted to them */
+    MYSQL *mysql;    /* NULL: not connected */
     struct prepared *prepared[STATEMENT_COUNT];
 };
 
 void prepared_free(struct prepared *prepared);
+
+/* Runs one statement as text, up to its result. */
+enum err db_query(struct db *db, const char *sql, struct error *e);
+
+/* Gives the connection up, if there is one. */
+void db_disconnect(struct db *db);
+
+/* The same for a connection that was lost: the next server is tried next, and what other
+ * connections this process has to the same server are given up before they are used again. */
+void db_lose(struct db *db);
 
 /* Maps a client or server error number to ERR_DB_AWAY, ERR_DB_CONFLICT, ERR_DB_SCHEMA or ERR_DB. */
 enum err db_error(unsigned number, const char *message, struct error *e);

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Which databases vsay-api talks to, and which not."""
+import itertools
+import signal
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -20,6 +23,25 @@ def test_first_of_several_hosts_is_dead(stack, conf, new_worker):
     worker = new_worker(conf(db={"host": hosts}))
     assert worker.get("/health/ready").status == 200
     assert worker.get("/api/dashboard/stats", Tenant(stack).user()).status == 200
+
+
+def test_one_thread_leaves_a_hung_host_for_all(stack, conf, new_worker, new_directory):
+    first = Database(new_directory())
+    try:
+        first.create_schema(conf(db={"host": first.socket}))
+        user = Tenant(stack).user()
+        worker = new_worker(conf(db={"host": f"{first.socket} {stack.database.socket}",
+                                     "connect_timeout": "1s", "read_timeout": "1s"}))
+        assert worker.get("/health/ready").status == 200
+        first.process.kill(signal.SIGSTOP)
+        began = [time.monotonic()]
+        for _ in range(12):
+            assert worker.get("/api/dashboard/stats", user).status == 200
+            began.append(time.monotonic())
+        slow = [after - before > 0.5 for before, after in itertools.pairwise(began)]
+        assert slow == [True] + [False] * 11
+    finally:
+        first.stop(signal.SIGKILL)
 
 
 def test_replicas_are_not_used(stack, conf, new_worker, new_directory):

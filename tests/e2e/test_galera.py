@@ -110,7 +110,7 @@ def test_a_node_fails_under_load(stack, nodes, tenant, admin, reporters, breaks)
     print(f"{breaks.__name__}: {back - broke:.1f} s until all went on, slowest answer "
           f"{max(sample.seconds for sample in load.samples):.1f} s")
     assert back - broke < 10
-    # Each answerer finds out by itself that a server hangs, after db.read_timeout.
+    # What a thread has asked a server that hangs takes up to db.read_timeout.
     assert load.statuses(back + 5) <= {200} and load.statuses() <= {200, 503}
     assert [reporter.wrong for reporter in reporters] == [[]] * len(reporters)
     found = rows(nodes[0])

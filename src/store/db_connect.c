@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* From db.host to a session that is set up. */
+#include "config.h"
+#include "store/db_mysql.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <mysqld_error.h>
+
+#include "base/xalloc.h"
+
+enum { PASSWORD_MAX = 4096 };
+
+struct address {
+    char *host; /* NULL for a UNIX socket */
+    char *socket;
+    unsigned port; /* 0: the default */
+};
+
+/* HOST, HOST:PORT, [IPV6]:PORT or /path/of/socket. */
+static enum err parse_address(const char *text, struct address *out, struct error *e)
+{
+    *out = (struct address){0};
+    if (*text == '/') {
+        out->socket = xstrdup(text);
+        return ERR_OK;
+    }
+
+    const char *host = text;
+    const char *end = *text == '[' ? strchr(text, ']') : strchr(text, ':');
+    if (*text == '[') {
+        if (!end)
+            return error_set(e, ERR_DB_AWAY, "db.host: no ] in %s", text);
+        host++;
+    }
+    out->host = end ? xstrndup(host, (size_t)(end - host)) : xstrdup(host);
+    const char *port = end ? end + (*end == ']') : "";
+    if (*port == ':') {
+        char *rest = NULL;
+        long number = strtol(port + 1, &rest, 10);
+        if (number < 1 || number > 65535 || *rest)
+            return error_set(e, ERR_DB_AWAY, "db.host: no port number in %s", text);
+        out->port = (unsigned)number;
+    } else if (*port) {
+        return error_set(e, ERR_DB_AWAY, "db.host: not HOST, HOST:PORT or a path: %s", text);
+    }
+    return ERR_OK;
+}
+
+static void set_timeouts(MYSQL *mysql, const struct settings *settings)
+{
+    unsigned connect = (unsigned)settings->db.connect_timeout;
+    unsigned read = (unsigned)settings->db.read_timeout;
+
+    mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connect);
+    mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &read);
+    mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &read);
+}
+
+/* Connector/C falls back to plain text unless the certificate is verified; Oracle's library has a
+ * mode for it since 5.7. connect_to checks the outcome as well. */
+static void set_tls(MYSQL *mysql, const struct settings *settings)
+{
+    bool verify = settings->db.tls == TLS_VERIFY;
+
+    if (verify && *settings->db.tls_ca)
+        mysql_options(mysql, MYSQL_OPT_SSL_CA, settings->db.tls_ca);
+#if HAVE_DECL_MYSQL_OPT_SSL_MODE
+    unsigned mode = verify ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_PREFERRED;
+    mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
+#else
+    my_bool on = verify;
+    mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
+#if HAVE_DECL_MYSQL_OPT_SSL_ENFORCE
+    if (verify)
+        mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
+#endif
+#endif
+}
+
+static const struct {
+    const char *sql;
+    bool optional; /* not every server has the variable */
+} session_settings[] = {
+    {"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", false},
+    {"SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+     "innodb_lock_wait_timeout = 2",
+     false},
+    /* Galera: to read waits until the node has all that was committed before, on any node. */
+    {"SET SESSION wsrep_sync_wait = 1", true},
+};
+
+static enum err set_session(struct db *db, struct error *e)
+{
+    for (size_t i = 0; i < sizeof session_settings / sizeof *session_settings; i++) {
+        enum err err = db_query(db, session_settings[i].sql, e);
+        bool unknown = err && mysql_errno(db->mysql) == ER_UNKNOWN_SYSTEM_VARIABLE;
+        if (err && !(unknown && session_settings[i].optional))
+            return err;
+    }
+    return ERR_OK;
+}
+
+static void flag_row(void *context, const struct cell *cells)
+{
+    *(bool *)context = cell_int(&cells[0]) != 0;
+}
+
+/* A replica is of no use, not even to read from: its rows may be older than the request. */
+static enum err refuse_replica(struct db *db, const char *host, struct error *e)
+{
+    bool read_only = false;
+    enum err err = db_text(db, "SELECT @@GLOBAL.read_only OR @@GLOBAL.innodb_read_only", flag_row,
+                           &read_only, e);
+
+    if (!err && read_only)
+        err = error_set(e, ERR_DB_AWAY, "%s: the server is read-only", host);
+    return err;
+}
+
+static enum err connect_to(struct db *db, const char *host, const char *password, struct error *e)
+{
+    const struct settings *settings = db->settings;
+    struct address address;
+    enum err err = parse_address(host, &address, e);
+
+    if (err)
+        goto out;
+    db->mysql = mysql_init(NULL);
+    mysql_options(db->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    set_timeouts(db->mysql, settings);
+    set_tls(db->mysql, settings);
+    if (address.port) { /* else the library takes localhost for its UNIX socket */
+        unsigned tcp = MYSQL_PROTOCOL_TCP;
+        mysql_options(db->mysql, MYSQL_OPT_PROTOCOL, &tcp);
+    }
+    if (!mysql_real_connect(db->mysql, address.host, settings->db.user, password, settings->db.name,
+                            address.port, address.socket, 0)) {
+        error_set(e, ERR_DB_AWAY, "%s: %s", host, mysql_error(db->mysql));
+        err = ERR_DB_AWAY;
+    } else if (settings->db.tls == TLS_VERIFY && !mysql_get_ssl_cipher(db->mysql)) {
+        err = error_set(e, ERR_DB_AWAY, "%s: the server offers no TLS", host);
+    } else if (!(err = refuse_replica(db, host, e))) {
+        err = set_session(db, e);
+    }
+out:
+    free(address.host);
+    free(address.socket);
+    return err;
+}
+
+static enum err read_password(const struct settings *settings, char **out, struct error *e)
+{
+    *out = NULL;
+    if (!*settings->db.password_file)
+        return ERR_OK;
+    size_t length = 0;
+    if (conf_read_secret(settings->db.password_file, PASSWORD_MAX, out, &length, e))
+        return ERR_DB_AWAY;
+    (*out)[strcspn(*out, "\r\n")] = '\0';
+    return ERR_OK;
+}
+
+/* The last loss of a connection in this process. */
+static struct {
+    atomic_size_t host; /* as in struct db */
+    atomic_uint count;
+} losses;
+
+static void turn_to_next(struct db *db)
+{
+    db_disconnect(db);
+    db->host = (db->host + 1) % db->settings->db.host.count;
+}
+
+void db_lose(struct db *db)
+{
+    atomic_store(&losses.host, db->host);
+    atomic_fetch_add(&losses.count, 1);
+    turn_to_next(db);
+}
+
+/* One thread has waited for a server in vain: the others need not. */
+static void leave_lost_host(struct db *db)
+{
+    unsigned count = atomic_load(&losses.count);
+    bool lost = count != db->losses && atomic_load(&losses.host) == db->host;
+
+    db->losses = count;
+    if (lost && db->settings->db.host.count > 1)
+        turn_to_next(db);
+}
+
+enum err db_connect(struct db *db, struct error *e)
+{
+    leave_lost_host(db);
+    if (db->mysql)
+        return ERR_OK;
+
+    const struct strlist *hosts = &db->settings->db.host;
+    char *password = NULL;
+    enum err err = read_password(db->settings, &password, e);
+
+    for (size_t tried = 0; !err && tried < hosts->count; tried++) {
+        err = connect_to(db, hosts->items[db->host], password, e);
+        if (!err)
+            break;
+        turn_to_next(db);
+        if (err == ERR_DB_AWAY && tried + 1 < hosts->count)
+            err = ERR_OK;
+    }
+    if (password)
+        explicit_bzero(password, strlen(password));
+    free(password);
+    return err;
+}
