@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,7 +92,6 @@ static enum err check(const struct agent_options *options, struct error *e)
 static void prepare_process(void)
 {
     sigset_t signals;
-    struct rlimit limit;
 
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -102,10 +100,6 @@ static void prepare_process(void)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
 }
 
 /* A process that is hidden looks as if it were gone: an end would be reported while it lives. */

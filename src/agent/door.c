@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,6 +21,7 @@
 #include "agent/link.h"
 #include "agent/moment.h"
 #include "agent/peer.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -80,14 +80,13 @@ static enum err listen_at(const char *path, int *fd, struct error *e)
 /* Connections must not take the descriptors that looking at a session's processes needs. */
 static size_t room_for_clients(void)
 {
-    struct rlimit limit = {.rlim_cur = 0};
+    size_t most = limits_descriptors();
 
-    getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur >= CLIENTS_MAX + FILES)
+    if (most >= CLIENTS_MAX + FILES)
         return CLIENTS_MAX;
-    log_event(LEVEL_WARNING, "accept", "detail=\"%lu open files are few: %d are wanted\"",
-              (unsigned long)limit.rlim_cur, CLIENTS_MAX + FILES);
-    return limit.rlim_cur > FILES ? limit.rlim_cur - FILES : 1;
+    log_event(LEVEL_WARNING, "accept", "detail=\"%zu open files are few: %d are wanted\"", most,
+              CLIENTS_MAX + FILES);
+    return most > FILES ? most - FILES : 1;
 }
 
 enum err door_open(struct agent *agent, struct door **out, struct error *e)

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "api/listen.h"
 #include "api/parking.h"
 #include "api/watcher.h"
+#include "base/limits.h"
 #include "base/log.h"
 
 enum {
@@ -259,26 +259,14 @@ static struct {
     struct answerers answering;
 } crews;
 
-/* A parked request holds a descriptor: takes as many as the hard limit gives. */
-static void allow_descriptors(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
-/* Who waits for long leaves descriptors to the others: a full watch answers at once. */
+/* A parked request holds a descriptor. Who waits for long leaves some to the others: a full watch
+ * answers at once. */
 static unsigned watch_capacity(const struct settings *settings)
 {
-    struct rlimit limit;
-    rlim_t parked = (rlim_t)settings->api.max_parked;
+    size_t most = limits_descriptors() / 3 * 2;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 3 * 2 < parked)
-        parked = limit.rlim_cur / 3 * 2;
-    return (unsigned)parked;
+    return most < (size_t)settings->api.max_parked ? (unsigned)most
+                                                   : (unsigned)settings->api.max_parked;
 }
 
 static void open_worker(struct app *app, int listener)
@@ -287,7 +275,6 @@ static void open_worker(struct app *app, int listener)
     const int64_t patience = app->settings->api.io_timeout * 1000;
 
     exchange_library_init();
-    allow_descriptors();
     worker.app = app;
     worker.listener = listener;
     atomic_init(&worker.read_until, INT64_MAX);

@@ -64,11 +64,6 @@ static enum err find_session(struct db *db, const struct params *params, const s
     return ERR_OK;
 }
 
-static const char *text_or_null(const char *s)
-{
-    return *s ? s : NULL;
-}
-
 enum err agents_open_session(struct db *db, struct opening *opening, struct error *e)
 {
     struct params params = {0};
@@ -85,7 +80,7 @@ enum err agents_open_session(struct db *db, struct opening *opening, struct erro
     params_text(&params, PARAM_SOURCE, opening->source);
     params_text(&params, PARAM_BROWSER, opening->browser);
     params_text(&params, PARAM_OS, opening->os);
-    params_text(&params, PARAM_AT, text_or_null(opening->started_at));
+    params_filled(&params, PARAM_AT, opening->started_at);
     params_uint(&params, PARAM_SEQ, opening->seq);
     err = db_change(db, STATEMENT_OPEN_SESSION, &params, NULL, e);
     return err ? err : find_session(db, &params, &opening->agent, opening->state, e);
@@ -101,7 +96,7 @@ enum err agents_end_session(struct db *db, const struct ending *ending, struct e
 
     params_text(&params, PARAM_SESSION, ending->session_id);
     params_text(&params, PARAM_REASON, ending->reason);
-    params_text(&params, PARAM_AT, text_or_null(ending->ended_at));
+    params_filled(&params, PARAM_AT, ending->ended_at);
     params_text(&params, PARAM_EXIT_CODE, NULL);
     if (ending->exit_code >= 0)
         params_uint(&params, PARAM_EXIT_CODE, (uint64_t)ending->exit_code);

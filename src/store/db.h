@@ -51,6 +51,7 @@ struct params {
 struct params params_for(const struct db *db, const struct scope *scope);
 
 void params_text(struct params *params, enum param param, const char *text); /* NULL is SQL NULL */
+void params_filled(struct params *params, enum param param, const char *text); /* and so is "" */
 void params_uint(struct params *params, enum param param, uint64_t number);
 
 /* One column of a row: text, or NULL for SQL NULL; borrowed until the row callback returns. */

@@ -41,6 +41,11 @@ void params_text(struct params *params, enum param param, const char *text)
     params->values[param].text = text;
 }
 
+void params_filled(struct params *params, enum param param, const char *text)
+{
+    params_text(params, param, *text ? text : NULL);
+}
+
 void params_uint(struct params *params, enum param param, uint64_t number)
 {
     params->values[param].type = PARAM_UINT;

@@ -39,11 +39,6 @@ static void session_row(void *context, const struct cell *cells)
     each->fn(each->context, &session);
 }
 
-static const char *text_or_null(const char *s)
-{
-    return *s ? s : NULL;
-}
-
 enum err sessions_active(struct db *db, const struct scope *scope,
                          const struct session_filter *filter, session_fn *fn, void *context,
                          struct error *e)
@@ -52,8 +47,8 @@ enum err sessions_active(struct db *db, const struct scope *scope,
     bool first = !*filter->before.started_at;
     struct each_session each = {fn, context};
 
-    params_text(&params, PARAM_AGENT, text_or_null(filter->agent_id));
-    params_text(&params, PARAM_OF_USER, text_or_null(filter->user_id));
+    params_filled(&params, PARAM_AGENT, filter->agent_id);
+    params_filled(&params, PARAM_OF_USER, filter->user_id);
     params_text(&params, PARAM_SOURCE, filter->source);
     params_text(&params, PARAM_BEFORE_AT, first ? "9999-12-31" : filter->before.started_at);
     params_uint(&params, PARAM_BEFORE_ID, filter->before.id);
