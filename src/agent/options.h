@@ -10,6 +10,7 @@ struct agent_options {
         char *server, *token_file, *ca_file;
         char *state_dir, *socket;
         long spool_max; /* KiB */
+        long poll_wait; /* s */
         char *disk;
         struct strlist trusted_users;
     } agent;

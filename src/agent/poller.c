@@ -10,14 +10,12 @@
 #include "agent/http.h"
 #include "agent/link.h"
 #include "agent/moment.h"
+#include "base/xalloc.h"
 
 enum {
-    POLL_TIMEOUT = 65,  /* s; 15 more than poll_path waits */
-    POLL_EARLY = 45000, /* ms; [] sooner than this came early */
-    POLL_PAUSE = 5000   /* ms, then */
+    PATIENCE = 15,    /* s that an answer may take longer than the poll waits */
+    POLL_PAUSE = 5000 /* ms after [] that came early, and so between polls that hardly wait */
 };
-
-static const char poll_path[] = "/api/agent/signals?wait=50";
 
 static void obey(const struct agent *agent, const struct json_object *signal)
 {
@@ -44,19 +42,24 @@ unsigned poller_obey(const struct agent *agent, const struct json_object *answer
 void *poller_run(void *user)
 {
     const struct agent *agent = user;
+    const long wait = agent->options->agent.poll_wait;
+    const int64_t full = 1000 * wait - POLL_PAUSE;
+    const int64_t least = full > POLL_PAUSE ? full : POLL_PAUSE;
     struct http *http = http_new("signals", agent->options, agent->poller);
+    char *path = xasprintf("/api/agent/signals?wait=%ld", wait);
 
     while (!bell_stopped(agent->poller)) {
         struct json_object *answer;
         struct error e = {0};
         int64_t began = moment_monotonic();
-        enum http_outcome outcome = http_call(http, poll_path, NULL, POLL_TIMEOUT, &answer, &e);
+        enum http_outcome outcome = http_call(http, path, NULL, wait + PATIENCE, &answer, &e);
         unsigned count = outcome == HTTP_DONE ? poller_obey(agent, answer) : 0;
         json_object_put(answer);
         http_pause(http, outcome);
-        if (outcome == HTTP_DONE && !count && moment_monotonic() - began < POLL_EARLY)
+        if (outcome == HTTP_DONE && !count && moment_monotonic() - began < least)
             bell_wait(agent->poller, BELL_HURRY, moment_monotonic() + POLL_PAUSE);
     }
+    free(path);
     http_free(http);
     return NULL;
 }

@@ -24,7 +24,7 @@ enum {
     INTERVAL_MAX = 3600,  /* s */
     SIGNAL_GRACE = 500,   /* ms that a signal may come after the heartbeat that names its session */
     BATCH_RECORDS = 500,
-    BATCH_BYTES = 3 * 1024 * 1024
+    BATCH_BYTES = 100 * 1024 /* what mod_fcgid takes by default, with room for what is around it */
 };
 
 struct sender {

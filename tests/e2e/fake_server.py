@@ -23,6 +23,7 @@ class FakeServer:
         self.body_max = 4 << 20
         self.lock = threading.Condition()
         self.requests, self.signals, self.terminate, self.parked = [], [], set(), 0
+        self.polls = []  # how long each was to wait
         self.server, self.port = None, 0
         self.start()
 
@@ -111,6 +112,7 @@ class FakeServer:
 
     def poll(self, seconds):
         server = self.server
+        self.polls.append(seconds)
         self.parked += 1
         self.lock.wait_for(lambda: self.signals or server.stopping, seconds)
         self.parked -= 1

@@ -371,6 +371,14 @@ def test_full_disk(agent, server, shell):
     assert [seq for _, seq, *_ in server.commands()] == [1]
 
 
+@pytest.mark.parametrize("settings, waits", [({}, [30]), ({"poll_wait": "0"}, [0, 0])])
+def test_polls_wait_as_configured(new_agent, server, settings, waits):
+    began = time.monotonic()
+    new_agent(server.url, **settings).start()
+    wait_for(lambda: server.polls == waits)
+    assert waits == [30] or time.monotonic() - began > 4
+
+
 def test_batches_are_divided_when_they_are_too_large(agent, server, shell):
     server.wait_for_heartbeat()
     server.stop()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import agents
 from agent import Agent
 from fleet import Tenant
 from frontends import (
@@ -22,6 +23,7 @@ from frontends import (
     LighttpdFastcgiVariant, kit_archive)
 from schemas import check, check_error
 from stack import REPO, Database, Stack, free_port, run, wait_for
+from tokens import claims
 import test_contract as contract
 from test_contract import (  # noqa: F401 (collected from here too)
     SESSIONS, admin, test_challenges, test_closing_reply, test_empty_page,
@@ -438,6 +440,39 @@ def test_kit_as_its_page_says(base, new_directory):
     foreign = [path for path in re.findall(r"=> (\S+)", linked.stdout) if str(kit) not in path]
     assert [Path(path).name for path in foreign] == ["libc.so.6"]
     assert re.search(r"^Runs on Linux \S+ with glibc 2\.\d+$", (kit / "REQUIREMENTS").read_text())
+
+
+@pytest.mark.heavy
+def test_kit_with_a_real_agent(base, new_directory):
+    """By mod_fcgid with its defaults; what waits in the spool is more than one request may hold."""
+    if lacks := missing(KitFcgi):
+        pytest.skip(f"there is no {lacks[0]} here")
+    with contextlib.ExitStack() as closing:
+        front = closing.enter_context(contextlib.closing(KitFcgi(new_directory(), base)))
+        tenant, home = Tenant(front), new_directory()
+        machine, admin = tenant.machine(seen=None), tenant.user("company_admin")
+
+        def start(port):
+            agent = agents.Agent(home, f"http://127.0.0.1:{port}")
+            agent.write_token(front.keys.sign(claims(None, ttl=3600, role="agent", agent_id=machine,
+                                                     generation=1)))
+            closing.callback(agent.start().stop)
+            return agent
+
+        away = start(free_port())
+        shell = agents.Shell(away.socket)
+        closing.callback(shell.stop)
+        shell.opened()
+        for seq in range(1, 16):
+            shell.command(seq, "x" * (KitFcgi.body_max // 3))
+        away.stop()
+        start(front.port)
+        wait_for(lambda: base.database.query("SELECT COUNT(*) AS count FROM commands WHERE session_id = %s",
+                                             shell.session) == [{"count": 15}], 30, "all commands")
+        check(front.delete(shell.session, admin), "closed")
+        shell.write("connect")
+        shell.send(**shell.opening())
+        assert [shell.receive()["type"] for _ in range(2)] == ["opened", "terminate"]
 
 
 # --- the processes that Apache starts

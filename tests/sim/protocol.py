@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 YEAR = 365 * 86400
-LONGEST_WAIT = 55
+LONGEST_WAIT = 30  # vsay-agent's
 FINAL = (400, 403, 404, 413)  # to repeat them would be in vain
 
 
