@@ -187,7 +187,7 @@ static enum http_outcome outcome_of(long status, const struct json_object *answe
     if (status == 413)
         return HTTP_TOO_LARGE;
     if (!answer)
-        return HTTP_AWAY;
+        return HTTP_FOREIGN;
     if (status >= 200 && status <= 299)
         return HTTP_DONE;
     if (status == 404)
@@ -198,7 +198,7 @@ static enum http_outcome outcome_of(long status, const struct json_object *answe
 /* Logs when vsay goes away, for another reason too, and when it is back. */
 static void note(struct http *http, enum http_outcome outcome, const char *detail)
 {
-    bool up = outcome != HTTP_AWAY && outcome != HTTP_UNAUTHORIZED;
+    bool up = outcome != HTTP_AWAY && outcome != HTTP_FOREIGN && outcome != HTTP_UNAUTHORIZED;
 
     if (up && http->trouble)
         log_event(LEVEL_INFO, "server_up", "connection=%s", http->name);

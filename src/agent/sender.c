@@ -23,6 +23,8 @@ enum {
     INTERVAL = 30000,     /* ms between heartbeats, until vsay says otherwise */
     INTERVAL_MAX = 3600,  /* s */
     SIGNAL_GRACE = 500,   /* ms that a signal may come after the heartbeat that names its session */
+    DOUBTS = 2,           /* refusals after which a record is given up */
+    FOREIGN_DOUBTS = 5,
     BATCH_RECORDS = 500,
     BATCH_BYTES = 100 * 1024 /* what mod_fcgid takes by default, with room for what is around it */
 };
@@ -33,7 +35,9 @@ struct sender {
     struct usage usage;
     int64_t interval, heartbeat_due; /* ms */
     bool heard;                      /* the last heartbeat was taken */
-    uint64_t doubted;                /* record that was refused before it */
+    bool resting;                    /* nothing but the next heartbeat is sent */
+    uint64_t doubted;                /* record that was refused */
+    unsigned doubts;                 /* how many times in a row */
     size_t batch;                    /* at most so many commands in a request */
 };
 
@@ -125,6 +129,7 @@ static enum http_outcome send_heartbeat(struct sender *sender)
         log_event(LEVEL_ERROR, "heartbeat_refused", "detail=\"%s\"", e.detail);
     sender->heard = outcome == HTTP_DONE;
     if (sender->heard) {
+        sender->resting = false;
         read_answer(sender, answer);
         sender->heartbeat_due = now + sender->interval;
     }
@@ -233,26 +238,47 @@ static enum http_outcome send_records(struct sender *sender, const struct record
                                         : send_end(sender, records, e);
 }
 
-/* Whether records that had this outcome need not be sent again, as they are at least. Something on
- * the way may have refused them: vsay is asked again after it has taken a heartbeat. And only the
- * end of a session can be of something that is missing. */
+/* After how many refusals a record is given up; 0: never. Only the end of a session can be of
+ * something that is missing, and what is not vsay's answer may at most cost a command. */
+static unsigned patience(enum http_outcome outcome, enum record_kind kind)
+{
+    if (outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE)
+        return DOUBTS;
+    return outcome == HTTP_FOREIGN && kind == RECORD_COMMAND ? FOREIGN_DOUBTS : 0;
+}
+
+/* Something on the way may have refused it: it is sent again after vsay has taken a heartbeat, at
+ * once the first time, and then with the regular ones. True when it is given up. */
+static bool doubt(struct sender *sender, enum http_outcome outcome, const struct record *record,
+                  const struct error *e)
+{
+    unsigned most = patience(outcome, record->kind);
+
+    sender->doubts = sender->doubted == record->number ? sender->doubts + 1 : 1;
+    sender->doubted = record->number;
+    bool over = most && sender->doubts >= most;
+    sender->heard = over || sender->doubts > 1;
+    sender->resting = !over && sender->doubts > 1;
+    log_event(over ? LEVEL_ERROR : LEVEL_WARNING, over ? "record_refused" : "record_doubted",
+              "detail=\"%s\"", e->detail);
+    return over;
+}
+
+/* Whether records that had this outcome need not be sent again. What was refused as a batch is
+ * divided, down to the one that is at fault. */
 static bool settled(struct sender *sender, enum http_outcome outcome, const struct record *records,
                     size_t count, const struct error *e)
 {
     if (outcome == HTTP_DONE)
-        return true;
-    if (outcome == HTTP_TOO_LARGE && count > 1) {
-        sender->batch = count / 2;
-        return false;
-    }
-    if (outcome != HTTP_REFUSED && outcome != HTTP_MISSING && outcome != HTTP_TOO_LARGE)
-        return false;
-    bool again = sender->doubted == records->number && outcome != HTTP_MISSING;
-    log_event(again ? LEVEL_ERROR : LEVEL_WARNING, again ? "record_refused" : "record_doubted",
-              "records=%zu detail=\"%s\"", count, e->detail);
-    sender->doubted = records->number;
-    sender->heard = again;
-    return again;
+        sender->batch = 2 * sender->batch < BATCH_RECORDS ? 2 * sender->batch : BATCH_RECORDS;
+    if (outcome == HTTP_DONE || outcome == HTTP_AWAY || outcome == HTTP_UNAUTHORIZED ||
+        outcome == HTTP_STOPPED)
+        return outcome == HTTP_DONE;
+    if (count == 1)
+        return doubt(sender, outcome, records, e);
+    sender->batch = count / 2;
+    sender->heard = outcome == HTTP_TOO_LARGE;
+    return false;
 }
 
 static void forget_records(struct sender *sender, const struct record *records, size_t count)
@@ -282,25 +308,25 @@ static enum http_outcome send_spool(struct sender *sender, bool *more)
         if (settled(sender, outcome, records, count, &e))
             forget_records(sender, records, count);
         spool_put_back(sender->agent->spool);
-    } else {
-        sender->batch = BATCH_RECORDS;
     }
     for (size_t i = 0; i < taken; i++)
         free(records[i].line);
-    return outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE ? HTTP_DONE : outcome;
+    return outcome == HTTP_TOO_LARGE ? HTTP_DONE : outcome;
 }
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
 static void step(struct sender *sender)
 {
-    enum http_outcome outcome;
+    enum http_outcome outcome = HTTP_DONE;
     bool more = true;
 
     if (!sender->heard || moment_monotonic() >= sender->heartbeat_due)
         outcome = send_heartbeat(sender);
-    else
+    else if (!sender->resting)
         outcome = send_spool(sender, &more);
+    else if (bell_wait(sender->agent->sender, BELL_HURRY, sender->heartbeat_due))
+        sender->heartbeat_due = 0;
     http_pause(sender->http, outcome);
     if (!more)
         bell_wait(sender->agent->sender, BELL_WORK, sender->heartbeat_due);

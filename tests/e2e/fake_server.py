@@ -14,12 +14,13 @@ from stack import run, wait_for
 
 class FakeServer:
     """`status`, when set, is the answer to everything; `page`, when set, its body. `refused` has the
-    status of what is refused by the pattern of its path."""
+    status of what is refused by the pattern of its path, as has a body with `blocked` in it; with
+    `blocked_page`, by a page of somebody on the way."""
 
     def __init__(self, token="good", interval=1, tls=None):
         self.token, self.interval, self.tls = token, interval, tls
         self.status = self.page = None
-        self.refused = {}
+        self.refused, self.blocked, self.blocked_page = {}, None, False
         self.body_max = 4 << 20
         self.lock = threading.Condition()
         self.requests, self.signals, self.terminate, self.parked = [], [], set(), 0
@@ -153,6 +154,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 status, answer = refused[0], {"error": "as told"}
             elif len(data or b"") > fake.body_max:
                 status, answer = 413, {"error": "Request body too large"}
+            elif fake.blocked and fake.blocked in (data or b""):
+                status, answer = 403, "blocked" if fake.blocked_page else {"error": "blocked"}
             else:
                 status, answer = fake.answer(url.path, parse_qs(url.query),
                                              json.loads(data) if data else None)

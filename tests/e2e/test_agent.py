@@ -405,6 +405,22 @@ def test_a_refusal_is_believed_after_a_heartbeat(agent, server, new_shell, path,
     wait_for(lambda: not held(agent))
 
 
+@pytest.mark.parametrize("page", [True, False])
+def test_one_command_that_is_refused_costs_no_other(agent, server, shell, page):
+    """By vsay, or by somebody on the way who does not like it, with a page of his own."""
+    server.wait_for_heartbeat()
+    server.stop()
+    for seq in range(1, 42):
+        shell.command(seq, "cat /etc/passwd" if seq == 20 else "make")
+    server.blocked, server.blocked_page = b"/etc/passwd", page
+    server.start()
+    shell.end()
+    agent.process.kill(signal.SIGHUP)
+    server.wait_for_end(shell.session, 40)
+    assert sorted(seq for _, seq, *_ in server.commands()) == [*range(1, 20), *range(21, 42)]
+    assert agent.log().count("event=record_refused") == 1
+
+
 @pytest.mark.parametrize("path", ["sessions", "activity"])
 def test_what_is_missing_is_sent_again(agent, server, new_shell, path):
     """vsay does not say 404 to an opening or to commands: something on the way does."""
