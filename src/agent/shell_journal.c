@@ -14,12 +14,19 @@
 #include "agent/shell_drop.h"
 #include "base/xalloc.h"
 
-enum { RECONNECT_MS = 500, RETRY_MS = 60000, FINISH_MS = 3000, END_SEQ = 0 };
+enum {
+    RECONNECT_MS = 500,
+    RETRY_MS = 60000,
+    FINISH_MS = 3000,
+    END_SEQ = 0,
+    UNACKED_MAX = 3 * 1024 * 1024 /* bytes, as JSON: the agent takes files of up to 4 MiB */
+};
 
 struct message {
     TAILQ_ENTRY(message) entry;
     struct json_object *body;
-    long seq; /* END_SEQ: the end */
+    size_t size; /* as JSON */
+    long seq;    /* END_SEQ: the end */
     bool sent;
 };
 
@@ -29,6 +36,7 @@ struct journal {
     const char *socket, *state_dir;
     struct json_object *open;
     struct messages unacked; /* in order */
+    size_t size;             /* of these */
     int fd;                  /* -1: not connected */
     int64_t connect_at;
     bool open_sent, blocked; /* on this connection */
@@ -51,6 +59,7 @@ struct journal *journal_new(const char *socket, const char *state_dir, struct js
 static void forget(struct journal *journal, struct message *message)
 {
     TAILQ_REMOVE(&journal->unacked, message, entry);
+    journal->size -= message->size;
     json_object_put(message->body);
     free(message);
 }
@@ -99,6 +108,18 @@ static struct message *find(struct journal *journal, long seq, bool sent)
     return NULL;
 }
 
+/* The oldest commands go first when there is too much. */
+static void make_room(struct journal *journal)
+{
+    struct message *message = TAILQ_FIRST(&journal->unacked), *next;
+
+    for (; message && journal->size > UNACKED_MAX; message = next) {
+        next = TAILQ_NEXT(message, entry);
+        if (message->seq != END_SEQ)
+            forget(journal, message);
+    }
+}
+
 /* Takes `body` over; it replaces what has not been sent yet under the same number. */
 static void add(struct journal *journal, long seq, struct json_object *body)
 {
@@ -115,7 +136,12 @@ static void add(struct journal *journal, long seq, struct json_object *body)
         message->seq = seq;
         TAILQ_INSERT_TAIL(&journal->unacked, message, entry);
     }
+    journal->size -= message->size;
     message->body = body;
+    json_object_to_json_string_length(body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
+                                      &message->size);
+    journal->size += message->size;
+    make_room(journal);
 }
 
 void journal_command(struct journal *journal, long seq, const char *command, const char *timestamp,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* agent/shell_journal: a session that the agent refused is offered again later. */
+/* agent/shell_journal: a session that the agent refused is offered again later, and what is kept
+ * while the agent is away is bounded. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -11,8 +12,10 @@
 #include <json.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -85,6 +88,49 @@ static void refused_for_a_while(void **state)
     close(second);
 }
 
+/* Without an agent, more commands than are kept: what is left is a file of what came last. */
+static void bounded_while_away(void **state)
+{
+    enum { COMMANDS = 100, SIZE = 60000, KEPT_MAX = 4 << 20 };
+    static char directory[] = "/tmp/vsay-test_journal.XXXXXX", text[SIZE + 1];
+    struct json_object *open = json_object_new_object();
+    struct error e = {0};
+    char drop[64], path[128], *line = NULL;
+    size_t room = 0, size = 0, lines = 0;
+    bool ended = false;
+
+    (void)state;
+    memset(text, 'x', SIZE);
+    assert_non_null(mkdtemp(directory));
+    snprintf(drop, sizeof drop, "%s/drop", directory);
+    assert_int_equal(mkdir(drop, 0700), 0);
+    members_put(open, "session_id", "sess_1");
+    struct journal *journal = journal_new("/nowhere", directory, open);
+    for (int seq = 1; seq <= COMMANDS; seq++)
+        journal_command(journal, seq, text, "", SUCCESS_YES);
+    journal_end(journal, "exited", 0);
+    assert_int_equal(journal_finish(journal, &e), ERR_OK);
+    journal_free(journal);
+
+    snprintf(path, sizeof path, "%s/sess_1.jsonl", drop);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    for (ssize_t n; (n = getline(&line, &room, file)) > 0; size += (size_t)n) {
+        struct json_object *packet = json_tokener_parse(line), *seq = NULL;
+        if (json_object_object_get_ex(packet, "seq", &seq))
+            assert_in_range(json_object_get_int(seq), COMMANDS / 3, COMMANDS);
+        json_object_put(packet);
+        lines++;
+        ended = strstr(line, "\"exited\"") != NULL;
+    }
+    assert_true(size < KEPT_MAX && lines > COMMANDS / 3 && ended);
+    free(line);
+    fclose(file);
+    unlink(path);
+    rmdir(drop);
+    rmdir(directory);
+}
+
 static int listen_there(void **state)
 {
     static int listener;
@@ -106,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(refused_for_a_while, listen_there, clean_up),
+        cmocka_unit_test(bounded_while_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
