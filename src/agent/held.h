@@ -29,7 +29,7 @@ enum held_state {
 struct held {
     char id[SESSION_ID_LENGTH + 1];
     uid_t uid;
-    int64_t seq;          /* of its opening; sessions stand in this order */
+    int64_t seq;          /* sessions stand in this order, that of their openings */
     struct proctree tree; /* of processes of this boot; {0} if they were of an earlier one */
     enum held_state state;
     bool opened;           /* its opening was spooled by this process */

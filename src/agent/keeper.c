@@ -17,7 +17,7 @@
 
 enum {
     KILL_GRACE = 3000, /* ms beyond shell.kill_after that vsay-shell has to end a session */
-    KILL_TRIES = 50    /* after which it is tried less often */
+    KILL_TRIES = 50    /* after which it is tried, and logged, less often */
 };
 
 static struct json_object *new_reply(const char *type)
@@ -127,10 +127,12 @@ static void bind_client(struct held *held, struct client *client)
     client->held = held;
 }
 
-static enum err hold(struct agent *agent, const struct origin *origin, const char *id, int64_t seq,
+static enum err hold(struct agent *agent, const struct origin *origin, const char *id,
                      const struct json_object *packet, struct held **out, struct error *e)
 {
-    struct held new = {.uid = origin->uid, .seq = seq, .tree = find_tree(origin, packet)};
+    struct held new = {.uid = origin->uid,
+                       .seq = sequence_next(agent->sequence),
+                       .tree = find_tree(origin, packet)};
 
     snprintf(new.id, sizeof new.id, "%s", id);
     return held_add(agent->held, &new, out, e);
@@ -143,14 +145,14 @@ static enum err open_session(struct agent *agent, const struct origin *origin,
                              struct held **held, struct error *e)
 {
     const char *id = link_text(packet, "session_id");
-    int64_t seq = sequence_next(agent->sequence);
-    enum err err = *held ? ERR_OK : hold(agent, origin, id, seq, packet, held, e);
+    enum err err = *held ? ERR_OK : hold(agent, origin, id, packet, held, e);
 
-    json_object_object_add(opening, "seq", json_object_new_int64(seq));
     if (err) {
         json_object_put(opening);
         return err;
     }
+    /* larger than that of any heartbeat which lacks it */
+    json_object_object_add(opening, "seq", json_object_new_int64(sequence_next(agent->sequence)));
     log_event(LEVEL_INFO, "session_open", "session=%s uid=%lu pid=%ld", id,
               (unsigned long)origin->uid, (long)(*held)->tree.shell.pid);
     err = store(agent, RECORD_OPEN, opening, e);
@@ -294,7 +296,9 @@ static void die(struct agent *agent, struct held *held)
         return;
     const char *reason = held_reason(agent->held, held) ? "killed" : "lost";
     if (store_end(agent, held, report_own_end(held->id, held->uid, reason), &e)) {
-        log_event(LEVEL_ERROR, "spool", "detail=\"%s\"", e.detail);
+        if (held->tries < KILL_TRIES)
+            log_event(LEVEL_ERROR, "spool", "detail=\"%s\"", e.detail);
+        held->tries = KILL_TRIES;
         return;
     }
     if (held->client) {
