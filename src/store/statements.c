@@ -135,9 +135,12 @@ const char *const param_names[PARAM_COUNT] = {
 
 /* --- what agents report ----------------------------------------------------------------------- */
 
-/* What a machine says of the past, in its own time: never in the future. */
+/* What a machine says of the past, in its own time: never in the future, and not from before vsay,
+ * when its clock had not been set. */
+#define CLOCK_UNSET "TIMESTAMP'2020-01-01 00:00:00'"
 #define REPORTED_AT                                                                                \
-    "LEAST(COALESCE(CAST(:at AS DATETIME(3)), UTC_TIMESTAMP(3)), UTC_TIMESTAMP(3))"
+    "LEAST(COALESCE(NULLIF(GREATEST(CAST(:at AS DATETIME(3)), " CLOCK_UNSET "), " CLOCK_UNSET      \
+    "), UTC_TIMESTAMP(3)), UTC_TIMESTAMP(3))"
 
 /* Heartbeats that overtook others: 0 is no number, and the newest. */
 #define NEWER(column)                                                                              \

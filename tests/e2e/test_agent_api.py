@@ -251,7 +251,7 @@ def test_an_early_answer_to_a_large_body(stack, tenant):
     ("2026-02-06 17:30:05+05:30", datetime(2026, 2, 6, 12, 0, 5)),
     ("2026-02-05T12:01:05-23:59", datetime(2026, 2, 6, 12, 0, 5)),
     ("2024-02-29T23:59:60Z", datetime(2024, 3, 1)),
-    ("1970-01-01T00:00:00Z", datetime(1970, 1, 1)),
+    ("2020-01-01T00:00:01Z", datetime(2020, 1, 1, 0, 0, 1)),
     ("2026-02-06T12:00:05-00:00", datetime(2026, 2, 6, 12, 0, 5))])
 def test_times(agent, alice, commands, row, text, stored):
     session = agent.session(alice, started_at=text)
@@ -262,8 +262,9 @@ def test_times(agent, alice, commands, row, text, stored):
     assert ended["started_at"] == ended["ended_at"] == stored
 
 
-@pytest.mark.parametrize("text", ["2999-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
-def test_the_future_is_now(stack, agent, alice, commands, row, text):
+@pytest.mark.parametrize("text", ["2999-01-01T00:00:00Z", "9999-12-31T23:59:59Z",
+                                  "1970-01-01T00:00:00Z", "2019-12-31T23:59:59.999Z"])
+def test_the_future_is_now_as_is_what_an_unset_clock_says(stack, agent, alice, commands, row, text):
     before = now(stack)
     session = agent.session(alice, started_at=text)
     assert agent.activity(entry(session, timestamp=text)).json()["accepted"] == 1
