@@ -259,11 +259,11 @@ static struct {
     struct answerers answering;
 } crews;
 
-/* A parked request holds a descriptor. Who waits for long leaves some to the others: a full watch
- * answers at once. */
+/* A parked request holds a descriptor. Who waits for long, in one watch or the other, leaves some
+ * to the rest: a full watch answers at once. */
 static unsigned watch_capacity(const struct settings *settings)
 {
-    size_t most = limits_descriptors() / 3 * 2;
+    size_t most = limits_descriptors() / 3;
 
     return most < (size_t)settings->api.max_parked ? (unsigned)most
                                                    : (unsigned)settings->api.max_parked;
