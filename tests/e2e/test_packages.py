@@ -12,8 +12,11 @@ from types import SimpleNamespace
 import pytest
 
 import fcgi
+from fleet import Tenant
 from schemas import READS
+from shells import Terminal
 from stack import BUILD, ENV, REPO, Database, Process, wait_for, write_conf
+from tokens import claims
 
 PACKAGES = ["vsay-agent", "vsay-api", "vsayctl"]
 PROGRAMS = ["vsay-agent", "vsay-api", "vsay-shell", "vsayctl"]
@@ -218,8 +221,41 @@ def test_installed_agent(root):
     conf = root / "etc" / "vsay" / "agent.conf"
     conf.write_text(conf.read_text().replace("#server =", "server = https://vsay.example.com"))
     root.do("vsay-agent", "--check-config", user="vsay-agent")
-    root.do("touch", "/var/lib/vsay-agent/spool", "/run/vsay-agent/agent.sock", user="vsay-agent")
     assert "/usr/bin/vsay-shell" in (root / "etc" / "shells").read_text()
+
+
+@pytest.mark.heavy
+@host_tools
+def test_installed_agent_and_shell(root, new_stack):
+    """From a prompt in the packages' own places to the receipt."""
+    stack = new_stack(agents={"heartbeat_interval": "1s"})
+    tenant = Tenant(stack)
+    admin, machine = tenant.user("company_admin"), tenant.machine(seen=None)
+    root.secret("etc/vsay/agent.token", stack.keys.sign(claims(
+        None, ttl=3600, role="agent", agent_id=machine, generation=1)), "vsay-agent")
+    write_conf(root / "etc" / "vsay" / "agent.conf",
+               {"agent": {"server": f"http://127.0.0.1:{stack.port}"},
+                "shell": {"program": "/bin/bash"}})
+    with contextlib.ExitStack() as closing:
+        closing.callback((root / "etc" / "vsay" / "agent.token").unlink)
+        for path in ["proc", "dev", "dev/pts"]:
+            do("mount", "--bind", f"/{path}", root / path)
+            closing.callback(do, "umount", root / path)
+        agent = Process(root / "tmp" / "agent.log", "chroot", "--userspec=vsay-agent:vsay-agent",
+                        root.dir, "vsay-agent", env={"no_proxy": "*"})
+        closing.callback(agent.stop)
+        wait_for((root / "run" / "vsay-agent" / "agent.sock").exists, what="the agent")
+        terminal = Terminal(["chroot", "--userspec=nobody:nogroup", root.dir, "vsay-shell"],
+                            {**ENV, "HOME": "/tmp"})
+        closing.callback(terminal.close)
+        terminal.expect(r"[$] ")
+        terminal.write("echo packaged\n")
+        wait_for(lambda: [entry["command"] for entry in stack.get(
+            "/api/dashboard/recent-activity", admin).json()["activities"]] == ["echo packaged"])
+        session, = stack.get("/api/terminal/sessions", admin).json()["sessions"]
+        reply = stack.delete(session["session_id"], admin, headers={"Prefer": "wait=20"})
+        assert (reply.status, reply.json()) == (200, {"message": "Session closed"})
+        terminal.expect("ended by")
 
 
 @pytest.mark.heavy

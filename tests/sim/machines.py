@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Optional
 
-from protocol import LONGEST_WAIT, timestamp
+from protocol import USUAL_WAIT, timestamp
 
 EARLY_POLL_PAUSE = 5
 COMMANDS = ("uptime", "df -h", "free -m", "git status", "ls -la", "systemctl --failed",
@@ -90,7 +90,7 @@ class Machine:
             for signal in signals:
                 if signal["type"] == "terminate":
                     self._terminate(signal["session_id"])
-            if not signals and time.monotonic() < began + LONGEST_WAIT - 1:
+            if not signals and time.monotonic() < began + USUAL_WAIT - 1:
                 await asyncio.sleep(EARLY_POLL_PAUSE)
 
     async def _occupy(self, seat, session):

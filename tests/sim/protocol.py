@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 YEAR = 365 * 86400
-LONGEST_WAIT = 30  # vsay-agent's
+LONGEST_WAIT, USUAL_WAIT = 55, 30  # s; the protocol's, and vsay-agent's
 FINAL = (400, 403, 404, 413)  # to repeat them would be in vain
 
 
@@ -116,7 +116,7 @@ class Agent:
         return await self._post(f"/api/agent/sessions/{session_id}/end",
                                 {"reason": reason, "ended_at": timestamp()})
 
-    async def signals(self, wait=LONGEST_WAIT):
+    async def signals(self, wait=USUAL_WAIT):
         reply = await self._deliver(self.poller, "GET", f"/api/agent/signals?wait={wait}",
                                     timeout=wait + 15)
         return reply["signals"]
