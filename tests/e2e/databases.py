@@ -4,6 +4,7 @@ import functools
 import re
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ class Node(Database):
         for attempt in range(3):
             try:
                 return self._start_once()
-            except AssertionError:
+            except (AssertionError, IndexError, subprocess.TimeoutExpired):
                 self.stop(signal.SIGKILL)
                 if attempt == 2:
                     raise

@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from urllib.parse import parse_qs, urlsplit
 
 from stack import run, wait_for
@@ -25,6 +26,7 @@ class FakeServer:
         self.lock = threading.Condition()
         self.requests, self.signals, self.terminate, self.parked = [], [], set(), 0
         self.polls = []  # how long each was to wait
+        self.refusals = []  # when it said `status`
         self.server, self.port = None, 0
         self.start()
 
@@ -149,6 +151,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 status, answer = 401, {"error": "Invalid or expired token"}
             elif fake.status:
                 status, answer = fake.status, {"error": "as told"}
+                fake.refusals.append(time.monotonic())
             elif refused := [status for pattern, status in fake.refused.items()
                              if re.fullmatch(pattern, url.path)]:
                 status, answer = refused[0], {"error": "as told"}

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
 """vsay-agent between a stand-in for the server and stand-ins for vsay-shells."""
+import itertools
 import json
 import os
+import re
 import resource
+import shutil
 import signal
 import stat
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +90,37 @@ def test_heartbeat(agent, server):
         assert heartbeat["memory_percent"] > 0 and heartbeat["disk_percent"] > 0
         assert heartbeat["sessions"] == [] and heartbeat["dropped"] == 0
     assert time.time() * 1000 - 60000 < first["seq"] < second["seq"] <= time.time() * 1000
+
+
+def test_true_figures(new_agent, server, new_directory):
+    """Of memory and of the disk that is named, and of processors that are busy."""
+    disk = new_directory()
+    agent = new_agent(server.url, disk=disk).start()
+    busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(os.cpu_count())]
+    try:
+        heartbeat = wait_for(lambda: server.wait_for_heartbeat()["cpu_percent"] > 60
+                             and server.heartbeats()[-1], 30)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    facts = dict(re.findall(r"^(\w+): +(\d+) kB$", Path("/proc/meminfo").read_text(), re.M))
+    memory = 100 - 100 * int(facts["MemAvailable"]) / int(facts["MemTotal"])
+    space = shutil.disk_usage(disk)
+    assert abs(heartbeat["memory_percent"] - memory) < 10
+    assert abs(heartbeat["disk_percent"] - 100 * space.used / (space.used + space.free)) < 2
+    assert "event=usage" not in agent.log()
+
+
+def test_back_off(new_agent, server):
+    """With growing pauses that are drawn: two connections, and soon no more than a request a second."""
+    server.status = 503
+    began = time.monotonic()
+    new_agent(server.url).start()
+    wait_for(lambda: len(server.refusals) >= 10, 120)
+    assert time.monotonic() - began > 0.8
+    gaps = {round(after - before, 3) for before, after in itertools.pairwise(server.refusals)}
+    assert len(gaps) > 5, "they are not drawn"
 
 
 def test_a_session(agent, server, shell):

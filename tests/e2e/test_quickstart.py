@@ -13,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from stack import ENV, REPO, free_port, wait_for
+from stack import ENV, REPO, free_port, run, wait_for
 
 
 class Terminal:
@@ -69,8 +69,10 @@ class Quickstart:
         with subprocess.Popen([REPO / "quickstart", "shell", *args], env=self.env, stdin=theirs,
                               stdout=theirs, stderr=theirs, start_new_session=True) as process:
             os.close(theirs)
-            yield process, Terminal(ours)
-            process.kill()
+            try:
+                yield process, Terminal(ours)
+            finally:
+                process.kill()
 
     def processes(self):
         """Command lines of what was started with our state."""
@@ -118,8 +120,15 @@ def test_fleet(quickstart):
     assert "demo-sess-1" not in quickstart.sessions()
 
 
+def recipe(output):
+    """What quickstart says to type in another terminal."""
+    return "\n".join(line[2:] for line in output.partition("From another terminal")[2].splitlines()[1:]
+                     if line.startswith("  "))
+
+
 def test_shell(quickstart):
-    assert quickstart("up")[0] == 0
+    code, output = quickstart("up")
+    assert code == 0
     machine = "?agent_id=this-machine"
     with quickstart.shell() as (process, terminal):
         session_id, = wait_for(lambda: quickstart.sessions(machine), 20, "the session")
@@ -128,7 +137,8 @@ def test_shell(quickstart):
         wait_for(lambda: "echo six times seven is $((6 * 7))" in {
             row["command"] for row in quickstart.call("/api/dashboard/recent-activity")
             ["activities"]}, 20, "the command")
-        quickstart.call(f"/api/terminal/sessions/{session_id}", method="DELETE")
+        said = run("bash", "-ec", recipe(output), env={"no_proxy": "*"}).stdout
+        assert '{"message":"Session closed"}' in said and f'"session_id":"{session_id}"' in said
         process.wait(20)
         wait_for(lambda: "ended by johndoe" in terminal.text, 20, "the reason")
     wait_for(lambda: quickstart.receipt(session_id)["outcome"] == "confirmed", 20, "the receipt")

@@ -537,6 +537,7 @@ def test_signal_is_passed_on_to_a_command(host):
 def ended(host, shell, reason):
     """The session says that it has come to its end, and that is true."""
     opened = host.agent.wait("open")
+    wait_for(lambda: host.agent.of("end"), 30, "the end")
     end = host.agent.wait("end")
     assert not alive(opened["leader"])
     shell.wait()
