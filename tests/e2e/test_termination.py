@@ -15,7 +15,7 @@ import fcgi
 from agent import Agent, entry
 from checker import Checker
 from schemas import check, check_error
-from stack import wait_for
+from stack import REPO, wait_for
 
 pytestmark = pytest.mark.databases
 
@@ -52,6 +52,19 @@ def worker(conf, new_worker):
     return worker
 
 
+@pytest.fixture
+def blind_worker(stack, conf, new_worker):
+    """One whose watcher gets no connection: what other workers commit wakes nobody who waits in it."""
+    stack.database.query("GRANT USAGE ON *.* TO blind@localhost IDENTIFIED BY 'swordfish' "
+                         "WITH MAX_USER_CONNECTIONS 2")
+    stack.database.script("vsay", (REPO / "db" / "grants.sql").read_text().replace(
+        "vsay@localhost", "blind@localhost"))
+    worker = new_worker(conf(api={"answerers": "2"},
+                             db={"user": "blind", "host": stack.database.nodes[0].socket}))
+    assert worker.get("/health/ready").status == 200
+    return worker
+
+
 def send(socket, path, by, method="GET", **env):
     """A request that is not waited for."""
     connection = fcgi.connect(socket)
@@ -63,6 +76,11 @@ def wait_until_parked(stack):
     """A watcher asks the database as long as anybody waits, and only then."""
     before = stack.database.executed()
     wait_for(lambda: stack.database.executed() > before + 3, what="a watcher that looks")
+
+
+def wait_until_parked_blindly(worker):
+    """The watcher complains as soon as somebody waits."""
+    wait_for(lambda: "event=watch " in worker.log.read_text(), what="a watcher that cannot look")
 
 
 def outcome(stack, session, by):
@@ -104,32 +122,47 @@ def silence(stack, agent, seconds=7200):
 # --- delivery
 
 
-@pytest.mark.parametrize("where", ["the same worker", "another worker"])
-def test_delete_wakes_the_poll(stack, worker, agent, admin, where):
+def test_delete_wakes_the_poll(stack, worker, agent, admin):
+    """In another worker."""
     session = agent.session(admin)
     poll = send(worker.socket, SIGNALS + "30", agent)
     wait_until_parked(stack)
-    to = worker.socket if where == "the same worker" else stack.socket
-    assert fcgi.read_reply(send(to, f"/api/terminal/sessions/{session}", admin,
-                                "DELETE")).status == 200
+    assert stack.delete(session, admin).status == 200
     assert signals_of(poll) == [session]
     assert attempts(stack, session) == 1
     agent.end(session, "terminated")
     assert outcome(stack, session, admin) == ("closed", "confirmed")
 
 
-@pytest.mark.parametrize("where", ["the same worker", "another worker"])
-def test_the_end_wakes_who_prefers_to_wait(stack, worker, agent, admin, where):
+def test_delete_wakes_the_poll_in_its_worker(stack, blind_worker, agent, admin):
+    session = agent.session(admin)
+    poll = send(blind_worker.socket, SIGNALS + "30", agent)
+    wait_until_parked_blindly(blind_worker)
+    assert fcgi.request(blind_worker.socket, fcgi.environment(
+        "DELETE", f"/api/terminal/sessions/{session}", admin)).status == 200
+    poll.settimeout(10)
+    assert signals_of(poll) == [session]
+
+
+def test_the_end_wakes_who_prefers_to_wait(worker, agent, admin):
     session = agent.session(admin)
     deletion = send(worker.socket, f"/api/terminal/sessions/{session}", admin, "DELETE",
                     HTTP_PREFER="wait=30")
     wait_for(agent.signals)
-    if where == "the same worker":
-        assert fcgi.request(worker.socket, fcgi.environment(
-            "POST", f"/api/agent/sessions/{session}/end", agent, CONTENT_LENGTH=15),
-            b'{"reason": "x"}').status == 200
-    else:
-        agent.end(session, "terminated")
+    agent.end(session, "terminated")
+    reply = fcgi.read_reply(deletion)
+    assert reply.status == 200 and reply.headers["Preference-Applied"] == "wait=30"
+
+
+def test_the_end_wakes_who_prefers_to_wait_in_its_worker(blind_worker, agent, admin):
+    session = agent.session(admin)
+    deletion = send(blind_worker.socket, f"/api/terminal/sessions/{session}", admin, "DELETE",
+                    HTTP_PREFER="wait=30")
+    wait_until_parked_blindly(blind_worker)
+    assert fcgi.request(blind_worker.socket, fcgi.environment(
+        "POST", f"/api/agent/sessions/{session}/end", agent, CONTENT_LENGTH=15),
+        b'{"reason": "x"}').status == 200
+    deletion.settimeout(10)
     reply = fcgi.read_reply(deletion)
     assert reply.status == 200 and reply.headers["Preference-Applied"] == "wait=30"
 
