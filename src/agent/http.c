@@ -180,14 +180,22 @@ static struct json_object *parse_answer(const struct http *http)
     return NULL;
 }
 
+/* Of an answer that is none of vsay's. */
+static enum http_outcome foreign_outcome(long status)
+{
+    bool later = status == 404 || status == 408 || status == 429;
+
+    return status >= 400 && status <= 499 && !later ? HTTP_FOREIGN : HTTP_AWAY;
+}
+
 static enum http_outcome outcome_of(long status, const struct json_object *answer)
 {
     if (status == 401)
         return HTTP_UNAUTHORIZED;
+    if (!answer)
+        return foreign_outcome(status);
     if (status == 413)
         return HTTP_TOO_LARGE;
-    if (!answer)
-        return HTTP_FOREIGN;
     if (status >= 200 && status <= 299)
         return HTTP_DONE;
     if (status == 404)

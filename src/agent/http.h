@@ -16,7 +16,7 @@ enum http_outcome {
     HTTP_TOO_LARGE,    /* nor this, unless it is divided */
     HTTP_UNAUTHORIZED, /* the token is no good */
     HTTP_AWAY,         /* later, perhaps */
-    HTTP_FOREIGN,      /* the same, but somebody on the way has answered */
+    HTTP_FOREIGN,      /* somebody on the way does not like this */
     HTTP_STOPPED       /* the bell has rung BELL_STOP */
 };
 

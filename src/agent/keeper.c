@@ -17,7 +17,7 @@
 
 enum {
     KILL_GRACE = 3000, /* ms beyond shell.kill_after that vsay-shell has to end a session */
-    KILL_TRIES = 50    /* after which it is tried, and logged, less often */
+    KILL_TRIES = 50    /* after which it is tried less often, and no more logged */
 };
 
 static struct json_object *new_reply(const char *type)

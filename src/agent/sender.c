@@ -24,7 +24,7 @@ enum {
     INTERVAL_MAX = 3600,  /* s */
     SIGNAL_GRACE = 500,   /* ms that a signal may come after the heartbeat that names its session */
     DOUBTS = 2,           /* refusals after which a record is given up */
-    FOREIGN_DOUBTS = 5,
+    FOREIGN_DOUBTS = 5,   /* by somebody on the way */
     BATCH_RECORDS = 500,
     BATCH_BYTES = 100 * 1024 /* what mod_fcgid takes by default, with room for what is around it */
 };
@@ -37,8 +37,10 @@ struct sender {
     bool heard;                      /* the last heartbeat was taken */
     bool resting;                    /* nothing but the next heartbeat is sent */
     uint64_t doubted;                /* record that was refused */
+    enum http_outcome why;           /* and how */
     unsigned doubts;                 /* how many times in a row */
-    size_t batch;                    /* at most so many commands in a request */
+    unsigned foreign_patience; /* with what is refused on the way: little, once it had enough */
+    size_t batch;              /* at most so many commands in a request */
 };
 
 /* --- heartbeats ------------------------------------------------------------------------------ */
@@ -240,11 +242,25 @@ static enum http_outcome send_records(struct sender *sender, const struct record
 
 /* After how many refusals a record is given up; 0: never. Only the end of a session can be of
  * something that is missing, and what is not vsay's answer may at most cost a command. */
-static unsigned patience(enum http_outcome outcome, enum record_kind kind)
+static unsigned patience(const struct sender *sender, enum http_outcome outcome,
+                         enum record_kind kind)
 {
     if (outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE)
         return DOUBTS;
-    return outcome == HTTP_FOREIGN && kind == RECORD_COMMAND ? FOREIGN_DOUBTS : 0;
+    return outcome == HTTP_FOREIGN && kind == RECORD_COMMAND ? sender->foreign_patience : 0;
+}
+
+static void log_doubt(bool over, const struct record *record, const struct error *e)
+{
+    static const char *const kinds[RECORD_KINDS] = {
+        [RECORD_OPEN] = "open", [RECORD_COMMAND] = "command", [RECORD_END] = "end"};
+    struct json_object *object = json_tokener_parse(record->line);
+    const char *session = link_text(object, "session_id");
+
+    log_event(over ? LEVEL_ERROR : LEVEL_WARNING, over ? "record_refused" : "record_doubted",
+              "kind=%s session=%s detail=\"%s\"", kinds[record->kind], session ? session : "",
+              e->detail);
+    json_object_put(object);
 }
 
 /* Something on the way may have refused it: it is sent again after vsay has taken a heartbeat, at
@@ -252,15 +268,18 @@ static unsigned patience(enum http_outcome outcome, enum record_kind kind)
 static bool doubt(struct sender *sender, enum http_outcome outcome, const struct record *record,
                   const struct error *e)
 {
-    unsigned most = patience(outcome, record->kind);
+    unsigned most = patience(sender, outcome, record->kind);
+    bool again = sender->doubted == record->number && sender->why == outcome;
 
-    sender->doubts = sender->doubted == record->number ? sender->doubts + 1 : 1;
+    sender->doubts = again ? sender->doubts + 1 : 1;
     sender->doubted = record->number;
+    sender->why = outcome;
     bool over = most && sender->doubts >= most;
+    if (over && outcome == HTTP_FOREIGN)
+        sender->foreign_patience = DOUBTS;
     sender->heard = over || sender->doubts > 1;
     sender->resting = !over && sender->doubts > 1;
-    log_event(over ? LEVEL_ERROR : LEVEL_WARNING, over ? "record_refused" : "record_doubted",
-              "detail=\"%s\"", e->detail);
+    log_doubt(over, record, e);
     return over;
 }
 
@@ -269,11 +288,14 @@ static bool doubt(struct sender *sender, enum http_outcome outcome, const struct
 static bool settled(struct sender *sender, enum http_outcome outcome, const struct record *records,
                     size_t count, const struct error *e)
 {
-    if (outcome == HTTP_DONE)
+    if (outcome == HTTP_DONE) {
         sender->batch = 2 * sender->batch < BATCH_RECORDS ? 2 * sender->batch : BATCH_RECORDS;
-    if (outcome == HTTP_DONE || outcome == HTTP_AWAY || outcome == HTTP_UNAUTHORIZED ||
-        outcome == HTTP_STOPPED)
-        return outcome == HTTP_DONE;
+        if (records->kind == RECORD_COMMAND)
+            sender->foreign_patience = FOREIGN_DOUBTS;
+        return true;
+    }
+    if (outcome == HTTP_AWAY || outcome == HTTP_UNAUTHORIZED || outcome == HTTP_STOPPED)
+        return false;
     if (count == 1)
         return doubt(sender, outcome, records, e);
     sender->batch = count / 2;
@@ -334,7 +356,10 @@ static void step(struct sender *sender)
 
 void *sender_run(void *user)
 {
-    struct sender sender = {.agent = user, .interval = INTERVAL, .batch = BATCH_RECORDS};
+    struct sender sender = {.agent = user,
+                            .interval = INTERVAL,
+                            .foreign_patience = FOREIGN_DOUBTS,
+                            .batch = BATCH_RECORDS};
 
     sender.http = http_new("reports", sender.agent->options, sender.agent->sender);
     while (!bell_stopped(sender.agent->sender))

@@ -7,7 +7,7 @@
 
 enum {
     TEXT_MAX = 65535,         /* of a command; docs/agent-protocol.md */
-    TEXT_JSON_MAX = 184 << 10 /* of it in JSON: the rest of a packet has room too */
+    TEXT_JSON_MAX = 120 << 10 /* of it in JSON: mod_fcgid takes requests of 128 KiB by default */
 };
 
 /* Undoes the escapes of OSC 633 ; E: \\ and \xHH. */

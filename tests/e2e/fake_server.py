@@ -26,7 +26,7 @@ class FakeServer:
         self.lock = threading.Condition()
         self.requests, self.signals, self.terminate, self.parked = [], [], set(), 0
         self.polls = []  # how long each was to wait
-        self.refusals = []  # when it said `status`
+        self.refusals = {}  # when it said `status`, for each path
         self.server, self.port = None, 0
         self.start()
 
@@ -151,7 +151,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 status, answer = 401, {"error": "Invalid or expired token"}
             elif fake.status:
                 status, answer = fake.status, {"error": "as told"}
-                fake.refusals.append(time.monotonic())
+                fake.refusals.setdefault(url.path, []).append(time.monotonic())
             elif refused := [status for pattern, status in fake.refused.items()
                              if re.fullmatch(pattern, url.path)]:
                 status, answer = refused[0], {"error": "as told"}
