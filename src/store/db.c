@@ -147,10 +147,19 @@ enum err db_script(struct db *db, const char *sql, struct error *e)
     return err;
 }
 
+static time_t seconds_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
 static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *context,
                          struct error *e)
 {
     enum err err = db_connect(db, e);
+    time_t began = seconds_now();
 
     if (!err && mode == DB_WRITE)
         err = db_query(db, "START TRANSACTION", e);
@@ -158,17 +167,13 @@ static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *
         err = body(db, context, e);
     if (!err && mode == DB_WRITE)
         err = db_query(db, "COMMIT", e);
-    if (err && db->mysql && (err == ERR_DB_AWAY || (mode == DB_WRITE && mysql_rollback(db->mysql))))
-        db_lose(db);
+    if (err && db->mysql &&
+        (err == ERR_DB_AWAY || (mode == DB_WRITE && mysql_rollback(db->mysql)))) {
+        if (seconds_now() - began >= db->settings->db.read_timeout)
+            db_report_hung(db);
+        db_turn_away(db);
+    }
     return err;
-}
-
-static time_t seconds_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
 }
 
 /* Transactions that were in each other's way should not meet again. */
@@ -187,6 +192,7 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
     enum err err = ERR_OK;
 
     for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        db_leave_hung(db);
         bool was_connected = db->mysql != NULL;
         time_t began = seconds_now();
         err = run_once(db, mode, body, context, e);

@@ -22,8 +22,7 @@ void db_library_end(void);
 struct db *db_new(const struct settings *settings);
 void db_free(struct db *db);
 
-/* Connects if there is no connection: each server in turn, from the one that worked last; also when
- * another thread has meanwhile lost its own connection to the same server, if there is another.
+/* Connects if there is no connection: each server in turn, from the one that worked last.
  * ERR_DB_AWAY, also when the password file is unusable. */
 enum err db_connect(struct db *db, struct error *e);
 bool db_connected(const struct db *db);
@@ -94,7 +93,8 @@ enum db_mode {
     DB_WRITE /* one transaction */
 };
 
-/* Runs `body`, connecting first if need be. A conflict or a lost connection repeats it whole, a
+/* Runs `body`, connecting first if need be; to another server, if there is one, than the one that
+ * another thread has waited for in vain. A conflict or a lost connection repeats it whole, a
  * bounded number of times. */
 enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, struct error *e);
 

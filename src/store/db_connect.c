@@ -163,39 +163,30 @@ static enum err read_password(const struct settings *settings, char **out, struc
     return ERR_OK;
 }
 
-/* The last loss of a connection in this process. */
-static struct {
-    atomic_size_t host; /* as in struct db */
-    atomic_uint count;
-} losses;
+/* How often each server was waited for in vain. Two that share a place cost a needless move. */
+enum { PLACES = 16 };
+static atomic_uint hung[PLACES];
 
-static void turn_to_next(struct db *db)
+void db_turn_away(struct db *db)
 {
     db_disconnect(db);
     db->host = (db->host + 1) % db->settings->db.host.count;
 }
 
-void db_lose(struct db *db)
+void db_report_hung(const struct db *db)
 {
-    atomic_store(&losses.host, db->host);
-    atomic_fetch_add(&losses.count, 1);
-    turn_to_next(db);
+    atomic_fetch_add(&hung[db->host % PLACES], 1);
 }
 
-/* One thread has waited for a server in vain: the others need not. */
-static void leave_lost_host(struct db *db)
+void db_leave_hung(struct db *db)
 {
-    unsigned count = atomic_load(&losses.count);
-    bool lost = count != db->losses && atomic_load(&losses.host) == db->host;
-
-    db->losses = count;
-    if (lost && db->settings->db.host.count > 1)
-        turn_to_next(db);
+    if (db->mysql && db->settings->db.host.count > 1 &&
+        db->hung != atomic_load(&hung[db->host % PLACES]))
+        db_turn_away(db);
 }
 
 enum err db_connect(struct db *db, struct error *e)
 {
-    leave_lost_host(db);
     if (db->mysql)
         return ERR_OK;
 
@@ -204,10 +195,11 @@ enum err db_connect(struct db *db, struct error *e)
     enum err err = read_password(db->settings, &password, e);
 
     for (size_t tried = 0; !err && tried < hosts->count; tried++) {
+        db->hung = atomic_load(&hung[db->host % PLACES]);
         err = connect_to(db, hosts->items[db->host], password, e);
         if (!err)
             break;
-        turn_to_next(db);
+        db_turn_away(db);
         if (err == ERR_DB_AWAY && tried + 1 < hosts->count)
             err = ERR_OK;
     }

@@ -18,9 +18,9 @@ struct prepared;
 
 struct db {
     const struct settings *settings;
-    size_t host;     /* index into settings->db.host */
-    unsigned losses; /* of connections in this process, as far as this one has reacted to them */
-    MYSQL *mysql;    /* NULL: not connected */
+    size_t host;   /* index into settings->db.host */
+    unsigned hung; /* how often it had been waited for in vain when this connection was made */
+    MYSQL *mysql;  /* NULL: not connected */
     struct prepared *prepared[STATEMENT_COUNT];
 };
 
@@ -32,9 +32,14 @@ enum err db_query(struct db *db, const char *sql, struct error *e);
 /* Gives the connection up, if there is one. */
 void db_disconnect(struct db *db);
 
-/* The same for a connection that was lost: the next server is tried next, and what other
- * connections this process has to the same server are given up before they are used again. */
-void db_lose(struct db *db);
+/* The same, and tries the next server next. */
+void db_turn_away(struct db *db);
+
+/* Has the process's other connections to this server leave it too, as it was waited for in vain. */
+void db_report_hung(const struct db *db);
+
+/* Turns away from a server that another connection was reported about, if there are others. */
+void db_leave_hung(struct db *db);
 
 /* Maps a client or server error number to ERR_DB_AWAY, ERR_DB_CONFLICT, ERR_DB_SCHEMA or ERR_DB. */
 enum err db_error(unsigned number, const char *message, struct error *e);
