@@ -259,11 +259,11 @@ static struct {
     struct answerers answering;
 } crews;
 
-/* A parked request holds a descriptor. Who waits for long, in one watch or the other, leaves some
- * to the rest: a full watch answers at once. */
-static unsigned watch_capacity(const struct settings *settings)
+/* A parked request holds a descriptor. Who waits for long leaves a sixth to the rest: a full watch
+ * answers at once. */
+static unsigned watch_capacity(const struct settings *settings, enum wait_for what)
 {
-    size_t most = limits_descriptors() / 3;
+    size_t most = limits_descriptors() / 6 * (what == WAIT_SIGNAL ? 4 : 1);
 
     return most < (size_t)settings->api.max_parked ? (unsigned)most
                                                    : (unsigned)settings->api.max_parked;
@@ -283,8 +283,8 @@ static void open_worker(struct app *app, int listener)
     worker.readers = lane_new(read_collected, most);
     app->gateway = &gateway;
     app->board = board_new(most);
-    for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
-        app->watches[what] = watch_new(watch_capacity(app->settings));
+    for (enum wait_for what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
+        app->watches[what] = watch_new(watch_capacity(app->settings, what));
     listen_prepare(listener);
 }
 
