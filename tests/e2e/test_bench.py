@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""The benchmarks run to their end, and all is answered. Their figures are for people to read."""
+import re
+import shutil
+import sys
+
+import pytest
+
+from stack import BUILD, REPO, run
+
+pytestmark = [pytest.mark.heavy, pytest.mark.skipif(not shutil.which("wrk"), reason="needs wrk")]
+
+
+def bench(program, *options):
+    ran = run(sys.executable, REPO / "tests" / "bench" / program, *options, timeout=300,
+              env={"PYTHONDONTWRITEBYTECODE": "1", "VSAY_BUILD_DIR": str(BUILD)})
+    assert ran.returncode == 0, ran.stderr[-5000:]
+    return ran.stdout
+
+
+def errors(output):
+    """Of rows of a table whose sixth column is the errors."""
+    return {row[0].strip(): int(row[1]) for row in re.findall(
+        r"^(.+?) +\d+ +[\d,]+ +[\d.]+ +[\d.]+ +(\d+) ", output, re.M)}
+
+
+def test_requests():
+    counted = errors(bench("bench.py", "--connections", "8", "--seconds", "1", "--rounds", "1"))
+    assert len(counted) == 7 and set(counted.values()) == {0}
+
+
+def test_agents():
+    output = bench("bench.py", "--agents", "50", "--delete-seconds", "2", "--rate", "5", "--seconds", "1",
+                   "--rounds", "1", "--connections", "8")
+    assert re.search(r"never told +0\.00 ", output) and errors(output) == {"heartbeats": 0}
+
+
+def test_front_ends():
+    output = bench("bench_frontends.py", "--seconds", "1", "--rounds", "1")
+    assert re.search(r"^nginx-unix .* 1\.00$", output, re.M) and "lighttpd-cgi" in output
