@@ -417,6 +417,18 @@ def test_mask(new_host):
         ": --password=*** --password *** x", "export A_TOKEN=***", ": *** and ***"]
 
 
+def cut(text):
+    """To 65,535 bytes, and to 120 KiB as JSON."""
+    size = json_size = 0
+    for index, character in enumerate(text):
+        length = len(character.encode())
+        size += length
+        json_size += 6 if character < " " else length + (character in '"\\')
+        if size > 65535 or json_size > 120 * 1024:
+            return text[:index]
+    return text
+
+
 @pytest.mark.parametrize("character", [";", "\\", "ü"])
 def test_long_lines_are_cut(either, character):
     shell = either.shell()
@@ -424,7 +436,7 @@ def test_long_lines_are_cut(either, character):
     shell.write(line + "\n")
     shell.expect("READY> ")
     command, success = finished(either, 1)[0]
-    assert success and command == line.encode()[:65535].decode(errors="ignore")
+    assert success and command == cut(line)
     assert b"633" not in shell.output
 
 
@@ -435,9 +447,9 @@ def test_long_commands_are_cut(host):
 
 
 def test_control_characters(host):
-    host.run("-c", ": '" + "\x01" * 65000 + "'")
-    command, success = host.agent.commands()[0]
-    assert success and len(command) > 30000 and set(command[3:]) == {"\x01"}
+    line = ": '" + "\x01" * 65000 + "'"
+    host.run("-c", line)
+    assert host.agent.commands() == [(cut(line), True)]
 
 
 def test_invalid_utf8(host):
