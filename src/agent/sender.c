@@ -252,13 +252,11 @@ static unsigned patience(const struct sender *sender, enum http_outcome outcome,
 
 static void log_doubt(bool over, const struct record *record, const struct error *e)
 {
-    static const char *const kinds[RECORD_KINDS] = {
-        [RECORD_OPEN] = "open", [RECORD_COMMAND] = "command", [RECORD_END] = "end"};
     struct json_object *object = json_tokener_parse(record->line);
-    const char *session = link_text(object, "session_id");
+    const char *kind = link_text(object, "type"), *session = link_text(object, "session_id");
 
     log_event(over ? LEVEL_ERROR : LEVEL_WARNING, over ? "record_refused" : "record_doubted",
-              "kind=%s session=%s detail=\"%s\"", kinds[record->kind], session ? session : "",
+              "kind=%s session=%s detail=\"%s\"", kind ? kind : "", session ? session : "",
               e->detail);
     json_object_put(object);
 }
