@@ -155,7 +155,8 @@ static time_t seconds_now(void)
     return now.tv_sec;
 }
 
-static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *context,
+/* *hung: the server was waited for in vain. */
+static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *context, bool *hung,
                          struct error *e)
 {
     enum err err = db_connect(db, e);
@@ -167,12 +168,13 @@ static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *
         err = body(db, context, e);
     if (!err && mode == DB_WRITE)
         err = db_query(db, "COMMIT", e);
-    if (err && db->mysql &&
-        (err == ERR_DB_AWAY || (mode == DB_WRITE && mysql_rollback(db->mysql)))) {
-        if (seconds_now() - began >= db->settings->db.read_timeout)
-            db_report_hung(db);
+    bool lost =
+        err && db->mysql && (err == ERR_DB_AWAY || (mode == DB_WRITE && mysql_rollback(db->mysql)));
+    *hung = lost && seconds_now() - began >= db->settings->db.read_timeout;
+    if (*hung)
+        db_report_hung(db);
+    if (lost)
         db_turn_away(db);
-    }
     return err;
 }
 
@@ -194,11 +196,10 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
     for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
         db_leave_hung(db);
         bool was_connected = db->mysql != NULL;
-        time_t began = seconds_now();
-        err = run_once(db, mode, body, context, e);
+        bool hung = false;
+        err = run_once(db, mode, body, context, &hung, e);
         /* A statement that timed out would only time out again on the same server. */
-        bool elsewhere = db->settings->db.host.count > 1 ||
-                         seconds_now() - began < db->settings->db.read_timeout;
+        bool elsewhere = db->settings->db.host.count > 1 || !hung;
         bool lost = err == ERR_DB_AWAY && was_connected && elsewhere;
         if (err != ERR_DB_CONFLICT && !lost)
             break;
