@@ -89,6 +89,11 @@ def tenant(stack):
 
 
 @pytest.fixture
+def admin(tenant):
+    return tenant.user("company_admin")
+
+
+@pytest.fixture
 def conf(stack, directory):
     """Writes a configuration like the shared stack's with some options changed."""
     def write(**settings):

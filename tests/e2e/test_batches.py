@@ -24,11 +24,6 @@ def stack(module_stacks):
     return module_stacks(workers=1, api={"answerers": "1"})
 
 
-@pytest.fixture
-def admin(tenant):
-    return tenant.user("company_admin")
-
-
 @contextlib.contextmanager
 def held_up(stack, agent):
     """Keeps the only answerer waiting for one machine's row, so that all who come are batched."""

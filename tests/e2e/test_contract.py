@@ -14,11 +14,6 @@ pytestmark = [pytest.mark.core, pytest.mark.databases]
 SESSIONS = "/api/terminal/sessions"
 
 
-@pytest.fixture
-def admin(tenant):
-    return tenant.user("company_admin")
-
-
 def ids(reply, name="sessions", key="session_id"):
     assert reply.status == 200, reply
     return [row[key] for row in reply.json()[name]]

@@ -24,11 +24,6 @@ def lasting_stack(module_stacks):
 
 
 @pytest.fixture
-def admin(tenant):
-    return tenant.user("company_admin")
-
-
-@pytest.fixture
 def reporters(tenant, admin):
     return [Reporter(tenant, admin) for _ in range(6)]
 

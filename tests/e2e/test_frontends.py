@@ -26,7 +26,7 @@ from stack import REPO, Database, Stack, free_port, run, wait_for
 from tokens import claims
 import test_contract as contract
 from test_contract import (  # noqa: F401 (collected from here too)
-    SESSIONS, admin, test_challenges, test_closing_reply, test_empty_page,
+    SESSIONS, test_challenges, test_closing_reply, test_empty_page,
     test_encoded_and_unknown_parameters, test_every_reply_has_its_own_id_and_is_not_stored,
     test_head_is_get_without_the_body, test_health_needs_no_token, test_long_command,
     test_many_sessions_in_one_reply, test_options_without_preflight_is_a_wrong_method,

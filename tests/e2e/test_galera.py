@@ -14,9 +14,8 @@ from checker import Checker
 from databases import Galera
 from fleet import Tenant
 from load import Load
-from reporter import Reporter
 from stack import wait_for
-from test_crashes import more, terminate
+from test_crashes import more, reporters, terminate  # noqa: F401
 from test_freshness import Counter, Fleet, check
 
 pytestmark = pytest.mark.heavy
@@ -44,16 +43,6 @@ def stack(whole_stack):
 def nodes(stack):
     assert connected(stack.database.nodes[0])
     return stack.database.nodes
-
-
-@pytest.fixture
-def admin(tenant):
-    return tenant.user("company_admin")
-
-
-@pytest.fixture
-def reporters(tenant, admin):
-    return [Reporter(tenant, admin) for _ in range(6)]
 
 
 def connected(node):

@@ -24,11 +24,6 @@ def stack(module_stacks):
     return module_stacks(agents={"heartbeat_interval": "1s"})
 
 
-@pytest.fixture
-def admin(tenant):
-    return tenant.user("company_admin")
-
-
 @pytest.fixture(autouse=True)
 def checked(stack, admin):
     with Checker(stack, admin) as checker:

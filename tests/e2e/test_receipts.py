@@ -16,11 +16,6 @@ pytestmark = [pytest.mark.core, pytest.mark.databases]
 
 
 @pytest.fixture
-def admin(tenant):
-    return tenant.user("company_admin")
-
-
-@pytest.fixture
 def agent(tenant):
     return Agent(tenant)
 

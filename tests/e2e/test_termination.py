@@ -28,11 +28,6 @@ def stack(module_stacks):
 
 
 @pytest.fixture
-def admin(tenant):
-    return tenant.user("company_admin")
-
-
-@pytest.fixture
 def agent(tenant):
     return Agent(tenant)
 
