@@ -11,7 +11,7 @@ from statistics import median
 
 from bench import SMALL, STATS
 from rig import filled_stack, token, wrk
-from frontends import FRONTS  # of tests/e2e, which rig.py has put on the path
+from frontends import FRONTS  # of tests/e2e/lib, which rig.py has put on the path
 
 BASE = "nginx-unix"
 

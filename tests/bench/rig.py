@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE.parent / "sim")]
+sys.path[:0] = [str(HERE.parent / "e2e" / "lib"), str(HERE.parent / "sim")]
 
 import data
 from stack import Database, Stack, write_conf

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent / "lib"))
+
 from databases import SERVERS
 from fleet import Tenant
 from stack import API, Stack, Worker, write_conf

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from agent import LEAST, Agent, entry, said
+from machine import LEAST, Machine, entry, said
 from fleet import Tenant
 from schemas import READS, check, check_error
 from tokens import claims
@@ -22,7 +22,7 @@ def alice(tenant):
 
 @pytest.fixture
 def agent(tenant, alice):
-    return Agent(tenant, seen=None, owner=alice)
+    return Machine(tenant, seen=None, owner=alice)
 
 
 def now(stack):
@@ -70,7 +70,7 @@ def test_a_thousand_sessions(stack, agent, alice):
 
 def test_sessions_of_others_are_nobodys_business(agent, alice, tenant, row):
     """Neither listed nor ended by a machine that claims to hold them."""
-    other = Agent(tenant)
+    other = Machine(tenant)
     session = other.session(alice)
     stack = tenant.stack
     assert stack.delete(session, alice).status == 200
@@ -240,7 +240,7 @@ def test_too_much_activity(stack, agent, alice, commands):
 def test_an_early_answer_to_a_large_body(stack, tenant):
     """Read to its end, or the reply would be lost: an agent with a void token must learn of it."""
     body = b" " * 5000000
-    check_error(Agent(tenant, "never_heard_of", generation="x").post("activity", body), 401)
+    check_error(Machine(tenant, "never_heard_of", generation="x").post("activity", body), 401)
     check_error(stack.request("POST", "/api/agent/activity", tenant.user(), body=body), 403)
 
 
@@ -335,14 +335,14 @@ def test_void_tokens(stack, tenant, agent, alice, row, statement):
     assert row("signals", "session_id", session)["attempts"] == 0
     assert stack.database.query("SELECT 1 FROM commands WHERE session_id = %s", session) == []
     if "UPDATE" in statement:
-        renewed = Agent(tenant, agent.id, generation=2)
+        renewed = Machine(tenant, agent.id, generation=2)
         assert renewed.signals() == [session]
     else:
         assert stack.database.query("SELECT 1 FROM machines WHERE agent_id = %s", agent.id) == []
 
 
 def test_sessions_of_other_machines(stack, agent, alice, tenant, row, commands):
-    other = Agent(Tenant(stack))
+    other = Machine(Tenant(stack))
     session, own = agent.session(alice), other.session(alice)
     before = row("sessions", "session_id", session)
     check_error(other.open(alice, session_id=session), 403)

@@ -2,7 +2,7 @@
 """What agents may say, member by member, and what they may not."""
 import pytest
 
-from agent import LEAST, Agent, entry, said
+from machine import LEAST, Machine, entry, said
 from schemas import check, check_error
 
 pytestmark = pytest.mark.core
@@ -15,7 +15,7 @@ def alice(tenant):
 
 @pytest.fixture
 def agent(tenant):
-    return Agent(tenant)
+    return Machine(tenant)
 
 
 @pytest.mark.parametrize("text, hundredths", [

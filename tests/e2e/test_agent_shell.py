@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from agents import Agent, lives
+from agent_process import Agent, lives
 from fake_server import FakeServer
 from shells import Host
 from stack import wait_for

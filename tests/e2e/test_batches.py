@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import fcgi
-from agent import FIGURES, Agent, entry
+from machine import FIGURES, Machine, entry
 from checker import Checker
 from fleet import Tenant
 from model import Model
@@ -55,8 +55,8 @@ def transactions(stack):
 
 def test_bad_heartbeats_among_300(stack, tenant, admin):
     """Removed machines, void tokens and malformed bodies among good ones, all at one time."""
-    blocker = Agent(tenant, cpu=0)
-    agents = [Agent(tenant, seen=500, cpu=0) for _ in range(300)]
+    blocker = Machine(tenant, cpu=0)
+    agents = [Machine(tenant, seen=500, cpu=0) for _ in range(300)]
     for number, agent in enumerate(agents):
         if number % 10 == 3:
             stack.database.query("DELETE FROM machines WHERE agent_id = %s", agent.id)
@@ -85,8 +85,8 @@ def test_bad_heartbeats_among_300(stack, tenant, admin):
 
 
 def test_bad_activity_among_100(stack, tenant, admin):
-    blocker = Agent(tenant)
-    agents = [Agent(tenant) for _ in range(100)]
+    blocker = Machine(tenant)
+    agents = [Machine(tenant) for _ in range(100)]
     sessions = [agent.session(admin) for agent in agents]
     for agent in agents[::10]:
         stack.database.query("DELETE FROM machines WHERE agent_id = %s", agent.id)
@@ -110,8 +110,8 @@ def test_bad_activity_among_100(stack, tenant, admin):
 
 def test_full_batches(stack, tenant, admin):
     """More than one transaction's worth at one time: nothing is left out."""
-    blocker = Agent(tenant)
-    agents = [Agent(tenant) for _ in range(8)]
+    blocker = Machine(tenant)
+    agents = [Machine(tenant) for _ in range(8)]
     sessions = [agent.session(admin) for agent in agents]
     with held_up(stack, blocker):
         replies = [post(stack, agent, "activity", {"activities": [
@@ -123,7 +123,7 @@ def test_full_batches(stack, tenant, admin):
 
 def test_several_reports_of_one_machine(stack, tenant, admin):
     """In one transaction, in any order: the newest figures stay, and all get their answer."""
-    blocker, agent = Agent(tenant), Agent(tenant)
+    blocker, agent = Machine(tenant), Machine(tenant)
     held, closing, lost = (agent.session(admin, seq=seq) for seq in (1, 2, 50))
     stack.delete(closing, admin)
     numbers = list(range(3, 100, 4))
@@ -144,8 +144,8 @@ def test_several_reports_of_one_machine(stack, tenant, admin):
 
 def test_polls_of_several_machines(stack, tenant, admin):
     """Void ones among them, and one that asks twice: told once or twice, as one delivery or two."""
-    blocker = Agent(tenant)
-    agents = [Agent(tenant) for _ in range(60)]
+    blocker = Machine(tenant)
+    agents = [Machine(tenant) for _ in range(60)]
     sessions = {agent: agent.session(admin) for agent in agents}
     for session in sessions.values():
         stack.delete(session, admin)
@@ -170,7 +170,7 @@ def test_polls_of_several_machines(stack, tenant, admin):
 
 def test_batches_that_meet_a_lock_are_repeated(stack, tenant):
     """A lock wait timeout, and then all of them go through."""
-    agents = [Agent(tenant, cpu=0) for _ in range(50)]
+    agents = [Machine(tenant, cpu=0) for _ in range(50)]
     with contextlib.closing(stack.database.connect(database="vsay")) as holder:
         holder.begin()
         with holder.cursor() as cursor:
@@ -184,7 +184,7 @@ def test_batches_that_meet_a_lock_are_repeated(stack, tenant):
 
 def test_an_acknowledged_report_is_seen_at_once(stack, tenant, admin):
     """In every answer to a request that is sent after it, under load."""
-    agents = [Agent(tenant, cpu=0, granted=admin) for _ in range(8)]
+    agents = [Machine(tenant, cpu=0, granted=admin) for _ in range(8)]
 
     def report(agent):
         for number in range(1, 26):
@@ -207,7 +207,7 @@ def test_counts_equal_lists(stack):
     """After each burst of reports from machines of two tenants that come, open and end sessions."""
     tenants = [Tenant(stack), Tenant(stack)]
     viewers = [tenant.user("company_admin") for tenant in tenants]
-    agents = [Agent(tenant, seen=None) for tenant in tenants for _ in range(5)]
+    agents = [Machine(tenant, seen=None) for tenant in tenants for _ in range(5)]
     dice = random.Random(7)
 
     def step(_):

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from agent import Agent
+from machine import Machine
 from checker import Checker
 from fleet import Tenant
 from reporter import Reporter
@@ -105,7 +105,7 @@ def test_nothing_acknowledged_is_lost(stack, reporters, admin, kill):
 def test_the_checker_finds_faults(lasting_stack, statement, fault):
     """One that looks twice: before a fault is made, and after."""
     stack, tenant = lasting_stack, Tenant(lasting_stack)
-    admin, agent = tenant.user("company_admin"), Agent(tenant)
+    admin, agent = tenant.user("company_admin"), Machine(tenant)
     done, _ = agent.session(admin), agent.session(admin)
     stack.delete(done, admin)
     agent.end(done, "terminated")

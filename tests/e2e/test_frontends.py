@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-import agents
-from agent import Agent
+import agent_process
+from machine import Machine
 from fleet import Tenant
 from frontends import (
     APACHE, FRONTS, Apache, ApacheFcgid, ApacheProxyVariant, KitCgi, KitFcgi, Lighttpd,
@@ -66,7 +66,7 @@ def stack(request, base, new_directory):
 
 @pytest.fixture
 def agent(tenant):
-    return Agent(tenant)
+    return Machine(tenant)
 
 
 def test_every_site_is_tested():
@@ -410,10 +410,10 @@ def test_longest_poll(base, new_directory):
     with contextlib.ExitStack() as closing:
         fronts = [closing.enter_context(contextlib.closing(front(new_directory(), base)))
                   for front in FRONTS.values() if front.waits and not missing(front)]
-        agents = [Agent(Tenant(front)) for front in fronts]
+        agents = [Machine(Tenant(front)) for front in fronts]
         start = time.monotonic()
         with ThreadPoolExecutor(len(agents)) as pool:
-            polls = [pool.submit(Agent.poll, agent, 55, timeout=70) for agent in agents]
+            polls = [pool.submit(Machine.poll, agent, 55, timeout=70) for agent in agents]
             statuses = {type(front): poll.result().status for front, poll in zip(fronts, polls)}
         assert statuses.pop(KitFcgi, 500) == 500
         assert set(statuses.values()) == {200} and time.monotonic() - start > 54
@@ -453,14 +453,14 @@ def test_kit_with_a_real_agent(base, new_directory):
         machine, admin = tenant.machine(seen=None), tenant.user("company_admin")
 
         def start(port):
-            agent = agents.Agent(home, f"http://127.0.0.1:{port}")
+            agent = agent_process.Agent(home, f"http://127.0.0.1:{port}")
             agent.write_token(front.keys.sign(claims(None, ttl=3600, role="agent", agent_id=machine,
                                                      generation=1)))
             closing.callback(agent.start().stop)
             return agent
 
         away = start(free_port())
-        shell = agents.Shell(away.socket)
+        shell = agent_process.Shell(away.socket)
         closing.callback(shell.stop)
         shell.opened()
         for seq in range(1, 16):
@@ -487,13 +487,13 @@ def fcgid(base, new_directory):
 
 
 def test_fcgid_refuses_a_body_with_500(fcgid):
-    assert Agent(Tenant(fcgid)).post("activity", b"x" * 17 * 2**20).status == 500
+    assert Machine(Tenant(fcgid)).post("activity", b"x" * 17 * 2**20).status == 500
 
 
 @pytest.mark.heavy
 def test_fcgid_takes_a_process_for_each_poll(fcgid):
     tenant = Tenant(fcgid)
-    agents = [Agent(tenant) for _ in range(5)]
+    agents = [Machine(tenant) for _ in range(5)]
     with ThreadPoolExecutor(len(agents)) as pool:
         polls = [pool.submit(each.signals, 3) for each in agents]
         wait_for(lambda: len(fcgid.workers()) >= len(agents))

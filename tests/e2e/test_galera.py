@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from agent import Agent
+from machine import Machine
 from checker import Checker
 from databases import Galera
 from fleet import Tenant
@@ -148,8 +148,8 @@ def three_stacks(stack, new_stack):
 
 def test_writes_to_all_nodes_at_once(stack, nodes, three_stacks, tenant, admin):
     """The same rows through three nodes: conflicts come to light when a node commits."""
-    agent = Agent(tenant)
-    agents = [Agent(Tenant(each), agent.id) for each in three_stacks]
+    agent = Machine(tenant)
+    agents = [Machine(Tenant(each), agent.id) for each in three_stacks]
     before = sum(int(node.status(name)) for node in nodes
                  for name in ("wsrep_local_cert_failures", "wsrep_local_bf_aborts"))
     with Checker(stack, admin), ThreadPoolExecutor(24) as pool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import agents
+import agent_process
 from checker import Checker
 from shells import Host, alive
 from stack import wait_for
@@ -35,7 +35,7 @@ class Machine:
 
     def __init__(self, stack, tenant, directory):
         self.stack, self.id = stack, tenant.machine(seen=None)
-        self.agent = agents.Agent(directory, f"http://127.0.0.1:{stack.port}")
+        self.agent = agent_process.Agent(directory, f"http://127.0.0.1:{stack.port}")
         self.agent.write_token(stack.keys.sign(claims(
             None, ttl=86400, role="agent", agent_id=self.id, generation=1)))
         home = directory / "user"

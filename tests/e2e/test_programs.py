@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import fcgi
-from agent import FIGURES, Agent, entry
+from machine import FIGURES, Machine, entry
 from fleet import Tenant
 from reply import from_cgi
 from schemas import READS, check, check_error
@@ -242,7 +242,7 @@ def test_cgi(stack, tenant):
 def test_cgi_agent(stack, tenant):
     """A process is too much for a wait: a poll is answered at once, and so is a DELETE."""
     alice = tenant.user()
-    agent = Agent(tenant, owner=alice)
+    agent = Machine(tenant, owner=alice)
     signals = "/api/agent/signals?wait=55"
 
     def post(path, body):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from agent import Agent, entry
+from machine import Machine, entry
 from fleet import Tenant
 from model import Model
 from schemas import check, check_error
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.core, pytest.mark.databases]
 
 @pytest.fixture
 def agent(tenant):
-    return Agent(tenant)
+    return Machine(tenant)
 
 
 def receipt(stack, session, by):

@@ -10,7 +10,7 @@ import pytest
 
 import fcgi
 from activation import Systemd
-from agent import Agent
+from machine import Machine
 from fleet import Tenant
 from load import Load
 from schemas import READS
@@ -143,7 +143,7 @@ def test_upgrade(host):
     assert host.sessions("state = 'closing'") == ended
     assert host.sessions("g.outcome IS NULL AND g.due_at IS NOT NULL") == ended
 
-    machine, told = Agent(SimpleNamespace(stack=host), host.agent), set()
+    machine, told = Machine(SimpleNamespace(stack=host), host.agent), set()
     while signals := machine.signals():
         told.update(signals)
     assert told == ended, "whoever ended them, and in whichever version"

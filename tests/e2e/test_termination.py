@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import fcgi
-from agent import Agent, entry
+from machine import Machine, entry
 from checker import Checker
 from schemas import check, check_error
 from stack import REPO, wait_for
@@ -29,7 +29,7 @@ def stack(module_stacks):
 
 @pytest.fixture
 def agent(tenant):
-    return Agent(tenant)
+    return Machine(tenant)
 
 
 @pytest.fixture(autouse=True)
@@ -164,7 +164,7 @@ def test_the_end_wakes_who_prefers_to_wait_in_its_worker(blind_worker, agent, ad
 
 def test_everyone_gets_their_own(stack, tenant, admin):
     """200 machines poll two workers, and each is told of its own two sessions."""
-    agents = [Agent(tenant) for _ in range(200)]
+    agents = [Machine(tenant) for _ in range(200)]
     sessions = {agent: [agent.session(admin), agent.session(admin)] for agent in agents}
     polls = {agent: send(stack.socket, SIGNALS + "30", agent) for agent in agents}
     wait_until_parked(stack)
@@ -404,7 +404,7 @@ def restart_a_worker(stack):
 
 def test_expired(stack, tenant, agent, admin):
     """Only where the machine stayed away for longer than signal_expires."""
-    online, early, gone = Agent(tenant), Agent(tenant), Agent(tenant)
+    online, early, gone = Machine(tenant), Machine(tenant), Machine(tenant)
     sessions = {each: each.session(admin) for each in (agent, online, early, gone)}
     delivered = agent.session(admin)
     for each, session in sessions.items():
@@ -433,7 +433,7 @@ def test_expired(stack, tenant, agent, admin):
 
 
 def test_sigterm_answers_who_waits(stack, worker, tenant, admin):
-    agents = [Agent(tenant) for _ in range(20)]
+    agents = [Machine(tenant) for _ in range(20)]
     polls = [send(worker.socket, SIGNALS + "50", agent) for agent in agents]
     session = agents[0].session(admin)
     deletion = send(worker.socket, f"/api/terminal/sessions/{session}", admin, "DELETE",

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pymysql
 import pytest
 
-from agent import Agent
+from machine import Machine
 from fleet import unique
 from stack import CTL, MIGRATIONS, run, wait_for
 
@@ -140,5 +140,5 @@ def test_upgrade_while_an_older_worker_serves(stack, conf, new_worker, tenant, o
                for node in database.nodes)
     new = new_worker(conf(db={"name": old}))
     assert new.get("/health/ready").status == 200
-    told = new.get("/api/agent/signals?wait=0", Agent(tenant, "agent_1")).json()["signals"]
+    told = new.get("/api/agent/signals?wait=0", Machine(tenant, "agent_1")).json()["signals"]
     assert {signal["session_id"] for signal in told} == pending

@@ -57,7 +57,7 @@ class Node(Database):
     """One of a Galera cluster on `ports`, in the state that another node was left in at
     `copy_of`; the first makes the cluster."""
 
-    env = {"PATH": f"{ENV['PATH']}:{REPO / 'tests' / 'e2e'}"}  # wsrep_sst_ist
+    env = {"PATH": f"{ENV['PATH']}:{REPO / 'tests' / 'e2e' / 'lib'}"}  # wsrep_sst_ist
 
     def __init__(self, directory, port, ports, copy_of=None):
         self.copy_of = copy_of

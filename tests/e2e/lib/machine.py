@@ -8,7 +8,7 @@ from tokens import claims
 FIGURES = {"cpu_percent": 12.5, "memory_percent": 60.2, "disk_percent": 48}
 
 
-class Agent:
+class Machine:
     """Reports as `agent_id`, by default a new machine of the tenant's (`columns` are its row's).
     It holds the sessions that it opened and has not ended."""
 

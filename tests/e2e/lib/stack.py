@@ -18,7 +18,7 @@ import fcgi
 from reply import Reply
 from tokens import Keys
 
-REPO = Path(__file__).resolve().parents[2]
+REPO = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("VSAY_BUILD_DIR", REPO / "build"))
 API, CTL = str(BUILD / "vsay-api"), str(BUILD / "vsayctl")
 MIGRATIONS = REPO / "db" / "migrations"

@@ -5,7 +5,7 @@ import http.client
 import itertools
 import threading
 
-from agent import Agent, entry
+from machine import Machine, entry
 
 PIECE = 5  # commands in one report
 
@@ -15,7 +15,7 @@ class Reporter:
     the rest when it is told to."""
 
     def __init__(self, tenant, user):
-        self.agent, self.user = Agent(tenant), user
+        self.agent, self.user = Machine(tenant), user
         self.opened, self.ended, self.commands = [], set(), set()  # what was acknowledged
         self.failures = 0  # requests that were not
         self.wrong = []
