@@ -7,6 +7,8 @@
 --   1. CREATE USER vsayctl@localhost IDENTIFIED BY '...';
 --   2. mysql vsay < db/grants-operator.sql
 --
+-- Error 1133 or 1410 below means that step 1 was left out.
+--
 -- vsayctl(1) tells how to work as that user.
 
 GRANT SELECT                         ON schema_migrations TO vsayctl@localhost;

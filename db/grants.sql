@@ -9,6 +9,8 @@
 --   3. CREATE USER vsay@localhost IDENTIFIED BY '...';
 --   4. mysql vsay < db/grants.sql
 --
+-- Error 1133 or 1410 below means that step 3 was left out, 1146 that step 2 was.
+--
 -- vsay@localhost is for a database on the same host. For workers on other hosts create
 -- vsay@'10.0.0.%' or the like (vsay@'%' is any host), and put that name into the lines below.
 -- On MySQL and MariaDB '%' does not stand for localhost where an anonymous @localhost user exists.

@@ -43,6 +43,7 @@ enum err error_set(struct error *e, enum err code, const char *format, ...)
     va_start(args, format);
     e->code = code;
     e->told = NULL;
+    e->db_number = 0;
     vsnprintf(e->detail, sizeof e->detail, format, args);
     va_end(args);
     return code;

@@ -43,6 +43,7 @@ struct error {
     enum err code;
     const char *told; /* static text for the client; NULL: the table's message */
     char detail[256]; /* for the log; never sent */
+    unsigned db_number; /* what the database server calls it; 0: not one of its errors */
 };
 
 /* Fills `e` (may be NULL) for the log and returns `code`. */

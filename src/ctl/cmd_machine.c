@@ -14,6 +14,7 @@
 #include "ctl/args.h"
 #include "ctl/site.h"
 #include "ctl/table.h"
+#include "ctl/token_file.h"
 #include "store/machines.h"
 
 enum { NAME_MAX_BYTES = 255 };
@@ -36,7 +37,7 @@ static enum err mint(const struct settings *settings, const char *agent_id, int6
 
 /* --- add ------------------------------------------------------------------------------------- */
 
-enum { ADD_NAME, ADD_TENANT, ADD_OWNER, ADD_TTL };
+enum { ADD_NAME, ADD_TENANT, ADD_OWNER, ADD_TTL, ADD_OUT };
 
 /* Random, so that tokens of a removed machine stay void when its id is given again. */
 static enum err first_generation(int64_t *out, struct error *e)
@@ -80,6 +81,7 @@ static enum err run_add(const struct call *call, struct error *e)
                                   .name = name ? name : call->operand,
                                   .owner = call->values[ADD_OWNER]};
     struct site site = {0};
+    struct token_file file = {.fd = -1};
     char *token = NULL;
     long ttl = 0;
     enum err err = check_new(call, &ttl, e);
@@ -87,17 +89,24 @@ static enum err run_add(const struct call *call, struct error *e)
     if (!err)
         err = site_open(&site, call, e);
     if (!err)
+        err = token_file_open(&file, call->values[ADD_OUT], e);
+    if (!err)
         err = first_generation(&machine.generation, e);
     if (!err)
         err = mint(&site.settings, machine.agent_id, machine.generation, ttl, &token, e);
     if (!err)
+        err = token_file_write(&file, token, e);
+    if (!err)
         err = db_run(site.db, DB_WRITE, add_body, &machine, e);
     if (!err)
-        puts(token);
+        err = token_file_publish(&file, token, e);
+    token_file_close(&file);
     free(token);
     site_close(&site);
     return err;
 }
+
+#define OUT_HELP "write the token to this file, not to standard output"
 
 const struct command cmd_machine_add = {
     .name = "machine add",
@@ -109,6 +118,7 @@ const struct command cmd_machine_add = {
             [ADD_TENANT] = {"tenant", "ID", "default", "tenant of the machine"},
             [ADD_OWNER] = {"owner", "USER_ID", NULL, "user of the tenant who owns the machine"},
             [ADD_TTL] = {"ttl", "TIME", TTL_FALLBACK, "how long the token is valid"},
+            [ADD_OUT] = {"out", "FILE", NULL, OUT_HELP},
         },
     .run = run_add,
 };
@@ -214,16 +224,17 @@ const struct command cmd_machine_remove = {
 
 /* --- rotate ---------------------------------------------------------------------------------- */
 
-enum { ROTATE_TTL };
+enum { ROTATE_TTL, ROTATE_OUT };
 
 struct rotation {
     const struct settings *settings;
     const char *agent_id;
     long ttl;
     char *token;
+    struct token_file file;
 };
 
-/* Signs before the commit: what cannot be signed makes no token void. */
+/* Signs and writes before the commit: what cannot be signed or stored makes no token void. */
 static enum err rotate_body(struct db *db, void *context, struct error *e)
 {
     struct rotation *rotation = context;
@@ -235,13 +246,16 @@ static enum err rotate_body(struct db *db, void *context, struct error *e)
     if (!err)
         err = mint(rotation->settings, rotation->agent_id, generation, rotation->ttl,
                    &rotation->token, e);
+    if (!err)
+        err = token_file_write(&rotation->file, rotation->token, e);
     return err;
 }
 
 static enum err run_rotate(const struct call *call, struct error *e)
 {
     struct site site = {0};
-    struct rotation rotation = {.settings = &site.settings, .agent_id = call->operand};
+    struct rotation rotation = {
+        .settings = &site.settings, .agent_id = call->operand, .file.fd = -1};
     enum err err = args_ident("AGENT_ID", call->operand, e);
 
     if (!err)
@@ -249,9 +263,12 @@ static enum err run_rotate(const struct call *call, struct error *e)
     if (!err)
         err = site_open(&site, call, e);
     if (!err)
+        err = token_file_open(&rotation.file, call->values[ROTATE_OUT], e);
+    if (!err)
         err = db_run(site.db, DB_WRITE, rotate_body, &rotation, e);
     if (!err)
-        puts(rotation.token);
+        err = token_file_publish(&rotation.file, rotation.token, e);
+    token_file_close(&rotation.file);
     free(rotation.token);
     site_close(&site);
     return err;
@@ -261,6 +278,10 @@ const struct command cmd_machine_rotate = {
     .name = "machine rotate",
     .summary = "Print a new token for a machine's agent, and make all older ones void.",
     .operand = "AGENT_ID",
-    .options = {[ROTATE_TTL] = {"ttl", "TIME", TTL_FALLBACK, "how long the token is valid"}},
+    .options =
+        {
+            [ROTATE_TTL] = {"ttl", "TIME", TTL_FALLBACK, "how long the token is valid"},
+            [ROTATE_OUT] = {"out", "FILE", NULL, OUT_HELP},
+        },
     .run = run_rotate,
 };

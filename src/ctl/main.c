@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <mysqld_error.h>
+
 #include "store/db.h"
 
+enum { ER_ACCESS_DENIED_NO_PASSWORD = 1698 }; /* has a name of its own in each library */
 enum { EXIT_USAGE = 2, OPTION_HELP = 256, OPTION_VERSION, OPTION_CONFIG };
 
 static const struct command *const commands[] = {
@@ -48,14 +51,34 @@ static void print_help(const struct command *command)
     }
 }
 
-/* The exit status; what went wrong goes to stderr. */
-static int finish(enum err err, struct error *e)
+/* What to do when the database refuses the user: that one step of the installation is missing. */
+static const char *advice(const struct command *command, const struct error *e)
+{
+    switch (e->db_number) {
+    case ER_ACCESS_DENIED_ERROR:
+    case ER_ACCESS_DENIED_NO_PASSWORD:
+        return "; was CREATE USER run for db.user (VSAY_DB_USER), and is its password in "
+               "db.password_file (VSAY_DB_PASSWORD_FILE)?";
+    case ER_DBACCESS_DENIED_ERROR:
+    case ER_TABLEACCESS_DENIED_ERROR:
+    case ER_COLUMNACCESS_DENIED_ERROR:
+        return command == &cmd_migrate
+                   ? "; migrate as a database administrator: set VSAY_DB_USER"
+                   : "; work as the user of grants-operator.sql: set VSAY_DB_USER, and apply "
+                     "that file again after an upgrade";
+    default:
+        return "";
+    }
+}
+
+/* The exit status; what went wrong goes to stderr. `command` is NULL before one is known. */
+static int finish(const struct command *command, enum err err, struct error *e)
 {
     if (!err && (fflush(stdout) || ferror(stdout)))
         err = error_set(e, ERR_IO, "cannot write the output");
     if (!err)
         return EXIT_SUCCESS;
-    fprintf(stderr, "vsayctl: %s\n", e->detail);
+    fprintf(stderr, "vsayctl: %s%s\n", e->detail, advice(command, e));
     return err == ERR_REQUEST ? EXIT_USAGE : EXIT_FAILURE;
 }
 
@@ -95,15 +118,15 @@ static int run_command(const struct command *command, const char *config, int ar
     switch (take_options(command, argc, argv, &call)) {
     case OPTION_HELP:
         print_help(command);
-        return finish(ERR_OK, &e);
+        return finish(command, ERR_OK, &e);
     case '?':
         return EXIT_USAGE;
     }
     if (take_operand(command, argc, argv, &call, &e))
-        return finish(ERR_REQUEST, &e);
+        return finish(command, ERR_REQUEST, &e);
 
     db_library_init();
-    int status = finish(command->run(&call, &e), &e);
+    int status = finish(command, command->run(&call, &e), &e);
     db_library_end();
     return status;
 }
@@ -148,10 +171,10 @@ int main(int argc, char **argv)
             break;
         case OPTION_HELP:
             print_usage(stdout);
-            return finish(ERR_OK, &e);
+            return finish(NULL, ERR_OK, &e);
         case OPTION_VERSION:
             puts("vsayctl " PACKAGE_VERSION);
-            return finish(ERR_OK, &e);
+            return finish(NULL, ERR_OK, &e);
         default:
             return EXIT_USAGE;
         }
@@ -164,7 +187,8 @@ int main(int argc, char **argv)
     int words;
     const struct command *command = find_command(argc - optind, argv + optind, &words);
     if (!command)
-        return finish(error_set(&e, ERR_REQUEST, "no such command: %s%s%s; see vsayctl --help",
+        return finish(NULL,
+                      error_set(&e, ERR_REQUEST, "no such command: %s%s%s; see vsayctl --help",
                                 argv[optind], optind + 1 < argc ? " " : "",
                                 optind + 1 < argc ? argv[optind + 1] : ""),
                       &e);

@@ -117,7 +117,10 @@ enum err db_error(unsigned number, const char *message, struct error *e)
         if (error_numbers[i].number == number)
             err = error_numbers[i].err;
     }
-    return error_set(e, err, "database error %u: %s", number, message);
+    error_set(e, err, "database error %u: %s", number, message);
+    if (e)
+        e->db_number = number;
+    return err;
 }
 
 enum err db_query(struct db *db, const char *sql, struct error *e)

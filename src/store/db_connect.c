@@ -138,8 +138,9 @@ static enum err connect_to(struct db *db, const char *host, const char *password
     }
     if (!mysql_real_connect(db->mysql, address.host, settings->db.user, password, settings->db.name,
                             address.port, address.socket, 0)) {
-        error_set(e, ERR_DB_AWAY, "%s: %s", host, mysql_error(db->mysql));
-        err = ERR_DB_AWAY;
+        err = error_set(e, ERR_DB_AWAY, "%s: %s", host, mysql_error(db->mysql));
+        if (e)
+            e->db_number = mysql_errno(db->mysql);
     } else if (settings->db.tls == TLS_VERIFY && !mysql_get_ssl_cipher(db->mysql)) {
         err = error_set(e, ERR_DB_AWAY, "%s: the server offers no TLS", host);
     } else if (!(err = refuse_replica(db, host, e))) {

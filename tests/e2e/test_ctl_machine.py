@@ -2,6 +2,9 @@
 """vsayctl machine, grant and revoke."""
 import contextlib
 import re
+import resource
+import signal
+import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -151,6 +154,46 @@ def test_nothing_changes_when_nothing_can_sign(stack, conf, operator, tenant, co
     assert everything(stack) == before
 
 
+def test_out(stack, operator, directory):
+    """The token goes to a file that only its owner may read, whatever the umask and the old file say."""
+    agent, path = unique("out"), directory / "agent.token"
+    path.touch(0o644)
+    generations = []
+    for command in "add", "rotate":
+        before = path.stat()
+        assert operator.do("machine", command, agent, "--out", path) == ""
+        generations.append(claims(stack, path.read_text())["generation"])
+        assert stat.filemode(path.stat().st_mode) == "-rw-------"
+        assert path.stat().st_ino != before.st_ino, "replaced, and not written in place"
+    assert generations[1] == generations[0] + 1 == machine(stack, agent)["token_generation"]
+    assert [each.name for each in directory.glob("agent.token*")] == ["agent.token"]
+
+
+@pytest.mark.parametrize("command", ["add", "rotate"])
+def test_out_fails_before_anything_changes(stack, operator, directory, tenant, command):
+    """Also with a full disk, for which a limit of the file's size stands in."""
+    agent = tenant.machine() if command == "rotate" else unique("out")
+    (directory / "link").symlink_to("/nowhere")
+    before = everything(stack)
+    for path in directory, directory / "link", "/dev/stdout", "":
+        operator.fail("machine", command, agent, "--out", path, status=2)
+    operator.fail("machine", command, agent, "--out", "/nowhere/token")
+    said = operator.fail("machine", command, agent, "--out", directory / "token",
+                         preexec_fn=lambda: (signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
+                                             resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))))
+    assert f"cannot write {directory}/token: " in said
+    assert everything(stack) == before and not list(directory.glob("token*"))
+
+
+def test_a_failure_leaves_the_old_file(stack, operator, directory):
+    path = directory / "token"
+    for old in None, "precious\n":
+        if old:
+            path.write_text(old)
+        operator.fail("machine", "rotate", "nobody", "--out", path)
+        assert [each.read_text() for each in directory.glob("token*")] == ([old] if old else [])
+
+
 def test_list(stack, operator, tenant):
     user = tenant.user()
     online = tenant.machine(agent_id=f"{tenant.id}-a", name="The first one", cpu=1234, memory=9999,
@@ -269,6 +312,21 @@ def test_the_workers_user_is_no_operator(stack, operator, tenant):
     assert "database error" in operator.fail("machine", "remove", agent)
     assert "database error" in operator.fail("grant", "--user-id", "u", "--agent-id", agent)
     assert everything(stack) == before
+
+
+def test_a_refused_user_is_told_what_is_missing(stack, operator, conf, tenant):
+    """Each step of the installation that may have been left out."""
+    stack.database.query("CREATE USER IF NOT EXISTS newcomer@localhost IDENTIFIED BY 'pike'")
+    add = "machine", "add", unique("added"), "--owner", "user_1"
+    operator.env["VSAY_DB_USER"] = "newcomer"
+    assert "grants-operator.sql" in operator.fail(*add)  # 1044
+    operator.env["VSAY_DB_USER"] = "nobody"
+    assert "was CREATE USER run" in operator.fail(*add)  # 1045
+    operator.env = {}
+    assert "1142: " in (said := operator.fail(*add)) and "grants-operator.sql" in said
+    assert "1142: " in (said := operator.fail(
+        "migrate", "--dir", REPO / "db" / "migrations")) and "administrator" in said
+    stack.database.query("DROP USER newcomer@localhost")
 
 
 def test_without_a_database(operator, conf):

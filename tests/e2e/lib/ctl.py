@@ -19,9 +19,9 @@ class Operator:
         password = write_secret(directory / "operator.password", PASSWORD.encode())
         self.env = {"VSAY_DB_USER": "vsayctl", "VSAY_DB_PASSWORD_FILE": str(password)}
 
-    def try_to(self, *arguments, conf=None):
+    def try_to(self, *arguments, conf=None, **options):
         """The finished command."""
-        return run(CTL, "--config", conf or self.stack.conf, *arguments, env=self.env)
+        return run(CTL, "--config", conf or self.stack.conf, *arguments, env=self.env, **options)
 
     def do(self, *arguments):
         """Its output."""
