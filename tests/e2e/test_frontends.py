@@ -207,6 +207,50 @@ def test_no_worker(base, new_directory, name):
             assert reply.headers["Retry-After"] == "1"
 
 
+def in_its_own_words(reply, status):
+    check_error(reply, status)
+    assert reply.headers["X-Request-Id"], "vsay's own"
+
+
+def test_errors_come_through(stack, tenant, admin, agent):
+    """Though the web server would replace those of others; see `surroundings` in lib/frontends.py."""
+    session = tenant.session(tenant.machine(), tenant.user())
+    in_its_own_words(stack.get(STATS), 401)
+    in_its_own_words(stack.delete("a%20b", admin), 400)
+    in_its_own_words(stack.delete("nobody", admin), 404)
+    in_its_own_words(stack.delete(session, tenant.user()), 404)
+    in_its_own_words(stack.get("/api/agent/signals", admin), 403)
+
+
+@pytest.mark.parametrize("name", ["nginx-unix", "nginx-prefix", "apache-proxy", "apache-sethandler"])
+def test_errors_of_a_broken_database_come_through(base, new_directory, name):
+    """500 and 503, which could be the web server's as well."""
+    if lacks := missing(FRONTS[name]):
+        pytest.skip(f"there is no {lacks[0]} here")
+    with contextlib.closing(FRONTS[name](new_directory(), base, db={"name": "nowhere"})) as stack:
+        admin = Tenant(stack).user("company_admin")
+        in_its_own_words(stack.get("/health/ready", admin), 503)
+    base.database.query("CREATE DATABASE IF NOT EXISTS half CHARACTER SET utf8mb4")
+    for table in base.database.query("SHOW TABLES FROM vsay"):
+        base.database.query("CREATE OR REPLACE VIEW half.{0} AS SELECT * FROM vsay.{0}".format(
+            *table.values()))
+    base.database.query("GRANT SELECT ON half.schema_migrations TO vsay@localhost")
+    with contextlib.closing(FRONTS[name](new_directory(), base, db={"name": "half"})) as stack:
+        in_its_own_words(stack.get(STATS, Tenant(stack).user("company_admin")), 500)
+
+
+@pytest.mark.parametrize("name", ["nginx-unix", "nginx-prefix"])
+def test_nginx_in_trouble(base, new_directory, name):
+    """Where it would keep a body there is no place: a 500 of its own."""
+    with contextlib.closing(FRONTS[name](new_directory(), base)) as stack:
+        shutil.rmtree(stack.dir / "client_body")
+        (stack.dir / "client_body").touch()
+        reply = stack.request("POST", "/api/agent/heartbeat", Machine(Tenant(stack)),
+                              body=heartbeat(100 * 1024))
+        check_error(reply, 503)
+        assert reply.headers["Retry-After"] == "1"
+
+
 # --- bodies
 
 

@@ -118,17 +118,21 @@ class Front(Client):
 
 
 class Nginx(Front):
+    """In an http block whose settings would replace vsay's errors with pages of its own."""
+
     site = "nginx/vsay.conf"
+    surroundings = "fastcgi_intercept_errors on; error_page 401 403 404 500 503 /page.html;"
 
     def start(self):
-        return [self.pool(), start_nginx(self.dir, self.shipped())]
+        return [self.pool(), start_nginx(self.dir, self.surroundings + self.shipped())]
 
 
 class NginxTcp(Nginx):
     def start(self):
         port = free_port()
         site = self.shipped().replace(f"unix:{self.socket}", f"127.0.0.1:{port}")
-        return [self.pool("-a", "127.0.0.1", "-p", port), start_nginx(self.dir, site)]
+        return [self.pool("-a", "127.0.0.1", "-p", port),
+                start_nginx(self.dir, self.surroundings + site)]
 
 
 class NginxPrefix(Nginx):
@@ -144,7 +148,7 @@ class NginxPrefix(Nginx):
 class Apache(Front):
     """With the modules that Debian has on, and those that the site's `a2enmod` names."""
 
-    modules = ""
+    modules = surroundings = ""
     tells_lengths = False
 
     def prepare(self):
@@ -165,7 +169,8 @@ class Apache(Front):
             f"PidFile {self.dir}/apache.pid\nErrorLog {self.dir}/error.log\n"
             + "".join(f"LoadModule {name}_module {APACHE}/mod_{name}.so\n" for name in names)
             + "".join(f"IncludeOptional {MODULES_CONF}/{name}.conf\n" for name in names)
-            + "<Directory />\nAllowOverride None\nRequire all denied\n</Directory>\n" + site)
+            + "<Directory />\nAllowOverride None\nRequire all denied\n</Directory>\n"
+            + self.surroundings + site)
         return [*self.before(), Process(
             self.dir / "apache.log", "apache2", "-DFOREGROUND", "-f", conf,
             env={"APACHE_RUN_DIR": self.dir, "APACHE_LOG_DIR": self.dir}, **account())]
@@ -175,7 +180,10 @@ class Apache(Front):
 
 
 class ApacheProxy(Apache):
+    """In a server whose settings would replace vsay's errors with pages of its own."""
+
     site = "conf/apache/proxy-fcgi.conf"
+    surroundings = "ProxyErrorOverride On\n"
 
     def before(self):
         return [self.pool()]
