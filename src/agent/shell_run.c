@@ -284,6 +284,7 @@ static void bid_farewell(struct run *run)
 
 /* --- beginning and end --------------------------------------------------- */
 
+/* Also of the command that runs as the session ends: `exit`, `exec`, or the session's only one. */
 static int exit_status(const struct run *run)
 {
     if (!run->exited)
@@ -346,8 +347,7 @@ static int converse(struct run *run, const struct run_request *request)
     if (run->on_pty)
         terminal_restore(&run->terminal);
     int status = exit_status(run);
-    if (request->command && run->ender.state == ENDER_IDLE)
-        recorder_finish(&run->recorder, status == 0);
+    recorder_finish(&run->recorder, status == 0 && run->ender.state < ENDER_TERMINATE);
     journal_end(run->journal, end_reason(run), status);
     if (journal_finish(run->journal, &e))
         fprintf(stderr, "vsay-shell: this session could not be reported: %s\n", e.detail);

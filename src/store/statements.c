@@ -233,9 +233,13 @@ const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_RECEIPT + SCOPE_ALL] = SESSION_ALL(RECEIPT, RECEIPT_JOINS),
     [STATEMENT_RECEIPT + SCOPE_TENANT] = SESSION_TENANT(RECEIPT, RECEIPT_JOINS),
     [STATEMENT_RECEIPT + SCOPE_USER] = SESSION_USER(RECEIPT, RECEIPT_JOINS),
+    /* What a closed session ran does not run any more. Where its status never came, and it may come
+     * late, it is not known to have succeeded. */
     [STATEMENT_LOGS] =
-        "SELECT c.command, " RFC3339("c.executed_at") ", c.success FROM commands c "
-        "WHERE c.session_id = :session ORDER BY c.seq DESC LIMIT 100",
+        "SELECT c.command, " RFC3339("c.executed_at") ", "
+        "IF(s.state = 'closed', COALESCE(c.success, FALSE), c.success) "
+        "FROM sessions s JOIN commands c ON c.session_id = s.session_id "
+        "WHERE s.session_id = :session ORDER BY c.seq DESC LIMIT 100",
 
     [STATEMENT_AGENTS] =
         "SELECT agent_id, token_generation FROM machines WHERE agent_id IN ({:agent})",

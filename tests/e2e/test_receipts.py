@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from ctl import Operator
 from machine import Machine, entry
 from fleet import Tenant
 from model import Model
@@ -106,6 +107,59 @@ def test_logs(stack, agent, admin):
     assert logs == [{"command": f"command {seq}",
                      "timestamp": f"2026-02-06T12:{59 - seq % 60:02}:00Z",
                      "success": (True, False, None)[seq % 3]} for seq in range(150, 50, -1)]
+
+
+def _end(stack, agent, session):
+    agent.end(session)
+
+
+def _vanish(stack, agent, session):
+    agent.heartbeat(sessions=[])
+
+
+def _expire(stack, agent, session):
+    stack.delete(session, agent.admin)
+    stack.database.query("UPDATE signals SET due_at = UTC_TIMESTAMP(3) - INTERVAL 8 DAY "
+                         "WHERE session_id = %s", session)
+    stack.database.query("UPDATE machines SET last_heartbeat_at = UTC_TIMESTAMP(3) - INTERVAL 8 DAY "
+                         "WHERE agent_id = %s", agent.id)
+    wait_for(lambda: receipt(stack, session, agent.admin)["session"]["status"] == "closed", 90,
+             what="the expiry")
+
+
+def _lose(stack, agent, session):
+    stack.database.query("UPDATE machines SET last_heartbeat_at = UTC_TIMESTAMP(3) - INTERVAL 9 DAY,"
+                         "created_at = last_heartbeat_at WHERE agent_id = %s", agent.id)
+    stack.database.query("UPDATE sessions SET started_at = UTC_TIMESTAMP(3) - INTERVAL 9 DAY "
+                         "WHERE session_id = %s", session)
+    Operator(stack, agent.directory).do("purge", "--older-than", "8d")
+
+
+def _remove(stack, agent, session):
+    Operator(stack, agent.directory).do("machine", "remove", agent.id)
+
+
+@pytest.mark.parametrize("close", [
+    _end, _vanish, _lose, _remove, pytest.param(_expire, marks=pytest.mark.heavy)])
+def test_no_command_outlives_its_session(stack, agent, admin, directory, close):
+    """However that is closed, null is for what still runs. A status that comes late counts."""
+    agent.admin, agent.directory = admin, directory
+    agent.heartbeat()
+    session = agent.session(admin)
+
+    def ran():
+        return [log["success"] for log in receipt(stack, session, admin)["logs"]]
+
+    now = datetime.utcnow().isoformat() + "Z"
+    agent.activity(*(entry(session, seq, success=success, timestamp=now)
+                     for seq, success in enumerate((None, True, None, False), 1)))
+    assert ran() == [False, None, True, None]
+    close(stack, agent, session)
+    assert receipt(stack, session, admin)["session"]["status"] == "closed"
+    assert ran() == [False, False, True, False]
+    if close in (_end, _vanish):
+        agent.activity(entry(session, 3, success=True), entry(session, 5))
+        assert ran() == [False, False, True, True, False]
 
 
 # --- outcomes

@@ -236,7 +236,7 @@ def test_login_bash(host):
     shell.write("logout\n")
     assert shell.wait() == 0
     shell.expect("logout read")
-    assert host.agent.commands() == [("true", True), ("logout", None)]
+    assert host.agent.commands() == [("true", True), ("logout", True)]
 
 
 def test_login_zsh(new_host):
@@ -310,6 +310,43 @@ def test_commands(either):
             if packet["success"] is not None] == list(range(1, 6))
     assert all(TIME.fullmatch(packet["timestamp"]) for packet in either.agent.of("command"))
     assert b"633" not in shell.output
+
+
+@pytest.mark.parametrize("line, success", [
+    ("exit", True), ("exit 3", False), ("exec true", True), ("exec false", False),
+    ("kill -9 $$", False), ("exec sh -c 'exit 3'", False)])
+def test_the_last_command_comes_to_its_end(either, line, success):
+    """No prompt follows it, so nothing but the session's end can tell."""
+    shell = either.shell()
+    shell.run("true")
+    shell.write(line + "\n")
+    either.agent.wait("end")
+    assert either.agent.commands() == [("true", True), (line, success)]
+
+
+@pytest.mark.parametrize("how", ["terminate", "hang up"])
+def test_a_command_that_is_ended_with_its_session_has_failed(either, how):
+    shell = either.shell()
+    shell.write("sleep 300\n")
+    either.agent.wait("command")
+    either.agent.terminate() if how == "terminate" else shell.popen.send_signal(signal.SIGHUP)
+    either.agent.wait("end")
+    assert either.agent.commands() == [("sleep 300", False)]
+
+
+@pytest.mark.parametrize("command, number, success", [
+    ("exit 0", None, True), ("exit 2", None, False), ("kill -9 $$", None, False),
+    ("trap 'exit 0' TERM; echo go; while :; do sleep 0.05; done", signal.SIGTERM, True),
+    ("trap 'exit 0' HUP; echo go; while :; do sleep 0.05; done", "terminate", False)])
+def test_the_only_command_comes_to_its_end(host, command, number, success):
+    process = subprocess.Popen([str(arg) for arg in host.args("-c", command)], env=host.env(),
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    if number:
+        assert process.stdout.readline() == b"go\n"
+        host.agent.terminate() if number == "terminate" else process.send_signal(number)
+    process.communicate(timeout=20)
+    host.agent.wait("end")
+    assert host.agent.commands() == [(command, success)]
 
 
 def test_multiple_lines(either):
@@ -724,7 +761,7 @@ def test_what_is_left_goes_to_a_file(new_host):
     opened, *commands, end = host.dropped()
     assert opened["type"] == "open" and (end["type"], end["exit_code"]) == ("end", 3)
     assert [(command["seq"], command["command"], command["success"]) for command in commands] == [
-        (1, "echo lonely", True), (2, "exit 3", None)]
+        (1, "echo lonely", True), (2, "exit 3", False)]
 
 
 def test_agent_that_does_not_answer(host):
