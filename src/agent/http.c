@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "agent/moment.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -172,12 +173,11 @@ static CURLcode perform(struct http *http, const char *credential, const char *p
 /* The answer's JSON object, or NULL: then something else than vsay has answered. */
 static struct json_object *parse_answer(const struct http *http)
 {
-    struct json_object *object = http->length ? json_tokener_parse(http->answer) : NULL;
+    struct json_object *object = NULL;
 
-    if (json_object_is_type(object, json_type_object))
-        return object;
-    json_object_put(object);
-    return NULL;
+    if (http->length)
+        json_read(http->answer, http->length, &object);
+    return object;
 }
 
 /* Of an answer that is none of vsay's. */

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/xalloc.h"
 
 void link_widen(int fd)
@@ -60,16 +61,10 @@ enum err link_send(int fd, struct json_object *object)
 
 struct json_object *link_parse(const char *text, size_t length)
 {
-    struct json_tokener *tokener = json_tokener_new();
-    struct json_object *object = json_tokener_parse_ex(tokener, text, (int)length);
-    bool whole = json_tokener_get_error(tokener) == json_tokener_success &&
-                 json_object_is_type(object, json_type_object);
+    struct json_object *object = NULL;
 
-    json_tokener_free(tokener);
-    if (whole)
-        return object;
-    json_object_put(object);
-    return NULL;
+    json_read(text, length, &object);
+    return object;
 }
 
 /* Length of the next packet, which stays; 0 when there will be none, -1 with errno. */

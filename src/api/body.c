@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/utf8.h"
 
 enum err body_read(struct request *request, size_t limit, struct json_object **out, struct error *e)
@@ -16,17 +17,16 @@ enum err body_read(struct request *request, size_t limit, struct json_object **o
     *out = NULL;
     if (err)
         goto out;
-    struct json_tokener *tokener = json_tokener_new();
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    if (length && !memchr(text, '\0', length)) /* json-c would stop there */
-        *out = json_tokener_parse_ex(tokener, text, (int)length);
-    if (!*out || json_tokener_get_error(tokener) != json_tokener_success ||
-        !json_object_is_type(*out, json_type_object)) {
-        json_object_put(*out);
-        *out = NULL;
+    switch (json_read(text, length, out)) {
+    case JSON_GOOD:
+        break;
+    case JSON_MALFORMED:
         err = error_tell(e, ERR_REQUEST, "The request body is not a JSON object");
+        break;
+    case JSON_TOO_MUCH:
+        err = error_tell(e, ERR_REQUEST,
+                         "The request body holds too many values or is nested too deeply");
     }
-    json_tokener_free(tokener);
 out:
     free(text);
     return err;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/utf8.h"
 
 static const int64_t time_max = 253402300799; /* the end of the year 9999 */
@@ -65,20 +66,10 @@ static struct json_object *parse(const struct segment *segment)
 {
     unsigned char text[TOKEN_MAX];
     size_t length = decode(segment, text);
+    struct json_object *object = NULL;
 
-    if (memchr(text, '\0', length)) /* json-c would stop there */
-        return NULL;
-    struct json_tokener *tokener = json_tokener_new();
-    if (!tokener)
-        return NULL;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    struct json_object *object = json_tokener_parse_ex(tokener, (const char *)text, (int)length);
-    bool whole = json_tokener_get_error(tokener) == json_tokener_success;
-    json_tokener_free(tokener);
-    if (whole && json_object_is_type(object, json_type_object))
-        return object;
-    json_object_put(object);
-    return NULL;
+    json_read((const char *)text, length, &object);
+    return object;
 }
 
 /* --- members ------------------------------------------------------------- */

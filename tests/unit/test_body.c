@@ -75,7 +75,7 @@ static void no_objects(void **state)
         {"1", 1},          {"\"{}\"", 4},     {"{", 1},           {"{\"a\"", 4},
         {"{\"a\":}", 6},   {"{}{}", 4},       {"{}x", 3},         {"{}\0", 3},
         {"\0{}", 3},       {"{/**/}", 6},     {"{\"a\":'1'}", 9}, {"{\"a\":1,}", 8},
-        {"{\"a\":01}", 8}, {"{\"a\":\"}", 6},
+        {"{\"a\":01}", 8}, {"{\"a\":\"}", 6}, {"{\"a\":NaN}", 9}, {"{\"a\":-Infinity}", 15},
     };
     struct json_object *object = NULL;
 
@@ -176,9 +176,8 @@ static void percents(void **state)
                 {"12.5", 1250},   {"99.994", 9999},   {"99.996", 10000}, {"100", 10000},
                 {"100.0", 10000}, {"33.33333", 3333}, {"1e2", 10000},    {"1e-300", 0}};
     static const char *const good[] = {"1", NULL};
-    static const char *const bad[] = {"-0.0001", "-1",       "100.01",    "100.0000001", "1e999",
-                                      "NaN",     "Infinity", "-Infinity", "\"5\"",       "true",
-                                      "null",    "[]",       "{}",        NULL};
+    static const char *const bad[] = {"-0.0001", "-1",   "100.01", "100.0000001", "1e999", "\"5\"",
+                                      "true",    "null", "[]",     "{}",          NULL};
 
     (void)state;
     check_rows(read_percent, "cpu_percent", good, bad);
