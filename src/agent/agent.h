@@ -6,6 +6,7 @@
 #include "agent/bell.h"
 #include "agent/held.h"
 #include "agent/options.h"
+#include "agent/rates.h"
 #include "agent/sequence.h"
 #include "agent/spool.h"
 
@@ -17,6 +18,7 @@ struct agent {
     struct sequence *sequence;
     struct spool *spool;
     struct drop *drop;
+    struct rates rates;           /* of new sessions; the main thread's */
     struct bell *sender, *poller; /* the sender's BELL_WORK: the spool has more */
 };
 

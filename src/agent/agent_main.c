@@ -203,6 +203,7 @@ static enum err run(const struct agent_options *options, struct error *e)
     spool_close(agent.spool);
     sequence_free(agent.sequence);
     held_close(agent.held);
+    rates_free(&agent.rates);
     if (lock >= 0)
         close(lock);
     bell_free(agent.poller);

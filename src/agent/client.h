@@ -6,18 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <sys/types.h>
 
-#include "agent/proctree.h"
+#include "agent/peer.h"
 
 struct held;
 struct json_object;
 
 struct client {
     int fd;
-    uid_t uid;              /* of the peer, as the kernel says */
-    struct process process; /* vsay-shell */
-    struct held *held;      /* its session, once it has opened one; borrowed */
+    struct peer peer;  /* vsay-shell; its uid is as the kernel says */
+    struct held *held; /* its session, once it has opened one; borrowed */
     int64_t since;
     size_t slot;                 /* in the poll array */
     struct json_object *replies; /* array: due when what was reported is durable */

@@ -146,7 +146,7 @@ static bool has_place(const struct door *door, uid_t uid)
     size_t own = 0;
 
     TAILQ_FOREACH (client, &door->clients, next)
-        own += client->uid == uid;
+        own += client->peer.uid == uid;
     return door->count < door->max && (uid == 0 || own < door->max - door->count);
 }
 
@@ -167,8 +167,7 @@ static void add_client(struct door *door, int fd)
     }
     struct client *client = xcalloc(1, sizeof *client);
     client->fd = fd;
-    client->uid = peer.uid;
-    client->process = peer.process;
+    client->peer = peer;
     client->since = moment_monotonic();
     client->replies = json_object_new_array();
     TAILQ_INSERT_TAIL(&door->clients, client, next);
@@ -194,7 +193,7 @@ static void accept_clients(struct door *door)
 static enum err take_packet(struct door *door, struct client *client,
                             const struct json_object *packet, struct error *e)
 {
-    struct origin origin = {.uid = client->uid, .client = client, .held = client->held};
+    struct origin origin = {.uid = client->peer.uid, .client = client, .held = client->held};
     struct json_object *reply = NULL;
     enum err err = keeper_take(door->agent, &origin, packet, &reply, e);
 
@@ -224,13 +223,17 @@ static enum err read_client(struct door *door, struct client *client, int64_t en
 }
 
 /* Replies are sent after the sync only. Without it their clients lose the connection: they come
- * again with what they have not got an answer for. */
-static void answer_client(struct client *client, bool durable)
+ * again with what they have not got an answer for; but that it must end they are told all the same.
+ */
+static void answer_client(struct agent *agent, struct client *client, bool durable)
 {
     size_t count = json_object_array_length(client->replies);
 
+    if (count && durable)
+        keeper_stored(client->held);
     for (size_t i = 0; i < count && durable; i++)
         durable = link_send(client->fd, json_object_array_get_idx(client->replies, i)) == ERR_OK;
+    keeper_tell(agent, client->held);
     client->done = client->done || (count && !durable);
     if (count) {
         json_object_put(client->replies);
@@ -279,7 +282,7 @@ static void serve_clients(struct door *door)
         note_spool(door, err, &e);
     for (client = TAILQ_FIRST(&door->clients); client; client = next) {
         next = TAILQ_NEXT(client, next);
-        answer_client(client, !err);
+        answer_client(door->agent, client, !err);
         if (client->done)
             remove_client(door, client);
     }

@@ -90,7 +90,10 @@ static enum err take_lines(struct agent *agent, uid_t owner, const char *id, con
     if (err == ERR_REQUEST)
         log_event(LEVEL_WARNING, "drop", "session=%s uid=%lu detail=\"not all of it is a report\"",
                   id, (unsigned long)owner);
-    return err && err != ERR_REQUEST ? err : keeper_sync(agent, e);
+    err = err && err != ERR_REQUEST ? err : keeper_sync(agent, e);
+    if (!err)
+        keeper_stored(origin.held);
+    return err;
 }
 
 /* The bytes that the file has now: its owner may make it grow for ever. The caller frees them. */
@@ -158,15 +161,29 @@ static enum err take_file(struct agent *agent, const char *path, const char *id,
     return err;
 }
 
-void drop_take(struct drop *drop, const char *session_id)
+static bool take_named(struct drop *drop, const char *session_id, const char *name)
 {
     struct error e = {0};
-    char *path = xasprintf("%s/%s.jsonl", drop->path, session_id);
+    char *path = xasprintf("%s/%s", drop->path, name);
     enum err err = take_file(drop->agent, path, session_id, &e);
 
     if (err && err != ERR_BUSY)
         log_event(LEVEL_ERROR, "drop", "detail=\"%s\"", e.detail);
     free(path);
+    return !err || err == ERR_REQUEST;
+}
+
+bool drop_take(struct drop *drop, const char *session_id, const char *key)
+{
+    char *plain = xasprintf("%s.jsonl", session_id);
+    char *keyed = xasprintf("%s.%s.jsonl", session_id, key);
+    bool taken = take_named(drop, session_id, plain);
+
+    if (*key)
+        taken = take_named(drop, session_id, keyed) && taken;
+    free(keyed);
+    free(plain);
+    return taken;
 }
 
 /* --- the directory --------------------------------------------------------------------------- */
@@ -179,14 +196,22 @@ static bool is_due(struct agent *agent, const char *id)
     return !held || !process_alive(&held->tree.shell);
 }
 
+/* Whether `rest` of a name is .jsonl or .KEY.jsonl. */
+static bool is_report(const char *rest)
+{
+    size_t key = *rest == '.' ? strspn(rest + 1, "0123456789abcdef") : 0;
+
+    return strcmp(rest + (key ? 1 + key : 0), ".jsonl") == 0;
+}
+
 /* What is no file is nobody's report, and may not even be removable. */
 static void look_at(struct drop *drop, const struct dirent *found)
 {
     char *id = xstrndup(found->d_name, strcspn(found->d_name, "."));
 
     if ((found->d_type == DT_REG || found->d_type == DT_UNKNOWN) && held_id_valid(id) &&
-        strcmp(found->d_name + strlen(id), ".jsonl") == 0 && is_due(drop->agent, id))
-        drop_take(drop, id);
+        is_report(found->d_name + strlen(id)) && is_due(drop->agent, id))
+        take_named(drop, id, found->d_name);
     free(id);
 }
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The directory where vsay-shells that had to exit while vsay-agent was away leave what they had to
- * report, in files SESSION_ID.jsonl. Everybody may write there, and only this program read. */
+ * report, in files SESSION_ID.jsonl; or, where somebody else has made that file, so that nobody can
+ * be kept from it, SESSION_ID.KEY.jsonl, with a random key that vsay-agent has from the opening.
+ * Everybody may write there, and only this program read. */
 #ifndef AGENT_DROP_H
 #define AGENT_DROP_H
+
+#include <stdbool.h>
 
 #include "agent/agent.h"
 
@@ -12,9 +16,9 @@ struct drop;
 enum err drop_open(struct agent *agent, struct drop **out, struct error *e);
 void drop_close(struct drop *drop);
 
-/* Takes in the file of one session, if there is one. What cannot be stored now stays, and what
- * vsay-shell would not have written is removed. */
-void drop_take(struct drop *drop, const char *session_id);
+/* Takes in what there is of one session; `key` may be empty. What cannot be stored now stays, and
+ * what vsay-shell would not have written is removed. Whether nothing stays. */
+bool drop_take(struct drop *drop, const char *session_id, const char *key);
 
 /* Looks at some more of the directory, and takes in what it finds. */
 void drop_look(struct drop *drop);

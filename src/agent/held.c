@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/durable.h"
+#include "agent/link.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -92,6 +93,7 @@ static enum err write_file(const struct held_table *table, const struct held *he
     json_object_object_add(object, "uid", json_object_new_int64(held->uid));
     json_object_object_add(object, "seq", json_object_new_int64(held->seq));
     json_object_object_add(object, "boot", json_object_new_string(table->boot));
+    json_object_object_add(object, "drop_key", json_object_new_string(held->drop_key));
     put_process(object, "shell", &held->tree.shell);
     put_process(object, "leader", &held->tree.leader);
     const char *text = json_object_to_json_string(object);
@@ -116,24 +118,41 @@ static struct held *add_entry(struct held_table *table, const struct held *held)
     return &entry->held;
 }
 
+/* The processes of the session in a file of this boot. They are looked at now, while most of them
+ * still live: what has been seen can be told from a stranger later on. */
+static struct proctree read_tree(const struct json_object *object, uid_t uid)
+{
+    struct proctree tree = {
+        .shell = get_process(object, "shell"), .leader = get_process(object, "leader"), .uid = uid};
+
+    tree.leader_seen = process_seen(&tree.leader);
+    return tree;
+}
+
+static void read_session(struct held_table *table, const char *id, const struct json_object *object)
+{
+    const char *boot = link_text(object, "boot"), *key = link_text(object, "drop_key");
+    struct held held = {.uid = (uid_t)get_number(object, "uid"), .seq = get_number(object, "seq")};
+    struct proctree tree = read_tree(object, held.uid);
+
+    snprintf(held.id, sizeof held.id, "%s", id);
+    snprintf(held.drop_key, sizeof held.drop_key, "%s", key ? key : "");
+    if (boot && strcmp(boot, table->boot) == 0)
+        held.tree = tree;
+    else /* no process outlives its boot, unless that was none */
+        held.gone = !process_alive(&tree.shell) && !process_alive(&tree.leader);
+    add_entry(table, &held);
+}
+
 static void read_file(struct held_table *table, const char *id)
 {
     char *path = path_of(table, id);
-    struct json_object *object = json_object_from_file(path), *boot = NULL;
+    struct json_object *object = json_object_from_file(path);
 
-    if (json_object_is_type(object, json_type_object)) {
-        struct held held = {.uid = (uid_t)get_number(object, "uid"),
-                            .seq = get_number(object, "seq")};
-        snprintf(held.id, sizeof held.id, "%s", id);
-        json_object_object_get_ex(object, "boot", &boot);
-        if (boot && strcmp(json_object_get_string(boot), table->boot) == 0)
-            held.tree = (struct proctree){.shell = get_process(object, "shell"),
-                                          .leader = get_process(object, "leader"),
-                                          .uid = held.uid};
-        add_entry(table, &held);
-    } else {
+    if (json_object_is_type(object, json_type_object))
+        read_session(table, id, object);
+    else
         log_event(LEVEL_ERROR, "held", "detail=\"cannot use %s\"", path);
-    }
     json_object_put(object);
     free(path);
 }
@@ -184,6 +203,7 @@ enum err held_open(const char *directory, struct held_table **out, struct error 
 
 static void free_entry(struct entry *entry)
 {
+    json_object_put(entry->held.end);
     free(entry->reason);
     free(entry);
 }

@@ -17,7 +17,8 @@ struct json_object;
 
 enum {
     HELD_MAX = 1000, /* that run; also what a heartbeat may list */
-    SESSION_ID_LENGTH = 37
+    SESSION_ID_LENGTH = 37,
+    DROP_KEY_LENGTH = 32
 };
 
 enum held_state {
@@ -32,10 +33,16 @@ struct held {
     int64_t seq;          /* sessions stand in this order, that of their openings */
     struct proctree tree; /* of processes of this boot; {0} if they were of an earlier one */
     enum held_state state;
+    char drop_key[DROP_KEY_LENGTH + 1]; /* part of a file's name that nobody else knows: drop.h */
+    bool killing;                       /* by the agent, since vsay-shell did not end it */
+    bool gone;                          /* all its processes, for certain */
+    struct json_object *end;            /* what vsay-shell has said of it, or NULL; owned */
+    int64_t seen, stored;  /* the last command that was reported, and that is durable */
     bool opened;           /* its opening was spooled by this process */
     struct client *client; /* its vsay-shell's connection, or NULL; borrowed */
     bool told;             /* over this connection, that it must end */
     int64_t deadline;      /* when it is killed if it has not ended; 0: it need not end */
+    int64_t handover;      /* until when vsay-shell may hand over what it holds; 0: not yet asked */
     unsigned tries;        /* to kill it */
 };
 
@@ -55,7 +62,8 @@ struct held *held_at(struct held_table *table, size_t index); /* NULL after the 
  * take half of what the others leave; root may take all. */
 bool held_room(const struct held_table *table, uid_t uid);
 
-/* Adds a session, durably: id, uid, seq and tree of `new`. *out is borrowed until held_remove. */
+/* Adds a session, durably: id, uid, seq, drop_key and tree of `new`. *out is borrowed until
+ * held_remove. */
 enum err held_add(struct held_table *table, const struct held *new, struct held **out,
                   struct error *e);
 void held_remove(struct held_table *table, struct held *held);

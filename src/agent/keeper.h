@@ -26,6 +26,12 @@ enum err keeper_take(struct agent *agent, struct origin *origin, const struct js
 /* Makes durable what was taken. */
 enum err keeper_sync(struct agent *agent, struct error *e);
 
+/* All commands that were reported of the session (or NULL) are durable now. */
+void keeper_stored(struct held *held);
+
+/* Tells vsay-shell that the session (or NULL) must end, if it must; over each connection once. */
+void keeper_tell(struct agent *agent, struct held *held);
+
 /* The connection is closed. */
 void keeper_leave(struct client *client);
 

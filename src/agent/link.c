@@ -67,7 +67,8 @@ struct json_object *link_parse(const char *text, size_t length)
     return object;
 }
 
-/* Length of the next packet, which stays; 0 when there will be none, -1 with errno. */
+/* Length of the next packet, which stays; 0 when there will be none, -1 with errno. A peer that has
+ * closed without reading everything is an error once, ahead of what it had said. */
 static ssize_t peek(int fd)
 {
     char byte;
@@ -75,7 +76,7 @@ static ssize_t peek(int fd)
 
     do
         length = recv(fd, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC);
-    while (length < 0 && errno == EINTR);
+    while (length < 0 && (errno == EINTR || errno == ECONNRESET));
     return length;
 }
 

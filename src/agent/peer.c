@@ -46,7 +46,10 @@ bool peer_find(int fd, struct peer *out)
         return false;
     *out = (struct peer){.uid = peer.uid, .process.pid = peer.pid};
     struct process found;
-    if (!process_find(peer.pid, &found) || !still_there(fd, &peer))
+    if (!process_find(peer.pid, &found))
+        return false;
+    out->child_count = process_children(peer.pid, out->children, PEER_CHILDREN);
+    if (!still_there(fd, &peer))
         return false;
     out->process = found;
     return true;

@@ -4,13 +4,18 @@
 #define AGENT_PEER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "agent/proctree.h"
 
+enum { PEER_CHILDREN = 8 };
+
 struct peer {
     uid_t uid;
     struct process process;
+    struct process children[PEER_CHILDREN]; /* some of it, that it had when it was looked at */
+    size_t child_count;
 };
 
 /* The process that has connected. False when it has gone, or another may have its number by now;

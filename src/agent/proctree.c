@@ -10,9 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/xalloc.h"
+
+/* How often a table that changed while it was read is read again. */
+enum { LOOKS_MAX = 5 };
 
 enum sight { GONE, SEEN, HIDDEN };
 
@@ -27,7 +31,8 @@ struct entry {
 struct table {
     struct entry *entries;
     size_t count;
-    bool whole;
+    bool whole;  /* nothing is missing for want of a descriptor or the like */
+    bool denied; /* there are some that we may not look at */
 };
 
 /* The command, in parentheses, may hold anything. A main thread that has called pthread_exit(3) is
@@ -75,22 +80,35 @@ static int by_pid(const void *a, const void *b)
     return (left->pid > right->pid) - (left->pid < right->pid);
 }
 
-/* What an administrator hides from us (hidepid, proc(5)) is not missed. */
+/* Whether other users' processes can be seen: hidepid of proc(5) may be set at any time. */
+static bool sees_others(void)
+{
+    struct entry first;
+
+    return read_entry(1, &first) == SEEN;
+}
+
+static void add_entry(struct table *table, const struct entry *entry)
+{
+    table->entries = xrealloc(table->entries, (table->count + 1) * sizeof *entry);
+    table->entries[table->count++] = *entry;
+}
+
 static void read_table(struct table *table)
 {
     DIR *directory = opendir("/proc");
     const struct dirent *found;
     struct entry entry;
 
-    table->whole = directory != NULL;
+    table->whole = directory && sees_others();
     while (directory && (found = readdir(directory))) {
         long pid = strtol(found->d_name, NULL, 10);
         enum sight sight = pid > 0 ? read_entry((pid_t)pid, &entry) : GONE;
-        table->whole = table->whole && (sight != HIDDEN || errno == EPERM || errno == EACCES);
-        if (sight != SEEN)
-            continue;
-        table->entries = xrealloc(table->entries, (table->count + 1) * sizeof entry);
-        table->entries[table->count++] = entry;
+        bool denied = sight == HIDDEN && (errno == EPERM || errno == EACCES);
+        table->denied = table->denied || denied;
+        table->whole = table->whole && (sight != HIDDEN || denied);
+        if (sight == SEEN)
+            add_entry(table, &entry);
     }
     if (directory)
         closedir(directory);
@@ -125,7 +143,14 @@ static enum sight look_at(const struct process *process)
     struct entry entry;
     enum sight sight = process->pid > 0 ? read_entry(process->pid, &entry) : GONE;
 
+    if (sight == GONE && process->pid > 0 && !sees_others())
+        return HIDDEN;
     return sight == SEEN && !(entry.lives && is(&entry, process)) ? GONE : sight;
+}
+
+bool process_seen(const struct process *process)
+{
+    return look_at(process) == SEEN;
 }
 
 bool process_alive(const struct process *process)
@@ -133,13 +158,47 @@ bool process_alive(const struct process *process)
     return look_at(process) != GONE;
 }
 
+/* pidfd_open(2), whose wrapper older C libraries lack; -1 with ENOSYS on a kernel before 5.3, and
+ * where a container forbids it. */
+static int open_pidfd(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (fd < 0 && errno == EPERM)
+        errno = ENOSYS;
+    return fd;
+#else
+    (void)pid;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+static bool send_signal(int pidfd, pid_t pid, int number)
+{
+#ifdef SYS_pidfd_send_signal
+    if (pidfd >= 0)
+        return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) == 0;
+#endif
+    return kill(pid, number) == 0;
+}
+
 bool process_signal(const struct process *process, int number)
 {
-    enum sight sight = look_at(process);
+    int fd = process->pid > 0 ? open_pidfd(process->pid) : -1;
 
+    if (process->pid <= 0 || (fd < 0 && errno != ENOSYS))
+        return false;
+    enum sight sight = look_at(process);
     if (sight == GONE)
         errno = ESRCH;
-    return sight == SEEN && kill(process->pid, number) == 0;
+    bool sent = sight == SEEN && send_signal(fd, process->pid, number);
+    int cause = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = cause;
+    return sent;
 }
 
 bool process_descends(pid_t pid, pid_t ancestor)
@@ -152,6 +211,21 @@ bool process_descends(pid_t pid, pid_t ancestor)
             return true;
     }
     return false;
+}
+
+size_t process_children(pid_t pid, struct process *out, size_t room)
+{
+    char path[64];
+    size_t count = 0;
+    int child;
+
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)pid, (long)pid);
+    FILE *file = fopen(path, "re");
+    while (file && count < room && fscanf(file, "%d", &child) == 1)
+        count += process_find(child, &out[count]);
+    if (file)
+        fclose(file);
+    return count;
 }
 
 /* Whether the parent of `entry` is the tree's root or known to be ours. */
@@ -202,14 +276,20 @@ static void mark_descendants(struct table *table, const struct process *root)
     }
 }
 
+static void read_tree(struct table *table, const struct proctree *tree)
+{
+    *table = (struct table){0};
+    read_table(table);
+    mark_members(table, tree);
+    mark_descendants(table, &tree->shell);
+}
+
 size_t proctree_signal(const struct proctree *tree, int number)
 {
-    struct table table = {0};
+    struct table table;
     size_t count = 0;
 
-    read_table(&table);
-    mark_members(&table, tree);
-    mark_descendants(&table, &tree->shell);
+    read_tree(&table, tree);
     for (size_t i = 0; i < table.count; i++) {
         const struct entry *entry = &table.entries[i];
         const struct process process = {entry->pid, entry->start};
@@ -221,4 +301,37 @@ size_t proctree_signal(const struct proctree *tree, int number)
     }
     free(table.entries);
     return table.whole ? count : count + 1;
+}
+
+/* Whether every parent is in the table, too: one that exited while it was read leaves its children
+ * without a place in the tree. */
+static bool is_consistent(const struct table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct entry *entry = &table->entries[i];
+        if (entry->lives && entry->parent > 0 && !find(table, entry->parent))
+            return false;
+    }
+    return true;
+}
+
+/* Two looks in a row must find nothing: a process that forks and exits while the table is read may
+ * have passed what is already read, once, when process ids start again. */
+bool proctree_gone(const struct proctree *tree)
+{
+    int empty = 0;
+
+    for (int i = 0; i < LOOKS_MAX && empty < 2; i++) {
+        struct table table;
+        size_t left = 0;
+        read_tree(&table, tree);
+        for (size_t j = 0; j < table.count; j++)
+            left += table.entries[j].ours && table.entries[j].lives;
+        bool sure = table.whole && !table.denied && is_consistent(&table);
+        free(table.entries);
+        if (left || !process_seen(&tree->shell))
+            return false;
+        empty = sure ? empty + 1 : 0;
+    }
+    return empty == 2;
 }

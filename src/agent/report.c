@@ -148,6 +148,13 @@ struct json_object *report_end(const struct json_object *packet, const char *ses
     return record;
 }
 
+bool report_end_of_all(const struct json_object *end)
+{
+    const char *reason = link_text(end, "reason");
+
+    return reason && (strcmp(reason, "terminated") == 0 || strcmp(reason, "killed") == 0);
+}
+
 struct json_object *report_own_end(const char *session_id, uid_t uid, const char *reason)
 {
     return new_end(session_id, uid, reason, NULL);

@@ -4,6 +4,7 @@
 #ifndef AGENT_REPORT_H
 #define AGENT_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -19,6 +20,9 @@ struct json_object *report_command(const struct json_object *packet, const char 
 
 /* What of the packet is malformed is left out. */
 struct json_object *report_end(const struct json_object *packet, const char *session_id, uid_t uid);
+
+/* Whether it says that nothing of the session was left: vsay-shell had ended all of it. */
+bool report_end_of_all(const struct json_object *end);
 
 /* The end that the agent itself saw now. */
 struct json_object *report_own_end(const char *session_id, uid_t uid, const char *reason);

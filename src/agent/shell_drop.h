@@ -9,8 +9,9 @@
 
 struct json_object;
 
-/* Writes the objects, one a line, durably to `state_dir`/drop/`session_id`.jsonl. */
-enum err shell_drop_write(const char *state_dir, const char *session_id,
+/* Writes the objects, one a line, durably to `state_dir`/drop/`session_id`.jsonl; when somebody has
+ * made that already, with `.key` (unless NULL) before the `.jsonl`. */
+enum err shell_drop_write(const char *state_dir, const char *session_id, const char *key,
                           struct json_object *const *objects, size_t count, struct error *e);
 
 #endif

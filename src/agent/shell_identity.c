@@ -106,6 +106,8 @@ struct json_object *identity_open(const struct identity *identity, bool on_pty)
     char *session_id = xasprintf("sess_%s", secret);
     members_put(open, "type", "open");
     members_put(open, "session_id", session_id);
+    identity_secret(secret);
+    members_put(open, "drop_key", secret);
     if (identity->user_id)
         members_put(open, "user_id", identity->user_id);
     if (identity->username)

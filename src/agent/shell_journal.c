@@ -276,8 +276,10 @@ static bool send_one(struct journal *journal, struct json_object *body, bool *se
 
     journal->blocked = err == ERR_BUSY;
     *sent = err == ERR_OK || err == ERR_TOO_LARGE;
-    if (err == ERR_IO)
+    if (err == ERR_IO) { /* it may have said something before it went */
+        receive(journal);
         disconnect(journal);
+    }
     return *sent;
 }
 
@@ -355,7 +357,7 @@ static enum err drop(const struct journal *journal, struct error *e)
     TAILQ_FOREACH (message, &journal->unacked, entry)
         objects[count++] = message->body;
     enum err err = shell_drop_write(journal->state_dir, link_text(journal->open, "session_id"),
-                                    objects, count, e);
+                                    link_text(journal->open, "drop_key"), objects, count, e);
     free(objects);
     return err;
 }

@@ -23,7 +23,7 @@ struct journal_state {
 };
 
 /* `socket` and `state_dir` are the agent's, borrowed for the life of the journal; `open` is the
- * session's opening message with its `session_id`, which is taken over. */
+ * session's opening message with its `session_id` and `drop_key`, which is taken over. */
 struct journal *journal_new(const char *socket, const char *state_dir, struct json_object *open);
 void journal_free(struct journal *journal);
 

@@ -428,6 +428,19 @@ void spool_each_end(struct spool *spool, void (*visit)(struct json_object *end, 
     pthread_mutex_unlock(&spool->lock);
 }
 
+void spool_count_lost(struct spool *spool, uint64_t commands)
+{
+    char header[HEADER_LENGTH + 1];
+
+    pthread_mutex_lock(&spool->lock);
+    spool->dropped += commands;
+    snprintf(header, sizeof header, HEADER_FORMAT, spool->dropped);
+    if (!durable_write_at(spool->fd, header, HEADER_LENGTH, 0))
+        log_event(LEVEL_WARNING, "spool", "detail=\"cannot count in %s: %s\"", spool->path,
+                  strerror(errno));
+    pthread_mutex_unlock(&spool->lock);
+}
+
 uint64_t spool_dropped(struct spool *spool)
 {
     pthread_mutex_lock(&spool->lock);

@@ -46,6 +46,9 @@ void spool_remove(struct spool *spool, uint64_t number);
 void spool_each_end(struct spool *spool, void (*visit)(struct json_object *end, void *user),
                     void *user);
 
+/* Counts commands that are lost before they could be appended; durable with the next spool_sync. */
+void spool_count_lost(struct spool *spool, uint64_t commands);
+
 /* How many commands were given up, ever. */
 uint64_t spool_dropped(struct spool *spool);
 

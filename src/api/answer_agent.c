@@ -311,6 +311,17 @@ static void ending_free(void *report)
     free(report);
 }
 
+static enum err read_confirmed(struct json_object *body, struct ending *out, struct error *e)
+{
+    struct json_object *value = NULL;
+
+    json_object_object_get_ex(body, "confirmed", &value);
+    if (value && !json_object_is_type(value, json_type_boolean))
+        return error_tell(e, ERR_REQUEST, "confirmed is true, false or null");
+    out->doubtful = value && !json_object_get_boolean(value);
+    return ERR_OK;
+}
+
 enum err ask_session_end(struct request *request, struct question *question, struct error *e)
 {
     struct ending_report *report = xcalloc(1, sizeof *report);
@@ -329,7 +340,7 @@ enum err ask_session_end(struct request *request, struct question *question, str
     if (!err)
         err = body_integer(report->body, "exit_code", OPTIONAL, 0, 255, &exit_code, e);
     ending->exit_code = (int)exit_code;
-    return err;
+    return err ? err : read_confirmed(report->body, ending, e);
 }
 
 enum err answer_session_end(struct db *db, struct question *question, struct error *e)

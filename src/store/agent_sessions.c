@@ -98,6 +98,7 @@ enum err agents_end_session(struct db *db, const struct ending *ending, struct e
     params_text(&params, PARAM_REASON, ending->reason);
     params_filled(&params, PARAM_AT, ending->ended_at);
     params_text(&params, PARAM_EXIT_CODE, NULL);
+    params_text(&params, PARAM_OUTCOME, ending->doubtful ? "vanished" : "confirmed");
     if (ending->exit_code >= 0)
         params_uint(&params, PARAM_EXIT_CODE, (uint64_t)ending->exit_code);
     if (!err)

@@ -61,9 +61,11 @@ struct ending {
     const char *session_id, *reason;
     char ended_at[SQL_TIME_LENGTH + 1]; /* "": now */
     int exit_code;                      /* -1: not known */
+    bool doubtful;                      /* something of it may be left */
 };
 
-/* Closes a session, and confirms its signal. Errors as above, and ERR_NOT_FOUND. */
+/* Closes a session, and confirms its signal, unless that is in doubt. Errors as above, and
+ * ERR_NOT_FOUND. */
 enum err agents_end_session(struct db *db, const struct ending *ending, struct error *e);
 
 struct entry {

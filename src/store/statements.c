@@ -288,7 +288,8 @@ const char *const statements[STATEMENT_COUNT] = {
         "close_reason = :reason, exit_code = :exit_code "
         "WHERE session_id = :session AND state <> 'closed'",
     [STATEMENT_CONFIRM_SIGNAL] =
-        "UPDATE signals SET outcome = 'confirmed', confirmed_at = UTC_TIMESTAMP(3), due_at = NULL "
+        "UPDATE signals SET outcome = :outcome, due_at = NULL, "
+        "confirmed_at = IF(:outcome = 'confirmed', UTC_TIMESTAMP(3), NULL) "
         "WHERE session_id = :session AND outcome IS NULL",
 
     [STATEMENT_SESSIONS] =

@@ -159,6 +159,26 @@ def test_ending_with_the_least(stack, agent, alice, row):
     assert abs(ended["ended_at"] - now(stack)) < timedelta(seconds=10)
 
 
+@pytest.mark.parametrize("confirmed, outcome", [(None, "confirmed"), (True, "confirmed"),
+                                                (False, "vanished")])
+def test_an_end_that_is_no_confirmation(stack, agent, admin, row, confirmed, outcome):
+    """The agent could not see whether all of the session is gone."""
+    session = agent.session(admin)
+    assert stack.delete(session, admin).status == 200
+    assert agent.end(session, "lost", confirmed=confirmed).status == 200
+    signal = row("signals", "session_id", session)
+    assert signal["outcome"] == outcome and signal["due_at"] is None
+    assert (signal["confirmed_at"] is not None) == (outcome == "confirmed")
+    assert row("sessions", "session_id", session)["close_reason"] == "lost"
+    assert agent.end(session, "killed").status == 200, "and changes nothing"
+    assert row("signals", "session_id", session)["outcome"] == outcome
+
+
+def test_confirmed_is_a_boolean(agent, admin):
+    session = agent.session(admin)
+    assert agent.end(session, "lost", confirmed="no").status == 400
+
+
 # --- activity
 
 

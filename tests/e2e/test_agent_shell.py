@@ -69,7 +69,8 @@ def background(shell, command):
 
 def test_terminate(server, shell):
     """What ignores SIGHUP, or has a session of its own, is dead when the end is confirmed."""
-    deaf = background(shell, "(trap '' HUP; while :; do sleep 0.1; done)")
+    shell.write("(trap '' HUP; echo deaf=$BASHPID.; while :; do sleep 0.1; done) &\n")
+    deaf = int(shell.expect(rb"deaf=(\d+)\.")[1])
     shell.write("(setsid sh -c 'echo away=$$.; exec sleep 1000') &\n")
     away = int(shell.expect(rb"away=(\d+)\.")[1])
     session = opened(server)

@@ -77,6 +77,8 @@ while line := sys.stdin.buffer.readline().rstrip(b"\\n"):
         leader.kill()
         leader.wait()
         print("killed", flush=True)
+    elif line == b"die":
+        os.kill(os.getpid(), 9)
     else:
         try:
             link.send(line)
@@ -134,6 +136,11 @@ class Shell:
     def kill_leader(self):
         self.write("kill")
         assert self.popen.stdout.readline() == b"killed\n"
+
+    def die_when_sent(self):
+        """Is killed, once all that it was to send is under way."""
+        self.write("die")
+        self.popen.wait()
 
     def stop(self):
         for pid in (self.popen.pid, self.leader):
