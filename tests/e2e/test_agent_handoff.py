@@ -10,7 +10,7 @@ import pytest
 from agent_fixtures import (  # noqa: F401
     NOBODY, agent, held, new_agent, new_server, new_shell, root, server, shell)
 from agent_process import AGENT, Agent, new_id
-from stack import wait_for
+from stack import run, wait_for
 
 
 # --- files of vsay-shells that had to exit ---
