@@ -160,12 +160,22 @@ static enum progress receive_some(void *job)
     return incoming_receive(&exchange->incoming, exchange_socket(exchange));
 }
 
-/* One that broke off goes to libfcgi too, which tells whether it can be answered. */
+/* Nothing can be answered to what is no FastCGI request. */
+static void discard(struct exchange *exchange)
+{
+    log_event(LEVEL_WARNING, "request", "detail=\"not a whole FastCGI request\"");
+    exchange_free(exchange);
+}
+
+/* One that broke off in its body is answered too. */
 static void received(void *job, bool complete)
 {
-    (void)complete;
-    if (!lane_put(worker.readers, job))
-        exchange_free(job);
+    struct exchange *exchange = job;
+
+    if (!complete && !incoming_answerable(&exchange->incoming))
+        discard(exchange);
+    else if (!lane_put(worker.readers, exchange))
+        exchange_free(exchange);
 }
 
 static const struct pump_work receiving = {EPOLLIN, receive_some, received};
@@ -177,8 +187,8 @@ static void collect(struct exchange *exchange)
         exchange_free(exchange);
 }
 
-/* Whether all of a request lies in the socket, so that reading it waits for nobody. */
-static bool is_whole(int fd)
+/* How much of a request lies in the socket. Of one that is whole, reading waits for nobody. */
+static enum record_stage look_at_request(int fd)
 {
     struct record_scan scan = {0};
     unsigned char bytes[PEEK_SIZE];
@@ -187,7 +197,7 @@ static bool is_whole(int fd)
 
     if (count < 0 && poll(&peer, 1, PEEK_MS) > 0)
         count = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
-    return count > 0 && record_scan(&scan, bytes, (size_t)count);
+    return count > 0 ? record_scan(&scan, bytes, (size_t)count) : RECORDS_BEGIN;
 }
 
 /* --- acceptors ------------------------------------------------------------------------------- */
@@ -203,7 +213,10 @@ static void acceptor_run(void *unused)
         if (fd < 0)
             continue;
         exchange_open(exchange, fd);
-        if (!is_whole(fd))
+        enum record_stage stage = look_at_request(fd);
+        if (stage == RECORDS_BAD)
+            discard(exchange);
+        else if (stage != RECORDS_WHOLE)
             collect(exchange);
         else if (!exchange_read(exchange) || is_over(exchange))
             continue;

@@ -127,21 +127,106 @@ static void set_timeout(int fd, int option, long ms)
     setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
 }
 
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)address;
+    const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)address;
+
+    if (address->ss_family == AF_INET)
+        return ntohl(ipv4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return IN6_IS_ADDR_LOOPBACK(&ipv6->sin6_addr);
+}
+
+static bool is_tcp(const struct sockaddr_storage *address)
+{
+    return address->ss_family == AF_INET || address->ss_family == AF_INET6;
+}
+
+/* The numeric host of an address; an IPv4 address as such, also when it came over IPv6. */
+static void host_of(const struct sockaddr_storage *address, char out[NI_MAXHOST])
+{
+    static const char mapped[] = "::ffff:";
+
+    *out = '\0';
+    getnameinfo((const struct sockaddr *)address, sizeof *address, out, NI_MAXHOST, NULL, 0,
+                NI_NUMERICHOST);
+    if (strncmp(out, mapped, strlen(mapped)) == 0 && strchr(out, '.'))
+        memmove(out, out + strlen(mapped), strlen(out + strlen(mapped)) + 1);
+}
+
+/* Whether the list, separated by commas, has the host. */
+static bool names(const char *list, const char *host)
+{
+    size_t length = strlen(host);
+
+    for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',') {
+        p += strspn(p, " ");
+        if (strncmp(p, host, length) == 0 && strchr(", ", p[length]))
+            return true;
+    }
+    return false;
+}
+
+/* FastCGI 1.0 section 3.2: only these may connect over TCP; NULL: anybody. */
+static const char *web_servers(void)
+{
+    const char *list = getenv("FCGI_WEB_SERVER_ADDRS");
+
+    return list && *list ? list : NULL;
+}
+
+/* Whoever reaches the port is believed whatever a web server is believed, tokens excepted. */
+static void warn_if_open(int listener)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+    char host[NI_MAXHOST];
+
+    if (getsockname(listener, (struct sockaddr *)&address, &size) || !is_tcp(&address) ||
+        is_loopback(&address) || web_servers())
+        return;
+    host_of(&address, host);
+    log_event(LEVEL_WARNING, "listen",
+              "address=%s detail=\"whoever reaches this port is taken for a web server: listen on "
+              "a UNIX socket or on 127.0.0.1, or set FCGI_WEB_SERVER_ADDRS\"",
+              host);
+}
+
+static bool may_connect(const struct sockaddr_storage *peer)
+{
+    char host[NI_MAXHOST];
+
+    if (!is_tcp(peer) || !web_servers())
+        return true;
+    host_of(peer, host);
+    if (names(web_servers(), host))
+        return true;
+    log_event(LEVEL_WARNING, "accept", "peer=%s detail=\"not in FCGI_WEB_SERVER_ADDRS\"", host);
+    return false;
+}
+
 void listen_prepare(int listener)
 {
+    warn_if_open(listener);
     set_timeout(listener, SO_RCVTIMEO, ACCEPT_TICK_MS);
     fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
 }
 
 int listen_accept(int listener, long io_timeout)
 {
-    int on = 1, fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    struct sockaddr_storage peer = {0};
+    socklen_t size = sizeof peer;
+    int on = 1, fd = accept4(listener, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC);
 
     if (fd < 0) {
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
             log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
             usleep(ACCEPT_TICK_MS * 1000); /* out of descriptors: others may give some back */
         }
+        return -1;
+    }
+    if (!may_connect(&peer)) {
+        close(fd);
         return -1;
     }
     set_timeout(fd, SO_RCVTIMEO, io_timeout * 1000);

@@ -14,11 +14,11 @@ int listen_inherited(void);
  * replaced. ERR_IO. */
 enum err listen_on(const char *address, int *fd, struct error *e);
 
-/* Makes listen_accept return now and then. */
+/* Makes listen_accept return now and then. Warns of a TCP socket that is open to anybody. */
 void listen_prepare(int listener);
 
 /* The next connection, whose reads and writes take at most `io_timeout` seconds each; -1 when none
- * came within a moment. */
+ * came within a moment, or it is none of FCGI_WEB_SERVER_ADDRS. */
 int listen_accept(int listener, long io_timeout);
 
 #endif

@@ -13,9 +13,6 @@
 
 enum {
     RECORD_VERSION = 1,
-    RECORD_END = 3,
-    RECORD_STDIN = 5,
-    RECORD_STDOUT = 6,
     CONTENT_MAX = 32 * 1024,
     PIECE = 16 * 1024,
     REQUEST_MAX = 8 << 20,    /* bytes of one request, more than any route takes */
@@ -23,27 +20,6 @@ enum {
 };
 
 /* --- incoming -------------------------------------------------------------------------------- */
-
-bool record_scan(struct record_scan *scan, const unsigned char *bytes, size_t count)
-{
-    for (size_t at = 0; at < count;) {
-        if (scan->skip) {
-            size_t n = scan->skip < count - at ? scan->skip : count - at;
-            scan->skip -= n;
-            at += n;
-            continue;
-        }
-        scan->header[scan->header_used++] = bytes[at++];
-        if (scan->header_used < RECORD_HEADER)
-            continue;
-        scan->header_used = 0;
-        size_t length = (size_t)scan->header[4] << 8 | scan->header[5];
-        if (scan->header[1] == RECORD_STDIN && length == 0)
-            return true;
-        scan->skip = length + scan->header[6];
-    }
-    return false;
-}
 
 static atomic_size_t collected;
 
@@ -71,10 +47,21 @@ enum progress incoming_receive(struct incoming *incoming, int fd)
     while ((n = recv(fd, piece, sizeof piece, MSG_DONTWAIT)) > 0) {
         if (!keep(incoming, piece, (size_t)n))
             return PROGRESS_BROKEN;
-        if (record_scan(&incoming->scan, piece, (size_t)n))
+        switch (record_scan(&incoming->scan, piece, (size_t)n)) {
+        case RECORDS_WHOLE:
             return PROGRESS_COMPLETE;
+        case RECORDS_BAD:
+            return PROGRESS_BROKEN;
+        default:
+            break;
+        }
     }
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? PROGRESS_MORE : PROGRESS_BROKEN;
+}
+
+bool incoming_answerable(const struct incoming *incoming)
+{
+    return incoming->scan.stage == RECORDS_BODY || incoming->scan.stage == RECORDS_WHOLE;
 }
 
 int incoming_take(struct incoming *incoming)

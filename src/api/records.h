@@ -8,17 +8,7 @@
 #include <stddef.h>
 
 #include "api/pump.h"
-
-enum { RECORD_HEADER = 8 };
-
-/* Finds the end of a request in its bytes, as they come. */
-struct record_scan {
-    unsigned char header[RECORD_HEADER];
-    size_t header_used, skip;
-};
-
-/* True when the request ends within these bytes: with the empty record that ends its body. */
-bool record_scan(struct record_scan *scan, const unsigned char *bytes, size_t count);
+#include "api/record_scan.h"
 
 /* A request that is collected in a file in memory. */
 struct incoming {
@@ -32,6 +22,9 @@ bool incoming_open(struct incoming *incoming);
 
 /* Takes what has come on socket `fd`. Once it is complete, `file` is to be read from its start. */
 enum progress incoming_receive(struct incoming *incoming, int fd);
+
+/* Whether what has come is enough for an answer, if only that the body broke off. */
+bool incoming_answerable(const struct incoming *incoming);
 
 /* Hands over the file, at its start; the caller closes it. */
 int incoming_take(struct incoming *incoming);

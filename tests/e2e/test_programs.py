@@ -178,6 +178,28 @@ def test_listen_tcp(conf, new_worker, host, family):
     assert wait_for(reply).status == 200
 
 
+@pytest.mark.parametrize("host, allowed, warns, served", [
+    ("127.0.0.1", "", False, True), ("0.0.0.0", "", True, True),
+    ("0.0.0.0", "192.0.2.1, 127.0.0.1", False, True), ("0.0.0.0", "127.0.0.11,1127.0.0.1", False, False),
+    ("127.0.0.1", "192.0.2.1", False, False)])
+def test_who_may_connect(conf, directory, host, allowed, warns, served):
+    port, log = free_port(), directory / "api.log"
+    process = Process(log, API, "--config", conf(), "--listen", f"{host}:{port}",
+                      env={"FCGI_WEB_SERVER_ADDRS": allowed})
+    try:
+        wait_for(lambda: "event=start" in log.read_text())
+        with socket.create_connection(("127.0.0.1", port), 20) as connection, \
+                contextlib.suppress(ConnectionError):
+            reply = None
+            connection.sendall(fcgi.encode(fcgi.environment()))
+            reply = fcgi.read_reply(connection)
+        assert (reply is not None) == served
+        assert ("event=listen" in log.read_text()) == warns
+        assert ("not in FCGI_WEB_SERVER_ADDRS" in log.read_text()) != served
+    finally:
+        assert process.stop() == 0
+
+
 def test_socket_activation(conf, directory):
     """As systemd does it."""
     with socket.socket(socket.AF_UNIX) as listener:
