@@ -69,6 +69,16 @@ def test_every_unit_test_is_built():
     assert {path.stem for path in (REPO / "tests" / "unit").glob("test_*.c")} <= set(built)
 
 
+def test_every_fuzz_target_is_built_run_and_has_a_corpus():
+    makefile = read("Makefile.am")
+    for name in [path.stem for path in (REPO / "tests" / "fuzz").glob("fuzz_*.c")]:
+        if "LLVMFuzzerTestOneInput(" in read(f"tests/fuzz/{name}.c"):
+            target = name.removeprefix("fuzz_")
+            assert f"tests/fuzz/{name} " in makefile or f"tests/fuzz/{name}\n" in makefile
+            assert re.search(rf"^FUZZ = .*\b{target}\b", makefile, re.M)
+            assert list((REPO / "tests" / "fuzz" / "corpus" / target).iterdir())
+
+
 def test_every_source_is_built():
     makefile = read("Makefile.am")
     assert [str(path.relative_to(REPO)) for path in (REPO / "src").rglob("*.[ch]")

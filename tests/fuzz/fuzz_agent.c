@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "fuzz_agent.h"
+
+#include <json.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/drop.h"
+#include "agent/link.h"
+#include "agent/owner.h"
+#include "base/xalloc.h"
+#include "fuzz_api.h"
+
+enum { ROOM = 512 };
+
+static struct agent_options options;
+
+static void load_options(const char *server)
+{
+    struct error e = {0};
+    char *conf = fuzz_path("agent.conf"), *state = fuzz_path("state"), *token = fuzz_path("token");
+    char *text = xasprintf("[agent]\nserver = %s\nstate_dir = %s\ntoken_file = %s\n", server, state,
+                           token);
+
+    fuzz_write(conf, text, strlen(text));
+    fuzz_write(token, "a.b.c\n", 6);
+    MUST(mkdir(state, 0711) == 0);
+    MUST(agent_options_load(NULL, conf, false, &options, &e) == ERR_OK);
+    free(text);
+    free(token);
+    free(state);
+    free(conf);
+}
+
+struct agent *fuzz_agent(const char *server)
+{
+    static struct agent agent = {.options = &options};
+    struct error e = {0};
+
+    if (agent.spool)
+        return &agent;
+    load_options(server);
+    char *sessions = fuzz_path("state/sessions"), *spool = fuzz_path("state/spool");
+    char *sequence = fuzz_path("state/seq");
+    MUST(mkdir(sessions, 0700) == 0);
+    MUST(held_open(sessions, &agent.held, &e) == ERR_OK);
+    MUST(sequence_open(sequence, &agent.sequence, &e) == ERR_OK);
+    MUST(spool_open(spool, 1024 * 1024, &agent.spool, &e) == ERR_OK);
+    MUST(drop_open(&agent, &agent.drop, &e) == ERR_OK);
+    agent.sender = bell_new();
+    agent.poller = bell_new();
+    free(sequence);
+    free(spool);
+    free(sessions);
+    return &agent;
+}
+
+/* As the sender sends it. */
+static void check(const struct record *record)
+{
+    struct json_object *object = link_parse(record->line, record->length);
+
+    MUST(object);
+    if (record->kind == RECORD_OPEN)
+        owner_decide(object, &options.agent.trusted_users);
+    char *session = xstrdup(link_text(object, "session_id"));
+    char *type = xstrdup(link_text(object, "type"));
+    fuzz_api_takes(type, session,
+                   record->kind == RECORD_OPEN ? json_object_to_json_string(object) : record->line);
+    free(type);
+    free(session);
+    json_object_put(object);
+}
+
+static void empty(struct agent *agent, bool checked)
+{
+    static struct record records[ROOM];
+    size_t count;
+    struct held *held;
+
+    while ((count = spool_take(agent->spool, records, ROOM, 1 << 20))) {
+        spool_remove(agent->spool, records[count - 1].number);
+        spool_put_back(agent->spool);
+        for (size_t i = 0; i < count; i++) {
+            if (checked)
+                check(&records[i]);
+            free(records[i].line);
+        }
+    }
+    while ((held = held_at(agent->held, 0)))
+        held_remove(agent->held, held);
+    rates_free(&agent->rates);
+}
+
+void fuzz_agent_empty(struct agent *agent)
+{
+    empty(agent, true);
+}
+
+void fuzz_agent_clear(struct agent *agent)
+{
+    empty(agent, false);
+}

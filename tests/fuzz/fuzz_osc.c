@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* agent/shell_osc: however the terminal's output is split, the same marks are found and the same
+ * bytes pass. The first byte of the input chooses the split; the rest is output. */
+#include "config.h"
+
+#include <string.h>
+
+#include "agent/shell_osc.h"
+#include "fuzz.h"
+
+struct result {
+    struct buffer out, marks;
+};
+
+static void on_mark(void *context, char mark, const char *text, size_t length)
+{
+    struct result *result = context;
+
+    buffer_add(&result->marks, &mark, 1);
+    buffer_add(&result->marks, text, length);
+    buffer_add(&result->marks, "\n", 1);
+}
+
+/* `step` bytes at a time; 0: pieces of growing length. With `late`, what is held back passes after
+ * each piece. */
+static struct result feed(struct text in, size_t step, bool late)
+{
+    struct result result = {0};
+    struct osc *osc = osc_new("nonce", on_mark, &result);
+
+    for (size_t at = 0, length = step; at < in.length; at += length) {
+        length = step ? step : length + 1;
+        if (length > in.length - at)
+            length = in.length - at;
+        osc_feed(osc, in.bytes + at, length, &result.out);
+        if (late)
+            osc_release(osc, &result.out);
+    }
+    osc_release(osc, &result.out);
+    MUST(!osc_holds(osc));
+    osc_free(osc);
+    return result;
+}
+
+static bool same(const struct buffer *a, const struct buffer *b)
+{
+    return a->length == b->length && (!a->length || memcmp(a->bytes, b->bytes, a->length) == 0);
+}
+
+static void result_free(struct result *result)
+{
+    buffer_free(&result->out);
+    buffer_free(&result->marks);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    struct text in = {(const char *)data + 1, size - 1};
+    struct result whole = feed(in, in.length ? in.length : 1, false);
+    struct result split = feed(in, data[0] % 64, false), bytes = feed(in, 1, false);
+    struct result late = feed(in, data[0] % 64, true);
+
+    MUST(whole.out.length <= in.length);
+    MUST(same(&whole.out, &bytes.out) && same(&whole.marks, &bytes.marks));
+    MUST(same(&whole.out, &split.out) && same(&whole.marks, &split.marks));
+    MUST(same(&whole.marks, &late.marks));
+    result_free(&whole);
+    result_free(&split);
+    result_free(&bytes);
+    result_free(&late);
+    return 0;
+}

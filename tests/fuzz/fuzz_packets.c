@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* agent/link, agent/keeper: what a user's process says to the agent's socket is taken in only as far
+ * as vsay-api takes it. The input is packets, one a line. */
+#include "config.h"
+
+#include <json.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/client.h"
+#include "agent/keeper.h"
+#include "agent/link.h"
+#include "fuzz_agent.h"
+
+/* As agent/door does. */
+static enum err take(struct agent *agent, struct client *client)
+{
+    struct origin origin = {.uid = client->peer.uid, .client = client, .held = client->held};
+    struct json_object *packet, *reply = NULL;
+    struct error e = {0};
+    enum err err = link_receive(client->fd, &packet);
+
+    if (!err)
+        err = keeper_take(agent, &origin, packet, &reply, &e);
+    if (reply)
+        MUST(link_text(reply, "type"));
+    MUST(err != ERR_IO);
+    json_object_put(reply);
+    json_object_put(packet);
+    return err;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct agent *agent = fuzz_agent("http://127.0.0.1");
+    struct text rest = {(const char *)data, size};
+    struct client client = {0};
+    struct error e = {0};
+    enum err err = ERR_OK;
+    int ends[2];
+
+    MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+    MUST(peer_find(ends[0], &client.peer));
+    link_widen(ends[1]);
+    client.fd = ends[0];
+    while (!err && rest.length) {
+        struct text packet = fuzz_cut(&rest, "\n");
+        if (packet.length && send(ends[1], packet.bytes, packet.length, 0) > 0)
+            err = take(agent, &client);
+    }
+    MUST(keeper_sync(agent, &e) == ERR_OK);
+    keeper_leave(&client);
+    close(ends[0]);
+    close(ends[1]);
+    fuzz_agent_empty(agent);
+    return 0;
+}
