@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import socket
+import struct
 import time
 
 import pytest
@@ -230,6 +231,22 @@ def test_slow_but_steady(stack):
                 if time.monotonic() - start > 3 * IO_TIMEOUT:
                     break
         assert stack.get("/health").status == 200
+
+
+def test_steady_reader(stack, tenant, admin):
+    """Whoever takes a long reply slowly, but goes on taking it, gets all of it."""
+    machine = tenant.machine(name="m" * 255)
+    for _ in range(3000):
+        tenant.session(machine, admin, username="u" * 255)
+    with fcgi.connect(stack.socket) as slow:
+        slow.sendall(fcgi.encode(fcgi.environment("GET", SESSIONS, admin)))
+        received, start = b"", time.monotonic()
+        while time.monotonic() - start < 2.5 * IO_TIMEOUT:
+            received += slow.recv(65536)
+            time.sleep(0.2)  # the pace of this reader
+        while chunk := slow.recv(1 << 20):
+            received += chunk
+    assert len(received) > 1 << 20 and received[-16:-14] == struct.pack("!BB", 1, fcgi.END)
 
 
 def garbage():

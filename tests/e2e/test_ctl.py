@@ -147,6 +147,17 @@ def test_migrate_in_vain(stack, empty, directory):
     assert migrate(stack, env).returncode == 0, "a failure leaves no lock behind"
 
 
+@pytest.mark.parametrize("name", [
+    "0002_note.sql~", "0002_note.txt", "0002_note.sql.orig", "002_note.sql", "00002_note.sql",
+    "0002note.sql", "x0002_note.sql", ".0002_note.sql", "000x_note.sql", "note.sql", "README"])
+def test_only_migrations_are_run(stack, empty, directory, name):
+    """Editors and package managers leave files beside them."""
+    (directory / name).write_text("CREATE TABLE wrong (a INT)")
+    ran = run(CTL, "--config", stack.conf, "migrate", "--dir", directory, env=empty[1])
+    assert ran.returncode == 1 and "no migrations in" in ran.stderr
+    assert "wrong" not in str(tables(stack, empty[0]))
+
+
 @pytest.mark.databases
 def test_worker_has_few_rights(stack):
     """The grants let it do its work and nothing else."""
