@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Real shells on a real machine: vsay-shell, vsay-agent, nginx, workers and MariaDB, from the first
-prompt to the receipt; with parts of them killed. At every moment the checker looks."""
-import os
-import random
+prompt to the receipt; with parts of them killed (test_chaos.py does that at random). At every moment
+the checker looks."""
 import signal
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-import agent_process
 from checker import Checker
-from shells import Host, alive
+from live import Machine
+from shells import alive
 from stack import wait_for
-from tokens import claims
 
 ACTIVITY, STATS = "/api/dashboard/recent-activity", "/api/dashboard/stats"
 
@@ -28,70 +24,6 @@ def stack(module_stacks):
 def checked(stack, admin):
     with Checker(stack, admin) as checker:
         yield checker
-
-
-class Machine:
-    """This host as a machine of the tenant's, with a real agent."""
-
-    def __init__(self, stack, tenant, directory):
-        self.stack, self.id = stack, tenant.machine(seen=None)
-        self.agent = agent_process.Agent(directory, f"http://127.0.0.1:{stack.port}")
-        self.agent.write_token(stack.keys.sign(claims(
-            None, ttl=86400, role="agent", agent_id=self.id, generation=1)))
-        home = directory / "user"
-        home.mkdir()
-        self.host = Host(home)
-        self.host.conf = self.agent.conf
-        self.agent.start()
-
-    def close(self):
-        self.host.stack.close()
-        self.agent.stop()
-
-    def shell(self, *args, **options):
-        return Shell(self, self.host.shell(*args, **options))
-
-
-class Shell:
-    """A recorded shell at its prompt, with the API's view of it."""
-
-    def __init__(self, machine, terminal):
-        self.machine, self.terminal = machine, terminal
-        self.run = terminal.run
-        answer = terminal.run("echo id=$VSAY_SESSION_ID sid=$$")
-        self.id, sid = (word.split(b"=")[1].decode() for word in answer.split()[-3:-1])
-        self.sid = int(sid)
-
-    def processes(self):
-        """Of its session."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rpartition(")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if int(fields[3]) == self.sid and fields[0] not in "ZX":
-                found.append(int(stat.parent.name))
-        return found
-
-    def receipt(self, by):
-        reply = self.machine.stack.get(f"/api/sessions/{self.id}", by)
-        return reply.json() if reply.status == 200 else None
-
-    def logs(self, by):
-        """(command, success), oldest first."""
-        receipt = self.receipt(by)
-        return [(entry["command"], entry["success"]) for entry in reversed(receipt["logs"])
-                ] if receipt else []
-
-    def outcome(self, by):
-        receipt = self.receipt(by)
-        return receipt and (receipt["session"]["termination"] or {}).get("outcome")
-
-    def listed(self, by):
-        reply = self.machine.stack.get("/api/terminal/sessions", by)
-        return reply.status == 200 and self.id in [
-            session["session_id"] for session in reply.json()["sessions"]]
 
 
 @pytest.fixture
@@ -232,47 +164,3 @@ def test_away_between_kill_and_confirmation(stack, admin, machine, part):
         stack.database.start()
     wait_for(lambda: shell.outcome(admin) == "confirmed", 60)
     assert shell.receipt(admin)["session"]["close_reason"] == "killed"
-
-
-def test_nothing_is_lost_when_parts_die(stack, admin, machine):
-    """Agent, workers and database are killed in turn while shells run numbered commands and exit:
-    each command is there once, with its result, and each session has its end."""
-    shells = [machine.shell() for _ in range(4)]
-    done = threading.Event()
-
-    def use(shell):
-        count = 0
-        while not done.is_set():
-            shell.run(f"test {count} != 3")
-            count += 1
-            done.wait(0.05)
-        shell.terminal.write("exit 5\n")
-        assert shell.terminal.wait(20) == 5
-        return count
-
-    def kill(part):
-        if part == "agent":
-            machine.agent.stop(signal.SIGKILL)
-            machine.agent.start()
-        elif part == "worker":
-            os.kill(stack.worker_pids()[0], signal.SIGKILL)
-        else:
-            stack.database.stop(signal.SIGKILL)
-            stack.database.start()
-
-    with ThreadPoolExecutor(4) as pool:
-        uses = [pool.submit(use, shell) for shell in shells]
-        for part in random.Random(3).sample(["agent", "worker", "database"] * 3, 9):
-            kill(part)
-            done.wait(0.5)
-        done.set()
-        counts = [future.result() for future in uses]
-    for shell, count in zip(shells, counts):
-        wait_for(lambda: shell.receipt(admin) and
-                 shell.receipt(admin)["session"]["status"] == "closed", 60)
-        session = shell.receipt(admin)["session"]
-        assert (session["close_reason"], session["exit_code"]) == ("exited", 5)
-        rows = stack.database.query("SELECT command, success FROM commands WHERE session_id = %s "
-                                    "AND command LIKE 'test%%' ORDER BY seq", shell.id)
-        assert [row["command"] for row in rows] == [f"test {n} != 3" for n in range(count)]
-        assert [row["success"] for row in rows] == [n != 3 for n in range(count)]
