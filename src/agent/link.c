@@ -104,3 +104,10 @@ const char *link_text(const struct json_object *object, const char *member)
         return NULL;
     return json_object_get_string(value);
 }
+
+const char *link_text_at(const struct json_object *array, size_t index)
+{
+    struct json_object *item = json_object_array_get_idx(array, index);
+
+    return json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
+}

@@ -32,4 +32,7 @@ struct json_object *link_parse(const char *text, size_t length);
 /* The member's text, borrowed from the object; NULL when there is none or it is not a string. */
 const char *link_text(const struct json_object *object, const char *member);
 
+/* The same of an array's item, "" when it is none. */
+const char *link_text_at(const struct json_object *array, size_t index);
+
 #endif
