@@ -116,8 +116,9 @@ static const struct {
 } checks[CHECKS] = {
     [CONFIGURATION] = {"configuration", CONFIGURATION, check_configuration,
                        "Correct it; vsay.conf(5) explains every key."},
-    [KEYS] = {"keys", CONFIGURATION, check_keys,
-              "Correct auth.keys or the file; openssl rand -hex 32 makes an HS256 secret."},
+    [KEYS] =
+        {"keys", CONFIGURATION, check_keys,
+         "Correct auth.keys or the file; openssl rand -hex -out FILE 32 makes an HS256 secret."},
     [DATABASE] = {"database", CONFIGURATION, check_database,
                   "See that the server runs and that grants.sql was applied; check db.host, "
                   "db.user, db.password_file, db.name and db.tls."},
