@@ -70,7 +70,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "vsay-agent: what is %s?\n", argv[optind]);
+        log_say("vsay-agent: what is %s?", argv[optind]);
         return 2;
     }
     return -1;
@@ -241,7 +241,7 @@ int main(int argc, char **argv)
     else if (!err)
         err = run(&options, &e);
     if (err && arguments.check_config)
-        fprintf(stderr, "vsay-agent: %s\n", e.detail);
+        log_say("vsay-agent: %s", e.detail);
     else if (err)
         log_event(LEVEL_ERROR, "start", "detail=\"%s\"", e.detail);
     agent_options_free(&options);

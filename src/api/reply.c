@@ -227,8 +227,14 @@ void reply_log(const struct reply *reply, const struct request *request)
 
     if (!log_wants(level))
         return;
-    log_event(level, "request", "id=%s status=%d path=\"%s\"%s%s%s%s%s", request->id, reply->status,
-              request->path, reply->error ? " error=" : "",
-              reply->error ? error_info(reply->error)->name : "",
-              *reply->detail ? " detail=\"" : "", reply->detail, *reply->detail ? "\"" : "");
+    const char *error = error_info(reply->error)->name;
+    if (*reply->detail)
+        log_event(level, "request", "id=%s status=%d path=\"%s\" error=%s detail=\"%s\"",
+                  request->id, reply->status, request->path, error, reply->detail);
+    else if (reply->error)
+        log_event(level, "request", "id=%s status=%d path=\"%s\" error=%s", request->id,
+                  reply->status, request->path, error);
+    else
+        log_event(level, "request", "id=%s status=%d path=\"%s\"", request->id, reply->status,
+                  request->path);
 }

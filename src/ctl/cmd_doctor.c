@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/utf8.h"
 #include "common/keyring.h"
 #include "store/machines.h"
 #include "store/schema.h"
@@ -136,10 +137,12 @@ static const struct {
 static bool check(int which, struct doctor *doctor)
 {
     struct error e = {0};
+    char detail[4 * sizeof e.detail];
 
     doctor->note[0] = '\0';
     if (checks[which].run(doctor, &e)) {
-        printf("FAIL  %s: %s\n      %s\n", checks[which].name, e.detail, checks[which].advice);
+        utf8_escape(detail, sizeof detail, e.detail, "");
+        printf("FAIL  %s: %s\n      %s\n", checks[which].name, detail, checks[which].advice);
         return false;
     }
     printf("ok    %s%s\n", checks[which].name, doctor->note);
