@@ -141,7 +141,7 @@ static enum err open_state(struct agent *agent, struct error *e)
     if (mkdir(sessions, 0700) && errno != EEXIST)
         err = error_set(e, ERR_IO, "cannot make %s: %s", sessions, strerror(errno));
     if (!err)
-        err = instance_open(sessions, agent->instance, e);
+        err = instance_open(sessions, agent->options->agent.socket, agent->instance, e);
     if (!err)
         err = held_open(sessions, &agent->held, e);
     if (!err)

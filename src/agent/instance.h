@@ -5,12 +5,14 @@
 
 #include "base/error.h"
 
-enum { INSTANCE_LENGTH = 32 };
+enum { INSTANCE_LENGTH = 33 };
 
-/* Reads the file `instance` in the directory of the sessions' files: an agent that has lost these is
- * a new one. A new name is made, and stored there, when there is none or when it was made for
- * another machine, boot or directory: then the file is a copy, or may be one. So a machine has a
- * new name after each boot. */
-enum err instance_open(const char *directory, char out[INSTANCE_LENGTH + 1], struct error *e);
+/* Reads the name from the file `instance` in the directory of the sessions' files, or makes one of
+ * two parts with a full stop between them. The second part is new when these files are lost: then
+ * the agent does not know its sessions. The first part, which tells machines apart, stays in a file
+ * beside the socket, until the next boot. Either is made anew for another machine, boot or
+ * directory: then its file is a copy, or may be one. */
+enum err instance_open(const char *sessions, const char *socket, char out[INSTANCE_LENGTH + 1],
+                       struct error *e);
 
 #endif

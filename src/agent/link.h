@@ -12,6 +12,9 @@ struct json_object;
 
 enum { LINK_PACKET_MAX = 192 * 1024 };
 
+/* Makes the directory of the socket at `path`, if there is none, for all to pass. */
+void link_make_directory(const char *path);
+
 /* Connects to the socket at `path`; *fd does not block. ERR_IO when nobody listens there. */
 enum err link_connect(const char *path, int *fd, struct error *e);
 

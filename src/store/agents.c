@@ -65,6 +65,14 @@ static bool is_of(const struct checked *checked, size_t i, const char *agent_id)
     return i < checked->count && strcmp(checked->agents[i]->agent_id, agent_id) == 0;
 }
 
+/* Up to a full stop: what follows is another when the agent has lost its state. */
+static bool is_same_machine(const char *instance, const char *other)
+{
+    size_t length = strcspn(instance, ".");
+
+    return strcspn(other, ".") == length && memcmp(instance, other, length) == 0;
+}
+
 /* `claim` is the instance that alone may report, "" while any may: then the first one does. */
 static void admit(struct agent *agent, const struct cell *cells, char claim[IDENT_MAX + 1])
 {
@@ -72,7 +80,7 @@ static void admit(struct agent *agent, const struct cell *cells, char claim[IDEN
 
     cell_ident(&cells[2], agent->tenant_id);
     agent->fresh = strcmp(cells[4].text, agent->instance) != 0 || cell_int(&cells[5]);
-    agent->admitted = valid && (!*claim || strcmp(claim, agent->instance) == 0);
+    agent->admitted = valid && (!*claim || is_same_machine(claim, agent->instance));
     agent->second = valid && !agent->admitted;
     if (agent->admitted)
         strcpy(claim, agent->instance);

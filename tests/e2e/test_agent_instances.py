@@ -110,6 +110,16 @@ def test_a_rotated_token_is_for_any_instance(agent, operator, tenant, row):
     assert other.heartbeat().status == 200
 
 
+def test_the_same_machine_with_another_state(agent, tenant):
+    """What follows a full stop does not tell machines apart."""
+    first = Machine(tenant, agent.id, instance="a.1")
+    assert first.heartbeat().status == 200
+    assert Machine(tenant, agent.id, instance="a.2").heartbeat().status == 200
+    assert Machine(tenant, agent.id, instance="a").heartbeat().status == 200
+    for other in "ab.1", "b.1", ".1", "1":
+        check_error(Machine(tenant, agent.id, instance=other).heartbeat(), 409)
+
+
 def test_a_malformed_instance(tenant, agent):
     for instance in "a b", "x" * 65, "ä":
         check_error(Machine(tenant, agent.id, instance=instance.encode().decode("latin-1"))
@@ -145,9 +155,7 @@ def settle(agent):
 def test_what_a_new_instance_does_not_list_stays_for_a_minute(agent, alice, row):
     session = agent.session(alice)
     settle(agent)
-    agent.instance = "after_all_was_lost"
-    agent.stack.database.query("UPDATE machines SET last_heartbeat_at = last_heartbeat_at - INTERVAL "
-                               "10 MINUTE WHERE agent_id = %s", agent.id)
+    agent.instance += ".after_all_was_lost"
     for _ in range(3):
         assert agent.terminate(sessions=[]) == []
         assert state(row, session) == "active"

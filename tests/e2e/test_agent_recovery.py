@@ -171,10 +171,10 @@ def test_what_is_behind_a_refused_opening_is_kept(new_agent, server, new_shell):
     shell = new_shell(agent).opened()
     shell.command(1)
     shell.end()
-    server.wait_for_heartbeat(3)
+    wait_for(lambda: server.heartbeats()[2:], 30)
     assert held(agent) == {shell.session}
     server.refused.clear()
-    server.wait_for_end(shell.session)
+    server.wait_for_end(shell.session, 30)
     assert server.order() == ["open", "commands", "end"]
 
 
