@@ -201,6 +201,7 @@ def test_told_to_end_though_the_disk_is_full(agent, server, shell, full_disk):
     shell.send(**shell.opening())
     shell.send(type="command", seq=1, command="x" * 2000, success=True,
                timestamp="2026-02-06T12:00:05.000Z")
+    shell.sync()
     agent.process.kill(signal.SIGCONT)
     assert shell.receive() == {"type": "terminate", "reason": "ended by alice"}
     full_disk()
