@@ -72,7 +72,7 @@ def test_two_authorization_headers(stack):
         assert 'error="invalid_request"' in reply.headers["WWW-Authenticate"]
 
 
-@pytest.mark.parametrize("size", [8193, 20000, 300000])
+@pytest.mark.parametrize("size", [8193, 20000, 40000])
 def test_huge_token(stack, size):
     part = size // 3
     dotted = f"{'a' * part}.{'b' * part}.{'c' * part}"
