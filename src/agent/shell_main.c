@@ -15,7 +15,6 @@
 #include "agent/shell_identity.h"
 #include "agent/shell_program.h"
 #include "agent/shell_run.h"
-#include "base/log.h"
 #include "base/xalloc.h"
 #include "common/ident.h"
 
@@ -50,7 +49,7 @@ struct arguments {
 
 static int refuse(const char *what, const char *why)
 {
-    log_say("vsay-shell: %s: %s", what, why);
+    fprintf(stderr, "vsay-shell: %s: %s\n", what, why);
     return EXIT_USAGE;
 }
 
@@ -193,7 +192,7 @@ int main(int argc, char **argv)
 
     enum err err = agent_options_load(NULL, arguments.config, false, &options, &e);
     if (err)
-        log_say("vsay-shell: %s; this session is not recorded", e.detail);
+        fprintf(stderr, "vsay-shell: %s; this session is not recorded\n", e.detail);
     status = run(err ? NULL : &options, &arguments);
     agent_options_free(&options);
     free(command);

@@ -21,7 +21,6 @@
 #include "agent/shell_start.h"
 #include "agent/shell_terminal.h"
 #include "agent/shell_text.h"
-#include "base/log.h"
 #include "base/xalloc.h"
 
 enum {
@@ -328,7 +327,7 @@ static bool admitted(struct run *run)
         return true;
     journal_await_opening(run->journal, OPENING_MS);
     if (!state->opened)
-        log_say("vsay-shell: no session without vsay-agent: %s",
+        fprintf(stderr, "vsay-shell: no session without vsay-agent: %s\n",
                 state->refused ? state->refused : "it cannot be reached");
     return state->opened;
 }
@@ -351,7 +350,7 @@ static int converse(struct run *run, const struct run_request *request)
     recorder_finish(&run->recorder, status == 0 && run->ender.state < ENDER_TERMINATE);
     journal_end(run->journal, end_reason(run), status);
     if (journal_finish(run->journal, &e))
-        log_say("vsay-shell: this session could not be reported: %s", e.detail);
+        fprintf(stderr, "vsay-shell: this session could not be reported: %s\n", e.detail);
     return status;
 }
 
@@ -374,7 +373,7 @@ int run_session(const struct run_request *request)
 
     if ((run.on_pty && !terminal_open(&run.terminal)) ||
         !start_program(request->program, run.on_pty ? &run.terminal : NULL, &run.shell)) {
-        log_say("vsay-shell: cannot start a shell: %s", strerror(errno));
+        fprintf(stderr, "vsay-shell: cannot start a shell: %s\n", strerror(errno));
         json_object_put(request->open);
         return status;
     }

@@ -24,16 +24,15 @@ enum {
 struct agent answer_agent_of(const struct question *question)
 {
     return (struct agent){.agent_id = question->who.user_id,
-                          .instance = question->instance,
                           .generation = question->who.generation};
 }
 
-struct reply *reply_not_admitted(const struct agent *agent)
+struct reply *reply_void_token(void)
 {
     struct error e = {0};
-    enum err err = agents_refusal(agent, &e);
 
-    return reply_error(err, &e);
+    error_set(&e, ERR_TOKEN, "a void token of a machine");
+    return reply_error(ERR_TOKEN, &e);
 }
 
 /* --- heartbeat ------------------------------------------------------------------------------- */
@@ -43,7 +42,7 @@ static void heartbeat_free(void *report)
     struct heartbeat *heartbeat = report;
 
     idents_free(&heartbeat->sessions);
-    heartbeat_clear(heartbeat);
+    idents_free(&heartbeat->terminate);
     free(heartbeat);
 }
 
@@ -100,38 +99,13 @@ enum err ask_heartbeat(struct request *request, struct question *question, struc
     return err;
 }
 
-static struct json_object *idents_json(const struct idents *idents)
-{
-    struct json_object *list = json_object_new_array();
-
-    for (size_t i = 0; i < idents->count; i++)
-        json_object_array_add(list, json_object_new_string(idents->items[i]));
-    return list;
-}
-
-static void add_reasons(struct json_object *body, const struct heartbeat *heartbeat)
-{
-    struct json_object *reasons = json_object_new_object();
-
-    for (size_t i = 0; i < heartbeat->terminate.count; i++) {
-        if (heartbeat->reasons[i])
-            json_object_object_add(reasons, heartbeat->terminate.items[i],
-                                   json_object_new_string(heartbeat->reasons[i]));
-    }
-    if (json_object_object_length(reasons))
-        json_object_object_add(body, "reasons", reasons);
-    else
-        json_object_put(reasons);
-}
-
 static struct reply *heartbeat_reply(const struct heartbeat *heartbeat, long interval)
 {
-    struct json_object *body = json_object_new_object();
+    struct json_object *body = json_object_new_object(), *list = json_object_new_array();
 
-    json_object_object_add(body, "terminate", idents_json(&heartbeat->terminate));
-    add_reasons(body, heartbeat);
-    if (heartbeat->unknown.count)
-        json_object_object_add(body, "unknown", idents_json(&heartbeat->unknown));
+    for (size_t i = 0; i < heartbeat->terminate.count; i++)
+        json_object_array_add(list, json_object_new_string(heartbeat->terminate.items[i]));
+    json_object_object_add(body, "terminate", list);
     json_object_object_add(body, "interval", json_object_new_int64(interval));
     return reply_json(200, body);
 }
@@ -146,9 +120,9 @@ enum err answer_heartbeats(struct db *db, struct question **questions, size_t co
     enum err err = agents_heartbeats(db, heartbeats, count, e);
     for (size_t i = 0; !err && i < count; i++)
         questions[i]->reply =
-            heartbeats[i]->agent.admitted
+            heartbeats[i]->agent.known
                 ? heartbeat_reply(heartbeats[i], db_settings(db)->agents.heartbeat_interval)
-                : reply_not_admitted(&heartbeats[i]->agent);
+                : reply_void_token();
     free(heartbeats);
     return err;
 }
@@ -213,7 +187,7 @@ static void add_signal(void *context, const struct signal_row *signal)
 
     for (size_t i = 0; i < polls->count; i++) {
         struct poll *poll = polls->questions[i]->report;
-        if (!signal_is_for(signal, &poll->agent))
+        if (strcmp(poll->agent.agent_id, signal->agent_id) != 0 || !poll->agent.known)
             continue;
         struct json_object *item = json_object_new_object();
         json_object_object_add(item, "id", json_object_new_int64(signal->id));
@@ -240,8 +214,8 @@ enum err answer_signals(struct db *db, struct question **questions, size_t count
     enum err err = signals_take(db, agents, count, add_signal, &polls, e);
     for (size_t i = 0; !err && i < count; i++) {
         struct poll *poll = questions[i]->report;
-        if (!poll->agent.admitted)
-            questions[i]->reply = reply_not_admitted(&poll->agent);
+        if (!poll->agent.known)
+            questions[i]->reply = reply_void_token();
         else if (poll->signals)
             questions[i]->reply = signals_reply(json_object_get(poll->signals));
     }

@@ -69,12 +69,12 @@ static enum err answer_round(struct answerers *answerers, struct db *db, struct 
     return err;
 }
 
-static void answer_until_down(struct answerers *answerers, struct db *db)
+static void answer_until_down(struct answerers *answerers, struct db *db, bool reads_only)
 {
     struct round *round = NULL;
     enum err err = ERR_OK;
 
-    while (db_connected(db) && err != ERR_DB_SCHEMA && (round = board_take(answerers->app->board)))
+    while (db_connected(db) && err != ERR_DB_SCHEMA && (round = board_take(answerers->app->board, reads_only)))
         err = answer_round(answerers, db, round);
     go_down(answerers, err == ERR_DB_SCHEMA ? err : ERR_DB_AWAY);
 }
@@ -84,6 +84,9 @@ void answerer_run(void *context)
     struct answerers *answerers = context;
     struct board *board = answerers->app->board;
     struct db *db = db_new(answerers->app->settings);
+    /* One takes nothing that writes: while a backup locks the tables, reads go on. */
+    bool reads_only = atomic_fetch_add(&answerers->started, 1) == 0 &&
+                      answerers->app->settings->api.answerers > 1;
     bool first = true;
     enum err err = ERR_OK;
 
@@ -95,7 +98,7 @@ void answerer_run(void *context)
             pthread_barrier_wait(&answerers->tried);
         first = false;
         if (!err)
-            answer_until_down(answerers, db);
+            answer_until_down(answerers, db, reads_only);
     } while (!board_stopped(board, err ? RECONNECT_MS : 0));
     db_free(db);
 }

@@ -30,10 +30,10 @@ enum { REST_TIMES = 4, REST_MIN_US = 1000, REST_MAX_US = 4000 };
 
 struct board {
     pthread_mutex_t lock;
-    pthread_cond_t work; /* ready is not empty, or stopped */
+    pthread_cond_t work; /* there may be a round to take, or it stopped */
     pthread_cond_t stopping;
     struct slot *slots;    /* hash by key */
-    struct rounds ready;   /* may be taken; oldest first */
+    struct rounds reads, writes; /* may be taken; oldest first */
     struct rounds resting; /* may be taken when due; oldest first */
     struct waiters by_age; /* all who wait, oldest first */
     unsigned parked, capacity;
@@ -71,7 +71,8 @@ struct board *board_new(unsigned capacity)
     pthread_cond_init(&board->work, &monotonic);
     pthread_cond_init(&board->stopping, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    TAILQ_INIT(&board->ready);
+    TAILQ_INIT(&board->reads);
+    TAILQ_INIT(&board->writes);
     TAILQ_INIT(&board->resting);
     TAILQ_INIT(&board->by_age);
     board->capacity = capacity;
@@ -133,10 +134,15 @@ static void dequeue(struct round *round)
     round->queue = NULL;
 }
 
+/* Whoever is woken for a round that writes may be one that only reads. */
 static void make_ready(struct board *board, struct round *round)
 {
-    enqueue(&board->ready, round);
-    pthread_cond_signal(&board->work);
+    round->ready = now_us();
+    enqueue(round->writes ? &board->writes : &board->reads, round);
+    if (round->writes)
+        pthread_cond_broadcast(&board->work);
+    else
+        pthread_cond_signal(&board->work);
 }
 
 static void rest(struct board *board, struct round *round, int64_t asked_us)
@@ -146,7 +152,7 @@ static void rest(struct board *board, struct round *round, int64_t asked_us)
     rest = rest < REST_MIN_US ? REST_MIN_US : rest > REST_MAX_US ? REST_MAX_US : rest;
     round->due = now_us() + rest;
     enqueue(&board->resting, round);
-    pthread_cond_signal(&board->work);
+    pthread_cond_broadcast(&board->work);
 }
 
 static void end_rests(struct board *board, int64_t now)
@@ -155,16 +161,24 @@ static void end_rests(struct board *board, int64_t now)
 
     while ((first = TAILQ_FIRST(&board->resting)) && (board->stopped || first->due <= now)) {
         dequeue(first);
-        enqueue(&board->ready, first);
+        make_ready(board, first);
     }
 }
 
+static struct round *oldest_ready(const struct board *board, bool reads_only)
+{
+    struct round *read = TAILQ_FIRST(&board->reads);
+    struct round *write = reads_only ? NULL : TAILQ_FIRST(&board->writes);
+
+    return !read || (write && write->ready <= read->ready) ? write : read;
+}
+
 /* The next round to start; waits for it. NULL when there will be none. */
-static struct round *next_round(struct board *board)
+static struct round *next_round(struct board *board, bool reads_only)
 {
     for (;;) {
         end_rests(board, now_us());
-        struct round *round = TAILQ_FIRST(&board->ready);
+        struct round *round = oldest_ready(board, reads_only);
         struct round *resting = TAILQ_FIRST(&board->resting);
         if (round || (board->stopped && board->parked == 0))
             return round;
@@ -177,12 +191,13 @@ static struct round *next_round(struct board *board)
     }
 }
 
-static struct round *round_new(struct board *board, struct slot *slot)
+static struct round *round_new(struct board *board, struct slot *slot, bool writes)
 {
     struct round *round = xcalloc(1, sizeof *round);
 
     TAILQ_INIT(&round->waiters);
     round->slot = slot;
+    round->writes = writes;
     if (!slot || (!slot->under_way && TAILQ_EMPTY(&slot->later)))
         make_ready(board, round);
     if (slot)
@@ -198,7 +213,7 @@ static struct round *round_for(struct board *board, const struct waiter *waiter,
 
     if (last && last->weight + waiter->weight <= ROUND_WEIGHT)
         return last;
-    return round_new(board, slot);
+    return round_new(board, slot, waiter->writes);
 }
 
 static void join(struct board *board, struct waiter *waiter, struct round *round)
@@ -287,12 +302,12 @@ enum err board_park(struct board *board, struct waiter *waiter, const char *key)
     return err;
 }
 
-struct round *board_take(struct board *board)
+struct round *board_take(struct board *board, bool reads_only)
 {
     struct waiter *waiter = NULL;
 
     pthread_mutex_lock(&board->lock);
-    struct round *round = next_round(board);
+    struct round *round = next_round(board, reads_only);
     if (round) {
         dequeue(round);
         round->started = now_us();

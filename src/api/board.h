@@ -30,6 +30,7 @@ enum { ROUND_WEIGHT = 500 };
 struct waiter {
     void *question;           /* the caller's own */
     int64_t deadline;         /* monotonic ms; its round must have started by then */
+    bool writes;              /* the same for all of a key */
     unsigned weight;          /* in a batch, at most ROUND_WEIGHT; 0: shares its round's answer */
     void *place;              /* the round's, or the watch's own */
     TAILQ_ENTRY(waiter) next; /* in its round */
@@ -42,9 +43,10 @@ TAILQ_HEAD(waiters, waiter);
 struct round {
     struct waiters waiters;
     unsigned weight;
+    bool writes;
     struct slot *slot; /* board's own, as are the rest */
     struct rounds *queue;
-    int64_t due, started;     /* monotonic us */
+    int64_t ready, due, started; /* monotonic us */
     TAILQ_ENTRY(round) next;  /* in its queue */
     TAILQ_ENTRY(round) later; /* in its slot */
 };
@@ -60,8 +62,8 @@ void board_free(struct board *board);
 enum err board_park(struct board *board, struct waiter *waiter, const char *key);
 
 /* Waits for the oldest question and starts its round: the caller owns the round and its waiters.
- * NULL once the board is stopped and empty. */
-struct round *board_take(struct board *board);
+ * `reads_only` leaves those that write to other callers. NULL once the board is stopped and empty. */
+struct round *board_take(struct board *board, bool reads_only);
 
 /* Ends the round towards the board, after the database was asked and before the answers are
  * written; whoever waits for the next one can be taken now. The round stays the caller's. */

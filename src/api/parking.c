@@ -18,6 +18,7 @@ enum err parking_ask(struct app *app, struct waiter *waiter)
     bool keyed = question_key(question, key);
 
     waiter->weight = question->weight;
+    waiter->writes = question->route->mode == DB_WRITE;
     waiter->deadline = board_now() + app->settings->api.deadline * 1000;
     return board_park(app->board, waiter, keyed ? key : NULL);
 }
@@ -94,18 +95,6 @@ void parking_wake(struct app *app, enum wait_for what, const char *key)
         enum err err = parking_ask(app, waiter);
         if (err)
             refuse(app, waiter, err);
-    }
-}
-
-void parking_reap(struct app *app)
-{
-    struct waiters gone;
-    struct waiter *waiter = NULL;
-
-    for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++) {
-        watch_reap(app->watches[what], app->gateway->has_gone, &gone);
-        while ((waiter = take_first(&gone)))
-            app->gateway->drop(waiter);
     }
 }
 

@@ -13,10 +13,10 @@ enum err {
     ERR_NOT_FOUND,
     ERR_METHOD,
     ERR_TOO_LARGE,
-    ERR_INSTANCE, /* another instance of the machine's agent reports */
-    ERR_FULL,     /* the machine has too many open sessions */
     ERR_INTERNAL,
     ERR_DB,          /* the database refused a statement */
+    ERR_DB_DATA,     /* the database will never store a value of the request */
+    ERR_DB_BUSY,     /* the database cannot do it now; the connection is good */
     ERR_DB_CONFLICT, /* deadlock, lock wait, certification: the transaction may be repeated */
     ERR_DB_AWAY,     /* no connection */
     ERR_DB_SCHEMA,   /* connected, but migrations are missing */

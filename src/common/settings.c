@@ -23,8 +23,9 @@ const struct conf_option settings_options[] = {
     {"api", "readers", CONF_INT, AT(api.readers), 1, 64, .fallback = "2",
      .help = "Threads that parse requests which did not arrive at one go: of slow clients, and large "
              "ones."},
-    {"api", "answerers", CONF_INT, AT(api.answerers), 1, 64, .fallback = "2",
-     .help = "Threads that ask the database, each with a connection of its own."},
+    {"api", "answerers", CONF_INT, AT(api.answerers), 1, 64, .fallback = "3",
+     .help = "Threads that ask the database, each with a connection of its own; of several, one "
+             "only reads."},
     {"api", "max_parked", CONF_INT, AT(api.max_parked), 1, 1000000, .fallback = "20000",
      .help = "Requests that may wait at one time in one worker; further ones get 503."},
     {"api", "deadline", CONF_SECONDS, AT(api.deadline), 1, 300, .fallback = "5s",

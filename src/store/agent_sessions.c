@@ -8,8 +8,35 @@
 #include "base/xalloc.h"
 #include "store/agents.h"
 
+struct machine_row {
+    const struct agent *agent;
+    bool known;
+    char tenant_id[IDENT_MAX + 1];
+};
+
+static void machine_row(void *context, const struct cell *cells)
+{
+    struct machine_row *machine = context;
+
+    machine->known = cell_int(&cells[1]) == machine->agent->generation;
+    cell_ident(&cells[2], machine->tenant_id);
+}
+
+static enum err find_machine(struct db *db, const struct agent *agent, struct machine_row *out,
+                             struct error *e)
+{
+    struct params params = {0};
+
+    *out = (struct machine_row){.agent = agent};
+    params_text(&params, PARAM_AGENT, agent->agent_id);
+    enum err err = db_select(db, STATEMENT_AGENT, &params, machine_row, out, e);
+    if (!err && !out->known)
+        err = error_set(e, ERR_TOKEN, "a void token of machine %s", agent->agent_id);
+    return err;
+}
+
 struct session_row {
-    char agent_id[IDENT_MAX + 1], tenant_id[IDENT_MAX + 1];
+    char agent_id[IDENT_MAX + 1];
     char *state; /* of 16 bytes */
 };
 
@@ -18,14 +45,7 @@ static void session_row(void *context, const struct cell *cells)
     struct session_row *session = context;
 
     cell_ident(&cells[0], session->agent_id);
-    cell_ident(&cells[1], session->tenant_id);
-    strncpy(session->state, cells[2].text, 15);
-}
-
-/* An id may have been another tenant's machine before. */
-static bool is_agents(const struct agent *agent, const char *agent_id, const char *tenant_id)
-{
-    return strcmp(agent->agent_id, agent_id) == 0 && strcmp(agent->tenant_id, tenant_id) == 0;
+    strncpy(session->state, cells[1].text, 15);
 }
 
 /* The state of a session, which must be the agent's. */
@@ -39,38 +59,21 @@ static enum err find_session(struct db *db, const struct params *params, const s
         return err;
     if (!*session.agent_id)
         return error_tell(e, ERR_NOT_FOUND, "Session not found");
-    if (!is_agents(agent, session.agent_id, session.tenant_id))
+    if (strcmp(session.agent_id, agent->agent_id) != 0)
         return error_tell(e, ERR_FORBIDDEN, "The session is another machine's");
     return ERR_OK;
-}
-
-static void count_row(void *context, const struct cell *cells)
-{
-    *(int64_t *)context = cell_int(&cells[0]);
-}
-
-/* With the session that was just opened. */
-static enum err check_room(struct db *db, const struct params *params, struct error *e)
-{
-    int64_t count = 0;
-    enum err err = db_select(db, STATEMENT_COUNT_OPEN, params, count_row, &count, e);
-
-    return err || count <= OPEN_SESSIONS_MAX
-               ? err
-               : error_set(e, ERR_FULL, "machine %s has %d open sessions",
-                           params->values[PARAM_AGENT].text, OPEN_SESSIONS_MAX);
 }
 
 enum err agents_open_session(struct db *db, struct opening *opening, struct error *e)
 {
     struct params params = {0};
-    uint64_t added = 0;
-    enum err err = agents_admit(db, &opening->agent, e);
+    struct machine_row machine;
+    enum err err = find_machine(db, &opening->agent, &machine, e);
 
     if (err)
         return err;
     params_text(&params, PARAM_SESSION, opening->session_id);
-    params_text(&params, PARAM_TENANT, opening->agent.tenant_id);
+    params_text(&params, PARAM_TENANT, machine.tenant_id);
     params_text(&params, PARAM_AGENT, opening->agent.agent_id);
     params_text(&params, PARAM_USER, opening->user_id);
     params_text(&params, PARAM_USERNAME, opening->username);
@@ -79,18 +82,17 @@ enum err agents_open_session(struct db *db, struct opening *opening, struct erro
     params_text(&params, PARAM_OS, opening->os);
     params_filled(&params, PARAM_AT, opening->started_at);
     params_uint(&params, PARAM_SEQ, opening->seq);
-    err = db_change(db, STATEMENT_OPEN_SESSION, &params, &added, e);
-    if (!err && added)
-        err = check_room(db, &params, e);
+    err = db_change(db, STATEMENT_OPEN_SESSION, &params, NULL, e);
     return err ? err : find_session(db, &params, &opening->agent, opening->state, e);
 }
 
-enum err agents_end_session(struct db *db, struct ending *ending, struct error *e)
+enum err agents_end_session(struct db *db, const struct ending *ending, struct error *e)
 {
     struct params params = {0};
+    struct machine_row machine;
     uint64_t changed = 0;
     char state[16];
-    enum err err = agents_admit(db, &ending->agent, e);
+    enum err err = find_machine(db, &ending->agent, &machine, e);
 
     params_text(&params, PARAM_SESSION, ending->session_id);
     params_text(&params, PARAM_REASON, ending->reason);
@@ -200,33 +202,56 @@ static void fill_command(struct params *row, const struct known_session *session
         params_uint(row, PARAM_SUCCESS, (uint64_t)entry->success);
 }
 
-/* Rows for the good entries; refuses the others. Returns how many. */
+/* Rows for the good entries, and whose they are; refuses the others. Returns how many. */
 static size_t fill_commands(struct activity **activities, size_t count,
-                            const struct known_sessions *known, struct params *rows)
+                            const struct known_sessions *known, struct params *rows,
+                            struct entry **of)
 {
     size_t used = 0;
 
     for (size_t i = 0; i < count; i++) {
         const struct agent *agent = &activities[i]->agent;
-        for (size_t j = 0; agent->admitted && j < activities[i]->count; j++) {
+        for (size_t j = 0; agent->known && j < activities[i]->count; j++) {
             struct entry *entry = &activities[i]->entries[j];
             entry->refusal = NULL;
             if (entry->fault)
                 continue;
             const struct known_session *session = find_known(known, entry->session_id);
-            if (session && is_agents(agent, session->agent_id, session->tenant_id))
-                fill_command(&rows[used++], session, entry);
-            else
+            if (session && strcmp(session->agent_id, agent->agent_id) == 0) {
+                fill_command(&rows[used], session, entry);
+                of[used++] = entry;
+            } else {
                 entry->refusal = session ? "The session is another machine's" : "No such session";
+            }
         }
     }
     return used;
+}
+
+/* An entry that the database will never store is refused alone. */
+static enum err add_commands(struct db *db, const struct params *rows, size_t count,
+                             struct entry **of, struct error *e)
+{
+    enum err err = db_bulk(db, STATEMENT_ADD_COMMANDS, rows, count, NULL, NULL, e);
+
+    if (err != ERR_DB_DATA)
+        return err;
+    err = ERR_OK;
+    for (size_t i = 0; !err && i < count; i++) {
+        err = db_bulk(db, STATEMENT_ADD_COMMANDS, &rows[i], 1, NULL, NULL, e);
+        if (err == ERR_DB_DATA) {
+            of[i]->refusal = error_info(err)->message;
+            err = ERR_OK;
+        }
+    }
+    return err;
 }
 
 enum err agents_activity(struct db *db, struct activity **activities, size_t count, struct error *e)
 {
     struct agent **agents = xcalloc(count, sizeof *agents);
     struct params *rows = xcalloc(total(activities, count), sizeof *rows);
+    struct entry **of = xcalloc(total(activities, count), sizeof *of);
     struct known_sessions known = {0};
 
     for (size_t i = 0; i < count; i++)
@@ -234,12 +259,13 @@ enum err agents_activity(struct db *db, struct activity **activities, size_t cou
     enum err err = agents_check(db, agents, count, true, e);
     if (!err)
         err = read_known(db, activities, count, &known, e);
-    size_t used = err ? 0 : fill_commands(activities, count, &known, rows);
+    size_t used = err ? 0 : fill_commands(activities, count, &known, rows, of);
     if (!err)
-        err = db_bulk(db, STATEMENT_ADD_COMMANDS, rows, used, NULL, NULL, e);
+        err = add_commands(db, rows, used, of, e);
     if (!err)
         err = db_bulk(db, STATEMENT_LAST_COMMANDS, rows, used, NULL, NULL, e);
     known_free(&known);
+    free(of);
     free(rows);
     free(agents);
     return err;

@@ -8,12 +8,9 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include <mysqld_error.h>
-
 #include "base/log.h"
+#include "base/utf8.h"
 #include "base/xalloc.h"
-
-enum { ATTEMPTS = 5 };
 
 void db_library_init(void)
 {
@@ -76,36 +73,75 @@ const char *db_cipher(const struct db *db)
 
 /* --- errors ---------------------------------------------------------------------------------- */
 
-/* Server errors that have no name in every client library's headers. */
-enum {
-    SERVER_CONNECTION_KILLED = 1927, /* MariaDB */
-    SERVER_IDLE_DISCONNECT = 4031,   /* MySQL 8.0.24 */
-    SERVER_RECORD_CHANGED = 1020,    /* Galera, and snapshot isolation of MariaDB 11 */
-    SERVER_READ_ONLY = 1290,
-    SERVER_READ_ONLY_MODE = 1836,
-    SERVER_NODE_NOT_READY = 1047, /* Galera: WSREP has not yet prepared node */
-    CLIENT_ERROR_MIN = 2000,      /* the client library's own: the connection is of no use */
-    CLIENT_ERROR_MAX = 2999
-};
+enum { CLIENT_ERROR_MIN = 2000, CLIENT_ERROR_MAX = 2999 }; /* the client library's own */
 
+/* By number: most have no name in every client library's headers. */
 static const struct {
     unsigned number;
     enum err err;
 } error_numbers[] = {
-    {ER_SERVER_SHUTDOWN, ERR_DB_AWAY},
-    {ER_UNKNOWN_STMT_HANDLER, ERR_DB_AWAY}, /* another connection, behind a proxy */
-    {SERVER_READ_ONLY, ERR_DB_AWAY},        /* the primary is another one now */
-    {SERVER_READ_ONLY_MODE, ERR_DB_AWAY},
-    {ER_CON_COUNT_ERROR, ERR_DB_AWAY},
-    {ER_ERROR_DURING_COMMIT, ERR_DB_AWAY}, /* Galera: the node is cut off from the others */
-    {SERVER_CONNECTION_KILLED, ERR_DB_AWAY},
-    {SERVER_IDLE_DISCONNECT, ERR_DB_AWAY},
-    {SERVER_NODE_NOT_READY, ERR_DB_AWAY},
-    {ER_LOCK_DEADLOCK, ERR_DB_CONFLICT},
-    {ER_LOCK_WAIT_TIMEOUT, ERR_DB_CONFLICT},
-    {SERVER_RECORD_CHANGED, ERR_DB_CONFLICT},
-    {ER_NO_SUCH_TABLE, ERR_DB_SCHEMA},
-    {ER_BAD_FIELD_ERROR, ERR_DB_SCHEMA},
+    /* This server or this connection is of no use; another may be. */
+    {1040, ERR_DB_AWAY}, /* too many connections */
+    {1047, ERR_DB_AWAY}, /* Galera: WSREP has not yet prepared node */
+    {1053, ERR_DB_AWAY}, /* shutdown */
+    {1152, ERR_DB_AWAY}, /* connection aborted */
+    {1180, ERR_DB_AWAY}, /* error during COMMIT; Galera: the node is cut off from the others */
+    {1184, ERR_DB_AWAY}, /* connection aborted: init_connect failed */
+    {1203, ERR_DB_AWAY}, /* too many connections of this account */
+    {1243, ERR_DB_AWAY}, /* unknown statement: another connection, behind a proxy */
+    {1290, ERR_DB_AWAY}, /* read-only: the primary is another one now */
+    {1615, ERR_DB_AWAY}, /* a statement needs to be prepared again, and again */
+    {1792, ERR_DB_AWAY}, /* read-only transaction */
+    {1836, ERR_DB_AWAY}, /* read-only mode */
+    {1874, ERR_DB_AWAY}, /* InnoDB is read-only */
+    {1927, ERR_DB_AWAY}, /* MariaDB: connection was killed */
+    {3032, ERR_DB_AWAY}, /* MySQL: offline mode */
+    {3168, ERR_DB_AWAY}, /* MySQL: server is not available */
+    {4031, ERR_DB_AWAY}, /* MySQL: disconnected for inactivity */
+
+    /* It lacks something that it may have again. */
+    {1021, ERR_DB_BUSY}, /* disk full */
+    {1037, ERR_DB_BUSY}, /* out of memory */
+    {1038, ERR_DB_BUSY}, /* out of memory to sort */
+    {1041, ERR_DB_BUSY}, /* out of resources */
+    {1114, ERR_DB_BUSY}, /* table full: so is the disk */
+    {1135, ERR_DB_BUSY}, /* cannot create a thread */
+    {1206, ERR_DB_BUSY}, /* too many locks */
+    {1226, ERR_DB_BUSY}, /* the account has used up what it may in an hour */
+    {1317, ERR_DB_BUSY}, /* statement was killed */
+    {1461, ERR_DB_BUSY}, /* too many prepared statements */
+    {1637, ERR_DB_BUSY}, /* too many transactions */
+    {1665, ERR_DB_BUSY}, /* the binary log is by statement: vsayctl doctor tells */
+    {1969, ERR_DB_BUSY}, /* MariaDB: max_statement_time */
+    {3024, ERR_DB_BUSY}, /* MySQL: max_execution_time */
+    {3989, ERR_DB_BUSY}, /* MySQL: the database is read-only */
+
+    {1020, ERR_DB_CONFLICT}, /* record has changed: Galera, and snapshots of MariaDB 11 */
+    {1205, ERR_DB_CONFLICT}, /* lock wait timeout */
+    {1213, ERR_DB_CONFLICT}, /* deadlock */
+    {1412, ERR_DB_CONFLICT}, /* table definition has changed */
+    {1689, ERR_DB_CONFLICT}, /* MariaDB: wait for a lock was aborted */
+    {3101, ERR_DB_CONFLICT}, /* Group Replication: rolled back at COMMIT */
+
+    {1054, ERR_DB_SCHEMA}, /* unknown column */
+    {1146, ERR_DB_SCHEMA}, /* no such table */
+
+    /* A value that a column does not take: too long, of another character set, refused by a
+     * constraint or a trigger that somebody has added. */
+    {1048, ERR_DB_DATA}, /* NULL */
+    {1264, ERR_DB_DATA}, /* out of range */
+    {1265, ERR_DB_DATA}, /* truncated */
+    {1292, ERR_DB_DATA}, /* incorrect value */
+    {1300, ERR_DB_DATA}, /* invalid string of a character set */
+    {1366, ERR_DB_DATA}, /* incorrect string value */
+    {1406, ERR_DB_DATA}, /* too long */
+    {1452, ERR_DB_DATA}, /* no row that a foreign key names */
+    {1526, ERR_DB_DATA}, /* no partition for it */
+    {1644, ERR_DB_DATA}, /* SIGNAL of a trigger */
+    {1690, ERR_DB_DATA}, /* number out of range */
+    {3819, ERR_DB_DATA}, /* MySQL: CHECK constraint */
+    {3988, ERR_DB_DATA}, /* MySQL: no such character in the other character set */
+    {4025, ERR_DB_DATA}, /* MariaDB: CHECK constraint */
 };
 
 enum err db_error(unsigned number, const char *message, struct error *e)
@@ -196,7 +232,7 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
 {
     enum err err = ERR_OK;
 
-    for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    for (int attempt = 1; attempt <= DB_ATTEMPTS; attempt++) {
         db_leave_hung(db);
         bool was_connected = db->mysql != NULL;
         bool hung = false;
@@ -229,8 +265,11 @@ enum err db_text(struct db *db, const char *sql, row_fn *row, void *context, str
     struct cell *cells = xcalloc(count, sizeof *cells);
     for (MYSQL_ROW values; (values = mysql_fetch_row(result));) {
         const unsigned long *lengths = mysql_fetch_lengths(result);
-        for (unsigned i = 0; i < count; i++)
+        for (unsigned i = 0; i < count; i++) {
+            if (values[i])
+                utf8_repair(values[i], lengths[i]);
             cells[i] = (struct cell){values[i], lengths[i]};
+        }
         row(context, cells);
     }
     free(cells);

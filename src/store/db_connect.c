@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <mysqld_error.h>
-
 #include "base/xalloc.h"
 
 enum { PASSWORD_MAX = 4096 };
@@ -80,46 +78,6 @@ static void set_tls(MYSQL *mysql, const struct settings *settings)
 #endif
 }
 
-static const struct {
-    const char *sql;
-    bool optional; /* not every server has the variable */
-} session_settings[] = {
-    {"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", false},
-    {"SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
-     "innodb_lock_wait_timeout = 2",
-     false},
-    /* Galera: to read waits until the node has all that was committed before, on any node. */
-    {"SET SESSION wsrep_sync_wait = 1", true},
-};
-
-static enum err set_session(struct db *db, struct error *e)
-{
-    for (size_t i = 0; i < sizeof session_settings / sizeof *session_settings; i++) {
-        enum err err = db_query(db, session_settings[i].sql, e);
-        bool unknown = err && mysql_errno(db->mysql) == ER_UNKNOWN_SYSTEM_VARIABLE;
-        if (err && !(unknown && session_settings[i].optional))
-            return err;
-    }
-    return ERR_OK;
-}
-
-static void flag_row(void *context, const struct cell *cells)
-{
-    *(bool *)context = cell_int(&cells[0]) != 0;
-}
-
-/* A replica is of no use, not even to read from: its rows may be older than the request. */
-static enum err refuse_replica(struct db *db, const char *host, struct error *e)
-{
-    bool read_only = false;
-    enum err err = db_text(db, "SELECT @@GLOBAL.read_only OR @@GLOBAL.innodb_read_only", flag_row,
-                           &read_only, e);
-
-    if (!err && read_only)
-        err = error_set(e, ERR_DB_AWAY, "%s: the server is read-only", host);
-    return err;
-}
-
 static enum err connect_to(struct db *db, const char *host, const char *password, struct error *e)
 {
     const struct settings *settings = db->settings;
@@ -143,8 +101,8 @@ static enum err connect_to(struct db *db, const char *host, const char *password
             e->db_number = mysql_errno(db->mysql);
     } else if (settings->db.tls == TLS_VERIFY && !mysql_get_ssl_cipher(db->mysql)) {
         err = error_set(e, ERR_DB_AWAY, "%s: the server offers no TLS", host);
-    } else if (!(err = refuse_replica(db, host, e))) {
-        err = set_session(db, e);
+    } else {
+        err = db_set_session(db, e);
     }
 out:
     free(address.host);

@@ -21,13 +21,25 @@ struct db {
     size_t host;   /* index into settings->db.host */
     unsigned hung; /* how often it had been waited for in vain when this connection was made */
     MYSQL *mysql;  /* NULL: not connected */
+    bool read_only; /* the server is, as is its packet: bytes that a statement may have */
+    int64_t packet;
     struct prepared *prepared[STATEMENT_COUNT];
 };
+
+enum { DB_ATTEMPTS = 5 }; /* to run a transaction that is in another's way */
 
 void prepared_free(struct prepared *prepared);
 
 /* Runs one statement as text, up to its result. */
 enum err db_query(struct db *db, const char *sql, struct error *e);
+
+/* Makes a new connection independent of its server's settings. ERR_DB_AWAY when the server can be of
+ * no use: it is read-only, or takes no statement of 1 MiB. */
+enum err db_set_session(struct db *db, struct error *e);
+
+/* Whether a variable is on, which servers say as a number or a word: MariaDB 12's read_only is OFF,
+ * ON, NO_LOCK or NO_LOCK_NO_ADMIN. */
+bool db_flag(const char *text);
 
 /* Gives the connection up, if there is one. */
 void db_disconnect(struct db *db);
@@ -41,7 +53,7 @@ void db_report_hung(const struct db *db);
 /* Turns away from a server that another connection was reported about, if there are others. */
 void db_leave_hung(struct db *db);
 
-/* Maps a client or server error number to ERR_DB_AWAY, ERR_DB_CONFLICT, ERR_DB_SCHEMA or ERR_DB. */
+/* Maps a client or server error number to one of the ERR_DB errors. */
 enum err db_error(unsigned number, const char *message, struct error *e);
 
 #endif

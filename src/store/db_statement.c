@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "base/xalloc.h"
 
 struct column {
@@ -171,6 +172,8 @@ static enum err bind_columns(struct prepared *p, struct error *e)
     return mysql_stmt_bind_result(p->stmt, p->binds) ? statement_error(p->stmt, e) : ERR_OK;
 }
 
+/* Whatever lies in the database, what comes out is UTF-8: a column may be made BLOB, or hold what was
+ * put there by other programs. */
 static enum err fetch(struct prepared *p, row_fn *row, void *context, struct error *e)
 {
     int status;
@@ -178,8 +181,10 @@ static enum err fetch(struct prepared *p, row_fn *row, void *context, struct err
     while ((status = mysql_stmt_fetch(p->stmt)) == 0) {
         for (unsigned i = 0; i < p->column_count; i++) {
             struct column *column = &p->columns[i];
-            if (!column->is_null)
+            if (!column->is_null) {
                 column->buffer[column->length] = '\0';
+                utf8_repair(column->buffer, column->length);
+            }
             p->cells[i] = (struct cell){column->is_null ? NULL : column->buffer, column->length};
         }
         row(context, p->cells);

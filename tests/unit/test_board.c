@@ -28,7 +28,7 @@ static struct board *new_board(unsigned capacity)
 static void end_board(struct board *board)
 {
     board_stop(board);
-    assert_null(board_take(board));
+    assert_null(board_take(board, false));
     board_free(board);
 }
 
@@ -69,11 +69,11 @@ static void equal_questions_share_a_round(void **state)
     assert_int_equal(park(board, &b, "sessions"), ERR_OK);
     assert_int_equal(park(board, &c, "stats"), ERR_OK);
 
-    struct round *stats = board_take(board);
+    struct round *stats = board_take(board, false);
     assert_string_equal(question_of(stats), "stats");
     assert_int_equal(count(&stats->waiters), 2);
     assert_ptr_equal(TAILQ_FIRST(&stats->waiters), &a);
-    struct round *sessions = board_take(board);
+    struct round *sessions = board_take(board, false);
     assert_string_equal(question_of(sessions), "sessions");
     assert_int_equal(count(&sessions->waiters), 1);
     end_round(board, stats);
@@ -88,21 +88,45 @@ static void a_round_under_way_takes_no_more(void **state)
 
     (void)state;
     park(board, &early, "stats");
-    struct round *first = board_take(board);
+    struct round *first = board_take(board, false);
     park(board, &late, "stats");
     park(board, &other, "sessions");
     assert_int_equal(count(&first->waiters), 1);
 
     /* The next round of a question starts when the first one has asked, not before. */
-    struct round *meanwhile = board_take(board);
+    struct round *meanwhile = board_take(board, false);
     assert_string_equal(question_of(meanwhile), "sessions");
     end_round(board, meanwhile);
     board_asked(board, first);
-    struct round *second = board_take(board);
+    struct round *second = board_take(board, false);
     assert_ptr_equal(TAILQ_FIRST(&second->waiters), &late);
     assert_ptr_equal(TAILQ_FIRST(&first->waiters), &early);
     round_free(first);
     end_round(board, second);
+    end_board(board);
+}
+
+static void one_who_only_reads_leaves_what_writes(void **state)
+{
+    struct board *board = new_board(10);
+    struct waiter write = {.writes = true}, other = {.writes = true}, read = {0};
+
+    (void)state;
+    park(board, &write, NULL);
+    park(board, &other, NULL);
+    park(board, &read, "stats");
+    struct round *first = board_take(board, true), *second = board_take(board, false);
+    assert_ptr_equal(TAILQ_FIRST(&first->waiters), &read);
+    assert_ptr_equal(TAILQ_FIRST(&second->waiters), &write);
+    end_round(board, first);
+    end_round(board, second);
+
+    /* The oldest comes first for the others, read or write. */
+    park(board, &read, "stats");
+    struct round *third = board_take(board, false);
+    assert_ptr_equal(TAILQ_FIRST(&third->waiters), &other);
+    end_round(board, third);
+    end_round(board, board_take(board, false));
     end_board(board);
 }
 
@@ -114,7 +138,7 @@ static void writes_are_never_shared(void **state)
     (void)state;
     park(board, &a, NULL);
     park(board, &b, NULL);
-    struct round *first = board_take(board), *second = board_take(board);
+    struct round *first = board_take(board, false), *second = board_take(board, false);
     assert_ptr_equal(TAILQ_FIRST(&first->waiters), &a);
     assert_ptr_equal(TAILQ_FIRST(&second->waiters), &b);
     end_round(board, first);
@@ -131,10 +155,10 @@ static void a_full_board_refuses(void **state)
     assert_int_equal(park(board, &a, "x"), ERR_OK);
     assert_int_equal(park(board, &b, "y"), ERR_OK);
     assert_int_equal(park(board, &c, "x"), ERR_BUSY);
-    end_round(board, board_take(board));
+    end_round(board, board_take(board, false));
     assert_int_equal(park(board, &c, "x"), ERR_OK);
-    end_round(board, board_take(board));
-    end_round(board, board_take(board));
+    end_round(board, board_take(board, false));
+    end_round(board, board_take(board, false));
     end_board(board);
 }
 
@@ -153,7 +177,7 @@ static void old_waiters_expire(void **state)
     board_expire(board, 101, &out);
     assert_int_equal(count(&out), 2);
 
-    struct round *round = board_take(board);
+    struct round *round = board_take(board, false);
     assert_string_equal(question_of(round), "stats");
     assert_ptr_equal(TAILQ_FIRST(&round->waiters), &young);
     end_round(board, round);
@@ -168,7 +192,7 @@ static void expiry_behind_a_round_under_way(void **state)
 
     (void)state;
     park(board, &first, "stats");
-    struct round *round = board_take(board);
+    struct round *round = board_take(board, false);
     park(board, &next, "stats");
     board_expire(board, 1000, &out);
     assert_int_equal(count(&out), 1); /* the first is being answered */
@@ -192,7 +216,7 @@ static void nobody_waits_without_answerers(void **state)
     assert_int_equal(park(board, &b, "stats"), ERR_DB_SCHEMA);
     board_answerer_up(board);
     assert_int_equal(park(board, &b, "stats"), ERR_OK);
-    end_round(board, board_take(board));
+    end_round(board, board_take(board, false));
     end_board(board);
 }
 
@@ -207,7 +231,7 @@ static void a_stopped_board_answers_what_it_has(void **state)
     board_stop(board);
     assert_true(board_stopped(board, 0));
     assert_int_equal(park(board, &b, "stats"), ERR_STOPPING);
-    end_round(board, board_take(board));
+    end_round(board, board_take(board, false));
     end_board(board);
 }
 
@@ -215,7 +239,7 @@ static void a_stopped_board_answers_what_it_has(void **state)
 
 static struct round *take(struct board *board, unsigned weight, int waiters)
 {
-    struct round *round = board_take(board);
+    struct round *round = board_take(board, false);
 
     assert_int_equal(round->weight, weight);
     assert_int_equal(count(&round->waiters), waiters);
@@ -335,7 +359,7 @@ static void *answerer(void *unused)
     struct waiter *waiter = NULL;
 
     (void)unused;
-    while ((round = board_take(world.board))) {
+    while ((round = board_take(world.board, false))) {
         assert_int_equal(atomic_fetch_add(&world.under_way, 1), 0);
         long value = atomic_load(&world.clock);
         atomic_fetch_add(&world.selects, 1);
@@ -405,6 +429,7 @@ int main(void)
         cmocka_unit_test(a_full_board_refuses),
         cmocka_unit_test(old_waiters_expire),
         cmocka_unit_test(expiry_behind_a_round_under_way),
+        cmocka_unit_test(one_who_only_reads_leaves_what_writes),
         cmocka_unit_test(nobody_waits_without_answerers),
         cmocka_unit_test(a_stopped_board_answers_what_it_has),
         cmocka_unit_test(a_batch_takes_as_many_as_it_bears),

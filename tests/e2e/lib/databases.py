@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The databases that the tests run on: MariaDB, Oracle's MySQL, a Galera cluster."""
+import contextlib
 import functools
 import re
 import shutil
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
+import pymysql
 import pytest
 
 from stack import BUILD, ENV, REPO, Database, free_port, run, wait_for
@@ -163,4 +166,76 @@ class Galera(Database):
         return sum(node.executed() for node in self.nodes)
 
 
-SERVERS = {"mariadb": Database, "mysql": MySQL, "galera": Galera}
+class Hostile:
+    """Every variable that sessions take over from the server has the value that is the furthest
+    from what anybody would expect. A test's own connections are not meant, and undo it."""
+
+    INIT_CONNECT = ("SET NAMES latin1, timestamp = 1, autocommit = 0, "
+                    "SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'")
+    EXTREME = {
+        "sql_mode": "ANSI,ORACLE,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH,NO_ZERO_DATE,"
+                    "NO_ZERO_IN_DATE,NO_UNSIGNED_SUBTRACTION,HIGH_NOT_PRECEDENCE",
+        "completion_type": "RELEASE", "tx_isolation": "REPEATABLE-READ", "time_zone": "-11:30",
+        "max_statement_time": 0.000001, "query_cache_type": "ON", "alter_algorithm": "INSTANT",
+        "old_mode": "ZERO_DATE_TIME_CAST,NO_PROGRESS_INFO", "lc_messages": "ja_JP",
+        "character_set_server": "latin1", "character_set_client": "latin1",
+        "character_set_results": "latin1", "collation_connection": "latin1_bin",
+        "lc_time_names": "ar_AE", "default_storage_engine": "MyISAM", "wait_timeout": 1,
+        "optimizer_search_depth": 0, "max_session_mem_used": 131072, "lock_wait_timeout": 1, "sort_buffer_size": 1024}
+    # a requirement (docs/databases.md), of the server as a whole, or for replicas
+    LEFT = {"max_allowed_packet", "net_buffer_length", "binlog_format", "wsrep_on", "server_id",
+            "sql_log_bin", "max_user_connections", "optimizer_switch", "max_relay_log_size",
+            "sql_slave_skip_counter", "session_track_system_variables", "max_delayed_threads",
+            "max_insert_delayed_threads"}
+
+    def start(self, *options):
+        self.sane = None
+        super().start(*options)
+        sane = {}
+        for name, value in self.session_variables().items():
+            extreme = self.extreme(name, value)
+            with contextlib.suppress(pymysql.Error):  # the server does not let it be changed
+                if extreme is not None:
+                    self.query(f"SET SESSION {name} = %s", value)
+                    self.query(f"SET GLOBAL {name} = %s", extreme)
+                    sane[name] = value
+        self.query("SET GLOBAL init_connect = %s", self.INIT_CONNECT)
+        self.sane = "SET NAMES utf8mb4" + "".join(f", SESSION {name} = {value!r}"
+                                                  for name, value in sane.items())
+        self.local = threading.local()
+
+    def session_variables(self):
+        """{name: value}; numbers are numbers."""
+        found = {}
+        for row in self.query("SHOW SESSION VARIABLES"):
+            name, value = row["Variable_name"].lower(), row["Value"]
+            with contextlib.suppress(pymysql.Error):
+                self.query(f"SELECT @@SESSION.{name}")
+                self.query(f"SELECT @@GLOBAL.{name}")
+                found[name] = int(value) if value.isdecimal() else value
+        return found
+
+    def extreme(self, name, value):
+        if name in self.LEFT:
+            return None
+        if name in self.EXTREME:
+            return self.EXTREME[name]
+        return {"ON": 0, "OFF": 1}.get(value, 0 if isinstance(value, int) else None)
+
+    def connect(self, **options):
+        return super().connect(**{"init_command": self.sane, **options})
+
+    def script(self, database, sql):
+        return super().script(database, f"{self.sane};\n{sql}")
+
+
+class HostileMariaDB(Hostile, Database):
+    pass
+
+
+class HostileMySQL(Hostile, MySQL):
+    pass
+
+
+SERVERS = {"mariadb": Database, "mysql": MySQL, "galera": Galera,
+           "hostile-mariadb": HostileMariaDB, "hostile-mysql": HostileMySQL}

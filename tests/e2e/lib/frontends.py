@@ -5,17 +5,16 @@ The files are used as they are shipped, but for addresses and paths. The servers
 without rights: when root runs the tests, under another one.
 """
 import contextlib
-import fcntl
 import functools
-import io
 import os
 import pwd
 import re
 import shutil
+import signal
 import tarfile
 from pathlib import Path
 
-from stack import API, BUILD, REPO, Client, Process, free_port, run, start_nginx, start_pool, \
+from stack import API, BUILD, ENV, REPO, Client, Process, free_port, run, start_nginx, start_pool, \
     wait_for, write_conf
 
 APACHE = Path("/usr/lib/apache2/modules")
@@ -229,21 +228,10 @@ class ApacheCgi(ApacheStarts):
 
 @functools.cache
 def kit_archive():
-    """Its bytes: other processes of the tests make it too, in the same place."""
-    with open(BUILD / "kit.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        made = run("make", "-C", BUILD, "shared-hosting-kit", timeout=120)
-        assert made.returncode == 0, made.stderr
-        archive, = BUILD.glob("vsay-*-shared-hosting.tar.gz")
-        return archive.read_bytes()
-
-
-def unpack_kit(directory):
-    """The kit's own directory in that one."""
-    with tarfile.open(fileobj=io.BytesIO(kit_archive())) as tar:
-        tar.extractall(directory)
-    kit, = directory.glob("vsay-*-shared-hosting")
-    return kit
+    made = run("make", "-C", BUILD, "shared-hosting-kit")
+    assert made.returncode == 0, made.stderr
+    archive, = BUILD.glob("vsay-*-shared-hosting.tar.gz")
+    return archive
 
 
 class KitCgi(ApacheStarts):
@@ -256,7 +244,9 @@ class KitCgi(ApacheStarts):
 
     def prepare(self):
         super().prepare()
-        kit = unpack_kit(self.dir)
+        with tarfile.open(kit_archive()) as tar:
+            tar.extractall(self.dir)
+        kit, = self.dir.glob("vsay-*-shared-hosting")
         (kit / "vsay").rename(self.dir / "vsay")
         (kit / self.web).rename(self.dir / "public_html")
         script = self.dir / "public_html" / self.script
