@@ -5,6 +5,7 @@
 
 #include "agent/bell.h"
 #include "agent/held.h"
+#include "agent/instance.h"
 #include "agent/options.h"
 #include "agent/rates.h"
 #include "agent/sequence.h"
@@ -14,6 +15,7 @@ struct drop;
 
 struct agent {
     const struct agent_options *options;
+    char instance[INSTANCE_LENGTH + 1];
     struct held_table *held;
     struct sequence *sequence;
     struct spool *spool;

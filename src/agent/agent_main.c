@@ -70,7 +70,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "vsay-agent: what is %s?\n", argv[optind]);
+        log_say("vsay-agent: what is %s?", argv[optind]);
         return 2;
     }
     return -1;
@@ -141,6 +141,8 @@ static enum err open_state(struct agent *agent, struct error *e)
     if (mkdir(sessions, 0700) && errno != EEXIST)
         err = error_set(e, ERR_IO, "cannot make %s: %s", sessions, strerror(errno));
     if (!err)
+        err = instance_open(sessions, agent->options->agent.socket, agent->instance, e);
+    if (!err)
         err = held_open(sessions, &agent->held, e);
     if (!err)
         err = sequence_open(sequence, &agent->sequence, e);
@@ -169,7 +171,13 @@ static enum err run_threads(struct agent *agent, struct door *door, struct error
         pthread_join(sender, NULL);
         return error_set(e, ERR_INTERNAL, "cannot start a thread");
     }
-    log_event(LEVEL_INFO, "start", "server=%s", agent->options->agent.server);
+    if (agent_options_exposes_token(agent->options))
+        log_event(
+            LEVEL_WARNING, "token_exposed",
+            "detail=\"the token goes to %s by plain http: whoever is on the way can read it\"",
+            agent->options->agent.server);
+    log_event(LEVEL_INFO, "start", "server=%s instance=%s", agent->options->agent.server,
+              agent->instance);
     enum err err = door_run(door, e);
     bell_ring(agent->sender, BELL_STOP);
     bell_ring(agent->poller, BELL_STOP);
@@ -225,11 +233,15 @@ int main(int argc, char **argv)
     if (!err)
         err = check(&options, &e);
     if (!err && arguments.check_config)
+        err = http_check_token(&options, &e);
+    if (!err && arguments.check_config && agent_options_exposes_token(&options))
+        fputs("vsay-agent: warning: the token is sent by plain http; use https\n", stderr);
+    if (!err && arguments.check_config)
         puts("vsay-agent: the configuration is good");
     else if (!err)
         err = run(&options, &e);
     if (err && arguments.check_config)
-        fprintf(stderr, "vsay-agent: %s\n", e.detail);
+        log_say("vsay-agent: %s", e.detail);
     else if (err)
         log_event(LEVEL_ERROR, "start", "detail=\"%s\"", e.detail);
     agent_options_free(&options);

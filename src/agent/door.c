@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <json.h>
-#include <libgen.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -57,12 +56,8 @@ struct door {
 static enum err listen_at(const char *path, int *fd, struct error *e)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char *copy = xstrdup(path);
-    const char *directory = dirname(copy);
 
-    if (mkdir(directory, 0755) == 0) /* bind tells when there is none */
-        chmod(directory, 0755);      /* whatever the umask */
-    free(copy);
+    link_make_directory(path);
     if (link_connect(path, fd, NULL) == ERR_OK) {
         close(*fd);
         *fd = -1;

@@ -22,6 +22,7 @@ struct entry {
     struct held held; /* first: an entry is found by it */
     /* what other threads change too */
     char *reason;
+    char *opening; /* the report, as JSON; NULL in a file of an older version */
     bool confirmed;
 };
 
@@ -85,7 +86,8 @@ static struct process get_process(const struct json_object *object, const char *
                             .start = (unsigned long long)get_number(pair, "start")};
 }
 
-static enum err write_file(const struct held_table *table, const struct held *held, struct error *e)
+static enum err write_file(const struct held_table *table, const struct held *held,
+                           const char *opening, struct error *e)
 {
     struct json_object *object = json_object_new_object();
     char *path = path_of(table, held->id);
@@ -96,6 +98,7 @@ static enum err write_file(const struct held_table *table, const struct held *he
     json_object_object_add(object, "drop_key", json_object_new_string(held->drop_key));
     put_process(object, "shell", &held->tree.shell);
     put_process(object, "leader", &held->tree.leader);
+    json_object_object_add(object, "opening", opening ? json_tokener_parse(opening) : NULL);
     const char *text = json_object_to_json_string(object);
     enum err err = durable_write(path, text, strlen(text), e);
     json_object_put(object);
@@ -103,11 +106,13 @@ static enum err write_file(const struct held_table *table, const struct held *he
     return err;
 }
 
-static struct held *add_entry(struct held_table *table, const struct held *held)
+static struct held *add_entry(struct held_table *table, const struct held *held,
+                              const char *opening)
 {
     struct entry *entry = xcalloc(1, sizeof *entry);
 
     entry->held = *held;
+    entry->opening = opening ? xstrdup(opening) : NULL;
     pthread_mutex_lock(&table->lock);
     if (table->count == table->room) {
         table->room = table->room ? 2 * table->room : 64;
@@ -132,6 +137,7 @@ static struct proctree read_tree(const struct json_object *object, uid_t uid)
 static void read_session(struct held_table *table, const char *id, const struct json_object *object)
 {
     const char *boot = link_text(object, "boot"), *key = link_text(object, "drop_key");
+    struct json_object *opening = NULL;
     struct held held = {.uid = (uid_t)get_number(object, "uid"), .seq = get_number(object, "seq")};
     struct proctree tree = read_tree(object, held.uid);
 
@@ -141,7 +147,8 @@ static void read_session(struct held_table *table, const char *id, const struct 
         held.tree = tree;
     else /* no process outlives its boot, unless that was none */
         held.gone = !process_alive(&tree.shell) && !process_alive(&tree.leader);
-    add_entry(table, &held);
+    json_object_object_get_ex(object, "opening", &opening);
+    add_entry(table, &held, opening ? json_object_to_json_string(opening) : NULL);
 }
 
 static void read_file(struct held_table *table, const char *id)
@@ -205,6 +212,7 @@ static void free_entry(struct entry *entry)
 {
     json_object_put(entry->held.end);
     free(entry->reason);
+    free(entry->opening);
     free(entry);
 }
 
@@ -259,14 +267,28 @@ bool held_room(const struct held_table *table, uid_t uid)
     return running < HELD_MAX && (uid == 0 || own < HELD_MAX - running);
 }
 
-enum err held_add(struct held_table *table, const struct held *new, struct held **out,
-                  struct error *e)
+enum err held_add(struct held_table *table, const struct held *new, const char *opening,
+                  struct held **out, struct error *e)
 {
-    enum err err = write_file(table, new, e);
+    enum err err = write_file(table, new, opening, e);
 
     if (!err)
-        *out = add_entry(table, new);
+        *out = add_entry(table, new, opening);
     return err;
+}
+
+void held_keep_opening(struct held_table *table, struct held *held, const char *opening)
+{
+    struct entry *entry = (struct entry *)held;
+    struct error e = {0};
+
+    if (entry->opening)
+        return;
+    if (write_file(table, held, opening, &e))
+        log_event(LEVEL_WARNING, "held", "detail=\"%s\"", e.detail);
+    pthread_mutex_lock(&table->lock);
+    entry->opening = xstrdup(opening);
+    pthread_mutex_unlock(&table->lock);
 }
 
 void held_remove(struct held_table *table, struct held *held)
@@ -350,6 +372,15 @@ bool held_condemnable(struct held_table *table, const char *id)
     bool condemnable = entry && !entry->reason && !entry->confirmed;
     pthread_mutex_unlock(&table->lock);
     return condemnable;
+}
+
+char *held_opening(struct held_table *table, const char *id)
+{
+    pthread_mutex_lock(&table->lock);
+    const struct entry *entry = find(table, id);
+    char *opening = entry && entry->opening ? xstrdup(entry->opening) : NULL;
+    pthread_mutex_unlock(&table->lock);
+    return opening;
 }
 
 void held_confirm(struct held_table *table, const char *id)

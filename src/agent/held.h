@@ -62,10 +62,13 @@ struct held *held_at(struct held_table *table, size_t index); /* NULL after the 
  * take half of what the others leave; root may take all. */
 bool held_room(const struct held_table *table, uid_t uid);
 
-/* Adds a session, durably: id, uid, seq, drop_key and tree of `new`. *out is borrowed until
- * held_remove. */
-enum err held_add(struct held_table *table, const struct held *new, struct held **out,
-                  struct error *e);
+/* Adds a session, durably: id, uid, seq, drop_key and tree of `new`, and the report of its opening
+ * (JSON), in case that vsay loses it. *out is borrowed until held_remove. */
+enum err held_add(struct held_table *table, const struct held *new, const char *opening,
+                  struct held **out, struct error *e);
+
+/* Keeps the opening of a session whose file is of an older version and has none. */
+void held_keep_opening(struct held_table *table, struct held *held, const char *opening);
 void held_remove(struct held_table *table, struct held *held);
 
 /* The reason why the session must end; NULL when it need not. Borrowed from it. */
@@ -87,6 +90,9 @@ void held_condemn(struct held_table *table, const char *id, const char *reason);
 
 /* Whether the session is held and nobody has condemned it yet. */
 bool held_condemnable(struct held_table *table, const char *id);
+
+/* The report of its opening, without `seq`; the caller frees it. NULL when it is not known. */
+char *held_opening(struct held_table *table, const char *id);
 
 /* That vsay has acknowledged the end. */
 void held_confirm(struct held_table *table, const char *id);

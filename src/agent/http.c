@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <json.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -27,6 +28,7 @@ enum {
 struct http {
     const char *name;
     const struct agent_options *options;
+    const char *instance;
     struct bell *bell;
     CURL *curl;
     char why[CURL_ERROR_SIZE]; /* the last request failed */
@@ -74,13 +76,11 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
     return bell_stopped(http->bell);
 }
 
-struct http *http_new(const char *name, const struct agent_options *options, struct bell *bell)
+static void connect_anew(struct http *http)
 {
-    struct http *http = xcalloc(1, sizeof *http);
+    const char *ca_file = http->options->agent.ca_file;
 
-    http->name = name;
-    http->options = options;
-    http->bell = bell;
+    curl_easy_cleanup(http->curl); /* NULL is fine */
     http->curl = curl_easy_init();
     if (!http->curl)
         abort(); /* out of memory */
@@ -88,8 +88,10 @@ struct http *http_new(const char *name, const struct agent_options *options, str
     curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->why);
     curl_easy_setopt(http->curl, CURLOPT_USERAGENT, "vsay-agent/" PACKAGE_VERSION);
     curl_easy_setopt(http->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (*options->agent.ca_file)
-        curl_easy_setopt(http->curl, CURLOPT_CAINFO, options->agent.ca_file);
+    if (*ca_file)
+        curl_easy_setopt(http->curl, CURLOPT_CAINFO, ca_file);
+    /* one request at a time, on a connection that is silent in between: see has_leftovers */
+    curl_easy_setopt(http->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(http->curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT);
     curl_easy_setopt(http->curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, on_bytes);
@@ -97,6 +99,18 @@ struct http *http_new(const char *name, const struct agent_options *options, str
     curl_easy_setopt(http->curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(http->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(http->curl, CURLOPT_XFERINFODATA, http);
+}
+
+struct http *http_new(const char *name, const struct agent_options *options, const char *instance,
+                      struct bell *bell)
+{
+    struct http *http = xcalloc(1, sizeof *http);
+
+    http->name = name;
+    http->options = options;
+    http->instance = instance;
+    http->bell = bell;
+    connect_anew(http);
     return http;
 }
 
@@ -112,6 +126,17 @@ void http_free(struct http *http)
 
 /* --- a request ------------------------------------------------------------------------------- */
 
+/* Whether something has come that nobody asked for: an answer that arrives twice would be taken for
+ * the next one (libcurl before 8.0 does not look). Or the end of the connection. */
+static bool has_leftovers(const struct http *http)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+
+    if (curl_easy_getinfo(http->curl, CURLINFO_ACTIVESOCKET, &fd) || fd == CURL_SOCKET_BAD)
+        return false;
+    return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) > 0;
+}
+
 /* Tells a change of the token file: by another file in its place, or by writing to it. */
 static bool token_changed(const struct http *http)
 {
@@ -123,16 +148,11 @@ static bool token_changed(const struct http *http)
 }
 
 /* `Authorization: Bearer ...` with the first line of the token file; NULL without a usable one. */
-static char *read_credential(struct http *http, struct error *e)
+static char *read_credential(const char *path, struct error *e)
 {
-    const char *path = http->options->agent.token_file;
-    struct stat st = {0};
     char *token = NULL, *header = NULL;
     size_t length;
 
-    stat(path, &st);
-    http->token_changed = st.st_mtim;
-    http->token_inode = st.st_ino;
     if (conf_read_secret(path, TOKEN_MAX, &token, &length, e))
         return NULL;
     size_t used = strcspn(token, "\r\n");
@@ -146,17 +166,57 @@ static char *read_credential(struct http *http, struct error *e)
     return header;
 }
 
-static CURLcode perform(struct http *http, const char *credential, const char *path,
-                        const char *body, long timeout)
+static void forget_credential(char *credential)
 {
-    char *url = xasprintf("%s%s", http->options->agent.server, path);
-    struct curl_slist *headers = curl_slist_append(NULL, credential);
+    explicit_bzero(credential, strlen(credential));
+    free(credential);
+}
 
+enum err http_check_token(const struct agent_options *options, struct error *e)
+{
+    char *credential = read_credential(options->agent.token_file, e);
+
+    if (!credential)
+        return ERR_CONFIG;
+    forget_credential(credential);
+    return ERR_OK;
+}
+
+static char *load_credential(struct http *http, struct error *e)
+{
+    const char *path = http->options->agent.token_file;
+    struct stat st = {0};
+
+    stat(path, &st);
+    http->token_changed = st.st_mtim;
+    http->token_inode = st.st_ino;
+    return read_credential(path, e);
+}
+
+static struct curl_slist *make_headers(const struct http *http, const char *credential)
+{
+    struct curl_slist *headers = curl_slist_append(NULL, credential);
+    char *instance = xasprintf("Vsay-Instance: %s", http->instance);
+
+    headers = curl_slist_append(headers, instance);
     headers = curl_slist_append(headers, "Content-Type: application/json");
     headers = curl_slist_append(headers, "Expect:"); /* do not wait for 100 Continue */
+    free(instance);
+    return headers;
+}
+
+static CURLcode perform(struct http *http, const char *credential,
+                        const struct http_request *request)
+{
+    char *url = xasprintf("%s%s", http->options->agent.server, request->path);
+    const char *body = request->body;
+
+    if (has_leftovers(http))
+        connect_anew(http);
+    struct curl_slist *headers = make_headers(http, credential);
     curl_easy_setopt(http->curl, CURLOPT_URL, url);
     curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(http->curl, CURLOPT_TIMEOUT, timeout);
+    curl_easy_setopt(http->curl, CURLOPT_TIMEOUT, request->timeout);
     curl_easy_setopt(http->curl, CURLOPT_HTTPGET, 1L);
     if (body) {
         curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
@@ -196,6 +256,8 @@ static enum http_outcome outcome_of(long status, const struct json_object *answe
         return foreign_outcome(status);
     if (status == 413)
         return HTTP_TOO_LARGE;
+    if (status == 409)
+        return HTTP_SECOND;
     if (status >= 200 && status <= 299)
         return HTTP_DONE;
     if (status == 404)
@@ -203,22 +265,41 @@ static enum http_outcome outcome_of(long status, const struct json_object *answe
     return status == 400 || status == 403 ? HTTP_REFUSED : HTTP_AWAY;
 }
 
+static bool is_up(enum http_outcome outcome)
+{
+    return outcome != HTTP_AWAY && outcome != HTTP_FOREIGN && outcome != HTTP_UNAUTHORIZED &&
+           outcome != HTTP_SECOND;
+}
+
 /* Logs when vsay goes away, for another reason too, and when it is back. */
 static void note(struct http *http, enum http_outcome outcome, const char *detail)
 {
-    bool up = outcome != HTTP_AWAY && outcome != HTTP_FOREIGN && outcome != HTTP_UNAUTHORIZED;
+    bool up = is_up(outcome), second = outcome == HTTP_SECOND;
 
     if (up && http->trouble)
         log_event(LEVEL_INFO, "server_up", "connection=%s", http->name);
     if (!up && (!http->trouble || strcmp(http->trouble, detail) != 0))
-        log_event(LEVEL_WARNING, "server_down", "connection=%s detail=\"%s\"", http->name, detail);
+        log_event(second ? LEVEL_ERROR : LEVEL_WARNING, second ? "second_instance" : "server_down",
+                  "connection=%s detail=\"%s\"", http->name, detail);
     free(http->trouble);
     http->trouble = up ? NULL : xstrdup(detail);
 }
 
+/* Says in `e` what the answer was. */
+static void describe(long status, const struct json_object *answer, struct error *e)
+{
+    struct json_object *why = NULL;
+
+    json_object_object_get_ex(answer, "error", &why);
+    error_set(e, ERR_IO, "status %ld: %s", status,
+              why      ? json_object_get_string(why)
+              : answer ? ""
+                       : "no JSON object, so not vsay's answer");
+}
+
 /* Judges what came back: the outcome, and a line that says why. */
-static enum http_outcome judge(struct http *http, CURLcode code, struct json_object **out,
-                               struct error *e)
+static enum http_outcome judge(struct http *http, CURLcode code, const char *promise,
+                               struct json_object **out, struct error *e)
 {
     long status = 0;
 
@@ -227,13 +308,15 @@ static enum http_outcome judge(struct http *http, CURLcode code, struct json_obj
         return HTTP_AWAY;
     }
     curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);
-    struct json_object *answer = parse_answer(http), *why = NULL;
+    struct json_object *answer = parse_answer(http);
     enum http_outcome outcome = outcome_of(status, answer);
-    json_object_object_get_ex(answer, "error", &why);
-    error_set(e, ERR_IO, "status %ld: %s", status,
-              why      ? json_object_get_string(why)
-              : answer ? ""
-                       : "no JSON object, so not vsay's answer");
+    describe(status, answer, e);
+    if (outcome == HTTP_DONE && !json_object_object_get_ex(answer, promise, NULL)) {
+        error_set(e, ERR_IO, "status %ld without '%s': the answer to another request", status,
+                  promise);
+        connect_anew(http); /* the right one may still come */
+        outcome = HTTP_AWAY;
+    }
     if (outcome == HTTP_DONE)
         *out = answer;
     else
@@ -241,20 +324,19 @@ static enum http_outcome judge(struct http *http, CURLcode code, struct json_obj
     return outcome;
 }
 
-enum http_outcome http_call(struct http *http, const char *path, const char *body, long timeout,
+enum http_outcome http_call(struct http *http, const struct http_request *request,
                             struct json_object **out, struct error *e)
 {
     enum http_outcome outcome = HTTP_UNAUTHORIZED;
-    char *credential = read_credential(http, e);
+    char *credential = load_credential(http, e);
 
     *out = NULL;
     if (credential) {
-        CURLcode code = perform(http, credential, path, body, timeout);
-        explicit_bzero(credential, strlen(credential));
-        free(credential);
+        CURLcode code = perform(http, credential, request);
+        forget_credential(credential);
         if (bell_stopped(http->bell) && code)
             return HTTP_STOPPED;
-        outcome = judge(http, code, out, e);
+        outcome = judge(http, code, request->promise, out, e);
     }
     note(http, outcome, e->detail);
     return outcome;

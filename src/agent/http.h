@@ -16,6 +16,7 @@ enum http_outcome {
     HTTP_TOO_LARGE,    /* nor this, unless it is divided */
     HTTP_UNAUTHORIZED, /* the token is no good */
     HTTP_AWAY,         /* later, perhaps */
+    HTTP_SECOND,       /* not while another instance reports with this token; 409 */
     HTTP_FOREIGN,      /* somebody on the way does not like this */
     HTTP_STOPPED       /* the bell has rung BELL_STOP */
 };
@@ -24,14 +25,28 @@ enum http_outcome {
 enum err http_library_init(struct error *e);
 void http_library_end(void);
 
-/* `name` is for the log. All is borrowed. BELL_STOP on `bell` breaks off a request in a second. */
-struct http *http_new(const char *name, const struct agent_options *options, struct bell *bell);
+/* ERR_CONFIG when the token file has no token. */
+enum err http_check_token(const struct agent_options *options, struct error *e);
+
+/* `name` is for the log; `instance` goes with each request. All is borrowed. BELL_STOP on `bell`
+ * breaks off a request in a second. */
+struct http *http_new(const char *name, const struct agent_options *options, const char *instance,
+                      struct bell *bell);
 void http_free(struct http *http);
 
-/* GETs `path` or, with a body, POSTs JSON to it, with the token that its file holds now; `timeout`
- * in seconds. With HTTP_DONE *out is an object, which the caller puts; else NULL, and `e` says why.
- * That vsay cannot be reached, or can again, is logged. */
-enum http_outcome http_call(struct http *http, const char *path, const char *body, long timeout,
+enum { HTTP_TIMEOUT = 30 /* s; for requests that are answered at once */ };
+
+struct http_request {
+    const char *path;
+    const char *body;    /* JSON to POST; NULL: GET */
+    const char *promise; /* a member that the answer always has: without it, it is another's */
+    long timeout;        /* s */
+};
+
+/* Sends a request with the token that its file holds now. With HTTP_DONE *out is an object, which
+ * the caller puts; else NULL, and `e` says why. That vsay cannot be reached, or can again, is
+ * logged. */
+enum http_outcome http_call(struct http *http, const struct http_request *request,
                             struct json_object **out, struct error *e);
 
 /* After a failed call: waits, longer each time, until it is worth while to try again: at BELL_HURRY

@@ -165,7 +165,8 @@ static void bind_client(struct held *held, struct client *client)
 }
 
 static enum err hold(struct agent *agent, const struct origin *origin, const char *id,
-                     const struct json_object *packet, struct held **out, struct error *e)
+                     const struct json_object *packet, struct json_object *opening,
+                     struct held **out, struct error *e)
 {
     const char *key = link_text(packet, "drop_key");
     struct held new = {.uid = origin->uid,
@@ -175,7 +176,7 @@ static enum err hold(struct agent *agent, const struct origin *origin, const cha
     snprintf(new.id, sizeof new.id, "%s", id);
     if (key && strspn(key, "0123456789abcdef") == strlen(key))
         snprintf(new.drop_key, sizeof new.drop_key, "%s", key);
-    return held_add(agent->held, &new, out, e);
+    return held_add(agent->held, &new, json_object_to_json_string(opening), out, e);
 }
 
 /* The opening is stored after the file of the session, and again with the first open after a
@@ -183,6 +184,7 @@ static enum err hold(struct agent *agent, const struct origin *origin, const cha
 static enum err store_opening(struct agent *agent, struct held *held, struct json_object *opening,
                               struct error *e)
 {
+    held_keep_opening(agent->held, held, json_object_to_json_string(opening));
     /* larger than that of any heartbeat which lacks it */
     json_object_object_add(opening, "seq", json_object_new_int64(sequence_next(agent->sequence)));
     log_event(LEVEL_INFO, "session_open", "session=%s uid=%lu pid=%ld", held->id,
@@ -228,7 +230,7 @@ static enum err take_open(struct agent *agent, struct origin *origin,
         return later ? ERR_BUSY : ERR_REQUEST;
     }
     struct held *held = held_find(agent->held, id);
-    enum err err = held ? ERR_OK : hold(agent, origin, id, packet, &held, e);
+    enum err err = held ? ERR_OK : hold(agent, origin, id, packet, opening, &held, e);
     if (!err) {
         origin->held = held;
         if (origin->client)

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <json.h>
+#include <libgen.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -19,6 +21,16 @@ void link_widen(int fd)
     int size = 2 * LINK_PACKET_MAX;
 
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+void link_make_directory(const char *path)
+{
+    char *copy = xstrdup(path);
+    const char *directory = dirname(copy);
+
+    if (mkdir(directory, 0755) == 0) /* bind tells when there is none */
+        chmod(directory, 0755);      /* whatever the umask */
+    free(copy);
 }
 
 enum err link_connect(const char *path, int *fd, struct error *e)
@@ -103,4 +115,11 @@ const char *link_text(const struct json_object *object, const char *member)
         !json_object_is_type(value, json_type_string))
         return NULL;
     return json_object_get_string(value);
+}
+
+const char *link_text_at(const struct json_object *array, size_t index)
+{
+    struct json_object *item = json_object_array_get_idx(array, index);
+
+    return json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
 }

@@ -12,6 +12,9 @@ struct json_object;
 
 enum { LINK_PACKET_MAX = 192 * 1024 };
 
+/* Makes the directory of the socket at `path`, if there is none, for all to pass. */
+void link_make_directory(const char *path);
+
 /* Connects to the socket at `path`; *fd does not block. ERR_IO when nobody listens there. */
 enum err link_connect(const char *path, int *fd, struct error *e);
 
@@ -31,5 +34,8 @@ struct json_object *link_parse(const char *text, size_t length);
 
 /* The member's text, borrowed from the object; NULL when there is none or it is not a string. */
 const char *link_text(const struct json_object *object, const char *member);
+
+/* The same of an array's item, "" when it is none. */
+const char *link_text_at(const struct json_object *array, size_t index);
 
 #endif

@@ -5,6 +5,7 @@
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 #include "base/log.h"
@@ -62,6 +63,23 @@ static bool is_base_url(const char *text)
                                            : strncmp(text, "http://", 7) == 0 ? 7
                                                                               : 0;
     return scheme && length > scheme && text[length - 1] != '/' && !strpbrk(text, "?# \t");
+}
+
+static bool is_this_host(const char *name, size_t length)
+{
+    return (length == 9 && strncasecmp(name, "localhost", length) == 0) ||
+           (length == 5 && strncmp(name, "[::1]", length) == 0) ||
+           (strncmp(name, "127.", 4) == 0 && strspn(name, "0123456789.") == length);
+}
+
+bool agent_options_exposes_token(const struct agent_options *options)
+{
+    static const char scheme[] = "http://";
+    const char *server = options->agent.server, *name = server + strlen(scheme);
+
+    if (strncmp(server, scheme, strlen(scheme)) != 0)
+        return false;
+    return !is_this_host(name, *name == '[' ? strcspn(name, "]") + 1 : strcspn(name, ":/"));
 }
 
 static enum err check_masks(const struct strlist *masks, struct error *e)

@@ -35,6 +35,10 @@ extern const size_t agent_options_count;
  * for `program`, if not NULL. */
 enum err agent_options_load(const char *program, const char *path, bool environment,
                             struct agent_options *out, struct error *e);
+
+/* Whether the token goes to another host by plain http. */
+bool agent_options_exposes_token(const struct agent_options *options);
+
 void agent_options_free(struct agent_options *options);
 
 #endif

@@ -23,7 +23,7 @@ static void obey(const struct agent *agent, const struct json_object *signal)
     const char *reason = link_text(signal, "reason");
 
     if (type && id && strcmp(type, "terminate") == 0)
-        held_condemn(agent->held, id, reason ? reason : "ended by an administrator");
+        held_condemn(agent->held, id, reason ? reason : "ended by vsay");
 }
 
 unsigned poller_obey(const struct agent *agent, const struct json_object *answer)
@@ -45,14 +45,16 @@ void *poller_run(void *user)
     const long wait = agent->options->agent.poll_wait;
     const int64_t full = 1000 * wait - POLL_PAUSE;
     const int64_t least = full > POLL_PAUSE ? full : POLL_PAUSE;
-    struct http *http = http_new("signals", agent->options, agent->poller);
+    struct http *http = http_new("signals", agent->options, agent->instance, agent->poller);
     char *path = xasprintf("/api/agent/signals?wait=%ld", wait);
+    const struct http_request request = {
+        .path = path, .promise = "signals", .timeout = wait + PATIENCE};
 
     while (!bell_stopped(agent->poller)) {
         struct json_object *answer;
         struct error e = {0};
         int64_t began = moment_monotonic();
-        enum http_outcome outcome = http_call(http, path, NULL, wait + PATIENCE, &answer, &e);
+        enum http_outcome outcome = http_call(http, &request, &answer, &e);
         unsigned count = outcome == HTTP_DONE ? poller_obey(agent, answer) : 0;
         json_object_put(answer);
         http_pause(http, outcome);

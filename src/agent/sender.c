@@ -12,19 +12,18 @@
 #include "agent/http.h"
 #include "agent/link.h"
 #include "agent/moment.h"
-#include "agent/owner.h"
+#include "agent/openings.h"
 #include "agent/poller.h"
 #include "agent/usage.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
 enum {
-    REQUEST_TIMEOUT = 30, /* s */
-    INTERVAL = 30000,     /* ms between heartbeats, until vsay says otherwise */
-    INTERVAL_MAX = 3600,  /* s */
-    SIGNAL_GRACE = 500,   /* ms that a signal may come after the heartbeat that names its session */
-    DOUBTS = 2,           /* refusals after which a record is given up */
-    FOREIGN_DOUBTS = 5,   /* by somebody on the way */
+    INTERVAL = 30000,    /* ms between heartbeats, until vsay says otherwise */
+    INTERVAL_MAX = 3600, /* s */
+    SIGNAL_GRACE = 500,  /* ms that a signal may come after the heartbeat that names its session */
+    DOUBTS = 2,          /* refusals after which a record is given up */
+    FOREIGN_DOUBTS = 5,  /* by somebody on the way */
     BATCH_RECORDS = 500,
     BATCH_BYTES = 100 * 1024 /* what mod_fcgid takes by default, with room for what is around it */
 };
@@ -32,10 +31,12 @@ enum {
 struct sender {
     struct agent *agent;
     struct http *http;
+    struct openings openings;
     struct usage usage;
     int64_t interval, heartbeat_due; /* ms */
     bool heard;                      /* the last heartbeat was taken */
     bool resting;                    /* nothing but the next heartbeat is sent */
+    uint64_t missed;                 /* record whose session vsay did not know */
     uint64_t doubted;                /* record that was refused */
     enum http_outcome why;           /* and how */
     unsigned doubts;                 /* how many times in a row */
@@ -69,53 +70,63 @@ static struct json_object *make_heartbeat(struct sender *sender)
     return heartbeat;
 }
 
-static const char *id_at(struct json_object *ids, size_t index)
-{
-    struct json_object *id = json_object_array_get_idx(ids, index);
-
-    return json_object_is_type(id, json_type_string) ? json_object_get_string(id) : "";
-}
-
 static bool any_news(struct held_table *held, struct json_object *ids)
 {
     for (size_t i = 0; i < json_object_array_length(ids); i++) {
-        if (held_condemnable(held, id_at(ids, i)))
+        if (held_condemnable(held, link_text_at(ids, i)))
             return true;
     }
     return false;
 }
 
-/* A heartbeat's `terminate` has no reasons: the signals have, which may be on their way to the
- * poller just now. */
-static void obey(struct sender *sender, struct json_object *terminate)
+/* A server of version 2 gives no reasons: the signals have, which may be on their way to the poller
+ * just now. */
+static void ask_for_reasons(struct sender *sender, struct json_object *terminate)
 {
-    struct held_table *held = sender->agent->held;
-    struct json_object *signals = NULL;
+    static const struct http_request request = {
+        .path = "/api/agent/signals?wait=0", .promise = "signals", .timeout = HTTP_TIMEOUT};
+    struct json_object *signals;
     struct error e = {0};
 
-    if (!any_news(held, terminate))
-        return;
-    http_call(sender->http, "/api/agent/signals?wait=0", NULL, REQUEST_TIMEOUT, &signals, &e);
+    http_call(sender->http, &request, &signals, &e);
     if (signals)
         poller_obey(sender->agent, signals);
     json_object_put(signals);
-    if (any_news(held, terminate))
+    if (any_news(sender->agent->held, terminate))
         bell_wait(sender->agent->sender, 0, moment_monotonic() + SIGNAL_GRACE);
-    for (size_t i = 0; i < json_object_array_length(terminate); i++)
-        held_condemn(held, id_at(terminate, i), "ended by an administrator");
+}
+
+/* Without a reason nobody has asked for it: vsay has the session as closed. */
+static void obey(struct sender *sender, struct json_object *terminate,
+                 const struct json_object *reasons)
+{
+    struct held_table *held = sender->agent->held;
+
+    if (!any_news(held, terminate))
+        return;
+    if (!reasons)
+        ask_for_reasons(sender, terminate);
+    for (size_t i = 0; i < json_object_array_length(terminate); i++) {
+        const char *id = link_text_at(terminate, i), *reason = link_text(reasons, id);
+        held_condemn(held, id, reason ? reason : "vsay no longer knows this session");
+    }
 }
 
 static void read_answer(struct sender *sender, const struct json_object *answer)
 {
-    struct json_object *interval = NULL, *terminate = NULL;
+    struct json_object *interval = NULL, *terminate = NULL, *reasons = NULL, *unknown = NULL;
 
     json_object_object_get_ex(answer, "interval", &interval);
     json_object_object_get_ex(answer, "terminate", &terminate);
+    json_object_object_get_ex(answer, "reasons", &reasons);
+    json_object_object_get_ex(answer, "unknown", &unknown);
     int64_t seconds = json_object_get_int64(interval);
     if (seconds >= 1 && seconds <= INTERVAL_MAX)
         sender->interval = seconds * 1000;
     if (json_object_is_type(terminate, json_type_array))
-        obey(sender, terminate);
+        obey(sender, terminate, reasons);
+    if (json_object_is_type(unknown, json_type_array))
+        openings_repeat_all(&sender->openings, unknown);
 }
 
 static enum http_outcome send_heartbeat(struct sender *sender)
@@ -123,9 +134,12 @@ static enum http_outcome send_heartbeat(struct sender *sender)
     struct json_object *heartbeat = make_heartbeat(sender), *answer;
     struct error e = {0};
     const char *text = json_object_to_json_string_ext(heartbeat, JSON_C_TO_STRING_PLAIN);
+    const struct http_request request = {.path = "/api/agent/heartbeat",
+                                         .body = text,
+                                         .promise = "terminate",
+                                         .timeout = HTTP_TIMEOUT};
     int64_t now = moment_monotonic();
-    enum http_outcome outcome =
-        http_call(sender->http, "/api/agent/heartbeat", text, REQUEST_TIMEOUT, &answer, &e);
+    enum http_outcome outcome = http_call(sender->http, &request, &answer, &e);
 
     if (outcome == HTTP_REFUSED || outcome == HTTP_MISSING || outcome == HTTP_TOO_LARGE)
         log_event(LEVEL_ERROR, "heartbeat_refused", "detail=\"%s\"", e.detail);
@@ -161,42 +175,47 @@ static char *join_commands(const struct record *records, size_t *count)
     return body;
 }
 
-/* What vsay left out of a batch that it took: it would never take it. */
-static void log_left_out(const struct json_object *answer)
+/* The errors of an answer; NULL: none. */
+static struct json_object *errors_of(const struct json_object *answer)
 {
     struct json_object *errors = NULL;
 
     json_object_object_get_ex(answer, "errors", &errors);
-    size_t count =
-        json_object_is_type(errors, json_type_array) ? json_object_array_length(errors) : 0;
-    for (size_t i = 0; i < count; i++) {
+    return json_object_is_type(errors, json_type_array) ? errors : NULL;
+}
+
+/* What vsay left out of a batch that it took: it would never take it. */
+static void log_left_out(const struct json_object *errors)
+{
+    for (size_t i = 0; i < json_object_array_length(errors); i++) {
         const char *why = link_text(json_object_array_get_idx(errors, i), "error");
         log_event(LEVEL_WARNING, "record_refused", "kind=command detail=\"%s\"", why ? why : "");
     }
 }
 
-static void on_opened(struct sender *sender, const struct json_object *answer)
+/* What was left out is sent once more if its session could be opened again: *count is 0 then. */
+static enum http_outcome look_at_errors(struct sender *sender, struct json_object *errors,
+                                        const struct record *records, size_t *count)
 {
-    const char *status = link_text(answer, "status");
+    enum http_outcome outcome = HTTP_MISSING;
 
-    if (status && strcmp(status, "active") != 0)
-        sender->heartbeat_due = 0; /* it tells that the session must end */
+    if (sender->missed != records->number)
+        outcome = openings_repair(&sender->openings, errors, records, *count);
+    if (outcome == HTTP_MISSING) {
+        log_left_out(errors);
+        return HTTP_DONE;
+    }
+    if (outcome == HTTP_DONE) {
+        sender->missed = records->number;
+        *count = 0;
+    }
+    return outcome;
 }
 
 static enum http_outcome send_open(struct sender *sender, const struct record *record,
                                    struct error *e)
 {
-    struct json_object *opening = json_tokener_parse(record->line), *answer;
-
-    owner_decide(opening, &sender->agent->options->agent.trusted_users);
-    const char *text = json_object_to_json_string_ext(opening, JSON_C_TO_STRING_PLAIN);
-    enum http_outcome outcome =
-        http_call(sender->http, "/api/agent/sessions", text, REQUEST_TIMEOUT, &answer, e);
-    if (answer)
-        on_opened(sender, answer);
-    json_object_put(answer);
-    json_object_put(opening);
-    return outcome;
+    return openings_send(&sender->openings, json_tokener_parse(record->line), e);
 }
 
 static enum http_outcome send_commands(struct sender *sender, const struct record *records,
@@ -204,11 +223,14 @@ static enum http_outcome send_commands(struct sender *sender, const struct recor
 {
     struct json_object *answer;
     char *body = join_commands(records, count);
-    enum http_outcome outcome =
-        http_call(sender->http, "/api/agent/activity", body, REQUEST_TIMEOUT, &answer, e);
+    const struct http_request request = {.path = "/api/agent/activity",
+                                         .body = body,
+                                         .promise = "accepted",
+                                         .timeout = HTTP_TIMEOUT};
+    enum http_outcome outcome = http_call(sender->http, &request, &answer, e);
 
-    if (answer)
-        log_left_out(answer);
+    if (errors_of(answer))
+        outcome = look_at_errors(sender, errors_of(answer), records, count);
     json_object_put(answer);
     free(body);
     return outcome;
@@ -220,8 +242,9 @@ static enum http_outcome send_end(struct sender *sender, const struct record *re
     struct json_object *end = json_tokener_parse(record->line), *answer;
     const char *id = link_text(end, "session_id");
     char *path = xasprintf("/api/agent/sessions/%s/end", id ? id : "");
-    enum http_outcome outcome =
-        http_call(sender->http, path, record->line, REQUEST_TIMEOUT, &answer, e);
+    const struct http_request request = {
+        .path = path, .body = record->line, .promise = "message", .timeout = HTTP_TIMEOUT};
+    enum http_outcome outcome = http_call(sender->http, &request, &answer, e);
 
     json_object_put(answer);
     json_object_put(end);
@@ -292,7 +315,8 @@ static bool settled(struct sender *sender, enum http_outcome outcome, const stru
             sender->foreign_patience = FOREIGN_DOUBTS;
         return true;
     }
-    if (outcome == HTTP_AWAY || outcome == HTTP_UNAUTHORIZED || outcome == HTTP_STOPPED)
+    if (outcome == HTTP_AWAY || outcome == HTTP_SECOND || outcome == HTTP_UNAUTHORIZED ||
+        outcome == HTTP_STOPPED)
         return false;
     if (count == 1)
         return doubt(sender, outcome, records, e);
@@ -325,7 +349,7 @@ static enum http_outcome send_spool(struct sender *sender, bool *more)
     *more = taken > 0;
     if (taken) {
         outcome = send_records(sender, records, &count, &e);
-        if (settled(sender, outcome, records, count, &e))
+        if (count && settled(sender, outcome, records, count, &e))
             forget_records(sender, records, count);
         spool_put_back(sender->agent->spool);
     }
@@ -347,6 +371,8 @@ static void step(struct sender *sender)
         outcome = send_spool(sender, &more);
     else if (bell_wait(sender->agent->sender, BELL_HURRY, sender->heartbeat_due))
         sender->heartbeat_due = 0;
+    if (openings_news(&sender->openings))
+        sender->heartbeat_due = 0;
     http_pause(sender->http, outcome);
     if (!more)
         bell_wait(sender->agent->sender, BELL_WORK, sender->heartbeat_due);
@@ -359,7 +385,9 @@ void *sender_run(void *user)
                             .foreign_patience = FOREIGN_DOUBTS,
                             .batch = BATCH_RECORDS};
 
-    sender.http = http_new("reports", sender.agent->options, sender.agent->sender);
+    sender.http =
+        http_new("reports", sender.agent->options, sender.agent->instance, sender.agent->sender);
+    sender.openings = (struct openings){.agent = sender.agent, .http = sender.http};
     while (!bell_stopped(sender.agent->sender))
         step(&sender);
     http_free(sender.http);

@@ -15,6 +15,7 @@
 #include "agent/shell_identity.h"
 #include "agent/shell_program.h"
 #include "agent/shell_run.h"
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "common/ident.h"
 
@@ -49,7 +50,7 @@ struct arguments {
 
 static int refuse(const char *what, const char *why)
 {
-    fprintf(stderr, "vsay-shell: %s: %s\n", what, why);
+    log_say("vsay-shell: %s: %s", what, why);
     return EXIT_USAGE;
 }
 
@@ -192,7 +193,7 @@ int main(int argc, char **argv)
 
     enum err err = agent_options_load(NULL, arguments.config, false, &options, &e);
     if (err)
-        fprintf(stderr, "vsay-shell: %s; this session is not recorded\n", e.detail);
+        log_say("vsay-shell: %s; this session is not recorded", e.detail);
     status = run(err ? NULL : &options, &arguments);
     agent_options_free(&options);
     free(command);

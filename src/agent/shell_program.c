@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/xalloc.h"
 
 enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
@@ -122,6 +123,6 @@ int program_exec(const struct program *program)
 {
     execv(program->path, program->argv);
     int status = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-    fprintf(stderr, "vsay-shell: cannot run %s: %s\n", program->path, strerror(errno));
+    log_say("vsay-shell: cannot run %s: %s", program->path, strerror(errno));
     return status;
 }

@@ -21,6 +21,7 @@
 #include "agent/shell_start.h"
 #include "agent/shell_terminal.h"
 #include "agent/shell_text.h"
+#include "base/log.h"
 #include "base/xalloc.h"
 
 enum {
@@ -327,7 +328,7 @@ static bool admitted(struct run *run)
         return true;
     journal_await_opening(run->journal, OPENING_MS);
     if (!state->opened)
-        fprintf(stderr, "vsay-shell: no session without vsay-agent: %s\n",
+        log_say("vsay-shell: no session without vsay-agent: %s",
                 state->refused ? state->refused : "it cannot be reached");
     return state->opened;
 }
@@ -350,7 +351,7 @@ static int converse(struct run *run, const struct run_request *request)
     recorder_finish(&run->recorder, status == 0 && run->ender.state < ENDER_TERMINATE);
     journal_end(run->journal, end_reason(run), status);
     if (journal_finish(run->journal, &e))
-        fprintf(stderr, "vsay-shell: this session could not be reported: %s\n", e.detail);
+        log_say("vsay-shell: this session could not be reported: %s", e.detail);
     return status;
 }
 
@@ -373,7 +374,7 @@ int run_session(const struct run_request *request)
 
     if ((run.on_pty && !terminal_open(&run.terminal)) ||
         !start_program(request->program, run.on_pty ? &run.terminal : NULL, &run.shell)) {
-        fprintf(stderr, "vsay-shell: cannot start a shell: %s\n", strerror(errno));
+        log_say("vsay-shell: cannot start a shell: %s", strerror(errno));
         json_object_put(request->open);
         return status;
     }

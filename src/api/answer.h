@@ -35,7 +35,8 @@ route_late late_signals;
 /* The machine that asks; borrows from the question. */
 struct agent answer_agent_of(const struct question *question);
 
-/* 401 for a token that was good, before its machine was given another. */
-struct reply *reply_void_token(void);
+/* For an agent that is not admitted: 409 when another instance reports, else 401 for a token that
+ * was good before its machine was given another. */
+struct reply *reply_not_admitted(const struct agent *agent);
 
 #endif

@@ -24,15 +24,16 @@ enum {
 struct agent answer_agent_of(const struct question *question)
 {
     return (struct agent){.agent_id = question->who.user_id,
+                          .instance = question->instance,
                           .generation = question->who.generation};
 }
 
-struct reply *reply_void_token(void)
+struct reply *reply_not_admitted(const struct agent *agent)
 {
     struct error e = {0};
+    enum err err = agents_refusal(agent, &e);
 
-    error_set(&e, ERR_TOKEN, "a void token of a machine");
-    return reply_error(ERR_TOKEN, &e);
+    return reply_error(err, &e);
 }
 
 /* --- heartbeat ------------------------------------------------------------------------------- */
@@ -42,7 +43,7 @@ static void heartbeat_free(void *report)
     struct heartbeat *heartbeat = report;
 
     idents_free(&heartbeat->sessions);
-    idents_free(&heartbeat->terminate);
+    heartbeat_clear(heartbeat);
     free(heartbeat);
 }
 
@@ -99,13 +100,38 @@ enum err ask_heartbeat(struct request *request, struct question *question, struc
     return err;
 }
 
+static struct json_object *idents_json(const struct idents *idents)
+{
+    struct json_object *list = json_object_new_array();
+
+    for (size_t i = 0; i < idents->count; i++)
+        json_object_array_add(list, json_object_new_string(idents->items[i]));
+    return list;
+}
+
+static void add_reasons(struct json_object *body, const struct heartbeat *heartbeat)
+{
+    struct json_object *reasons = json_object_new_object();
+
+    for (size_t i = 0; i < heartbeat->terminate.count; i++) {
+        if (heartbeat->reasons[i])
+            json_object_object_add(reasons, heartbeat->terminate.items[i],
+                                   json_object_new_string(heartbeat->reasons[i]));
+    }
+    if (json_object_object_length(reasons))
+        json_object_object_add(body, "reasons", reasons);
+    else
+        json_object_put(reasons);
+}
+
 static struct reply *heartbeat_reply(const struct heartbeat *heartbeat, long interval)
 {
-    struct json_object *body = json_object_new_object(), *list = json_object_new_array();
+    struct json_object *body = json_object_new_object();
 
-    for (size_t i = 0; i < heartbeat->terminate.count; i++)
-        json_object_array_add(list, json_object_new_string(heartbeat->terminate.items[i]));
-    json_object_object_add(body, "terminate", list);
+    json_object_object_add(body, "terminate", idents_json(&heartbeat->terminate));
+    add_reasons(body, heartbeat);
+    if (heartbeat->unknown.count)
+        json_object_object_add(body, "unknown", idents_json(&heartbeat->unknown));
     json_object_object_add(body, "interval", json_object_new_int64(interval));
     return reply_json(200, body);
 }
@@ -120,9 +146,9 @@ enum err answer_heartbeats(struct db *db, struct question **questions, size_t co
     enum err err = agents_heartbeats(db, heartbeats, count, e);
     for (size_t i = 0; !err && i < count; i++)
         questions[i]->reply =
-            heartbeats[i]->agent.known
+            heartbeats[i]->agent.admitted
                 ? heartbeat_reply(heartbeats[i], db_settings(db)->agents.heartbeat_interval)
-                : reply_void_token();
+                : reply_not_admitted(&heartbeats[i]->agent);
     free(heartbeats);
     return err;
 }
@@ -187,7 +213,7 @@ static void add_signal(void *context, const struct signal_row *signal)
 
     for (size_t i = 0; i < polls->count; i++) {
         struct poll *poll = polls->questions[i]->report;
-        if (strcmp(poll->agent.agent_id, signal->agent_id) != 0 || !poll->agent.known)
+        if (!signal_is_for(signal, &poll->agent))
             continue;
         struct json_object *item = json_object_new_object();
         json_object_object_add(item, "id", json_object_new_int64(signal->id));
@@ -214,8 +240,8 @@ enum err answer_signals(struct db *db, struct question **questions, size_t count
     enum err err = signals_take(db, agents, count, add_signal, &polls, e);
     for (size_t i = 0; !err && i < count; i++) {
         struct poll *poll = questions[i]->report;
-        if (!poll->agent.known)
-            questions[i]->reply = reply_void_token();
+        if (!poll->agent.admitted)
+            questions[i]->reply = reply_not_admitted(&poll->agent);
         else if (poll->signals)
             questions[i]->reply = signals_reply(json_object_get(poll->signals));
     }

@@ -249,6 +249,7 @@ static bool tick(struct app *app, const sigset_t *signals)
     board_expire(app->board, board_now(), &expired);
     parking_refuse(app, &expired, ERR_DEADLINE);
     parking_expire(app, false);
+    parking_reap(app);
     return number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGUSR1;
 }
 

@@ -63,7 +63,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "vsay-api: what is %s?\n", argv[optind]);
+        log_say("vsay-api: what is %s?", argv[optind]);
         return 2;
     }
     return -1;
@@ -109,7 +109,7 @@ int main(int argc, char **argv)
         status = serve(&app, &arguments, &e);
     }
     if (status == EXIT_FAILURE && *e.detail && arguments.check_config)
-        fprintf(stderr, "vsay-api: %s\n", e.detail);
+        log_say("vsay-api: %s", e.detail);
     else if (status == EXIT_FAILURE && *e.detail)
         log_event(LEVEL_ERROR, "start", "detail=\"%s\"", e.detail);
 

@@ -98,6 +98,18 @@ void parking_wake(struct app *app, enum wait_for what, const char *key)
     }
 }
 
+void parking_reap(struct app *app)
+{
+    struct waiters gone;
+    struct waiter *waiter = NULL;
+
+    for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++) {
+        watch_reap(app->watches[what], app->gateway->has_gone, &gone);
+        while ((waiter = take_first(&gone)))
+            app->gateway->drop(waiter);
+    }
+}
+
 void parking_expire(struct app *app, bool closing)
 {
     struct waiters late;

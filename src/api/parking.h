@@ -19,6 +19,9 @@ void parking_settle(struct app *app, struct round *round);
 /* Asks those again who wait for this. */
 void parking_wake(struct app *app, enum wait_for what, const char *key);
 
+/* Drops those whose client has gone, a share of all at a time. */
+void parking_reap(struct app *app);
+
 /* Answers those who have waited for long enough; all of them, and any who come later at once, when
  * `closing`. */
 void parking_expire(struct app *app, bool closing);

@@ -119,7 +119,9 @@ static const char *reason(int status)
         {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
+        {409, "Conflict"},
         {413, "Content Too Large"},
+        {429, "Too Many Requests"},
         {500, "Internal Server Error"},
         {503, "Service Unavailable"},
     };
@@ -202,7 +204,7 @@ size_t reply_head(const struct reply *reply, const struct request *request,
     add(&head, "Cache-Control: no-store\r\nX-Request-Id: %s\r\n", request->id);
     if (reply->error && info->challenge)
         add_challenge(&head, info->challenge);
-    if (reply->status == 503)
+    if (reply->status == 503 || reply->status == 429)
         add(&head, "Retry-After: 1\r\n");
     if (reply->waited)
         add(&head, "Preference-Applied: wait=%ld\r\n", reply->waited);
@@ -225,8 +227,14 @@ void reply_log(const struct reply *reply, const struct request *request)
 
     if (!log_wants(level))
         return;
-    log_event(level, "request", "id=%s status=%d path=\"%s\"%s%s%s%s%s", request->id, reply->status,
-              request->path, reply->error ? " error=" : "",
-              reply->error ? error_info(reply->error)->name : "",
-              *reply->detail ? " detail=\"" : "", reply->detail, *reply->detail ? "\"" : "");
+    const char *error = error_info(reply->error)->name;
+    if (*reply->detail)
+        log_event(level, "request", "id=%s status=%d path=\"%s\" error=%s detail=\"%s\"",
+                  request->id, reply->status, request->path, error, reply->detail);
+    else if (reply->error)
+        log_event(level, "request", "id=%s status=%d path=\"%s\" error=%s", request->id,
+                  reply->status, request->path, error);
+    else
+        log_event(level, "request", "id=%s status=%d path=\"%s\"", request->id, reply->status,
+                  request->path);
 }

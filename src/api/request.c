@@ -114,6 +114,7 @@ enum err request_parse(struct request *out, char *const *envp, const char *prefi
     out->server = variable(envp, "SERVER_SOFTWARE");
     out->origin = variable(envp, "HTTP_ORIGIN");
     out->prefer = variable(envp, "HTTP_PREFER");
+    out->instance = variable(envp, "HTTP_VSAY_INSTANCE");
     out->preflight_method = variable(envp, "HTTP_ACCESS_CONTROL_REQUEST_METHOD");
     out->authorization = variable(envp, "HTTP_AUTHORIZATION");
     if (!out->authorization || !*out->authorization)

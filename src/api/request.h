@@ -33,6 +33,7 @@ struct request {
     const char *origin;             /* NULL: none */
     const char *preflight_method;   /* Access-Control-Request-Method; NULL: none */
     const char *prefer;             /* NULL: none */
+    const char *instance;           /* Vsay-Instance; NULL: none */
     long content_length;            /* -1: not told, the body ends where it ends */
     body_fn *read_body;
     void *gateway;

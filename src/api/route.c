@@ -168,12 +168,28 @@ static enum err authorise(struct app *app, const struct request *request, const 
     return err;
 }
 
+/* Which instance of its machine's agent reports, of two with one token. */
+static enum err read_instance(const struct request *request, struct question *question,
+                              struct error *e)
+{
+    const char *instance = request->instance ? request->instance : "";
+
+    if (question->who.role != ROLE_AGENT || !*instance)
+        return ERR_OK;
+    if (!ident_valid(instance, strlen(instance)))
+        return error_tell(e, ERR_REQUEST, "Malformed identifier in Vsay-Instance");
+    strcpy(question->instance, instance);
+    return ERR_OK;
+}
+
 static enum err fill(struct app *app, struct request *request, const struct route *route,
                      const struct segment *id, struct question *question, struct error *e)
 {
     question->route = route;
     question->weight = route->batch ? 1 : 0;
     enum err err = authorise(app, request, route, question, e);
+    if (!err)
+        err = read_instance(request, question, e);
     if (!err && id->text && !ident_valid(id->text, id->length))
         err = error_tell(e, ERR_REQUEST, "Malformed identifier in the path");
     if (!err && id->text)

@@ -49,7 +49,8 @@ struct question {
     const struct route *route;
     struct principal who;
     struct scope scope;
-    char id[IDENT_MAX + 1]; /* `:id` of the path */
+    char id[IDENT_MAX + 1];       /* `:id` of the path */
+    char instance[IDENT_MAX + 1]; /* of the agent that reports; "": it has none */
     struct session_filter filter;
     char reason[REASON_MAX + 1];
     long wait;       /* s; 0: not at all */

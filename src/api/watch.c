@@ -26,7 +26,8 @@ struct watch {
     pthread_mutex_t lock;
     struct spot *spots; /* hash by key */
     struct waiters wheel[BUCKETS];
-    int64_t next_bucket; /* the first that may hold waiters: ms / BUCKET_MS */
+    unsigned next_reaped; /* of the wheel */
+    int64_t next_bucket;  /* the first that may hold waiters: ms / BUCKET_MS */
     unsigned parked, capacity;
     bool closed;
 };
@@ -137,6 +138,23 @@ void watch_expire(struct watch *watch, int64_t now, struct waiters *out)
     for (int round = 0; watch->next_bucket < now / BUCKET_MS && round < BUCKETS; round++)
         hand_out_bucket(watch, &watch->wheel[watch->next_bucket++ % BUCKETS], out);
     watch->next_bucket = now / BUCKET_MS;
+    pthread_mutex_unlock(&watch->lock);
+}
+
+void watch_reap(struct watch *watch, bool (*gone)(const struct waiter *waiter), struct waiters *out)
+{
+    struct waiter *waiter = NULL, *later = NULL;
+
+    TAILQ_INIT(out);
+    pthread_mutex_lock(&watch->lock);
+    for (int i = 0; i < BUCKETS / WATCH_REAP_TURNS + 1; i++) {
+        struct waiters *bucket = &watch->wheel[watch->next_reaped++ % BUCKETS];
+        for (waiter = TAILQ_FIRST(bucket); waiter; waiter = later) {
+            later = TAILQ_NEXT(waiter, age);
+            if (gone(waiter))
+                hand_out(watch, waiter, out);
+        }
+    }
     pthread_mutex_unlock(&watch->lock);
 }
 

@@ -21,6 +21,12 @@ void watch_free(struct watch *watch);
  * that time has come, the watch is full or closed. */
 bool watch_park(struct watch *watch, struct waiter *waiter, const char *key, int64_t until);
 
+/* Moves those to *out of whom `gone` is true. Looks at a share of all at a time, so that
+ * WATCH_REAP_TURNS calls have looked at each once. */
+enum { WATCH_REAP_TURNS = 20 };
+void watch_reap(struct watch *watch, bool (*gone)(const struct waiter *waiter),
+                struct waiters *out);
+
 /* Move to *out: who waits for `key`; whose time is up; all, for good. */
 void watch_wake(struct watch *watch, const char *key, struct waiters *out);
 void watch_expire(struct watch *watch, int64_t now, struct waiters *out);

@@ -13,6 +13,8 @@ enum err {
     ERR_NOT_FOUND,
     ERR_METHOD,
     ERR_TOO_LARGE,
+    ERR_INSTANCE, /* another instance of the machine's agent reports */
+    ERR_FULL,     /* the machine has too many open sessions */
     ERR_INTERNAL,
     ERR_DB,          /* the database refused a statement */
     ERR_DB_DATA,     /* the database will never store a value of the request */

@@ -4,10 +4,14 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/utf8.h"
 
 enum { LINE_SIZE = 2048 }; /* under PIPE_BUF, so that lines of several processes never mix */
 
@@ -41,57 +45,173 @@ bool log_wants(enum log_level level)
     return level <= logger.most;
 }
 
-/* snprintf's length, limited to what fits: a longer line is cut. */
-static size_t fitted(int length, size_t room)
+/* --- a line ---------------------------------------------------------------------------------- */
+
+struct line {
+    char text[LINE_SIZE];
+    size_t used;
+    bool plain;  /* for people: values are escaped, but not quoted */
+    bool quoted; /* within double quotes */
+    bool cut;    /* it is full */
+};
+
+enum {
+    ROOM = LINE_SIZE - 2, /* a closing quote and the line's end have room always */
+    VALUE_MAX = 1024      /* bytes of one value, so that those after it are seen */
+};
+
+static void put(struct line *line, const char *text, size_t length)
 {
-    if (length < 0)
-        return 0;
-    return (size_t)length < room ? (size_t)length : room - 1;
+    line->cut = line->cut || length > ROOM - line->used;
+    if (line->cut)
+        return;
+    memcpy(line->text + line->used, text, length);
+    line->used += length;
 }
 
-static size_t put_time(char *line, size_t room)
+static void put_string(struct line *line, const char *text)
 {
+    put(line, text, strlen(text));
+}
+
+/* Once the line is cut, it stays as it was then. */
+static void put_quote(struct line *line)
+{
+    put(line, "\"", 1);
+    if (!line->cut)
+        line->quoted = !line->quoted;
+}
+
+/* A value comes from anywhere: it must neither end its quotes, nor look like another key, nor move
+ * the reader's cursor. */
+static void put_value(struct line *line, const char *value)
+{
+    char escaped[VALUE_MAX + 1];
+
+    utf8_escape(escaped, sizeof escaped, value ? value : "(null)", line->plain ? "" : "\"\\");
+    bool quote = !line->plain && !line->quoted && strpbrk(escaped, " \"\\");
+    if (quote)
+        put_quote(line);
+    put_string(line, escaped);
+    if (quote)
+        put_quote(line);
+}
+
+static void put_time(struct line *line)
+{
+    char text[64];
     struct timespec now;
     struct tm tm;
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &tm);
-    size_t length = strftime(line, room, "%Y-%m-%dT%H:%M:%S", &tm);
-    return length +
-           fitted(snprintf(line + length, room - length, ".%03ldZ ", now.tv_nsec / 1000000),
-                  room - length);
+    put(line, text, strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm));
+    snprintf(text, sizeof text, ".%03ldZ ", now.tv_nsec / 1000000);
+    put_string(line, text);
 }
 
-static void mask_controls(char *line)
+/* --- formats --------------------------------------------------------------------------------- */
+
+static long long signed_argument(const char *modifier, size_t length, va_list *args)
 {
-    for (unsigned char *c = (unsigned char *)line; *c; c++) {
-        if (*c < ' ' || *c == 0x7f)
-            *c = '?';
+    if (length == 0)
+        return va_arg(*args, int);
+    if (length == 2)
+        return va_arg(*args, long long);
+    return *modifier == 'z' ? va_arg(*args, ssize_t) : va_arg(*args, long);
+}
+
+static unsigned long long unsigned_argument(const char *modifier, size_t length, va_list *args)
+{
+    if (length == 0)
+        return va_arg(*args, unsigned);
+    if (length == 2)
+        return va_arg(*args, unsigned long long);
+    return *modifier == 'z' ? va_arg(*args, size_t) : va_arg(*args, unsigned long);
+}
+
+/* One conversion, after its '%': s, or d, i or u with l, ll or z, as the compiler has checked; no
+ * flags and widths. Returns how many characters of the format it takes. */
+static size_t put_argument(struct line *line, const char *conversion, va_list *args)
+{
+    size_t length = strspn(conversion, "lz");
+    char number[32] = "%";
+
+    switch (conversion[length]) {
+    case 's':
+        put_value(line, va_arg(*args, const char *));
+        return length + 1;
+    case 'd':
+    case 'i':
+        snprintf(number, sizeof number, "%lld", signed_argument(conversion, length, args));
+        break;
+    case 'u':
+        snprintf(number, sizeof number, "%llu", unsigned_argument(conversion, length, args));
+        break;
+    case '%':
+        break;
+    default:
+        abort(); /* a conversion that is not supported here: see log.h */
     }
+    put_string(line, number);
+    return length + 1;
+}
+
+static void put_format(struct line *line, const char *format, va_list *args)
+{
+    while (*format) {
+        size_t literal = strcspn(format, "%\"");
+        put(line, format, literal);
+        format += literal;
+        if (*format == '"') {
+            put_quote(line);
+            format++;
+        } else if (*format) {
+            format += 1 + put_argument(line, format + 1, args);
+        }
+    }
+}
+
+/* --- public ---------------------------------------------------------------------------------- */
+
+static void write_line(struct line *line)
+{
+    line->text[line->used++] = '\n';
+    ssize_t written = write(STDERR_FILENO, line->text, line->used);
+    (void)written; /* there is no one left to tell */
 }
 
 void log_event(enum log_level level, const char *event, const char *format, ...)
 {
-    char line[LINE_SIZE];
-    const size_t room = sizeof line - 1; /* the last byte is kept for the line end */
+    struct line line = {.used = 0};
+    char head[128];
     va_list args;
 
     if (!log_wants(level))
         return;
-    size_t length = logger.to_syslog ? 0 : put_time(line, room);
-    length += fitted(snprintf(line + length, room - length, "level=%s program=%s pid=%ld event=%s ",
-                              levels[level].name, logger.program, (long)getpid(), event),
-                     room - length);
+    if (!logger.to_syslog)
+        put_time(&line);
+    snprintf(head, sizeof head, "level=%s program=%s pid=%ld event=%s ", levels[level].name,
+             logger.program, (long)getpid(), event);
+    put_string(&line, head);
     va_start(args, format);
-    length += fitted(vsnprintf(line + length, room - length, format, args), room - length);
+    put_format(&line, format, &args);
     va_end(args);
-    mask_controls(line);
+    if (line.cut && line.quoted)
+        line.text[line.used++] = '"';
+    if (logger.to_syslog)
+        syslog(levels[level].priority, "%.*s", (int)line.used, line.text);
+    else
+        write_line(&line);
+}
 
-    if (logger.to_syslog) {
-        syslog(levels[level].priority, "%s", line);
-        return;
-    }
-    line[length++] = '\n';
-    ssize_t written = write(STDERR_FILENO, line, length);
-    (void)written; /* there is no one left to tell */
+void log_say(const char *format, ...)
+{
+    struct line line = {.plain = true};
+    va_list args;
+
+    va_start(args, format);
+    put_format(&line, format, &args);
+    va_end(args);
+    write_line(&line);
 }

@@ -121,7 +121,7 @@ static enum err accept_secret(struct key *key, const char *path, bool open_to_al
         key->length--;
     if (key->length < SECRET_MIN)
         return refuse(key, path,
-                      "is shorter than 32 bytes: make one with openssl rand -hex 32 > FILE && "
+                      "is shorter than 32 bytes: make one with openssl rand -hex -out FILE 32 && "
                       "chmod 600 FILE",
                       e);
     if (strncmp((const char *)key->data, "-----BEGIN ", 11) == 0)
@@ -194,7 +194,7 @@ enum err keyring_load(const struct strlist *specs, struct keyring **out, struct 
     if (specs->count == 0)
         return error_set(e, ERR_CONFIG,
                          "auth.keys names no key: set it to KID:HS256:FILE, and make the file with "
-                         "openssl rand -hex 32 > FILE && chmod 600 FILE");
+                         "openssl rand -hex -out FILE 32 && chmod 600 FILE");
     struct keyring *ring = xcalloc(1, sizeof *ring);
     ring->keys = xcalloc(specs->count, sizeof *ring->keys);
     ring->count = specs->count;

@@ -282,6 +282,8 @@ static enum err get_principal(const struct settings *settings, struct json_objec
         return error_set(e, ERR_TOKEN, "neither user_id nor sub");
     if (get_ident(claims, "tenant_id", out->tenant_id, &found, e))
         return ERR_TOKEN;
+    if (!found && out->role == ROLE_COMPANY_ADMIN) /* of which company? */
+        return error_set(e, ERR_TOKEN, "company_admin without tenant_id");
     if (!found)
         strcpy(out->tenant_id, "default");
     return get_username(claims, out, e);

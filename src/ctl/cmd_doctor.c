@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/utf8.h"
 #include "common/keyring.h"
+#include "store/machines.h"
 #include "store/schema.h"
 
 enum { CLOCK_TOLERANCE = 2 }; /* s */
@@ -76,7 +78,36 @@ static enum err check_clock(struct doctor *doctor, struct error *e)
     return err;
 }
 
-enum { CONFIGURATION, KEYS, DATABASE, SCHEMA, BINLOG, CLOCK, CHECKS };
+struct refusals {
+    int count; /* of machines */
+    char agent_id[IDENT_MAX + 1], at[32];
+};
+
+static void note_refusal(void *context, const struct listed_machine *machine)
+{
+    struct refusals *refusals = context;
+
+    if (!machine->refused_at)
+        return;
+    refusals->count++;
+    snprintf(refusals->agent_id, sizeof refusals->agent_id, "%s", machine->agent_id);
+    snprintf(refusals->at, sizeof refusals->at, "%s", machine->refused_at);
+}
+
+/* Two machines with one token. */
+static enum err check_machines(struct doctor *doctor, struct error *e)
+{
+    struct refusals refusals = {0};
+    enum err err = machines_list(doctor->db, NULL, note_refusal, &refusals, e);
+
+    if (!err && refusals.count)
+        err = error_set(e, ERR_CONFIG,
+                        "%d report from two places; a second instance of %s was refused at %s",
+                        refusals.count, refusals.agent_id, refusals.at);
+    return err;
+}
+
+enum { CONFIGURATION, KEYS, DATABASE, SCHEMA, BINLOG, CLOCK, MACHINES, CHECKS };
 
 static const struct {
     const char *name;
@@ -86,8 +117,9 @@ static const struct {
 } checks[CHECKS] = {
     [CONFIGURATION] = {"configuration", CONFIGURATION, check_configuration,
                        "Correct it; vsay.conf(5) explains every key."},
-    [KEYS] = {"keys", CONFIGURATION, check_keys,
-              "Correct auth.keys or the file; openssl rand -hex 32 makes an HS256 secret."},
+    [KEYS] =
+        {"keys", CONFIGURATION, check_keys,
+         "Correct auth.keys or the file; openssl rand -hex -out FILE 32 makes an HS256 secret."},
     [DATABASE] = {"database", CONFIGURATION, check_database,
                   "See that the server runs and that grants.sql was applied; check db.host, "
                   "db.user, db.password_file, db.name and db.tls."},
@@ -97,15 +129,20 @@ static const struct {
         {"binary log", DATABASE, check_binlog,
          "Set binlog_format = ROW (or MIXED) in the server's configuration, and restart it."},
     [CLOCK] = {"clock", DATABASE, check_clock, "Keep the clocks of both hosts right with NTP."},
+    [MACHINES] = {"machines", SCHEMA, check_machines,
+                  "A copied machine has its original's token: give it its own (vsayctl machine "
+                  "add). vsayctl machine list shows which."},
 };
 
 static bool check(int which, struct doctor *doctor)
 {
     struct error e = {0};
+    char detail[4 * sizeof e.detail];
 
     doctor->note[0] = '\0';
     if (checks[which].run(doctor, &e)) {
-        printf("FAIL  %s: %s\n      %s\n", checks[which].name, e.detail, checks[which].advice);
+        utf8_escape(detail, sizeof detail, e.detail, "");
+        printf("FAIL  %s: %s\n      %s\n", checks[which].name, detail, checks[which].advice);
         return false;
     }
     printf("ok    %s%s\n", checks[which].name, doctor->note);
@@ -134,6 +171,6 @@ static enum err run(const struct call *call, struct error *e)
 
 const struct command cmd_doctor = {
     .name = "doctor",
-    .summary = "Check configuration, keys, database, schema, binary log and clock.",
+    .summary = "Check configuration, keys, database, schema, binary log, clock and machines.",
     .run = run,
 };

@@ -139,13 +139,20 @@ static void add_percent(struct table *table, int64_t hundredths)
     table_add(table, "%d.%d", (int)(tenths / 10), (int)(tenths % 10));
 }
 
+static const char *state_of(const struct listed_machine *machine)
+{
+    if (!machine->online)
+        return "offline";
+    return machine->refused_at ? "conflict" : "online"; /* two machines have its token */
+}
+
 static void list_machine(void *context, const struct listed_machine *machine)
 {
     struct table *table = context;
 
     table_add(table, "%s", machine->agent_id);
     table_add(table, "%s", machine->tenant_id);
-    table_add(table, "%s", machine->online ? "online" : "offline");
+    table_add(table, "%s", state_of(machine));
     table_add(table, "%s", machine->last_heartbeat ? machine->last_heartbeat : "never");
     add_percent(table, machine->cpu);
     add_percent(table, machine->memory);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
 #include "store/migrate.h"
 #include "store/schema.h"
 
@@ -12,7 +13,7 @@ enum { STATEMENT_MAX = 24 * 3600 }; /* s; a migration may rebuild a large table 
 static void tell(enum migrate_event event, const char *what)
 {
     if (event == MIGRATE_WAITING)
-        fprintf(stderr, "vsayctl: waiting for %s, which is migrating\n", what);
+        log_say("vsayctl: waiting for %s, which is migrating", what);
     else
         printf("applied %s\n", what);
 }

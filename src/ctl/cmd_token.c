@@ -14,16 +14,21 @@ enum { USER_ID, USERNAME, ROLE, TENANT, TTL };
 
 static enum err parse_principal(const char *const *values, struct principal *who, struct error *e)
 {
+    const char *tenant = values[TENANT] ? values[TENANT] : "default";
     enum err err = args_ident("--user-id", values[USER_ID], e);
     if (!err)
-        err = args_ident("--tenant", values[TENANT], e);
+        err = args_ident("--tenant", tenant, e);
     if (err)
         return err;
     strcpy(who->user_id, values[USER_ID]);
-    strcpy(who->tenant_id, values[TENANT]);
+    strcpy(who->tenant_id, tenant);
     if (!role_from_name(values[ROLE], &who->role) || who->role == ROLE_AGENT)
         return error_set(e, ERR_REQUEST,
                          "--role: '%.80s' is not user, company_admin or super_admin", values[ROLE]);
+    if (who->role == ROLE_COMPANY_ADMIN && !values[TENANT])
+        return error_set(e, ERR_REQUEST,
+                         "--tenant: a company_admin needs one; 'default' is the "
+                         "tenant of machines that were added without one");
     const char *username = values[USERNAME] ? values[USERNAME] : values[USER_ID];
     if (strlen(username) > USERNAME_MAX)
         return error_set(e, ERR_REQUEST, "--username: longer than %d bytes", USERNAME_MAX);
@@ -64,7 +69,8 @@ const struct command cmd_token = {
             [USER_ID] = {"user-id", "ID", NULL, "user; must be given"},
             [USERNAME] = {"username", "NAME", NULL, "name to show (default: the user id)"},
             [ROLE] = {"role", "ROLE", "user", "user, company_admin or super_admin"},
-            [TENANT] = {"tenant", "ID", "default", "tenant of the user"},
+            [TENANT] = {"tenant", "ID", NULL,
+                        "tenant of the user (default, but for company_admin)"},
             [TTL] = {"ttl", "TIME", "1h", "how long it is valid, such as 90s, 15m, 1h or 30d"},
         },
     .run = run,

@@ -10,6 +10,7 @@
 
 #include <mysqld_error.h>
 
+#include "base/log.h"
 #include "store/db.h"
 
 enum { ER_ACCESS_DENIED_NO_PASSWORD = 1698 }; /* has a name of its own in each library */
@@ -78,7 +79,7 @@ static int finish(const struct command *command, enum err err, struct error *e)
         err = error_set(e, ERR_IO, "cannot write the output");
     if (!err)
         return EXIT_SUCCESS;
-    fprintf(stderr, "vsayctl: %s%s\n", e->detail, advice(command, e));
+    log_say("vsayctl: %s%s", e->detail, advice(command, e));
     return err == ERR_REQUEST ? EXIT_USAGE : EXIT_FAILURE;
 }
 

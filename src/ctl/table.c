@@ -2,32 +2,29 @@
 #include "config.h"
 #include "ctl/table.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "base/xalloc.h"
 
 enum { GAP = 2, CELL_MAX = 1024 };
 
 void table_add(struct table *table, const char *format, ...)
 {
-    char text[CELL_MAX];
+    char text[CELL_MAX], shown[2 * CELL_MAX];
     va_list args;
 
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    for (char *c = text; *c; c++) {
-        if (iscntrl((unsigned char)*c))
-            *c = '?';
-    }
+    utf8_escape(shown, sizeof shown, text, "\"\\");
     if (table->count == table->capacity) {
         table->capacity = table->capacity ? table->capacity * 2 : 64;
         table->cells = xrealloc(table->cells, table->capacity * sizeof *table->cells);
     }
-    table->cells[table->count++] = xstrdup(*text ? text : "-");
+    table->cells[table->count++] = xstrdup(*shown ? shown : "-");
 }
 
 static void print_row(const struct table *table, const char *const *cells, const int *widths,

@@ -17,7 +17,8 @@ struct table {
     size_t capacity;
 };
 
-/* Adds the next cell, row by row. Control characters become '?', and nothing becomes '-'. */
+/* Adds the next cell, row by row. What could harm a terminal is escaped
+ * (utf8_escape), as are quotes and backslashes; nothing becomes '-'. */
 void table_add(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void table_print(const struct table *table, FILE *out);

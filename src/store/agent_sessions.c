@@ -8,35 +8,8 @@
 #include "base/xalloc.h"
 #include "store/agents.h"
 
-struct machine_row {
-    const struct agent *agent;
-    bool known;
-    char tenant_id[IDENT_MAX + 1];
-};
-
-static void machine_row(void *context, const struct cell *cells)
-{
-    struct machine_row *machine = context;
-
-    machine->known = cell_int(&cells[1]) == machine->agent->generation;
-    cell_ident(&cells[2], machine->tenant_id);
-}
-
-static enum err find_machine(struct db *db, const struct agent *agent, struct machine_row *out,
-                             struct error *e)
-{
-    struct params params = {0};
-
-    *out = (struct machine_row){.agent = agent};
-    params_text(&params, PARAM_AGENT, agent->agent_id);
-    enum err err = db_select(db, STATEMENT_AGENT, &params, machine_row, out, e);
-    if (!err && !out->known)
-        err = error_set(e, ERR_TOKEN, "a void token of machine %s", agent->agent_id);
-    return err;
-}
-
 struct session_row {
-    char agent_id[IDENT_MAX + 1];
+    char agent_id[IDENT_MAX + 1], tenant_id[IDENT_MAX + 1];
     char *state; /* of 16 bytes */
 };
 
@@ -45,7 +18,14 @@ static void session_row(void *context, const struct cell *cells)
     struct session_row *session = context;
 
     cell_ident(&cells[0], session->agent_id);
-    strncpy(session->state, cells[1].text, 15);
+    cell_ident(&cells[1], session->tenant_id);
+    strncpy(session->state, cells[2].text, 15);
+}
+
+/* An id may have been another tenant's machine before. */
+static bool is_agents(const struct agent *agent, const char *agent_id, const char *tenant_id)
+{
+    return strcmp(agent->agent_id, agent_id) == 0 && strcmp(agent->tenant_id, tenant_id) == 0;
 }
 
 /* The state of a session, which must be the agent's. */
@@ -59,21 +39,38 @@ static enum err find_session(struct db *db, const struct params *params, const s
         return err;
     if (!*session.agent_id)
         return error_tell(e, ERR_NOT_FOUND, "Session not found");
-    if (strcmp(session.agent_id, agent->agent_id) != 0)
+    if (!is_agents(agent, session.agent_id, session.tenant_id))
         return error_tell(e, ERR_FORBIDDEN, "The session is another machine's");
     return ERR_OK;
+}
+
+static void count_row(void *context, const struct cell *cells)
+{
+    *(int64_t *)context = cell_int(&cells[0]);
+}
+
+/* With the session that was just opened. */
+static enum err check_room(struct db *db, const struct params *params, struct error *e)
+{
+    int64_t count = 0;
+    enum err err = db_select(db, STATEMENT_COUNT_OPEN, params, count_row, &count, e);
+
+    return err || count <= OPEN_SESSIONS_MAX
+               ? err
+               : error_set(e, ERR_FULL, "machine %s has %d open sessions",
+                           params->values[PARAM_AGENT].text, OPEN_SESSIONS_MAX);
 }
 
 enum err agents_open_session(struct db *db, struct opening *opening, struct error *e)
 {
     struct params params = {0};
-    struct machine_row machine;
-    enum err err = find_machine(db, &opening->agent, &machine, e);
+    uint64_t added = 0;
+    enum err err = agents_admit(db, &opening->agent, e);
 
     if (err)
         return err;
     params_text(&params, PARAM_SESSION, opening->session_id);
-    params_text(&params, PARAM_TENANT, machine.tenant_id);
+    params_text(&params, PARAM_TENANT, opening->agent.tenant_id);
     params_text(&params, PARAM_AGENT, opening->agent.agent_id);
     params_text(&params, PARAM_USER, opening->user_id);
     params_text(&params, PARAM_USERNAME, opening->username);
@@ -82,17 +79,18 @@ enum err agents_open_session(struct db *db, struct opening *opening, struct erro
     params_text(&params, PARAM_OS, opening->os);
     params_filled(&params, PARAM_AT, opening->started_at);
     params_uint(&params, PARAM_SEQ, opening->seq);
-    err = db_change(db, STATEMENT_OPEN_SESSION, &params, NULL, e);
+    err = db_change(db, STATEMENT_OPEN_SESSION, &params, &added, e);
+    if (!err && added)
+        err = check_room(db, &params, e);
     return err ? err : find_session(db, &params, &opening->agent, opening->state, e);
 }
 
-enum err agents_end_session(struct db *db, const struct ending *ending, struct error *e)
+enum err agents_end_session(struct db *db, struct ending *ending, struct error *e)
 {
     struct params params = {0};
-    struct machine_row machine;
     uint64_t changed = 0;
     char state[16];
-    enum err err = find_machine(db, &ending->agent, &machine, e);
+    enum err err = agents_admit(db, &ending->agent, e);
 
     params_text(&params, PARAM_SESSION, ending->session_id);
     params_text(&params, PARAM_REASON, ending->reason);
@@ -211,13 +209,13 @@ static size_t fill_commands(struct activity **activities, size_t count,
 
     for (size_t i = 0; i < count; i++) {
         const struct agent *agent = &activities[i]->agent;
-        for (size_t j = 0; agent->known && j < activities[i]->count; j++) {
+        for (size_t j = 0; agent->admitted && j < activities[i]->count; j++) {
             struct entry *entry = &activities[i]->entries[j];
             entry->refusal = NULL;
             if (entry->fault)
                 continue;
             const struct known_session *session = find_known(known, entry->session_id);
-            if (session && strcmp(session->agent_id, agent->agent_id) == 0) {
+            if (session && is_agents(agent, session->agent_id, session->tenant_id)) {
                 fill_command(&rows[used], session, entry);
                 of[used++] = entry;
             } else {

@@ -19,15 +19,6 @@ void idents_free(struct idents *idents)
     *idents = (struct idents){0};
 }
 
-static bool idents_have(const struct idents *idents, const char *ident)
-{
-    for (size_t i = 0; i < idents->count; i++) {
-        if (strcmp(idents->items[i], ident) == 0)
-            return true;
-    }
-    return false;
-}
-
 enum err idents_bulk(struct db *db, int statement, const struct idents *idents, enum param param,
                      row_fn *row, void *context, struct error *e)
 {
@@ -74,12 +65,42 @@ static bool is_of(const struct checked *checked, size_t i, const char *agent_id)
     return i < checked->count && strcmp(checked->agents[i]->agent_id, agent_id) == 0;
 }
 
+/* Up to a full stop: what follows is another when the agent has lost its state. */
+static bool is_same_machine(const char *instance, const char *other)
+{
+    size_t length = strcspn(instance, ".");
+
+    return strcspn(other, ".") == length && memcmp(instance, other, length) == 0;
+}
+
+/* `claim` is the instance that alone may report, "" while any may: then the first one does. */
+static void admit(struct agent *agent, const struct cell *cells, char claim[IDENT_MAX + 1])
+{
+    bool valid = agent->generation == cell_int(&cells[1]);
+
+    cell_ident(&cells[2], agent->tenant_id);
+    agent->fresh = strcmp(cells[4].text, agent->instance) != 0 || cell_int(&cells[5]);
+    agent->admitted = valid && (!*claim || is_same_machine(claim, agent->instance));
+    agent->second = valid && !agent->admitted;
+    if (agent->admitted)
+        strcpy(claim, agent->instance);
+}
+
 static void agent_row(void *context, const struct cell *cells)
 {
     const struct checked *checked = context;
+    char claim[IDENT_MAX + 1];
 
+    cell_ident(&cells[3], claim);
     for (size_t i = first_of(checked, cells[0].text); is_of(checked, i, cells[0].text); i++)
-        checked->agents[i]->known = checked->agents[i]->generation == cell_int(&cells[1]);
+        admit(checked->agents[i], cells, claim);
+}
+
+static void fill_agent(const struct db *db, struct agent *agent, struct params *params)
+{
+    agent->admitted = agent->second = agent->fresh = false;
+    params_text(params, PARAM_AGENT, agent->agent_id);
+    params_uint(params, PARAM_OFFLINE_AFTER, (uint64_t)db_settings(db)->agents.offline_after);
 }
 
 enum err agents_check(struct db *db, struct agent **agents, size_t count, bool lock,
@@ -89,27 +110,59 @@ enum err agents_check(struct db *db, struct agent **agents, size_t count, bool l
     struct checked checked = {agents, count};
 
     qsort(agents, count, sizeof *agents, by_agent_id);
-    for (size_t i = 0; i < count; i++) {
-        agents[i]->known = false;
-        params_text(&rows[i], PARAM_AGENT, agents[i]->agent_id);
-    }
+    for (size_t i = 0; i < count; i++)
+        fill_agent(db, agents[i], &rows[i]);
     enum err err = db_bulk(db, lock ? STATEMENT_LOCK_AGENTS : STATEMENT_AGENTS, rows, count,
                            agent_row, &checked, e);
     free(rows);
     return err;
 }
 
+enum err agents_refusal(const struct agent *agent, struct error *e)
+{
+    if (agent->second)
+        return error_set(e, ERR_INSTANCE, "machine %s: instance '%s' is not the one that reports",
+                         agent->agent_id, agent->instance);
+    return error_set(e, ERR_TOKEN, "a void token of machine %s", agent->agent_id);
+}
+
+enum err agents_admit(struct db *db, struct agent *agent, struct error *e)
+{
+    struct params params = {0};
+    struct checked checked = {&agent, 1};
+
+    fill_agent(db, agent, &params);
+    enum err err = db_select(db, STATEMENT_AGENT, &params, agent_row, &checked, e);
+    return err || agent->admitted ? err : agents_refusal(agent, e);
+}
+
 /* --- heartbeats ------------------------------------------------------------------------------ */
 
 struct round_of_heartbeats {
-    struct checked checked; /* each agent is the first member of its heartbeat */
-    struct idents closing;  /* told to end */
-    struct idents vanished; /* open, but not held */
+    struct checked checked;  /* each agent is the first member of its heartbeat */
+    struct idents closing;   /* told to end */
+    struct idents terminate; /* these, and what was closed already */
+    struct idents vanished;  /* open, but not held */
 };
 
 static struct heartbeat *heartbeat_at(const struct checked *checked, size_t i)
 {
     return (struct heartbeat *)checked->agents[i];
+}
+
+/* For the operator: two machines have one token. */
+static enum err note_refusals(struct db *db, const struct checked *checked, struct error *e)
+{
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; !err && i < checked->count; i++) {
+        struct params params = {0};
+        params_text(&params, PARAM_AGENT, checked->agents[i]->agent_id);
+        params_text(&params, PARAM_INSTANCE, checked->agents[i]->instance);
+        if (checked->agents[i]->second)
+            err = db_change(db, STATEMENT_REFUSE_INSTANCE, &params, NULL, e);
+    }
+    return err;
 }
 
 static enum err note_figures(struct db *db, const struct checked *checked, struct error *e)
@@ -119,9 +172,10 @@ static enum err note_figures(struct db *db, const struct checked *checked, struc
 
     for (size_t i = 0; i < checked->count; i++) {
         const struct heartbeat *heartbeat = heartbeat_at(checked, i);
-        if (!heartbeat->agent.known)
+        if (!heartbeat->agent.admitted)
             continue;
         params_text(&rows[count], PARAM_AGENT, heartbeat->agent.agent_id);
+        params_text(&rows[count], PARAM_INSTANCE, heartbeat->agent.instance);
         params_uint(&rows[count], PARAM_CPU, heartbeat->cpu);
         params_uint(&rows[count], PARAM_MEMORY, heartbeat->memory);
         params_uint(&rows[count], PARAM_DISK, heartbeat->disk);
@@ -133,82 +187,183 @@ static enum err note_figures(struct db *db, const struct checked *checked, struc
     return err;
 }
 
+/* --- a heartbeat's sessions ------------------------------------------------------------------ */
+
+/* Notes that vsay knows the session. False when the heartbeat does not list it. */
+static bool note_known(struct heartbeat *heartbeat, const char *session)
+{
+    bool listed = false;
+
+    for (size_t i = 0; i < heartbeat->sessions.count; i++) {
+        if (strcmp(heartbeat->sessions.items[i], session) == 0)
+            listed = heartbeat->found[i] = true;
+    }
+    return listed;
+}
+
+static void terminate(struct round_of_heartbeats *round, struct heartbeat *heartbeat,
+                      const char *session)
+{
+    idents_add(&heartbeat->terminate, session);
+    idents_add(&round->terminate, session);
+}
+
+/* Whether the heartbeat says that the machine does not hold a session that it does not list: that
+ * may be younger than the heartbeat, or unknown to an agent which has lost its state. */
+static bool tells_all(const struct heartbeat *heartbeat, uint64_t opened, bool young)
+{
+    return !heartbeat->agent.fresh && (!heartbeat->seq || opened < heartbeat->seq || !young);
+}
+
 static void open_session_row(void *context, const struct cell *cells)
 {
     struct round_of_heartbeats *round = context;
-    const char *session = cells[0].text, *agent = cells[1].text;
-    bool closing = strcmp(cells[2].text, "closing") == 0;
-    uint64_t opened = (uint64_t)cell_int(&cells[3]);
+    const char *session = cells[0].text, *agent = cells[1].text, *tenant = cells[2].text;
+    bool closing = strcmp(cells[3].text, "closing") == 0, young = cell_int(&cells[5]) != 0;
+    uint64_t opened = (uint64_t)cell_int(&cells[4]);
 
     for (size_t i = first_of(&round->checked, agent); is_of(&round->checked, i, agent); i++) {
         struct heartbeat *heartbeat = heartbeat_at(&round->checked, i);
-        if (!heartbeat->agent.known)
+        if (!heartbeat->agent.admitted || strcmp(heartbeat->agent.tenant_id, tenant) != 0)
             continue;
-        if (!idents_have(&heartbeat->sessions, session)) {
-            if (!heartbeat->seq || opened < heartbeat->seq)
+        if (!note_known(heartbeat, session)) {
+            if (tells_all(heartbeat, opened, young))
                 idents_add(&round->vanished, session);
         } else if (closing) {
-            idents_add(&heartbeat->terminate, session);
+            terminate(round, heartbeat, session);
             idents_add(&round->closing, session);
         }
     }
 }
 
-static void closed_session_row(void *context, const struct cell *cells)
+/* Of a session that is listed and not open on that machine. */
+static void held_session_row(void *context, const struct cell *cells)
 {
-    const struct round_of_heartbeats *round = context;
-    const char *session = cells[0].text, *agent = cells[1].text;
+    struct round_of_heartbeats *round = context;
+    bool closed = strcmp(cells[2].text, "closed") == 0;
 
-    for (size_t i = first_of(&round->checked, agent); is_of(&round->checked, i, agent); i++) {
+    for (size_t i = 0; i < round->checked.count; i++) {
         struct heartbeat *heartbeat = heartbeat_at(&round->checked, i);
-        if (heartbeat->agent.known && idents_have(&heartbeat->sessions, session))
-            idents_add(&heartbeat->terminate, session);
+        if (heartbeat->agent.admitted && note_known(heartbeat, cells[0].text) && closed &&
+            strcmp(heartbeat->agent.agent_id, cells[1].text) == 0)
+            terminate(round, heartbeat, cells[0].text);
     }
 }
 
-static enum err compare_sessions(struct db *db, struct round_of_heartbeats *round, struct error *e)
+static enum err compare_open(struct db *db, struct round_of_heartbeats *round, struct error *e)
 {
-    struct idents agents = {0}, held = {0};
+    struct params *rows = xcalloc(round->checked.count, sizeof *rows);
+    size_t count = 0;
 
     for (size_t i = 0; i < round->checked.count; i++) {
-        const struct heartbeat *heartbeat = heartbeat_at(&round->checked, i);
-        if (heartbeat->agent.known)
-            idents_add(&agents, heartbeat->agent.agent_id);
-        for (size_t j = 0; heartbeat->agent.known && j < heartbeat->sessions.count; j++)
-            idents_add(&held, heartbeat->sessions.items[j]);
+        if (round->checked.agents[i]->admitted)
+            params_text(&rows[count++], PARAM_AGENT, round->checked.agents[i]->agent_id);
     }
+    enum err err = db_bulk(db, STATEMENT_OPEN_SESSIONS, rows, count, open_session_row, round, e);
+    free(rows);
+    return err;
+}
+
+/* Those that are listed and not found yet. */
+static void add_missing(const struct heartbeat *heartbeat, struct idents *out)
+{
+    for (size_t i = 0; heartbeat->agent.admitted && i < heartbeat->sessions.count; i++) {
+        if (!heartbeat->found[i])
+            idents_add(out, heartbeat->sessions.items[i]);
+    }
+}
+
+static enum err compare_held(struct db *db, struct round_of_heartbeats *round, struct error *e)
+{
+    struct idents held = {0};
+
+    for (size_t i = 0; i < round->checked.count; i++)
+        add_missing(heartbeat_at(&round->checked, i), &held);
     enum err err =
-        idents_bulk(db, STATEMENT_OPEN_SESSIONS, &agents, PARAM_AGENT, open_session_row, round, e);
-    if (!err)
-        err = idents_bulk(db, STATEMENT_CLOSED_SESSIONS, &held, PARAM_SESSION, closed_session_row,
-                          round, e);
-    idents_free(&agents);
+        idents_bulk(db, STATEMENT_HELD_SESSIONS, &held, PARAM_SESSION, held_session_row, round, e);
+    for (size_t i = 0; !err && i < round->checked.count; i++)
+        add_missing(heartbeat_at(&round->checked, i), &heartbeat_at(&round->checked, i)->unknown);
     idents_free(&held);
     return err;
+}
+
+static void reason_row(void *context, const struct cell *cells)
+{
+    const struct checked *checked = context;
+
+    for (size_t i = 0; i < checked->count; i++) {
+        struct heartbeat *heartbeat = heartbeat_at(checked, i);
+        for (size_t j = 0; j < heartbeat->terminate.count; j++) {
+            if (!heartbeat->reasons[j] && strcmp(heartbeat->terminate.items[j], cells[0].text) == 0)
+                heartbeat->reasons[j] = xstrdup(cells[1].text);
+        }
+    }
+}
+
+/* Who asked for the ends of those that are to be terminated. */
+static enum err find_reasons(struct db *db, struct round_of_heartbeats *round, struct error *e)
+{
+    for (size_t i = 0; i < round->checked.count; i++) {
+        struct heartbeat *heartbeat = heartbeat_at(&round->checked, i);
+        heartbeat->reasons = xcalloc(heartbeat->terminate.count, sizeof *heartbeat->reasons);
+    }
+    return idents_bulk(db, STATEMENT_REASONS, &round->terminate, PARAM_SESSION, reason_row,
+                       &round->checked, e);
+}
+
+void heartbeat_clear(struct heartbeat *heartbeat)
+{
+    for (size_t i = 0; heartbeat->reasons && i < heartbeat->terminate.count; i++)
+        free(heartbeat->reasons[i]);
+    free(heartbeat->reasons);
+    free(heartbeat->found);
+    heartbeat->reasons = NULL;
+    heartbeat->found = NULL;
+    idents_free(&heartbeat->terminate);
+    idents_free(&heartbeat->unknown);
+}
+
+static void begin(struct round_of_heartbeats *round, struct heartbeat **heartbeats, size_t count)
+{
+    round->checked = (struct checked){xcalloc(count, sizeof(struct agent *)), count};
+    for (size_t i = 0; i < count; i++) {
+        heartbeat_clear(heartbeats[i]); /* of an earlier attempt */
+        heartbeats[i]->found = xcalloc(heartbeats[i]->sessions.count, sizeof(bool));
+        round->checked.agents[i] = &heartbeats[i]->agent;
+    }
+}
+
+static void end(struct round_of_heartbeats *round)
+{
+    idents_free(&round->closing);
+    idents_free(&round->terminate);
+    idents_free(&round->vanished);
+    free(round->checked.agents);
 }
 
 enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t count,
                            struct error *e)
 {
-    struct round_of_heartbeats round = {.checked = {xcalloc(count, sizeof(struct agent *)), count}};
+    struct round_of_heartbeats round = {0};
 
-    for (size_t i = 0; i < count; i++) {
-        idents_free(&heartbeats[i]->terminate); /* of an earlier attempt */
-        round.checked.agents[i] = &heartbeats[i]->agent;
-    }
+    begin(&round, heartbeats, count);
     enum err err = agents_check(db, round.checked.agents, count, true, e);
+    if (!err)
+        err = note_refusals(db, &round.checked, e);
     if (!err)
         err = note_figures(db, &round.checked, e);
     if (!err)
-        err = compare_sessions(db, &round, e);
+        err = compare_open(db, &round, e);
+    if (!err)
+        err = compare_held(db, &round, e);
     if (!err)
         err = agents_give_up(db, &round.vanished, "vanished", e);
     if (!err)
+        err = find_reasons(db, &round, e);
+    if (!err)
         err =
             idents_bulk(db, STATEMENT_COUNT_DELIVERY, &round.closing, PARAM_SESSION, NULL, NULL, e);
-    idents_free(&round.vanished);
-    idents_free(&round.closing);
-    free(round.checked.agents);
+    end(&round);
     return err;
 }
 

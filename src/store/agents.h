@@ -20,25 +20,43 @@ void idents_free(struct idents *idents);
 enum err idents_bulk(struct db *db, int statement, const struct idents *idents, enum param param,
                      row_fn *row, void *context, struct error *e);
 
-/* A machine's token: who reports. */
+/* A machine's token, and which of the instances that have it: who reports. */
 struct agent {
     const char *agent_id; /* borrowed */
+    const char *instance; /* borrowed; "": it has none */
     int64_t generation;
-    bool known; /* out: the machine exists and has that generation */
+    /* out */
+    bool admitted; /* the token is good, and no other instance reports */
+    bool second;   /* the token is good, and another instance reports */
+    bool fresh;    /* it has not reported for long: its vsay-shells still come back */
+    char tenant_id[IDENT_MAX + 1]; /* of the machine; if there is one */
 };
 
-/* Fills in `known` of each. `lock` keeps the machines' rows locked, in the order of their ids. */
+/* Fills in what is out of each. `lock` keeps the machines' rows locked, in the order of their ids.
+ */
 enum err agents_check(struct db *db, struct agent **agents, size_t count, bool lock,
                       struct error *e);
 
+/* The same for one, with the machine's row locked for reading. Errors as of agents_refusal. */
+enum err agents_admit(struct db *db, struct agent *agent, struct error *e);
+
+/* Why an agent was not admitted: ERR_INSTANCE, or ERR_TOKEN for a void token. */
+enum err agents_refusal(const struct agent *agent, struct error *e);
+
 struct heartbeat {
-    struct agent agent;
+    struct agent agent;         /* first: a heartbeat is found by it */
     uint64_t cpu, memory, disk; /* hundredths of a percent */
     uint64_t seq;               /* 0: none */
     uint64_t dropped;
-    struct idents sessions;  /* held */
-    struct idents terminate; /* out: those that must end */
+    struct idents sessions; /* held */
+    /* out; freed by heartbeat_clear */
+    struct idents terminate; /* those that must end */
+    char **reasons;          /* of each of these: who wants it; NULL: nobody */
+    struct idents unknown;   /* those that vsay has never heard of */
+    bool *found;             /* of each session: whether it has */
 };
+
+void heartbeat_clear(struct heartbeat *heartbeat);
 
 /* Takes in heartbeats: figures, sessions that are not held any more, sessions that must end. */
 enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t count,
@@ -53,7 +71,11 @@ struct opening {
     char state[16]; /* out */
 };
 
-/* ERR_TOKEN for a void token, ERR_FORBIDDEN when the session is another machine's. */
+/* How many sessions of a machine may be open: twice what a heartbeat lists, since what has ended
+ * and was not reported yet takes room too. */
+enum { OPEN_SESSIONS_MAX = 2000 };
+
+/* Errors of agents_admit; ERR_FORBIDDEN when the session is another machine's, ERR_FULL. */
 enum err agents_open_session(struct db *db, struct opening *opening, struct error *e);
 
 struct ending {
@@ -66,7 +88,7 @@ struct ending {
 
 /* Closes a session, and confirms its signal, unless that is in doubt. Errors as above, and
  * ERR_NOT_FOUND. */
-enum err agents_end_session(struct db *db, const struct ending *ending, struct error *e);
+enum err agents_end_session(struct db *db, struct ending *ending, struct error *e);
 
 struct entry {
     char session_id[IDENT_MAX + 1];

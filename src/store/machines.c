@@ -28,6 +28,7 @@ static void listed_row(void *context, const struct cell *cells)
         .disk = cell_int(&cells[7]),
         .dropped_commands = cell_int(&cells[8]),
         .open_sessions = cell_int(&cells[9]),
+        .refused_at = cells[10].text,
     };
 
     listing->rows++;

@@ -12,6 +12,7 @@ struct listed_machine {
     const char *last_heartbeat; /* RFC 3339; NULL: none yet */
     int64_t cpu, memory, disk;  /* hundredths of a percent */
     int64_t dropped_commands, open_sessions;
+    const char *refused_at; /* RFC 3339: when another instance was turned away; NULL: not lately */
 };
 
 typedef void listed_machine_fn(void *context, const struct listed_machine *machine);

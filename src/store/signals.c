@@ -8,17 +8,37 @@
 #include "base/xalloc.h"
 
 struct taking {
+    struct agent **agents;
+    size_t agent_count;
     signal_fn *fn;
     void *context;
     struct params *ids;
     size_t count;
 };
 
+bool signal_is_for(const struct signal_row *signal, const struct agent *agent)
+{
+    return agent->admitted && strcmp(agent->agent_id, signal->agent_id) == 0 && signal->tenant_id &&
+           strcmp(agent->tenant_id, signal->tenant_id) == 0;
+}
+
+static bool is_for_any(const struct taking *taking, const struct signal_row *signal)
+{
+    for (size_t i = 0; i < taking->agent_count; i++) {
+        if (signal_is_for(signal, taking->agents[i]))
+            return true;
+    }
+    return false;
+}
+
 static void due_row(void *context, const struct cell *cells)
 {
     struct taking *taking = context;
-    struct signal_row signal = {cell_int(&cells[0]), cells[1].text, cells[2].text, cells[3].text};
+    struct signal_row signal = {cell_int(&cells[0]), cells[1].text, cells[2].text, cells[3].text,
+                                cells[4].text};
 
+    if (!is_for_any(taking, &signal))
+        return;
     taking->fn(taking->context, &signal);
     taking->ids = xrealloc(taking->ids, (taking->count + 1) * sizeof *taking->ids);
     struct params *row = &taking->ids[taking->count++];
@@ -31,16 +51,16 @@ enum err signals_take(struct db *db, struct agent **agents, size_t count, signal
                       void *context, struct error *e)
 {
     struct params *rows = xcalloc(count, sizeof *rows);
-    struct taking taking = {.fn = fn, .context = context};
-    size_t known = 0;
+    struct taking taking = {.agents = agents, .agent_count = count, .fn = fn, .context = context};
+    size_t admitted = 0;
     enum err err = agents_check(db, agents, count, false, e);
 
     for (size_t i = 0; !err && i < count; i++) {
-        if (agents[i]->known)
-            params_text(&rows[known++], PARAM_AGENT, agents[i]->agent_id);
+        if (agents[i]->admitted)
+            params_text(&rows[admitted++], PARAM_AGENT, agents[i]->agent_id);
     }
     if (!err)
-        err = db_bulk(db, STATEMENT_DUE_SIGNALS, rows, known, due_row, &taking, e);
+        err = db_bulk(db, STATEMENT_DUE_SIGNALS, rows, admitted, due_row, &taking, e);
     if (!err)
         err = db_bulk(db, STATEMENT_LEASE_SIGNALS, taking.ids, taking.count, NULL, NULL, e);
     free(taking.ids);

@@ -11,11 +11,15 @@ enum { SIGNAL_LEASE = 15 }; /* s */
 struct signal_row {
     int64_t id;
     const char *agent_id, *session_id, *reason;
+    const char *tenant_id; /* the session's */
 };
+
+/* Whether it is for this agent, which was checked: its machine's id may have been another's. */
+bool signal_is_for(const struct signal_row *signal, const struct agent *agent);
 
 typedef void signal_fn(void *context, const struct signal_row *signal);
 
-/* Checks agents, and takes the signals that are due for those of them that are known: they are due
+/* Checks agents, and takes the signals that are due for those that are admitted: they are due
  * again after SIGNAL_LEASE. To be run in one transaction. */
 enum err signals_take(struct db *db, struct agent **agents, size_t count, signal_fn *fn,
                       void *context, struct error *e);

@@ -47,6 +47,7 @@ const char *const param_names[PARAM_COUNT] = {
     [PARAM_AFTER_ID] = "after_id",
     [PARAM_UPTO_AT] = "upto_at",
     [PARAM_UPTO_ID] = "upto_id",
+    [PARAM_INSTANCE] = "instance",
     [PARAM_AGENT_0] = "agent_0",
     [PARAM_AGENT_0 + 1] = "agent_1",
     [PARAM_AGENT_0 + 2] = "agent_2",
@@ -74,6 +75,9 @@ const char *const param_names[PARAM_COUNT] = {
     "FROM machine_access a "                                                                       \
     "JOIN machines m ON m.agent_id = a.agent_id AND m.tenant_id = a.tenant_id "                    \
     "WHERE a.tenant_id = :tenant AND a.user_id = :user "
+
+/* The machine that a row is of: not another tenant's that was given the id of one removed. */
+#define MACHINE_OF(row) "m.agent_id = " row ".agent_id AND m.tenant_id = " row ".tenant_id"
 
 #define RFC3339(column) "DATE_FORMAT(" column ", '%Y-%m-%dT%H:%i:%sZ')"
 
@@ -104,7 +108,7 @@ const char *const param_names[PARAM_COUNT] = {
 #define ACTIVE_SESSIONS(sessions)                                                                  \
     "SELECT s.id, s.session_id, s.agent_id, m.name, s.user_id, s.username, s.source, s.browser, "  \
     "s.os, DATE_FORMAT(s.started_at, '%Y-%m-%dT%H:%i:%s.%f') AS started "                          \
-    "FROM " sessions " JOIN machines m ON m.agent_id = s.agent_id "                                \
+    "FROM " sessions " JOIN machines m ON " MACHINE_OF("s") " "                                    \
     "WHERE s.state = 'active' AND " ONLINE " "                                                     \
     "AND s.started_at <= :before_at AND (s.started_at < :before_at OR s.id < :before_id) "         \
     "AND (:agent IS NULL OR s.agent_id = :agent) AND (:source IS NULL OR s.source = :source) "     \
@@ -130,7 +134,7 @@ const char *const param_names[PARAM_COUNT] = {
     "s.close_reason, s.exit_code, g.requested_by, " RFC3339("g.requested_at") ", "                 \
     RFC3339("g.delivered_at") ", g.attempts, " RFC3339("g.confirmed_at") ", g.outcome"
 #define RECEIPT_JOINS                                                                              \
-    "LEFT JOIN machines m ON m.agent_id = s.agent_id "                                             \
+    "LEFT JOIN machines m ON " MACHINE_OF("s") " "                                                 \
     "LEFT JOIN signals g ON g.session_id = s.session_id "
 
 /* --- what agents report ----------------------------------------------------------------------- */
@@ -142,6 +146,24 @@ const char *const param_names[PARAM_COUNT] = {
     "LEAST(COALESCE(NULLIF(GREATEST(CAST(:at AS DATETIME(3)), " CLOCK_UNSET "), " CLOCK_UNSET      \
     "), UTC_TIMESTAMP(3)), UTC_TIMESTAMP(3))"
 
+/* Which instance of a machine's agent may report: the one of the last heartbeat, while that keeps
+ * the machine online; '': any. And the last one, and whether it is new: one that has lost its state
+ * knows its sessions again when all vsay-shells have come back. */
+#define AGENT                                                                                      \
+    "SELECT m.agent_id, m.token_generation, m.tenant_id, IF(" ONLINE ", m.instance, ''), "         \
+    "m.instance, COALESCE(m.instance_since > UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE, FALSE) "        \
+    "FROM machines m WHERE m.agent_id "
+
+/* A heartbeat may be overtaken by an opening, but not by so much. */
+#define YOUNG "COALESCE(opened_at > UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE, TRUE)"
+
+/* A number in the far future would be the newest for ever: it counts as tomorrow's. */
+#define REPORT_SEQ                                                                                 \
+    "LEAST(:seq, 1000 * (86400 + " SECONDS("UTC_TIMESTAMP()") "))"
+
+#define WHO_ENDS                                                                                   \
+    "CONCAT('ended by ', requested_by_username, IF(reason = '', '', CONCAT(': ', reason)))"
+
 /* Heartbeats that overtook others: 0 is no number, and the newest. */
 #define NEWER(column)                                                                              \
     column " = IF(VALUES(report_seq) = 0 OR VALUES(report_seq) >= report_seq, "                    \
@@ -151,10 +173,13 @@ const char *const param_names[PARAM_COUNT] = {
 
 #define OPEN "s.state IN ('active', 'closing')"
 
+/* Another instance was turned away lately: longer ago than the longest pause between its tries. */
+#define REFUSED "m.refused_at >= UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE"
+
 #define OPERATED_SESSIONS                                                                          \
     "SELECT s.session_id, s.user_id, s.agent_id, s.source, "                                       \
     "IF(s.state = 'active' AND NOT COALESCE(" ONLINE ", FALSE), 'offline', s.state), "             \
-    RFC3339("s.started_at") " FROM sessions s LEFT JOIN machines m ON m.agent_id = s.agent_id "
+    RFC3339("s.started_at") " FROM sessions s LEFT JOIN machines m ON " MACHINE_OF("s") " "
 
 /* The machine was not heard from since then. One that is gone can say nothing of its sessions. */
 #define LOST "COALESCE(m.last_heartbeat_at, m.created_at, s.started_at) < :before_at "
@@ -200,9 +225,9 @@ const char *const statements[STATEMENT_COUNT] = {
         "ORDER BY started DESC, id DESC LIMIT :limit",
 
     [STATEMENT_RECENT_COMMANDS + SCOPE_ALL] =
-        COMMANDS "commands c LEFT JOIN machines m ON m.agent_id = c.agent_id " NEWEST_COMMANDS,
+        COMMANDS "commands c LEFT JOIN machines m ON " MACHINE_OF("c") " " NEWEST_COMMANDS,
     [STATEMENT_RECENT_COMMANDS + SCOPE_TENANT] =
-        COMMANDS "commands c LEFT JOIN machines m ON m.agent_id = c.agent_id "
+        COMMANDS "commands c LEFT JOIN machines m ON " MACHINE_OF("c") " "
         "WHERE c.tenant_id = :tenant " NEWEST_COMMANDS,
 
     /* The newest ten commands of many machines are on the ten machines that were busy last: so
@@ -217,7 +242,7 @@ const char *const statements[STATEMENT_COUNT] = {
         OR_ON_MACHINE(":agent_6") OR_ON_MACHINE(":agent_7") OR_ON_MACHINE(":agent_8")
         OR_ON_MACHINE(":agent_9") " ORDER BY executed_at DESC, id DESC LIMIT 10) newest "
         "JOIN commands c ON c.id = newest.id "
-        "LEFT JOIN machines m ON m.agent_id = c.agent_id "
+        "LEFT JOIN machines m ON " MACHINE_OF("c") " "
         "ORDER BY newest.executed_at DESC, newest.id DESC",
 
     [STATEMENT_CLOSING_RIGHT + SCOPE_ALL] = SESSION_ALL(CLOSING, ""),
@@ -241,31 +266,35 @@ const char *const statements[STATEMENT_COUNT] = {
         "FROM sessions s JOIN commands c ON c.session_id = s.session_id "
         "WHERE s.session_id = :session ORDER BY c.seq DESC LIMIT 100",
 
-    [STATEMENT_AGENTS] =
-        "SELECT agent_id, token_generation FROM machines WHERE agent_id IN ({:agent})",
-    [STATEMENT_LOCK_AGENTS] =
-        "SELECT agent_id, token_generation FROM machines WHERE agent_id IN ({:agent}) "
-        "ORDER BY agent_id FOR UPDATE",
-    [STATEMENT_AGENT] =
-        "SELECT agent_id, token_generation, tenant_id FROM machines WHERE agent_id = :agent "
-        "LOCK IN SHARE MODE",
+    [STATEMENT_AGENTS] = AGENT "IN ({:agent})",
+    [STATEMENT_LOCK_AGENTS] = AGENT "IN ({:agent}) ORDER BY m.agent_id FOR UPDATE",
+    [STATEMENT_AGENT] = AGENT "= :agent LOCK IN SHARE MODE",
+    [STATEMENT_REFUSE_INSTANCE] =
+        "UPDATE machines SET refused_at = UTC_TIMESTAMP(3), refused_instance = :instance "
+        "WHERE agent_id = :agent",
 
     /* Upserts of rows that are there and locked: the fastest way to update many at once. */
     [STATEMENT_HEARTBEATS] =
         "INSERT INTO machines (agent_id, tenant_id, name, created_at, last_heartbeat_at, "
-        "dropped_commands, cpu, memory, disk, report_seq) VALUES "
+        "dropped_commands, cpu, memory, disk, instance, report_seq) VALUES "
         "{(:agent, '', '', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), :dropped, :cpu, :memory, :disk, "
-        ":seq)} "
+        ":instance, " REPORT_SEQ ")} "
         "ON DUPLICATE KEY UPDATE last_heartbeat_at = VALUES(last_heartbeat_at), "
+        "instance_since = IF(instance = VALUES(instance), instance_since, UTC_TIMESTAMP(3)), "
+        "instance = VALUES(instance), "
         "dropped_commands = GREATEST(dropped_commands, VALUES(dropped_commands)), "
         NEWER("cpu") ", " NEWER("memory") ", " NEWER("disk") ", "
         "report_seq = GREATEST(report_seq, VALUES(report_seq))",
     [STATEMENT_OPEN_SESSIONS] =
-        "SELECT session_id, agent_id, state, opened_seq FROM sessions "
+        "SELECT session_id, agent_id, tenant_id, state, opened_seq, " YOUNG " FROM sessions "
         "WHERE state IN ('active', 'closing') AND agent_id IN ({:agent})",
     [STATEMENT_CLOSED_SESSIONS] =
         "SELECT session_id, agent_id FROM sessions "
         "WHERE state = 'closed' AND session_id IN ({:session})",
+    [STATEMENT_HELD_SESSIONS] =
+        "SELECT session_id, agent_id, state FROM sessions WHERE session_id IN ({:session})",
+    [STATEMENT_REASONS] =
+        "SELECT session_id, " WHO_ENDS " FROM signals WHERE session_id IN ({:session})",
     [STATEMENT_GIVE_UP_SESSIONS] =
         "UPDATE sessions SET state = 'closed', ended_at = UTC_TIMESTAMP(3), "
         "close_reason = :outcome WHERE state <> 'closed' AND session_id IN ({:session})",
@@ -278,11 +307,14 @@ const char *const statements[STATEMENT_COUNT] = {
 
     [STATEMENT_OPEN_SESSION] =
         "INSERT INTO sessions (session_id, tenant_id, agent_id, user_id, username, source, "
-        "browser, os, started_at, opened_seq) VALUES (:session, :tenant, :agent, :user, :username, "
-        ":source, :browser, :os, " REPORTED_AT ", :seq) "
+        "browser, os, started_at, opened_seq, opened_at) VALUES (:session, :tenant, :agent, :user, "
+        ":username, :source, :browser, :os, " REPORTED_AT ", :seq, UTC_TIMESTAMP(3)) "
         "ON DUPLICATE KEY UPDATE session_id = VALUES(session_id)",
+    [STATEMENT_COUNT_OPEN] =
+        "SELECT COUNT(*) FROM sessions s WHERE s.agent_id = :agent AND s.tenant_id = :tenant AND "
+        OPEN,
     [STATEMENT_SESSION] =
-        "SELECT agent_id, state FROM sessions WHERE session_id = :session",
+        "SELECT agent_id, tenant_id, state FROM sessions WHERE session_id = :session",
     [STATEMENT_END_SESSION] =
         "UPDATE sessions SET state = 'closed', ended_at = GREATEST(started_at, " REPORTED_AT "), "
         "close_reason = :reason, exit_code = :exit_code "
@@ -307,8 +339,8 @@ const char *const statements[STATEMENT_COUNT] = {
         "GREATEST(COALESCE(last_command_at, VALUES(last_command_at)), VALUES(last_command_at))",
 
     [STATEMENT_DUE_SIGNALS] =
-        "SELECT id, agent_id, session_id, CONCAT('ended by ', requested_by_username, "
-        "IF(reason = '', '', CONCAT(': ', reason))) FROM signals FORCE INDEX (by_machine_due) "
+        "SELECT id, agent_id, session_id, " WHO_ENDS ", (SELECT s.tenant_id FROM sessions s "
+        "WHERE s.session_id = signals.session_id) FROM signals FORCE INDEX (by_machine_due) "
         "WHERE agent_id IN ({:agent}) AND due_at <= UTC_TIMESTAMP(3) ORDER BY id FOR UPDATE",
     [STATEMENT_LEASE_SIGNALS] =
         "UPDATE signals SET delivered_at = COALESCE(delivered_at, UTC_TIMESTAMP(3)), "
@@ -320,7 +352,8 @@ const char *const statements[STATEMENT_COUNT] = {
         "SELECT DISTINCT agent_id FROM signals WHERE due_at <= UTC_TIMESTAMP(3) "
         "AND due_at > UTC_TIMESTAMP(3) - INTERVAL 90 SECOND",
     [STATEMENT_EXPIRED] =
-        "SELECT g.session_id FROM signals g LEFT JOIN machines m ON m.agent_id = g.agent_id "
+        "SELECT g.session_id FROM signals g JOIN sessions s ON s.session_id = g.session_id "
+        "LEFT JOIN machines m ON " MACHINE_OF("s") " "
         "WHERE g.due_at <= UTC_TIMESTAMP(3) - INTERVAL :expires SECOND "
         "AND COALESCE(m.last_heartbeat_at, g.requested_at) "
         "<= UTC_TIMESTAMP(3) - INTERVAL :expires SECOND LIMIT 500",
@@ -328,8 +361,8 @@ const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_LIST_MACHINES] =
         "SELECT m.agent_id, m.tenant_id, m.name, " ONLINE ", " RFC3339("m.last_heartbeat_at") ", "
         "m.cpu, m.memory, m.disk, m.dropped_commands, "
-        "(SELECT COUNT(*) FROM sessions s WHERE s.agent_id = m.agent_id AND " OPEN ") "
-        "FROM machines m "
+        "(SELECT COUNT(*) FROM sessions s WHERE " MACHINE_OF("s") " AND " OPEN "), "
+        "IF(" REFUSED ", " RFC3339("m.refused_at") ", NULL) FROM machines m "
         "WHERE m.agent_id > :agent AND (:tenant IS NULL OR m.tenant_id = :tenant) "
         "ORDER BY m.agent_id LIMIT :limit",
     [STATEMENT_ADD_MACHINE] = /* changes no row when it exists */
@@ -345,7 +378,8 @@ const char *const statements[STATEMENT_COUNT] = {
         "UPDATE signals SET outcome = 'vanished', due_at = NULL "
         "WHERE agent_id = :agent AND outcome IS NULL",
     [STATEMENT_ROTATE_TOKEN] =
-        "UPDATE machines SET token_generation = token_generation + 1, report_seq = 0 "
+        "UPDATE machines SET token_generation = token_generation + 1, report_seq = 0, "
+        "instance = '' "
         "WHERE agent_id = :agent",
     [STATEMENT_FORGET_OPENINGS] =
         "UPDATE sessions SET opened_seq = 0 "
@@ -371,10 +405,10 @@ const char *const statements[STATEMENT_COUNT] = {
         "SELECT " MICROSECONDS("d.before_at") ", " SECONDS("d.before_at") " FROM "
         "(SELECT UTC_TIMESTAMP(3) - INTERVAL :older_than SECOND AS before_at) d",
     [STATEMENT_LOST_SESSIONS] =
-        "SELECT s.session_id FROM sessions s LEFT JOIN machines m ON m.agent_id = s.agent_id "
+        "SELECT s.session_id FROM sessions s LEFT JOIN machines m ON " MACHINE_OF("s") " "
         "WHERE " OPEN " AND s.started_at < :before_at AND " LOST "LIMIT :limit",
     [STATEMENT_CLOSE_LOST] =
-        "UPDATE sessions s LEFT JOIN machines m ON m.agent_id = s.agent_id "
+        "UPDATE sessions s LEFT JOIN machines m ON " MACHINE_OF("s") " "
         "LEFT JOIN signals g ON g.session_id = s.session_id "
         "SET s.state = 'closed', s.ended_at = UTC_TIMESTAMP(3), s.close_reason = 'lost', "
         "g.outcome = COALESCE(g.outcome, 'expired'), g.due_at = NULL "

@@ -33,6 +33,31 @@ def pytest_generate_tests(metafunc):
             for name in SERVERS], indirect=True, scope="session")
 
 
+def group(item):
+    """What xdist runs in one process, in order: what is marked so, the tests of a file that share a
+    module's fixtures, each parameter of such a fixture by itself, and those on another database than
+    the usual one. None is a test that may run anywhere."""
+    if mark := item.get_closest_marker("xdist_group"):
+        return mark.args[0]
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    shared = {name for name, found in item._fixtureinfo.name2fixturedefs.items()
+              if found[-1].scope in ("module", "class")}
+    together = [str(params[name]) for name in sorted(shared) if name in params]
+    if (server := params.get("server", "mariadb")) != "mariadb":
+        together.append(server)
+    return "-".join([item.path.stem, *together]) if shared or together else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items):
+    """Groups go first, since they take longest; single tests fill what they leave."""
+    groups = {item: group(item) for item in items}
+    for item, name in groups.items():
+        if name:
+            item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: groups[item] is None)
+
+
 @pytest.fixture(scope="session")
 def server(request):
     """The class of the database below."""

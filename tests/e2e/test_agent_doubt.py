@@ -201,6 +201,7 @@ def test_told_to_end_though_the_disk_is_full(agent, server, shell, full_disk):
     shell.send(**shell.opening())
     shell.send(type="command", seq=1, command="x" * 2000, success=True,
                timestamp="2026-02-06T12:00:05.000Z")
+    shell.sync()
     agent.process.kill(signal.SIGCONT)
     assert shell.receive() == {"type": "terminate", "reason": "ended by alice"}
     full_disk()
@@ -233,15 +234,16 @@ def test_shell_and_agent_with_a_full_disk(host, server):
     shell.run("trap 'echo hung up; exit' HUP")
     pid = agent.process.pid
     _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, ((agent.state / "spool").stat().st_size, most))
-    shell.run("echo one")
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (2048, most))  # the log is a file too
+    long = "true " + "x" * 3000
+    shell.run(long)
     wait_for(lambda: "event=spool_down" in agent.log())
     server.signal(session, "ended by alice: full")
     shell.expect("vsay: this session was ended by alice: full")
     shell.wait()
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
     assert server.wait_for_end(session, 30)["reason"] == "terminated"
-    assert (("echo one", True) in commands(server)) or server.wait_for_heartbeat()["dropped"]
+    assert ((long, True) in commands(server)) or server.wait_for_heartbeat()["dropped"]
 
 
 # --- other users ---

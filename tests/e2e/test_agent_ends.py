@@ -27,7 +27,7 @@ def test_heartbeat_names_the_session(new_agent, new_server, new_shell):
     agent = new_agent(server.url).start()
     shell = new_shell(agent).opened()
     server.terminate.add(shell.session)
-    assert shell.receive() == {"type": "terminate", "reason": "ended by an administrator"}
+    assert shell.receive() == {"type": "terminate", "reason": "vsay no longer knows this session"}
 
 
 def test_nonsense_from_the_server(agent, server, shell):
@@ -35,7 +35,7 @@ def test_nonsense_from_the_server(agent, server, shell):
         "terminate": [None, 7, {}, "", "sess_1", [shell.session]], "interval": -1,
         "signals": [None, 7, {}, {"type": "terminate"}, {"type": "dance", "session_id": shell.session},
                     {"type": "terminate", "session_id": 7, "reason": {}}],
-        "status": 7, "errors": [None, {"error": 7}]})
+        "status": 7, "accepted": {}, "message": 7, "errors": [None, {"error": 7}]})
     assert shell.command(1) == {"type": "ack", "seq": 1}
     assert shell.end() == {"type": "ended"}
     wait_for(lambda: not held(agent))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """vsay-agent when the server, the disk or the agent itself fails."""
+import json
 import resource
 import signal
 import time
@@ -201,3 +202,11 @@ def test_what_is_missing_is_sent_again(agent, server, new_shell, path):
     agent.process.kill(signal.SIGHUP)
     server.wait_for_end(shell.session)
     assert server.order() == ["open", "commands", "end"]
+
+
+def test_a_server_forges_no_line_of_the_log(agent, server):
+    server.wait_for_heartbeat()
+    server.status, server.page = 400, json.dumps({"error": 'a" status=200\n\u009b1m \\" x="b'})
+    wait_for(lambda: "heartbeat_refused" in agent.log(), 60)
+    line, = [line for line in agent.log().splitlines() if "heartbeat_refused" in line][:1]
+    assert line.endswith(r'detail="status 400: a\" status=200\n\u009b1m \\\" x=\"b"')

@@ -66,7 +66,7 @@ def test_token_of_a_key_pair(stack, conf, directory, kid, algorithm):
     ["--user-id", "u", "--role", "root"], ["--user-id", "u", "--tenant", "a/b"],
     ["--user-id", "u", "--ttl", "0"], ["--user-id", "u", "--ttl", "-1h"],
     ["--user-id", "u", "--ttl", "1y"], ["--user-id", "u", "--ttl", "99999999999999999999"],
-    ["--user-id", "u", "--username", "x" * 256]])
+    ["--user-id", "u", "--username", "x" * 256], ["--user-id", "u", "--role", "company_admin"]])
 def test_token_refused(stack, arguments):
     ran = run(CTL, "--config", stack.conf, "token", *arguments)
     assert ran.returncode == 2 and ran.stdout == "" and ran.stderr.startswith("vsayctl: ")

@@ -210,7 +210,7 @@ def test_list(stack, operator, tenant):
         "NAME": "The first one"}
     assert (second["AGENT_ID"], second["STATE"], second["SESSIONS"]) == (offline, "offline", "0")
     assert (third["AGENT_ID"], third["STATE"], third["LAST_HEARTBEAT"], third["NAME"]) == (
-        never, "offline", "never", "a?b")
+        never, "offline", "never", r"a\nb")
     assert {online, offline, never} <= {
         row["AGENT_ID"] for row in operator.table("machine", "list")}
     assert operator.table("machine", "list", "--tenant", "nobody") == []

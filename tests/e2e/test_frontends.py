@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import socket
-import tarfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from machine import Machine
 from fleet import Tenant
 from frontends import (
     APACHE, FRONTS, Apache, ApacheFcgid, ApacheProxyVariant, KitCgi, KitFcgi, Lighttpd,
-    LighttpdFastcgiVariant, kit_archive)
+    LighttpdFastcgiVariant, unpack_kit)
 from schemas import check, check_error
 from stack import REPO, Database, Stack, free_port, run, wait_for
 from tokens import claims
@@ -468,10 +467,7 @@ def test_longest_poll(base, new_directory):
 
 def test_kit_as_its_page_says(base, new_directory):
     """The SQL, twice, and vsayctl with the kit's own libraries."""
-    directory = new_directory()
-    with tarfile.open(kit_archive()) as tar:
-        tar.extractall(directory)
-    kit, = directory.iterdir()
+    kit = unpack_kit(new_directory())
     base.database.query("CREATE DATABASE kit CHARACTER SET utf8mb4")
     base.database.query("GRANT ALL ON kit.* TO vsay@localhost")
     for _ in range(2):

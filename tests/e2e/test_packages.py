@@ -5,37 +5,21 @@ import os
 import re
 import secrets
 import shutil
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import fcgi
+from debian import Root, do, needs, put_sources
 from fleet import Tenant
 from schemas import READS
 from shells import Terminal
-from stack import BUILD, ENV, REPO, Database, Process, wait_for, write_conf
+from stack import ENV, REPO, Database, Process, wait_for, write_conf
 from tokens import claims
 
 PACKAGES = ["vsay-agent", "vsay-api", "vsayctl"]
 PROGRAMS = ["vsay-agent", "vsay-api", "vsay-shell", "vsayctl"]
-
-
-def do(*command, cwd=BUILD, env=()):
-    """Runs something that may take minutes, and returns what it says. Not as a part of the make
-    that runs these tests."""
-    env = {**{name: value for name, value in ENV.items() if not name.startswith(("MAKE", "MFLAGS"))},
-           **dict(env), "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    ran = subprocess.run([str(part) for part in command], cwd=cwd, env=env, text=True, timeout=900,
-                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert ran.returncode == 0, ran.stdout[-5000:]
-    return ran.stdout
-
-
-def needs(*programs):
-    missing = [name for name in programs if not shutil.which(name, path=ENV["PATH"])]
-    return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
 
 
 def files(root):
@@ -67,15 +51,7 @@ def test_install_and_uninstall(directory):
 
 @pytest.fixture(scope="module")
 def sources(new_directory):
-    """The unpacked archive of make dist."""
-    directory = new_directory()
-    do("make", "dist-gzip")
-    archive = next(BUILD.glob("vsay-*.tar.gz"))
-    sources = directory / "vsay"
-    sources.mkdir()
-    do("tar", "xzf", archive, "--strip-components=1", "-C", sources)
-    archive.unlink()
-    return sources
+    return put_sources(new_directory() / "vsay")
 
 
 @pytest.mark.heavy
@@ -125,46 +101,23 @@ def test_packages_take_all_that_is_installed(packages, directory):
 
 host_tools = needs("dpkg-buildpackage", "dh", "debootstrap", "systemd-tmpfiles")
 
-class Root:
-    """A Debian of its own, with the packages and what they depend on."""
-
-    def __init__(self, directory, packages):
-        self.dir = directory / "root"
-        codename = re.search(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.M)[1]
-        sites = do("apt-get", "indextargets", "--format", "$(CODENAME) $(SITE)", cwd="/")
-        site = re.search(rf"^{codename} (\S+)$", sites, re.M)[1]
-        do("debootstrap", "--variant=minbase", codename, self.dir, site, cwd="/")
-        shutil.copytree("/etc/apt", self.dir / "etc" / "apt", dirs_exist_ok=True)
-        for package in packages.values():
-            shutil.copy(package, self.dir / "tmp")
-        self.do("apt-get", "update")
-        self.do("apt-get", "install", "-y", "--no-install-recommends",
-                *(f"/tmp/{package.name}" for package in packages.values()))
-        do("systemd-tmpfiles", f"--root={self.dir}", "--create", "--prefix=/run/vsay",
-           "--prefix=/run/vsay-agent", "--prefix=/var/lib/vsay-agent")  # as at boot
-
-    def __truediv__(self, path):
-        return self.dir / path
-
-    def do(self, *command, user="root", **options):
-        return do("chroot", f"--userspec={user}:{user}", self.dir, *command, cwd="/", **options)
-
-    def secret(self, path, text, user):
-        """A file that only root and the user's group may read."""
-        (self / "tmp" / "secret").write_text(text)
-        self.do("install", "-m", "640", "-g", user, "/tmp/secret", f"/{path}")
-
 
 @pytest.fixture(scope="module")
 def root(new_directory, packages):
-    if os.getuid() != 0:
-        pytest.skip("needs root")
-    return Root(new_directory(), packages)
+    """A Debian with the packages and what they depend on."""
+    root = Root(new_directory())
+    for package in packages.values():
+        shutil.copy(package, root / "tmp")
+    root.do("apt-get", "install", "-y", "--no-install-recommends",
+            *(f"/tmp/{package.name}" for package in packages.values()))
+    do("systemd-tmpfiles", f"--root={root.dir}", "--create", "--prefix=/run/vsay",
+       "--prefix=/run/vsay-agent", "--prefix=/var/lib/vsay-agent")  # as at boot
+    return root
 
 
 @pytest.fixture(scope="module")
 def host(root, new_directory):
-    """A new host, set up as docs/packaging.md tells, with nothing but what the packages brought. Its
+    """A new host, set up as README.md tells, with nothing but what the packages brought. Its
     database runs outside, and has a second name for its socket inside."""
     database = Database(new_directory())
     os.link(database.socket, root / "run" / "mysqld.sock")

@@ -16,6 +16,9 @@ import pytest
 from stack import ENV, REPO, free_port, run, wait_for
 
 
+pytestmark = pytest.mark.xdist_group("quickstart")  # they build in one place
+
+
 class Terminal:
     """Keeps what comes out of a terminal, given its other end."""
 
@@ -189,7 +192,9 @@ def test_foreground(quickstart, number):
     with open(quickstart.var.parent / "output", "w+") as output, subprocess.Popen(
             [REPO / "quickstart"], env=quickstart.env, stdin=subprocess.DEVNULL, stdout=output,
             stderr=output, start_new_session=True) as process:
-        wait_for(lambda: b"Ctrl-C" in os.pread(output.fileno(), 100000, 0), 300, "the start")
+        wait_for(lambda: b"Ctrl-C" in os.pread(output.fileno(), 100000, 0) or process.poll(), 300,
+                 "the start")
+        assert process.poll() is None, os.pread(output.fileno(), 100000, 0)
         process.send_signal(number)
         assert process.wait(60) == 130
     assert quickstart.processes() == []

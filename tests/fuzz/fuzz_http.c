@@ -112,14 +112,16 @@ static void append(enum record_kind kind, const char *text)
     json_object_put(record);
 }
 
+#define OPENING "{\"type\":\"open\",\"session_id\":\"" SESSION "\",\"uid\":0}"
+
 /* One session from its opening to its end, and one that runs. */
 static void fill(void)
 {
     struct held held = {.id = SESSION, .seq = 1}, *added;
     struct error e = {0};
 
-    MUST(held_add(agent->held, &held, &added, &e) == ERR_OK);
-    append(RECORD_OPEN, "{\"type\":\"open\",\"session_id\":\"" SESSION "\",\"uid\":0}");
+    MUST(held_add(agent->held, &held, OPENING, &added, &e) == ERR_OK);
+    append(RECORD_OPEN, OPENING);
     append(RECORD_COMMAND, "{\"type\":\"command\",\"session_id\":\"" SESSION "\",\"seq\":1}");
     append(RECORD_COMMAND, "{\"type\":\"command\",\"session_id\":\"" SESSION "\",\"seq\":2}");
     append(RECORD_END, "{\"type\":\"end\",\"session_id\":\"" SESSION "\",\"reason\":\"exited\"}");

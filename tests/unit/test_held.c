@@ -36,7 +36,7 @@ static struct held *add_of(struct held_table *table, const char *id, uid_t uid)
     struct held *held = NULL;
 
     snprintf(new.id, sizeof new.id, "%s", id);
-    assert_int_equal(held_add(table, &new, &held, &e), ERR_OK);
+    assert_int_equal(held_add(table, &new, NULL, &held, &e), ERR_OK);
     assert_string_equal(held->id, id);
     return held;
 }

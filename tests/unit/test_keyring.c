@@ -97,7 +97,7 @@ static const struct {
     const char *specs, *detail;
 } bad_keys[] = {
     {"", "auth.keys names no key: set it to KID:HS256:FILE, and make the file with "
-         "openssl rand -hex 32 > FILE && chmod 600 FILE"},
+         "openssl rand -hex -out FILE 32 && chmod 600 FILE"},
     {"k1", "auth.keys: 'k1' is not KID:ALGORITHM:FILE"},
     {"k1:HS256", "auth.keys: 'k1:HS256' is not KID:ALGORITHM:FILE"},
     {"k1:HS256:", "auth.keys: 'k1:HS256:' is not KID:ALGORITHM:FILE"},

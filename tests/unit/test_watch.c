@@ -91,6 +91,33 @@ static void waking_hands_out_those_of_one_key(void **state)
     watch_free(watch);
 }
 
+static bool is_marked(const struct waiter *waiter)
+{
+    return waiter->weight == 7;
+}
+
+static void those_who_have_gone_are_reaped(void **state)
+{
+    struct watch *watch = watch_new(10);
+    struct waiter gone[3] = {{.weight = 7}, {.weight = 7}, {.weight = 7}}, stays = {0};
+    struct waiters out;
+    int reaped = 0;
+
+    (void)state;
+    assert_true(park(watch, &gone[0], "x", LONG_MS));
+    assert_true(park(watch, &stays, "x", LONG_MS));
+    assert_true(park(watch, &gone[1], "y", LONG_MS));
+    assert_true(park(watch, &gone[2], "y", 20000));
+    for (int i = 0; i < WATCH_REAP_TURNS; i++) {
+        watch_reap(watch, is_marked, &out);
+        reaped += count(&out);
+    }
+    assert_int_equal(reaped, 3);
+    assert_int_equal(woken(watch, "y"), 0);
+    assert_int_equal(woken(watch, "x"), 1);
+    watch_free(watch);
+}
+
 static void a_waiter_can_wait_again(void **state)
 {
     struct watch *watch = watch_new(1);
@@ -330,6 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(waking_hands_out_those_of_one_key, set_start),
+        cmocka_unit_test_setup(those_who_have_gone_are_reaped, set_start),
         cmocka_unit_test_setup(a_waiter_can_wait_again, set_start),
         cmocka_unit_test_setup(time_is_up_in_order_and_not_before, set_start),
         cmocka_unit_test_setup(a_tick_that_comes_late_hands_out_all, set_start),

@@ -73,6 +73,8 @@ while line := sys.stdin.buffer.readline().rstrip(b"\\n"):
         except OSError:
             sys.stdout.buffer.write(b"\\n")
         sys.stdout.buffer.flush()
+    elif line == b"sync":
+        print("synced", flush=True)
     elif line == b"kill":
         leader.kill()
         leader.wait()
@@ -132,6 +134,11 @@ class Shell:
     def end(self, reason="exited", code=0):
         self.send(type="end", reason=reason, exit_code=code, ended_at="2026-02-06T12:30:00.000Z")
         return self.receive()
+
+    def sync(self):
+        """Waits until all is sent that was written."""
+        self.write("sync")
+        assert self.popen.stdout.readline() == b"synced\n"
 
     def kill_leader(self):
         self.write("kill")

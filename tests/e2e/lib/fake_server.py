@@ -16,13 +16,16 @@ from stack import run, wait_for
 class FakeServer:
     """`status`, when set, is the answer to everything; `page`, when set, its body. `refused` has the
     status of what is refused by the pattern of its path, as has a body with `blocked` in it; with
-    `blocked_page`, by a page of somebody on the way."""
+    `blocked_page`, by a page of somebody on the way. `lost` are sessions that it does not know until
+    they are opened again, `reasons` why those of `terminate` must end. The answer to the path
+    `twice` is sent twice: soon, or when `late` before that to the next request."""
 
     def __init__(self, token="good", interval=1, tls=None):
         self.token, self.interval, self.tls = token, interval, tls
         self.status = self.page = None
         self.refused, self.blocked, self.blocked_page = {}, None, False
         self.body_max = 4 << 20
+        self.lost, self.reasons, self.twice, self.late = set(), {}, None, False
         self.lock = threading.Condition()
         self.requests, self.signals, self.terminate, self.parked = [], [], set(), 0
         self.polls = []  # how long each was to wait
@@ -103,15 +106,29 @@ class FakeServer:
     def answer(self, path, query, body):
         if path == "/api/agent/signals":
             return 200, {"signals": self.poll(float(query.get("wait", ["0"])[0]))}
+        if path.endswith("/end") and path.split("/")[-2] in self.lost:
+            return 404, {"error": "Session not found"}
         self.requests.append((path, body))
         if path == "/api/agent/heartbeat":
-            return 200, {"terminate": sorted(self.terminate & set(body["sessions"])),
-                         "interval": self.interval}
+            return 200, self.answer_heartbeat(set(body["sessions"]))
         if path == "/api/agent/sessions":
-            return 201, {"session_id": body["session_id"], "status": "active"}
+            self.lost.discard(body["session_id"])
+            return 201, {"session_id": body["session_id"], "status":
+                         "closing" if body["session_id"] in self.terminate else "active"}
         if path == "/api/agent/activity":
-            return 200, {"accepted": len(body["activities"]), "errors": []}
+            errors = [{"index": index, "error": "No such session"}
+                      for index, entry in enumerate(body["activities"])
+                      if entry["session_id"] in self.lost]
+            return 200, {"accepted": len(body["activities"]) - len(errors), "errors": errors}
         return 200, {"message": "Session ended"}
+
+    def answer_heartbeat(self, held):
+        told = {"terminate": sorted(self.terminate & held), "interval": self.interval}
+        if self.reasons:
+            told["reasons"] = self.reasons
+        if self.lost & held:
+            told["unknown"] = sorted(self.lost & held)
+        return told
 
     def poll(self, seconds):
         server = self.server
@@ -125,6 +142,7 @@ class FakeServer:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    again = None  # what goes before the next answer
 
     def setup(self):
         super().setup()
@@ -166,8 +184,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        again, self.again = self.again, None
+        if again:
+            self.wfile.write(again)
+        sent = b"".join(self._headers_buffer) + b"\r\n" + body
+        self._headers_buffer = []
+        self.wfile.write(sent)
+        if url.path == fake.twice and fake.late:
+            self.again = sent
+        elif url.path == fake.twice:
+            time.sleep(0.05)
+            self.wfile.write(sent)
 
     def handle(self):
         with contextlib.suppress(ConnectionError, ssl.SSLError):

@@ -5,16 +5,17 @@ The files are used as they are shipped, but for addresses and paths. The servers
 without rights: when root runs the tests, under another one.
 """
 import contextlib
+import fcntl
 import functools
+import io
 import os
 import pwd
 import re
 import shutil
-import signal
 import tarfile
 from pathlib import Path
 
-from stack import API, BUILD, ENV, REPO, Client, Process, free_port, run, start_nginx, start_pool, \
+from stack import API, BUILD, REPO, Client, Process, free_port, run, start_nginx, start_pool, \
     wait_for, write_conf
 
 APACHE = Path("/usr/lib/apache2/modules")
@@ -228,10 +229,21 @@ class ApacheCgi(ApacheStarts):
 
 @functools.cache
 def kit_archive():
-    made = run("make", "-C", BUILD, "shared-hosting-kit")
-    assert made.returncode == 0, made.stderr
-    archive, = BUILD.glob("vsay-*-shared-hosting.tar.gz")
-    return archive
+    """Its bytes: other processes of the tests make it too, in the same place."""
+    with open(BUILD / "kit.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = run("make", "-C", BUILD, "shared-hosting-kit", timeout=120)
+        assert made.returncode == 0, made.stderr
+        archive, = BUILD.glob("vsay-*-shared-hosting.tar.gz")
+        return archive.read_bytes()
+
+
+def unpack_kit(directory):
+    """The kit's own directory in that one."""
+    with tarfile.open(fileobj=io.BytesIO(kit_archive())) as tar:
+        tar.extractall(directory)
+    kit, = directory.glob("vsay-*-shared-hosting")
+    return kit
 
 
 class KitCgi(ApacheStarts):
@@ -244,9 +256,7 @@ class KitCgi(ApacheStarts):
 
     def prepare(self):
         super().prepare()
-        with tarfile.open(kit_archive()) as tar:
-            tar.extractall(self.dir)
-        kit, = self.dir.glob("vsay-*-shared-hosting")
+        kit = unpack_kit(self.dir)
         (kit / "vsay").rename(self.dir / "vsay")
         (kit / self.web).rename(self.dir / "public_html")
         script = self.dir / "public_html" / self.script

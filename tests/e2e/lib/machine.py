@@ -9,11 +9,12 @@ FIGURES = {"cpu_percent": 12.5, "memory_percent": 60.2, "disk_percent": 48}
 
 
 class Machine:
-    """Reports as `agent_id`, by default a new machine of the tenant's (`columns` are its row's).
+    """Reports as `agent_id`, by default a new machine of the tenant's (`columns` are its row's), and
+    as `instance` of its agent.
     It holds the sessions that it opened and has not ended."""
 
-    def __init__(self, tenant, agent_id=None, generation=1, **columns):
-        self.stack = tenant.stack
+    def __init__(self, tenant, agent_id=None, generation=1, instance=None, **columns):
+        self.stack, self.tenant_id, self.instance = tenant.stack, tenant.id, instance
         self.id = agent_id or tenant.machine(**columns)
         self.token = self.stack.keys.sign(claims(None, role="agent", agent_id=self.id,
                                                  generation=generation))
@@ -26,7 +27,11 @@ class Machine:
     def post(self, path, body, **options):
         """`body` is bytes as they are, or anything that JSON can say."""
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.stack.request("POST", f"/api/agent/{path}", self, body=body, **options)
+        return self.stack.request("POST", f"/api/agent/{path}", self, body=body,
+                                  headers=self.headers(), **options)
+
+    def headers(self):
+        return {"Vsay-Instance": self.instance} if self.instance else {}
 
     def heartbeat(self, **members):
         return self.post("heartbeat", {**FIGURES, "sessions": list(self.held),
@@ -39,7 +44,8 @@ class Machine:
         return reply.json()["terminate"]
 
     def poll(self, wait=0, **options):
-        return self.stack.get(f"/api/agent/signals?wait={wait}", self, **options)
+        return self.stack.get(f"/api/agent/signals?wait={wait}", self, headers=self.headers(),
+                              **options)
 
     def signals(self, wait=0):
         """The ids of the sessions that a poll is told to end."""

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/instance.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "agent/durable.h"
+#include "agent/link.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+
+enum { PART_LENGTH = (INSTANCE_LENGTH - 1) / 2 };
+
+/* "" when there is no such file. The caller frees it. */
+static char *read_line(const char *path)
+{
+    char line[512] = "";
+    FILE *file = fopen(path, "re");
+
+    if (file && fgets(line, sizeof line, file))
+        line[strcspn(line, "\n")] = '\0';
+    if (file)
+        fclose(file);
+    return xstrdup(line);
+}
+
+/* Where a name is good that stands in a file of this directory. Images of machines keep their
+ * machine-id often enough, but no copy runs in the same boot and has the same directory. The caller
+ * frees it. */
+static char *find_place(const char *directory)
+{
+    struct stat st = {0};
+    char *machine = read_line("/etc/machine-id");
+    char *boot = read_line("/proc/sys/kernel/random/boot_id");
+
+    stat(directory, &st);
+    char *place =
+        xasprintf("%s/%s/%jx:%jx", machine, boot, (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    free(boot);
+    free(machine);
+    return place;
+}
+
+/* A file has a name of `length` characters, a blank, and the place. */
+static bool load(const char *path, const char *directory, size_t length, char *out)
+{
+    char *line = read_line(path), *place = find_place(directory);
+    bool good = strspn(line, "0123456789abcdef.") == length && line[length] == ' ' &&
+                strcmp(line + length + 1, place) == 0;
+
+    if (good)
+        snprintf(out, length + 1, "%s", line);
+    free(place);
+    free(line);
+    return good;
+}
+
+/* That it cannot be stored is logged: after a restart vsay may take this agent for another one, and
+ * wait until it believes the first one gone. */
+static void store(const char *path, const char *directory, const char *name)
+{
+    struct error e = {0};
+    char *place = find_place(directory), *line = xasprintf("%s %s\n", name, place);
+
+    if (durable_write(path, line, strlen(line), &e))
+        log_event(LEVEL_WARNING, "instance", "detail=\"%s\"", e.detail);
+    free(line);
+    free(place);
+}
+
+static enum err make_part(char out[PART_LENGTH + 1], struct error *e)
+{
+    uint64_t number;
+
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        return error_set(e, ERR_IO, "no random numbers: %s", strerror(errno));
+    snprintf(out, PART_LENGTH + 1, "%016" PRIx64, number);
+    return ERR_OK;
+}
+
+/* The part that stands beside the socket. */
+static enum err find_part(const char *socket, char out[PART_LENGTH + 1], struct error *e)
+{
+    char *path = xasprintf("%s.instance", socket), *copy = xstrdup(socket);
+    const char *directory = dirname(copy);
+    enum err err = ERR_OK;
+
+    link_make_directory(socket);
+    if (!load(path, directory, PART_LENGTH, out)) {
+        err = make_part(out, e);
+        if (!err)
+            store(path, directory, out);
+    }
+    free(copy);
+    free(path);
+    return err;
+}
+
+enum err instance_open(const char *sessions, const char *socket, char out[INSTANCE_LENGTH + 1],
+                       struct error *e)
+{
+    char *path = xasprintf("%s/instance", sessions);
+    char first[PART_LENGTH + 1], second[PART_LENGTH + 1];
+    enum err err = ERR_OK;
+
+    if (!load(path, sessions, INSTANCE_LENGTH, out)) {
+        err = find_part(socket, first, e);
+        if (!err)
+            err = make_part(second, e);
+        if (!err)
+            snprintf(out, INSTANCE_LENGTH + 1, "%s.%s", first, second);
+        if (!err)
+            store(path, sessions, out);
+    }
+    free(path);
+    return err;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/openings.h"
+
+#include <json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/link.h"
+#include "agent/owner.h"
+#include "base/log.h"
+
+static void on_opened(struct openings *openings, const char *id, const struct json_object *answer)
+{
+    const char *status = link_text(answer, "status");
+
+    if (status && strcmp(status, "active") != 0 && held_condemnable(openings->agent->held, id))
+        openings->ending = true;
+}
+
+enum http_outcome openings_send(struct openings *openings, struct json_object *opening,
+                                struct error *e)
+{
+    struct json_object *answer;
+
+    owner_decide(opening, &openings->agent->options->agent.trusted_users);
+    const char *text = json_object_to_json_string_ext(opening, JSON_C_TO_STRING_PLAIN);
+    const struct http_request request = {
+        .path = "/api/agent/sessions", .body = text, .promise = "status", .timeout = HTTP_TIMEOUT};
+    enum http_outcome outcome = http_call(openings->http, &request, &answer, e);
+    if (answer)
+        on_opened(openings, link_text(opening, "session_id"), answer);
+    json_object_put(answer);
+    json_object_put(opening);
+    return outcome;
+}
+
+/* Reports again the opening of a session that vsay has lost (its database was restored, or a
+ * replica that lacked it took over), before anything else of it: that would be refused.
+ * HTTP_MISSING when the session is not held. */
+static enum http_outcome repeat(struct openings *openings, const char *id)
+{
+    char *text = held_opening(openings->agent->held, id);
+    struct json_object *opening = text ? json_tokener_parse(text) : NULL;
+    struct error e = {0};
+
+    free(text);
+    if (!opening)
+        return HTTP_MISSING;
+    json_object_object_add(opening, "seq",
+                           json_object_new_int64(sequence_next(openings->agent->sequence)));
+    enum http_outcome outcome = openings_send(openings, opening, &e);
+    bool done = outcome == HTTP_DONE;
+    log_event(done ? LEVEL_INFO : LEVEL_WARNING, "session_reopen", "session=%s%s%s%s", id,
+              done ? "" : " detail=\"", done ? "" : e.detail, done ? "" : "\"");
+    return outcome;
+}
+
+void openings_repeat_all(struct openings *openings, struct json_object *unknown)
+{
+    enum http_outcome outcome = HTTP_DONE;
+
+    for (size_t i = 0; i < json_object_array_length(unknown); i++) {
+        if (outcome == HTTP_DONE || outcome == HTTP_MISSING || outcome == HTTP_REFUSED)
+            outcome = repeat(openings, link_text_at(unknown, i));
+    }
+}
+
+/* The session of the command that an error is about, if vsay does not know it; the caller puts the
+ * command. */
+static const char *missing_session(const struct json_object *error, const struct record *records,
+                                   size_t count, struct json_object **command)
+{
+    struct json_object *index = NULL;
+    const char *why = link_text(error, "error");
+
+    *command = NULL;
+    json_object_object_get_ex(error, "index", &index);
+    int64_t i = json_object_get_int64(index);
+    if (!why || strcmp(why, "No such session") != 0 || i < 0 || (size_t)i >= count)
+        return NULL;
+    *command = json_tokener_parse(records[i].line);
+    return link_text(*command, "session_id");
+}
+
+enum http_outcome openings_repair(struct openings *openings, struct json_object *errors,
+                                  const struct record *records, size_t count)
+{
+    struct json_object *tried = json_object_new_object();
+    enum http_outcome all = HTTP_MISSING;
+
+    for (size_t i = 0; i < json_object_array_length(errors); i++) {
+        struct json_object *command;
+        const char *id =
+            missing_session(json_object_array_get_idx(errors, i), records, count, &command);
+        if (id && !json_object_object_get_ex(tried, id, NULL)) {
+            json_object_object_add(tried, id, NULL);
+            enum http_outcome outcome = repeat(openings, id);
+            if (outcome != HTTP_MISSING && outcome != HTTP_REFUSED)
+                all = outcome;
+        }
+        json_object_put(command);
+        if (all != HTTP_MISSING && all != HTTP_DONE)
+            break;
+    }
+    json_object_put(tried);
+    return all;
+}
+
+bool openings_news(struct openings *openings)
+{
+    bool ending = openings->ending;
+
+    openings->ending = false;
+    return ending;
+}
