@@ -217,6 +217,14 @@ static enum err read_client(struct door *door, struct client *client, int64_t en
     return err == ERR_IO ? err : ERR_OK;
 }
 
+static void note_stored(struct client *client, const struct json_object *reply)
+{
+    struct json_object *seq = NULL;
+
+    if (json_object_object_get_ex(reply, "seq", &seq))
+        keeper_stored(client->held, json_object_get_int64(seq));
+}
+
 /* Replies are sent after the sync only. Without it their clients lose the connection: they come
  * again with what they have not got an answer for; but that it must end they are told all the same.
  */
@@ -224,8 +232,8 @@ static void answer_client(struct agent *agent, struct client *client, bool durab
 {
     size_t count = json_object_array_length(client->replies);
 
-    if (count && durable)
-        keeper_stored(client->held);
+    for (size_t i = 0; i < count && durable; i++)
+        note_stored(client, json_object_array_get_idx(client->replies, i));
     for (size_t i = 0; i < count && durable; i++)
         durable = link_send(client->fd, json_object_array_get_idx(client->replies, i)) == ERR_OK;
     keeper_tell(agent, client->held);

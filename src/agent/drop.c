@@ -91,8 +91,8 @@ static enum err take_lines(struct agent *agent, uid_t owner, const char *id, con
         log_event(LEVEL_WARNING, "drop", "session=%s uid=%lu detail=\"not all of it is a report\"",
                   id, (unsigned long)owner);
     err = err && err != ERR_REQUEST ? err : keeper_sync(agent, e);
-    if (!err)
-        keeper_stored(origin.held);
+    if (!err && origin.held)
+        keeper_stored(origin.held, origin.held->seen);
     return err;
 }
 

@@ -60,37 +60,36 @@ static enum err store(struct agent *agent, enum record_kind kind, struct json_ob
     return err;
 }
 
-void keeper_stored(struct held *held)
+void keeper_stored(struct held *held, int64_t seq)
 {
-    if (held)
-        held->stored = held->seen;
+    if (held && seq > held->stored)
+        held->stored = seq;
 }
 
 /* Whether nothing of the session is left, for certain: it was seen, here or by vsay-shell. */
 static bool all_gone(struct held *held)
 {
     held->gone = held->gone || proctree_gone(&held->tree);
-    return held->gone || report_end_of_all(held->end);
+    return held->gone;
 }
 
-/* An end confirms a kill, unless it says that it does not. Takes ownership of `end`. */
+/* An end confirms a kill, perhaps one that is still on its way here, unless it says that it does
+ * not. Takes ownership of `end`. */
 static enum err store_end(struct agent *agent, struct held *held, struct json_object *end,
                           struct error *e)
 {
     char *reason = xstrdup(link_text(end, "reason"));
-    bool lost = strcmp(reason, "lost") == 0;
-    bool doubtful = (lost || held_reason(agent->held, held)) && !all_gone(held);
+    bool sure = all_gone(held);
 
-    if (doubtful)
+    if (!sure)
         json_object_object_add(end, "confirmed", json_object_new_boolean(false));
     enum err err = store(agent, RECORD_END, end, e);
     if (!err)
         err = keeper_sync(agent, e);
     if (!err) {
         held->state = HELD_ENDED;
-        log_event(doubtful ? LEVEL_WARNING : LEVEL_INFO, "session_end",
-                  "session=%s reason=\"%s\"%s", held->id, reason,
-                  doubtful ? " detail=\"vsay-shell died: what it left cannot be seen\"" : "");
+        log_event(LEVEL_INFO, "session_end", "session=%s reason=\"%s\"%s", held->id, reason,
+                  sure ? "" : " detail=\"something of it may be left that cannot be seen\"");
     }
     free(reason);
     return err;
@@ -278,6 +277,7 @@ static enum err believe_end(struct agent *agent, struct held *held, struct error
     if (must && proctree_signal(&held->tree, 0) > 0) {
         held->state = HELD_DYING;
         held->killing = true;
+        held->gone = false; /* whatever was said */
         return ERR_OK;
     }
     return store_end(agent, held, json_object_get(held->end), e);
@@ -293,6 +293,7 @@ static enum err take_end(struct agent *agent, struct origin *origin,
     if (held->state != HELD_ENDED) {
         json_object_put(held->end);
         held->end = report_end(packet, held->id, held->uid);
+        held->gone = held->gone || report_all_gone(packet);
     }
     if (held->state == HELD_RUNNING)
         err = believe_end(agent, held, e);

@@ -26,8 +26,8 @@ enum err keeper_take(struct agent *agent, struct origin *origin, const struct js
 /* Makes durable what was taken. */
 enum err keeper_sync(struct agent *agent, struct error *e);
 
-/* All commands that were reported of the session (or NULL) are durable now. */
-void keeper_stored(struct held *held);
+/* The session's (or NULL) commands are durable up to this one. */
+void keeper_stored(struct held *held, int64_t seq);
 
 /* Tells vsay-shell that the session (or NULL) must end, if it must; over each connection once. */
 void keeper_tell(struct agent *agent, struct held *held);

@@ -148,11 +148,16 @@ struct json_object *report_end(const struct json_object *packet, const char *ses
     return record;
 }
 
-bool report_end_of_all(const struct json_object *end)
+bool report_end_of_all(const struct json_object *packet)
 {
-    const char *reason = link_text(end, "reason");
+    const char *reason = link_text(packet, "reason");
 
     return reason && (strcmp(reason, "terminated") == 0 || strcmp(reason, "killed") == 0);
+}
+
+bool report_all_gone(const struct json_object *packet)
+{
+    return report_end_of_all(packet) || json_object_get_boolean(member(packet, "gone"));
 }
 
 struct json_object *report_own_end(const char *session_id, uid_t uid, const char *reason)

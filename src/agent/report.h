@@ -21,8 +21,10 @@ struct json_object *report_command(const struct json_object *packet, const char 
 /* What of the packet is malformed is left out. */
 struct json_object *report_end(const struct json_object *packet, const char *session_id, uid_t uid);
 
-/* Whether it says that nothing of the session was left: vsay-shell had ended all of it. */
-bool report_end_of_all(const struct json_object *end);
+/* Whether vsay-shell says that it had ended the session, and so all of it. */
+bool report_end_of_all(const struct json_object *packet);
+/* Whether it says that nothing of the session is left. */
+bool report_all_gone(const struct json_object *packet);
 
 /* The end that the agent itself saw now. */
 struct json_object *report_own_end(const char *session_id, uid_t uid, const char *reason);

@@ -40,6 +40,7 @@ struct journal {
     int fd;                  /* -1: not connected */
     int64_t connect_at;
     bool open_sent, blocked; /* on this connection */
+    bool all_gone;           /* of the session's processes */
     struct journal_state state;
     char *refused, *terminate; /* behind `state` */
 };
@@ -159,6 +160,11 @@ void journal_command(struct journal *journal, long seq, const char *command, con
     add(journal, seq, body);
 }
 
+void journal_all_gone(struct journal *journal)
+{
+    journal->all_gone = true;
+}
+
 void journal_end(struct journal *journal, const char *reason, int exit_code)
 {
     struct json_object *body = json_object_new_object();
@@ -169,6 +175,8 @@ void journal_end(struct journal *journal, const char *reason, int exit_code)
     members_put(body, "reason", reason);
     json_object_object_add(body, "exit_code", json_object_new_int(exit_code));
     members_put(body, "ended_at", now);
+    if (journal->all_gone)
+        json_object_object_add(body, "gone", json_object_new_boolean(true));
     add(journal, END_SEQ, body);
 }
 

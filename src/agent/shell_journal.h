@@ -29,6 +29,8 @@ void journal_free(struct journal *journal);
 
 void journal_command(struct journal *journal, long seq, const char *command, const char *timestamp,
                      enum success success);
+/* That nothing of the session is left: its end, which comes next, says so. */
+void journal_all_gone(struct journal *journal);
 void journal_end(struct journal *journal, const char *reason, int exit_code);
 
 /* What to poll for, and at most how long (ms, -1: for ever). */

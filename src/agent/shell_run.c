@@ -349,6 +349,8 @@ static int converse(struct run *run, const struct run_request *request)
         terminal_restore(&run->terminal);
     int status = exit_status(run);
     recorder_finish(&run->recorder, status == 0 && run->ender.state < ENDER_TERMINATE);
+    if (run->childless)
+        journal_all_gone(run->journal);
     journal_end(run->journal, end_reason(run), status);
     if (journal_finish(run->journal, &e))
         log_say("vsay-shell: this session could not be reported: %s", e.detail);

@@ -88,6 +88,25 @@ def test_confirmation_by_a_shell_that_is_done(host, server):
     assert end["reason"] == "terminated" and "confirmed" not in end
 
 
+@pytest.mark.parametrize("leaves", [False, True])
+def test_an_ordinary_end_while_the_agent_is_away(host, server, leaves):
+    """A DELETE may be on its way by then: the end confirms it only if nothing is left behind."""
+    host.agent.start()
+    shell = host.shell()
+    session = opened(server)
+    job = background(shell, "nohup sleep 7777") if leaves else None
+    host.agent.stop(signal.SIGKILL)
+    shell.write("exit\n")
+    shell.wait()
+    host.agent.start()
+    try:
+        end = server.wait_for_end(session)
+        assert end["reason"] == "exited" and end.get("confirmed", True) is not leaves
+    finally:
+        if job:
+            kill(job)
+
+
 def test_an_ordinary_end_of_a_session_that_was_to_end(agent, server, shell):
     """vsay-shell says so, and dies before its word is read: what it left cannot be seen."""
     wait_for(lambda: server.parked)
