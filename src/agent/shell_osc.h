@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Takes the shell integration's marks out of a terminal's output: the sequences
- *     ESC ] 633 ; E ; command line ; nonce BEL     before a command runs
- *     ESC ] 633 ; D ; exit status ; nonce BEL      before the next prompt
- * (or ESC \ in place of BEL) that carry the session's nonce. Everything else passes unchanged and
- * in order. */
+/* Takes the shell integration's marks out of a terminal's output, which carry the session's nonce:
+ *     ESC ] 633 ; C ; nonce ; status ; history entry ; nonce BEL    before a command runs
+ *     ESC ] 633 ; D ; status ; nonce BEL                            before the next prompt
+ *     ESC ] 633 ; U ; reason ; nonce BEL                            commands are not recorded
+ * The entry is as the shell's history prints it, with any bytes, and empty when that does not have
+ * the command; its status is that of the command before. D and U have no control characters, and may
+ * end with ESC \ in place of BEL. Everything else passes unchanged and in order. */
 #ifndef AGENT_SHELL_OSC_H
 #define AGENT_SHELL_OSC_H
 
@@ -12,14 +14,16 @@
 
 #include "agent/shell_buffer.h"
 
-/* Longer sequences are none of ours: the integration cuts a command to 64 Ki characters. Each takes
- * at most four bytes, escaped or not. */
-enum { OSC_MAX = 257 * 1024 };
+/* Of a longer C the entry's end is left out; longer sequences of other kinds are none of ours. A
+ * command is recorded up to TEXT_MAX, and the terminal may double its line feeds. */
+enum { OSC_MAX = 160 * 1024 };
+
+enum { OSC_PATIENCE = 50 };
 
 struct osc;
 
-/* `mark` is 'E' or 'D'; `text` is what stands before the nonce, as it came. It is borrowed for the
- * call. */
+/* `mark` is the letter; `text` is what stands before the last nonce, as it came. It is borrowed for
+ * the call. */
 typedef void osc_on_mark(void *context, char mark, const char *text, size_t length);
 
 /* `nonce` and `context` are borrowed for the life of the object. */
@@ -33,7 +37,8 @@ void osc_feed(struct osc *osc, const char *bytes, size_t length, struct buffer *
 bool osc_holds(const struct osc *osc);
 
 /* Passes what is held back: its end is late. It may still turn out to be a mark, whose rest then
- * does not pass. */
+ * does not pass. A C that has shown its nonce never passes; after OSC_PATIENCE calls without
+ * anything new its end is no longer waited for. */
 void osc_release(struct osc *osc, struct buffer *out);
 
 #endif

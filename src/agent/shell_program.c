@@ -3,10 +3,12 @@
 #include "agent/shell_program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,7 +47,7 @@ static const char *base_name(const char *path)
 
 void program_init(struct program *program, const char *configured, bool login)
 {
-    *program = (struct program){.path = xstrdup(find_shell(configured))};
+    *program = (struct program){.path = xstrdup(find_shell(configured)), .nonce = -1};
     program->name = xasprintf("%s%s", login ? "-" : "", base_name(program->path));
     program_add(program, program->name);
 }
@@ -65,6 +67,56 @@ void program_add(struct program *program, char *argument)
     program->argv[program->count] = NULL;
 }
 
+/* A pipe with the nonce, which the shell inherits and the integration reads to its end and closes:
+ * the environment and the arguments of a process can be read as long as it lives. -1: none. */
+static int hand_over(const char *nonce)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    size_t length = strlen(nonce);
+    bool whole = write(ends[1], nonce, length) == (ssize_t)length;
+    close(ends[1]);
+    if (whole && fcntl(ends[0], F_SETFD, 0) == 0)
+        return ends[0];
+    close(ends[0]);
+    return -1;
+}
+
+/* A file in memory where the integration has commands write what it reads: a subshell for that
+ * would be a process more with each command. It is ours, since a descriptor of the shell's would be
+ * its children's too. */
+static void lend_scratch(void)
+{
+    int fd = memfd_create("vsay", MFD_CLOEXEC);
+
+    unsetenv("VSAY_SCRATCH");
+    if (fd < 0)
+        return;
+    char *path = xasprintf("/proc/%ld/fd/%d", (long)getpid(), fd);
+    setenv("VSAY_SCRATCH", path, 1);
+    free(path);
+}
+
+static void keep_variable(const char *name, const char *kept)
+{
+    const char *value = getenv(name);
+
+    if (value)
+        setenv(kept, value, 1);
+    else
+        unsetenv(kept);
+}
+
+/* In POSIX mode (POSIXLY_CORRECT, SHELLOPTS) bash reads $ENV, and no rcfile. */
+static bool posix_mode(void)
+{
+    const char *options = getenv("SHELLOPTS");
+
+    return getenv("POSIXLY_CORRECT") || (options && strstr(options, "posix"));
+}
+
 /* A login shell of bash's would not read its rcfile; ours does what a login shell does. */
 static void integrate_bash(struct program *program, const char *share, bool login)
 {
@@ -75,23 +127,24 @@ static void integrate_bash(struct program *program, const char *share, bool logi
     program->name = program->argv[0] = xstrdup(base_name(program->path));
     program_add(program, option);
     program_add(program, program->rcfile);
+    lend_scratch();
     if (login)
         setenv("VSAY_LOGIN", "1", 1);
     else
         unsetenv("VSAY_LOGIN");
+    if (!posix_mode())
+        return;
+    keep_variable("ENV", "VSAY_ENV");
+    setenv("ENV", program->rcfile, 1);
 }
 
 static void integrate_zsh(struct program *program, const char *share, bool login)
 {
-    const char *users = getenv("ZDOTDIR");
     char *ours = xasprintf("%s/zsh", share);
 
     (void)program;
     (void)login;
-    if (users)
-        setenv("VSAY_ZDOTDIR", users, 1);
-    else
-        unsetenv("VSAY_ZDOTDIR");
+    keep_variable("ZDOTDIR", "VSAY_ZDOTDIR");
     setenv("ZDOTDIR", ours, 1);
     free(ours);
 }
@@ -112,9 +165,12 @@ void program_integrate(struct program *program, const char *share, const char *n
         char *file = xasprintf("%s/%s", share, integrations[i].file);
         bool there = access(file, R_OK) == 0;
         free(file);
-        if (!there)
+        program->nonce = there ? hand_over(nonce) : -1;
+        if (program->nonce < 0)
             return;
-        setenv("VSAY_NONCE", nonce, 1);
+        char *number = xasprintf("%d", program->nonce);
+        setenv("VSAY_NONCE_FD", number, 1);
+        free(number);
         integrations[i].integrate(program, share, login);
     }
 }

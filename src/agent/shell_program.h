@@ -12,6 +12,7 @@ struct program {
     char *rcfile; /* of bash */
     char **argv;  /* NULL-terminated; its items are borrowed */
     size_t count;
+    int nonce; /* a descriptor for the shell, where its integration reads the nonce; -1: none */
 };
 
 /* `configured` is shell.program; "" for the user's login shell. */
@@ -21,7 +22,7 @@ void program_free(struct program *program);
 void program_add(struct program *program, char *argument);
 
 /* Has bash or zsh, and no other shell, mark its commands with `nonce`: sets arguments and the
- * environment. `share` is the directory of the integration. */
+ * environment, and opens a descriptor. `share` is the directory of the integration. */
 void program_integrate(struct program *program, const char *share, const char *nonce, bool login);
 
 /* Only returns when the program cannot be run, and then the exit status. */

@@ -97,6 +97,8 @@ bool start_program(const struct program *program, const struct terminal *termina
     close(gate[0]);
     out->gate = fcntl(gate[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     close(gate[1]);
+    if (program->nonce >= 0)
+        close(program->nonce);
     if (!terminal)
         close_streams();
     return out->pid > 0;

@@ -18,7 +18,7 @@ struct started {
 /* With a terminal: on a new PTY with its size and settings, else with our own standard streams.
  * From here on vsay-shell is the reaper of all descendants, takes its signals (see
  * start_signals) from a descriptor, blocks all others, and has no streams that are the program's
- * but standard error. False with errno. */
+ * but standard error. Closes the program's descriptor of the nonce here. False with errno. */
 bool start_program(const struct program *program, const struct terminal *terminal,
                    struct started *out);
 

@@ -2,44 +2,12 @@
 #include "config.h"
 #include "agent/shell_text.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/shell_buffer.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
-
-static bool is_hex_escape(const char *text, size_t left)
-{
-    return left >= 4 && text[1] == 'x' && isxdigit((unsigned char)text[2]) &&
-           isxdigit((unsigned char)text[3]);
-}
-
-static char hex_value(const char *digits)
-{
-    const char pair[] = {digits[0], digits[1], '\0'};
-
-    return (char)strtol(pair, NULL, 16);
-}
-
-char *text_unescape(const char *text, size_t length, size_t *out_length)
-{
-    char *out = xcalloc(1, length + 1), *end = out;
-
-    for (size_t at = 0; at < length;) {
-        size_t left = length - at;
-        if (text[at] == '\\' && is_hex_escape(text + at, left)) {
-            *end++ = hex_value(text + at + 2);
-            at += 4;
-        } else {
-            at += text[at] == '\\' && left >= 2 && text[at + 1] == '\\';
-            *end++ = text[at++];
-        }
-    }
-    *out_length = (size_t)(end - out);
-    return out;
-}
 
 char *text_clean(const char *text, size_t length)
 {

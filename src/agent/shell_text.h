@@ -10,9 +10,6 @@ enum {
     TEXT_JSON_MAX = 120 << 10 /* of it in JSON: mod_fcgid takes requests of 128 KiB by default */
 };
 
-/* Undoes the escapes of OSC 633 ; E: \\ and \xHH. */
-char *text_unescape(const char *text, size_t length, size_t *out_length);
-
 /* Well-formed UTF-8 without NUL: U+FFFD replaces each byte that is not. */
 char *text_clean(const char *text, size_t length);
 

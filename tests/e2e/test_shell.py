@@ -1,46 +1,19 @@
 # SPDX-License-Identifier: MIT
 """vsay-shell on real terminals, against a stand-in for vsay-agent."""
-import contextlib
 import os
 import re
 import signal
 import subprocess
 import termios
+from pathlib import Path
 
 import pytest
 
-from shells import SHELL, Host, Terminal, alive
+from shell_fixtures import TIME, finished, host, new_host  # noqa: F401
+from shells import SHELL, Terminal, alive
 from stack import wait_for
 
 SESSION_ID = re.compile(r"sess_[0-9a-f]{32}")
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-
-
-@pytest.fixture
-def new_host(new_directory):
-    with contextlib.ExitStack() as stack:
-        def make(**options):
-            host = Host(new_directory(), **options)
-            stack.callback(host.stack.close)
-            return host
-        yield make
-
-
-@pytest.fixture
-def host(new_host):
-    """One with an agent."""
-    host = new_host()
-    host.agent.start()
-    return host
-
-
-@pytest.fixture(params=["bash", "zsh"])
-def either(request, new_host):
-    """The same with each of the shells that mark commands."""
-    host = new_host(program=f"/bin/{request.param}")
-    host.agent.start()
-    host.shell_name = request.param
-    return host
 
 
 # --- the session ---------------------------------------------------------------
@@ -170,15 +143,23 @@ def test_exit_by_signal(host):
     assert host.agent.wait("end")["exit_code"] == 128 + signal.SIGKILL
 
 
+def in_foreground(host):
+    """The process group that has the shell's terminal."""
+    leader = host.agent.wait("open")["leader"]
+    return int(Path(f"/proc/{leader}/stat").read_text().rsplit(")", 1)[1].split()[5])
+
+
 def test_keys_reach_the_foreground(host):
     shell = host.shell()
     shell.write("sleep 100\n")
     shell.expect("sleep 100\r\n")
     wait_for(lambda: host.agent.commands() == [("sleep 100", None)])
+    wait_for(lambda: in_foreground(host) != host.agent.wait("open")["leader"])
     shell.write("\x03")
     shell.expect("READY> ")
     shell.write("sleep 100\n")
     host.agent.wait("command", 3)
+    wait_for(lambda: in_foreground(host) != host.agent.wait("open")["leader"])
     shell.write("\x1a")
     shell.expect("Stopped.*READY> ")
     assert [command[0] for command in host.agent.commands()] == ["sleep 100"] * 2
@@ -287,211 +268,6 @@ def test_terminal_within_a_command(host):
     shell.write("exit\n")
     shell.wait()
     assert len(host.agent.of("open")) == 2
-
-
-# --- commands --------------------------------------------------------------------
-
-
-def finished(host, count):
-    """The commands, when so many have come to their end."""
-    wait_for(lambda: sum(done is not None for _, done in host.agent.commands()) >= count,
-             what=f"{count} commands in {host.agent.commands()}")
-    return host.agent.commands()
-
-
-def test_commands(either):
-    shell = either.shell()
-    for line in ("true", "false", "echo 'a;b\\c' \"ü\"", "echo one; echo two", "echo \ttab"):
-        shell.run(line)
-    recorded = finished(either, 5)
-    assert recorded[:4] == [("true", True), ("false", False), ("echo 'a;b\\c' \"ü\"", True),
-                            ("echo one; echo two", True)]
-    assert [packet["seq"] for packet in either.agent.of("command")
-            if packet["success"] is not None] == list(range(1, 6))
-    assert all(TIME.fullmatch(packet["timestamp"]) for packet in either.agent.of("command"))
-    assert b"633" not in shell.output
-
-
-@pytest.mark.parametrize("line, success", [
-    ("exit", True), ("exit 3", False), ("exec true", True), ("exec false", False),
-    ("kill -9 $$", False), ("exec sh -c 'exit 3'", False)])
-def test_the_last_command_comes_to_its_end(either, line, success):
-    """No prompt follows it, so nothing but the session's end can tell."""
-    shell = either.shell()
-    shell.run("true")
-    shell.write(line + "\n")
-    either.agent.wait("end")
-    assert either.agent.commands() == [("true", True), (line, success)]
-
-
-@pytest.mark.parametrize("how", ["terminate", "hang up"])
-def test_a_command_that_is_ended_with_its_session_has_failed(either, how):
-    shell = either.shell()
-    shell.write("sleep 300\n")
-    either.agent.wait("command")
-    either.agent.terminate() if how == "terminate" else shell.popen.send_signal(signal.SIGHUP)
-    either.agent.wait("end")
-    assert either.agent.commands() == [("sleep 300", False)]
-
-
-@pytest.mark.parametrize("command, number, success", [
-    ("exit 0", None, True), ("exit 2", None, False), ("kill -9 $$", None, False),
-    ("trap 'exit 0' TERM; echo go; while :; do sleep 0.05; done", signal.SIGTERM, True),
-    ("trap 'exit 0' HUP; echo go; while :; do sleep 0.05; done", "terminate", False)])
-def test_the_only_command_comes_to_its_end(host, command, number, success):
-    process = subprocess.Popen([str(arg) for arg in host.args("-c", command)], env=host.env(),
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    if number:
-        assert process.stdout.readline() == b"go\n"
-        host.agent.terminate() if number == "terminate" else process.send_signal(number)
-    process.communicate(timeout=20)
-    host.agent.wait("end")
-    assert host.agent.commands() == [(command, success)]
-
-
-def test_multiple_lines(either):
-    shell = either.shell()
-    shell.write("for i in 1 2; do\necho \"a\nb\"\ndone\n")
-    shell.expect("a\r\nb\r\na\r\nb\r\nREADY> ")
-    command, success = finished(either, 1)[0]
-    assert success and command == {  # as the shell's history has it
-        "bash": 'for i in 1 2; do echo "a\nb"; done',
-        "zsh": 'for i in 1 2; do\necho "a\nb"\ndone'}[either.shell_name]
-
-
-def test_leading_space(either):
-    shell = either.shell()
-    shell.run(" echo secret")
-    shell.run("echo public")
-    shell.run(" echo secret")
-    shell.run("false")
-    assert finished(either, 2) == [("echo public", True), ("false", False)]
-
-
-@pytest.mark.parametrize("control", ["", "ignoreboth", "ignoredups:ignorespace", "erasedups",
-                                     "ignorespace"])
-def test_repeated_commands(host, control):
-    (host.home / ".bashrc").write_text(f"PS1='READY> '\nHISTCONTROL={control}\n")
-    shell = host.shell()
-    for line in ("true", "true", " secret", "true", "", "false", "true"):
-        shell.run(line)
-    assert finished(host, 5) == [("true", True)] * 3 + [("false", False), ("true", True)]
-    history = shell.run("history").decode()
-    kept = re.findall(r"^ *\d+  (true|false| secret)\r", history, re.M)
-    if control in ("", "ignorespace"):
-        spaces = [] if control else [" secret"]
-        assert kept == ["true", "true", *spaces, "true", "false", "true"]
-    else:
-        expected = ["true", "false", "true"]
-        assert kept == (["true", " secret", "true", "false", "true"] if control == "erasedups"
-                        else expected)
-
-
-def test_users_prompt_commands(host):
-    (host.home / ".bashrc").write_text(
-        "PS1='READY> '\nPROMPT_COMMAND='echo status=$?'\nPS0='[ps0]'\n")
-    shell = host.shell()
-    assert b"[ps0]status=1\r\n" in shell.run("false")
-    assert b"status=0\r\n" in shell.run("true")
-    assert b"0" in shell.run("false; echo $?") and b"7" in shell.run("(exit 7); echo $?")
-    assert b"status=3" in shell.run("(exit 3)")
-    assert b"[3]" in shell.run("echo [$?]")
-    assert finished(host, 6)[0] == ("false", False)
-
-
-def test_zsh_options_and_hooks(new_host):
-    host = new_host(program="/bin/zsh")
-    host.agent.start()
-    (host.home / ".zshrc").write_text(
-        "PS1='READY> '\nunsetopt zle prompt_cr prompt_sp\n"
-        "setopt histignoredups histignorespace ksharrays shwordsplit nounset\n"
-        "precmd() { echo status=$? }\n")
-    shell = host.shell()
-    assert b"status=1" in shell.run("false")
-    for line in ("false", " secret", "true"):
-        shell.run(line)
-    assert finished(host, 3) == [("false", False), ("false", False), ("true", True)]
-
-
-def test_strict_bash(host):
-    shell = host.shell()
-    shell.run("set -u")
-    shell.run("set -x")
-    assert shell.run("true").count(b"vsay") <= 4, "the trace is not flooded"
-    shell.run("set +x")
-    assert len(finished(host, 4)) == 4
-
-
-def test_nonce_is_not_in_the_environment(either):
-    shell = either.shell()
-    assert b"NONCE" not in shell.run("env | grep -i ^vsay")
-    assert b"READY" in shell.run("env")
-
-
-def test_forged_marks_pass_and_are_not_recorded(either):
-    shell = either.shell()
-    forged = r"\e]633;E;forged;0123456789abcdef0123456789abcdef\a"
-    output = shell.run(f"printf '{forged}\\e]633;D;0\\a\\e]133;A\\a\\e]633;E;x\\a'")
-    assert (b"\x1b]633;E;forged;0123456789abcdef0123456789abcdef\x07\x1b]633;D;0\x07"
-            b"\x1b]133;A\x07\x1b]633;E;x\x07") in output
-    assert [success for _, success in finished(either, 1)] == [True]
-
-
-def test_incomplete_mark_is_let_go(host):
-    shell = host.shell()
-    shell.write("printf '\\e]633;E;half'; sleep 100\n")
-    shell.expect(rb"\x1b\]633;E;half")
-
-
-def test_mask(new_host):
-    host = new_host(mask="--password[= ]([^ ]+)\n  ^export [A-Z_]*TOKEN=(.*)\n  AKIA[A-Z0-9]{4,}")
-    host.agent.start()
-    shell = host.shell()
-    for line in (": --password=geheim --password über x", "export A_TOKEN=geheim",
-                 ": AKIAGEHEIM and AKIAGEHEIM"):
-        shell.run(line)
-    assert [command for command, _ in finished(host, 3)] == [
-        ": --password=*** --password *** x", "export A_TOKEN=***", ": *** and ***"]
-
-
-def cut(text):
-    """To 65,535 bytes, and to 120 KiB as JSON."""
-    size = json_size = 0
-    for index, character in enumerate(text):
-        length = len(character.encode())
-        size += length
-        json_size += 6 if character < " " else length + (character in '"\\')
-        if size > 65535 or json_size > 120 * 1024:
-            return text[:index]
-    return text
-
-
-@pytest.mark.parametrize("character", [";", "\\", "ü"])
-def test_long_lines_are_cut(either, character):
-    shell = either.shell()
-    line = ": '" + "\n".join([character * 1500] * 50) + "'"
-    shell.write(line + "\n")
-    shell.expect("READY> ")
-    command, success = finished(either, 1)[0]
-    assert success and command == cut(line)
-    assert b"633" not in shell.output
-
-
-def test_long_commands_are_cut(host):
-    host.run("-c", ": " + "ü" * 40000)
-    command, success = host.agent.commands()[0]
-    assert success and command == ": " + "ü" * 32766 and len(command.encode()) == 65534
-
-
-def test_control_characters(host):
-    line = ": '" + "\x01" * 65000 + "'"
-    host.run("-c", line)
-    assert host.agent.commands() == [(cut(line), True)]
-
-
-def test_invalid_utf8(host):
-    host.run("-c", b": \xff\xc3(")
-    assert host.agent.commands() == [(": \ufffd\ufffd(", False)]
 
 
 # --- running a command --------------------------------------------------------------
@@ -611,7 +387,7 @@ def test_reason_cannot_control_the_terminal(host):
 
 STUBBORN = {
     "shell": "trap '' HUP; echo pid=$$",
-    "job": "(trap '' HUP; exec sleep 300) & echo pid=$!",
+    "job": "(trap '' HUP; echo pid=$BASHPID; exec sleep 300) &",
     "setsid": "setsid -f sh -c 'trap \"\" HUP; echo pid=$$; exec sleep 300'",
     "stopped": "sh -c 'trap \"\" HUP TERM; echo pid=$$; kill -STOP $$; exec sleep 300'",
     "orphan": "(setsid sh -c 'trap \"\" HUP; echo pid=$$; exec sleep 300' &)",

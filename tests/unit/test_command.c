@@ -17,39 +17,6 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
-/* --- escapes ------------------------------------------------------------- */
-
-static void escapes_are_undone(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *in, *out;
-    } rows[] = {
-        {"ls -l", "ls -l"},
-        {"a\\\\b", "a\\b"},
-        {"a\\x3bb", "a;b"},
-        {"a\\x0ab", "a\nb"},
-        {"\\x3B\\x3b", ";;"},
-        {"\\\\x3b", "\\x3b"},
-        {"\\", "\\"},
-        {"\\x", "\\x"},
-        {"\\x3", "\\x3"},
-        {"\\xzz", "\\xzz"},
-        {"\\n", "\\n"},
-        {"\\\\\\x3b", "\\;"},
-        {"\\xc3\\xbc", "\xc3\xbc"},
-        {"", ""},
-    };
-
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        size_t length;
-        char *out = text_unescape(rows[i].in, strlen(rows[i].in), &length);
-        assert_string_equal(out, rows[i].out);
-        assert_int_equal(length, strlen(rows[i].out));
-        free(out);
-    }
-}
-
 /* --- UTF-8, length ------------------------------------------------------- */
 
 static void invalid_bytes_are_replaced(void **state)
@@ -196,7 +163,7 @@ static void masks_apply_in_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(escapes_are_undone), cmocka_unit_test(invalid_bytes_are_replaced),
+        cmocka_unit_test(invalid_bytes_are_replaced),
         cmocka_unit_test(long_texts_are_cut), cmocka_unit_test(matches_are_masked),
         cmocka_unit_test(too_many_matches),   cmocka_unit_test(masks_apply_in_turn),
     };

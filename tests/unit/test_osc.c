@@ -30,18 +30,27 @@ static const struct {
     const char *in, *out, *marks;
 } rows[] = {
     {"plain text", "plain text", ""},
-    {"a\033]633;E;ls -l;" N "\ab", "ab", "Els -l\n"},
-    {"a\033]633;E;ls;" N "\033\\b", "ab", "Els\n"},
-    {"\033]633;E;ls;" N "\a\033]633;D;0;" N "\a", "", "Els\nD0\n"},
+    {"a\033]633;U;ls -l;" N "\ab", "ab", "Uls -l\n"},
+    {"a\033]633;U;ls;" N "\033\\b", "ab", "Uls\n"},
+    {"\033]633;U;ls;" N "\a\033]633;D;0;" N "\a", "", "Uls\nD0\n"},
     {"\033]633;D;130;" N "\a$ ", "$ ", "D130\n"},
-    {"\033]633;E;a;b;" N "\a", "", "Ea;b\n"},
-    {"\033]633;E;;" N "\a", "", "E\n"},
+    {"\033]633;U;a;b;" N "\a", "", "Ua;b\n"},
+    {"\033]633;U;;" N "\a", "", "U\n"},
+
+    /* any bytes between two nonces */
+    {"a\033]633;C;" N ";0;  1  ls;" N "\ab", "ab", "C0;  1  ls\n"},
+    {"\033]633;C;" N ";\a\r\n\033]633;D;0;" N "x\a\377;" N "\a$", "$",
+     "C\a\r\n\033]633;D;0;" N "x\a\377\n"},
+    {"\033]633;C;" N ";;" N "\a", "", "C\n"},
+    {"\033]633;C;" N ";" N ";" N "\a", "", "C" N "\n"},
+    {"\033]633;C;nonsense;" N "\a", "\033]633;C;nonsense;" N "\a", ""},
+    {"\033]633;C;x;" N "\033]633;D;0;" N "\a", "\033]633;C;x;" N, "D0\n"},
 
     /* another nonce, or none */
-    {"\033]633;E;ls;other\a", "\033]633;E;ls;other\a", ""},
-    {"\033]633;E;ls\ax", "\033]633;E;ls\ax", ""},
-    {"\033]633;E;" N "\a", "\033]633;E;" N "\a", ""},
-    {"\033]633;E;x" N "\a", "\033]633;E;x" N "\a", ""},
+    {"\033]633;U;ls;other\a", "\033]633;U;ls;other\a", ""},
+    {"\033]633;U;ls\ax", "\033]633;U;ls\ax", ""},
+    {"\033]633;U;" N "\a", "\033]633;U;" N "\a", ""},
+    {"\033]633;U;x" N "\a", "\033]633;U;x" N "\a", ""},
     {"\033]633;D\a", "\033]633;D\a", ""},
 
     /* other sequences, and what only begins like a mark */
@@ -50,10 +59,10 @@ static const struct {
     {"\033]633;P;Cwd=/\a", "\033]633;P;Cwd=/\a", ""},
     {"\033\033]633;D;0;" N "\a", "\033", "D0\n"},
     {"\033]63\033]633;D;0;" N "\a", "\033]63", "D0\n"},
-    {"\033]633;E;half\033]633;D;0;" N "\a", "\033]633;E;half", "D0\n"},
-    {"\033]633;E;half\n\033]633;D;1;" N "\a", "\033]633;E;half\n", "D1\n"},
-    {"\033]633;E;half\033[0m", "\033]633;E;half\033[0m", ""},
-    {"\033]633;E;half\033\033]633;D;0;" N "\a", "\033]633;E;half\033", "D0\n"},
+    {"\033]633;U;half\033]633;D;0;" N "\a", "\033]633;U;half", "D0\n"},
+    {"\033]633;U;half\n\033]633;D;1;" N "\a", "\033]633;U;half\n", "D1\n"},
+    {"\033]633;U;half\033[0m", "\033]633;U;half\033[0m", ""},
+    {"\033]633;U;half\033\033]633;D;0;" N "\a", "\033]633;U;half\033", "D0\n"},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -104,11 +113,11 @@ static void only_what_may_be_a_mark_is_held(void **state)
     } cases[] = {
         {"a\033", "a"},
         {"a\033]633;", "a"},
-        {"a\033]633;E;text", "a"},
+        {"a\033]633;U;text", "a"},
         {"a\033[", "a\033["},
         {"a\033]634", "a\033]634"},
         {"a\033]633;A", "a\033]633;A"},
-        {"a\033]633;E;\n", "a\033]633;E;\n"},
+        {"a\033]633;U;\n", "a\033]633;U;\n"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -128,7 +137,7 @@ static void only_what_may_be_a_mark_is_held(void **state)
 static void a_late_mark_counts(void **state)
 {
     (void)state;
-    static const char mark[] = "\033]633;E;late;" N "\033\\", end[] = "\033\\";
+    static const char mark[] = "\033]633;U;late;" N "\033\\", end[] = "\033\\";
 
     for (size_t split = 1; split < sizeof mark - 1; split++) {
         struct osc *osc = osc_new(N, on_mark, NULL);
@@ -142,7 +151,7 @@ static void a_late_mark_counts(void **state)
         osc_release(osc, &out);
         osc_feed(osc, mark + split, sizeof mark - 1 - split, &out);
         compare(&out, expected);
-        compare(&marks, "Elate\n");
+        compare(&marks, "Ulate\n");
         osc_free(osc);
         buffer_free(&out);
     }
@@ -151,8 +160,8 @@ static void a_late_mark_counts(void **state)
 static void a_released_stranger_passes_once(void **state)
 {
     (void)state;
-    static const char stranger[] = "\033]633;E;text\033\033]633;D;0;" N "\a\033]633;E;x\033y";
-    static const char passes[] = "\033]633;E;text\033\033]633;E;x\033y";
+    static const char stranger[] = "\033]633;U;text\033\033]633;D;0;" N "\a\033]633;U;x\033y";
+    static const char passes[] = "\033]633;U;text\033\033]633;U;x\033y";
 
     for (size_t split = 1; split < 13; split++) {
         struct osc *osc = osc_new(N, on_mark, NULL);
@@ -171,7 +180,7 @@ static void a_released_stranger_passes_once(void **state)
 static void length_is_bounded(void **state)
 {
     (void)state;
-    static const char head[] = "\033]633;E;", tail[] = ";" N "\a";
+    static const char head[] = "\033]633;U;", tail[] = ";" N "\a";
     size_t size = OSC_MAX + 1000;
     char *in = xcalloc(1, size);
     struct osc *osc = osc_new(N, on_mark, NULL);
@@ -190,6 +199,48 @@ static void length_is_bounded(void **state)
     free(in);
 }
 
+/* A command that is too long is cut, and its mark is taken out nevertheless. */
+static void a_long_command_is_cut(void **state)
+{
+    (void)state;
+    static const char start[] = "\033]633;C;" N ";", end[] = ";" N "\a$ ";
+    struct osc *osc = osc_new(N, on_mark, NULL);
+    struct buffer out = {0};
+
+    marks.length = 0;
+    osc_feed(osc, start, sizeof start - 1, &out);
+    for (size_t i = 0; i < OSC_MAX; i++)
+        osc_feed(osc, i % 2 ? "a\n" : "b;", 2, &out);
+    osc_feed(osc, end, sizeof end - 1, &out);
+    compare(&out, "$ ");
+    assert_in_range(marks.length, OSC_MAX - 100, OSC_MAX);
+    assert_memory_equal(marks.bytes, "Cb;a\n", 5);
+    osc_free(osc);
+    buffer_free(&out);
+}
+
+/* When a subshell dies while it writes one. */
+static void a_command_without_end_is_given_up(void **state)
+{
+    (void)state;
+    static const char start[] = "\033]633;C;" N ";0;text";
+    struct osc *osc = osc_new(N, on_mark, NULL);
+    struct buffer out = {0};
+
+    marks.length = 0;
+    osc_feed(osc, start, sizeof start - 1, &out);
+    for (int i = 1; i < OSC_PATIENCE; i++)
+        osc_release(osc, &out);
+    assert_true(osc_holds(osc));
+    osc_release(osc, &out);
+    assert_false(osc_holds(osc));
+    osc_feed(osc, "more", 4, &out);
+    compare(&out, "more");
+    assert_int_equal(marks.length, 0);
+    osc_free(osc);
+    buffer_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +249,8 @@ int main(void)
         cmocka_unit_test(a_late_mark_counts),
         cmocka_unit_test(a_released_stranger_passes_once),
         cmocka_unit_test(length_is_bounded),
+        cmocka_unit_test(a_long_command_is_cut),
+        cmocka_unit_test(a_command_without_end_is_given_up),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -1,84 +1,142 @@
 # SPDX-License-Identifier: MIT
-# vsay-shell's integration with bash: reads what bash would have read without it, and then marks each command's
-# beginning and end for vsay-shell, with the nonce that tells its marks from other output.
+# vsay-shell's integration with bash: reads what bash would have read without it, and marks each command's beginning
+# and end for vsay-shell, with the nonce that tells its marks from other output.
+#
+# It must not be in the user's way. DEBUG traps (timers, titles, bash-preexec) see each simple command that runs at a
+# prompt, and `set -x` shows it. So what runs with each command is made of expansions, which neither of them sees:
+#   PS0             marks a command's beginning, from a subshell, the only fork
+#   PS1             marks the end of the one before
+#   PROMPT_COMMAND  keeps $?, and sees to it that PS0 and PS1 have their marks. Only when something must be done in the
+#                   shell itself it calls __vsay_repair.
+# Before bash 5.1 PROMPT_COMMAND has no indexes, so there is no place in it of our own, and __vsay_repair is called at
+# each prompt.
 
-__vsay_nonce=${VSAY_NONCE-}
-__vsay_login=${VSAY_LOGIN-}
-unset VSAY_NONCE VSAY_LOGIN
+# --- what vsay-shell hands over -------------------------------------------------
 
-# --- the files that bash reads ------------------------------------------------
-
-# A login shell of bash's would not have read this file, so it only seems to be none.
-if [[ $__vsay_login ]]; then
-    logout() { exit "$@"; }
-    [[ ! -r /etc/profile ]] || . /etc/profile
-    for __vsay_file in ~/.bash_profile ~/.bash_login ~/.profile; do
-        if [[ -r $__vsay_file ]]; then
-            . "$__vsay_file"
-            break
-        fi
-    done
-    if [[ -z $(trap -p EXIT) ]]; then
-        trap '[[ ! -r ~/.bash_logout ]] || . ~/.bash_logout' EXIT
-    fi
-else
-    [[ ! -r /etc/bash.bashrc ]] || . /etc/bash.bashrc
-    [[ ! -r ~/.bashrc ]] || . ~/.bashrc
+__vsay_nonce=''
+if [[ ${VSAY_NONCE_FD-} ]]; then
+    IFS='' read -r -u "$VSAY_NONCE_FD" __vsay_nonce || : # it ends without a newline
+    exec {VSAY_NONCE_FD}<&-
 fi
-unset __vsay_login __vsay_file
-
-# Older ones have no PS0.
+__vsay_login=${VSAY_LOGIN-}
+__vsay_scratch=${VSAY_SCRATCH-} # a file in memory
+# In POSIX mode bash reads this file in place of $ENV.
+if [[ -o posix ]]; then
+    unset ENV
+    [[ ! ${VSAY_ENV+set} ]] || export ENV=$VSAY_ENV
+fi
+unset VSAY_NONCE_FD VSAY_LOGIN VSAY_SCRATCH VSAY_ENV
 __vsay_version=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))
-((__vsay_version >= 404)) || return 0
-[[ $__vsay_nonce ]] || return 0
 
-# --- marks ----------------------------------------------------------------------
+# --- tools --------------------------------------------------------------------------
 
-# What users set for themselves, such as `set -e` or a DEBUG trap with `set -T`, is undone in what runs at the prompt.
-
-# KIND TEXT
-__vsay_mark() {
-    builtin printf '\e]633;%s;%s;%s\a' "$1" "$2" "$__vsay_nonce" 2>/dev/null >/dev/tty
+# COMMAND...: sets REPLY to its output, without a fork when there is a scratch file.
+__vsay_capture() {
+    if [[ $__vsay_scratch ]] && "$@" >|"$__vsay_scratch"; then
+        IFS='' builtin read -r -d '' REPLY <"$__vsay_scratch" || :
+    else
+        REPLY=$("$@")
+    fi
 }
 
-# TEXT: sets REPLY to it without control characters, semicolons and lone backslashes. More than is recorded is cut off.
-__vsay_escape() {
-    local LC_ALL=C code char
-    REPLY=${1:0:65536}
-    REPLY=${REPLY//\\/\\\\}
-    REPLY=${REPLY//;/\\x3b}
-    [[ $REPLY == *[[:cntrl:]]* ]] || return 0
-    for ((code = 1; code < 32; code++)); do
-        builtin printf -v code '%02x' "$code"
-        builtin printf -v char "\\x$code"
-        REPLY=${REPLY//"$char"/\\x$code}
-        code=$((16#$code))
-    done
-}
-
-# Prints the history's last N entries.
+# COUNT: sets REPLY to the history's last entries, with their numbers.
 __vsay_history() {
-    { HISTTIMEFORMAT='' builtin history "$1"; } 2>/dev/null
+    local HISTTIMEFORMAT=''
+    __vsay_capture builtin history "$1"
+    REPLY=${REPLY%$'\n'}
 }
 
-# In PS0, so in a subshell: a command is about to run. It is the last of the history, unless it was kept out of that.
-__vsay_started() {
-    { set +eETuxv; } 2>/dev/null
-    local REPLY
-    [[ $(__vsay_history 1) =~ ^\ *([0-9]+)[*\ ]\ (.*)$ ]] || return
-    ((BASH_REMATCH[1] > __vsay_number)) || return
-    [[ ${BASH_REMATCH[2]} != [[:blank:]]* ]] || return
-    __vsay_escape "${BASH_REMATCH[2]}"
-    __vsay_mark E "$REPLY"
+# KIND TEXT, which has no control characters
+__vsay_mark() {
+    builtin printf '\e]633;%s;%s;%s\a' "$1" "$2" "$__vsay_nonce" >/dev/tty
 }
 
-# First of PROMPT_COMMAND. Older bashes have the next one see our status, which must not end a shell that errors end.
-__vsay_finished() {
-    local status=$? options=$-
-    { local -; set +eETuxv; } 2>/dev/null
-    __vsay_mark D "$status"
-    ((__vsay_version >= 501)) || [[ $options == *e* ]] || return "$status"
+# Says once why nothing is recorded.
+__vsay_complain() {
+    ((!__vsay_told)) || return
+    builtin printf 'vsay: commands are not recorded: %s\n' "$1" >/dev/tty
+    __vsay_mark U "$1"
 }
+
+# Sets REPLY to why commands cannot be recorded, if so.
+__vsay_obstacle() {
+    REPLY=''
+    if [[ ! -o history || ${HISTSIZE-} == 0 ]]; then
+        REPLY='there is no history'
+    elif [[ ${HISTTIMEFORMAT@a} == *r* ]]; then
+        REPLY='HISTTIMEFORMAT is readonly'
+    elif ! builtin shopt -q promptvars; then
+        REPLY='promptvars is off'
+    elif [[ ${PS0-} != *"$__vsay_ps0"* && ${PS0@a} == *r* ]]; then
+        REPLY='PS0 is readonly'
+    fi
+    [[ $REPLY ]]
+}
+
+# --- in subshells ---------------------------------------------------------------------
+
+# There is nobody to be disturbed. 3 goes to the shell itself, in octal; traps that the shell has are in the scratch file.
+__vsay_undisturbed() {
+    set +eETuxv
+    trap - DEBUG ERR
+    trap '' INT QUIT TSTP # a mark is whole
+}
+
+# A DEBUG trap would see what __vsay_repair does.
+__vsay_traced() {
+    [[ $__vsay_scratch && -s $__vsay_scratch ]]
+}
+
+# In PS0: a command is about to run. It is the history's last entry, unless it was kept out of that.
+# Tells the shell: 1 PROMPT_COMMAND may be written, 2 the entry repeats another, 4 there was a complaint, 8 nobody would
+# see __vsay_repair put PS1 right.
+__vsay_start() {
+    __vsay_undisturbed
+    local todo=0 traced='' REPLY=''
+    ! __vsay_traced || traced=yes # before the scratch file has other uses
+    if __vsay_obstacle; then
+        __vsay_complain "$REPLY"
+        todo=4 REPLY=''
+    elif ((__vsay_new > 0)); then
+        __vsay_history 1
+    fi
+    builtin printf '\e]633;C;%s;%s;%s;%s\a' "$__vsay_nonce" "$__vsay_was" "$REPLY" "$__vsay_nonce" >/dev/tty
+    if [[ ${PROMPT_COMMAND@a} != *r* ]]; then
+        ((todo |= 1))
+        [[ $traced || ${PS1@a} == *r* ]] || ((todo |= 8))
+        if [[ $REPLY && $__vsay_dups && ! $traced ]] && __vsay_repeats; then
+            ((todo |= 2))
+        fi
+    fi
+    builtin printf '%o' "$todo" >&3
+}
+
+# Whether the history's last two entries are the same.
+__vsay_repeats() {
+    local last
+    __vsay_history 1
+    last=$REPLY
+    __vsay_history 2
+    REPLY=${REPLY%"$last"}
+    REPLY=${REPLY%$'\n'}
+    [[ ${REPLY#*[0-9][* ] } == "${last#*[0-9][* ] }" ]]
+}
+
+# In PROMPT_COMMAND, when something is not as it should be: marks the end in place of PS1, and tells the shell whether
+# to repair. Where that would be seen it only does so when else nothing would be recorded.
+__vsay_end() {
+    __vsay_undisturbed
+    local todo=1
+    __vsay_mark D "$__vsay_status"
+    if [[ ${PROMPT_COMMAND@a} == *r* ]]; then
+        todo=0
+    elif [[ ${PS0-} == *"$__vsay_ps0"* || ${PS0@a} == *r* ]] && builtin shopt -q promptvars; then
+        [[ ${PS1@a} != *r* ]] && ! __vsay_traced || todo=0
+    fi
+    builtin printf '%d' "$todo" >&3
+}
+
+# --- in the shell itself --------------------------------------------------------------
 
 # bash must not leave a repeated command out of the history, so that one that is not there was kept out on purpose.
 __vsay_take_dups() {
@@ -96,75 +154,142 @@ __vsay_take_dups() {
     HISTCONTROL=$__vsay_control
 }
 
-# Sets `last` to the history's last entry, and `number` to its number.
-__vsay_last() {
-    last=$(__vsay_history 1)
-    number=${last#"${last%%[0-9]*}"}
-    number=${number%%[!0-9]*}
-}
-
-# Takes the last entry out of the history when it is the one before again.
+# The history does not keep the last entry when that repeats the one before.
 __vsay_drop_dup() {
-    local previous
-    previous=$(__vsay_history 2)
-    previous=${previous%"$last"}
-    previous=${previous%$'\n'}
-    [[ ${previous#*[0-9][* ] } != "${last#*[0-9][* ] }" ]] || builtin history -d "$number"
-}
-
-# Has PS0 mark the beginning of commands, or says once why that cannot be.
-__vsay_hook() {
-    local mark='$(__vsay_started)' why=''
-    if [[ ! -o history || ${HISTSIZE-} == 0 ]]; then
-        why='there is no history'
-    elif [[ ${HISTTIMEFORMAT@a} == *r* ]]; then
-        why='HISTTIMEFORMAT is readonly'
-    elif ! builtin shopt -q promptvars; then
-        why='promptvars is off'
-        [[ ${PS0@a} == *r* ]] || PS0=${PS0//"$mark"/}
-    elif [[ ${PS0-} != *"$mark"* && ${PS0@a} == *r* ]]; then
-        why='PS0 is readonly'
-    elif [[ ${PS0-} != *"$mark"* ]]; then
-        PS0=${PS0-}$mark
+    if ((__vsay_dup && HISTCMD - 1 == __vsay_dup)); then
+        builtin history -d "$__vsay_dup"
     fi
-    [[ ! $why ]] || __vsay_complain "$why"
+    __vsay_dup=0
 }
 
-# WHY
-__vsay_complain() {
-    [[ $__vsay_told ]] || builtin echo "vsay: commands are not recorded: $1" >&2
-    __vsay_told=yes
-}
-
-# Last of PROMPT_COMMAND.
-__vsay_ready() {
-    { local -; set +eETuxv; } 2>/dev/null
-    local last number
-    __vsay_last
-    if [[ $__vsay_dups ]] && ((number > __vsay_number)); then
-        __vsay_drop_dup
-        __vsay_last
+# Without promptvars the marks would be shown as they are.
+__vsay_put_marks() {
+    if ! builtin shopt -q promptvars; then
+        [[ ${PS0@a} == *r* ]] || PS0=${PS0//"$__vsay_ps0"/}
+        [[ ${PS1@a} == *r* ]] || PS1=${PS1//"$__vsay_ps1"/}
+        return
     fi
-    __vsay_number=$((number))
+    [[ ${PS0-} == *"$__vsay_ps0"* || ${PS0@a} == *r* ]] || PS0=$__vsay_ps0${PS0-}
+    [[ ${PS1-} == *"$__vsay_ps1"* || ${PS1@a} == *r* ]] || PS1=$__vsay_ps1${PS1-}
+}
+
+__vsay_repair() {
+    local - REPLY
+    set +eETuxv
+    __vsay_drop_dup
     __vsay_take_dups
-    __vsay_hook
+    __vsay_put_marks
+    if __vsay_obstacle; then
+        __vsay_complain "$REPLY"
+        __vsay_told=1
+    fi
 }
+
+# What an editor has readline run passes by PS0, so the line is edited and then entered like others.
+__vsay_edit() {
+    local file text=''
+    file=$(mktemp "${TMPDIR:-/tmp}/bash-vsay.XXXXXX") || return
+    builtin printf '%s\n' "$READLINE_LINE" >|"$file"
+    if builtin eval "${VISUAL:-${EDITOR:-$1}} \"\$file\""; then
+        IFS='' builtin read -r -d '' text <"$file" || :
+    fi
+    command rm -f "$file"
+    READLINE_LINE=${text%$'\n'}
+    READLINE_POINT=${#READLINE_LINE}
+}
+
+# KEYMAP FUNCTION EDITOR: has the keys of readline's FUNCTION call ours and enter what that leaves.
+__vsay_bind() {
+    local keys
+    keys=$(builtin bind -m "$1" -q "$2") || return
+    while [[ $keys =~ \"(([^\"\\]|\\.)*)\"(.*) ]]; do
+        keys=${BASH_REMATCH[3]}
+        builtin bind -m "$1" "\"${BASH_REMATCH[1]}\": \"\\C-x\\C-_e\\C-x\\C-_a\""
+        builtin bind -m "$1" -x "\"\\C-x\\C-_e\": __vsay_edit $3"
+        builtin bind -m "$1" '"\C-x\C-_a": accept-line'
+    done
+}
+
+# --- what readline and bash expand ---------------------------------------------------
+
+__vsay_empty=('')            # its subscript calculates
+__vsay_if=('' 1)             # by a number
+declare -A __vsay_fd=([yy]=0) # by a text; and what is no key is nothing
+__vsay_number=1              # HISTCMD when the prompt was shown
+__vsay_status=-1             # $? at the prompt, before others in PROMPT_COMMAND and PS1; -1: not known
+__vsay_new=0                 # history entries since the prompt
+__vsay_was=0                 # $? at the command's beginning
+__vsay_unseen=0              # whether nobody sees what we do at the prompt; 0: not known
+__vsay_do=0 __vsay_told=0 __vsay_dup=0 __vsay_dups=''
+
+__vsay_ps1='${__vsay_nonce:+\[\e]633;D;$((__vsay_number=HISTCMD,__vsay_status<0?$?:__vsay_status));$__vsay_nonce\a\]}'
+
+# The redirections are for the subshell's trace and for what a DEBUG trap may print.
+__vsay_apart='3>&1 >/dev/null 2>&1 {BASH_XTRACEFD}>/dev/null'
+
+__vsay_ps0='${__vsay_nonce:+${__vsay_empty[__vsay_was=$?,__vsay_new=HISTCMD-__vsay_number,__vsay_number=HISTCMD,
+__vsay_status=-1,0]}${__vsay_empty[__vsay_do=0$({ trap -p DEBUG >|"$__vsay_scratch"; __vsay_start; } '$__vsay_apart'),
+__vsay_dup=__vsay_do&2?HISTCMD-1:0,__vsay_told|=__vsay_do>>2&1,__vsay_unseen=__vsay_do>>3,0]}'
+if ((__vsay_version >= 501)); then
+    __vsay_ps0+='${__vsay_if[__vsay_do&1]:+${__vsay_fd[${PROMPT_COMMAND[633]:=$__vsay_check}]-}}'
+fi
+__vsay_ps0+='}'
+
+# The group fails, by a descriptor that there is not, when there is something to repair.
+__vsay_check='{ { __vsay_none() { :; }; } <&$((__vsay_status=$?,__vsay_do=__vsay_dup,0)) '
+__vsay_check+='<&${__vsay_fd[${PS0:+y}${PS1:+y}${PS0##*"$__vsay_ps0"*}${PS1##*"$__vsay_ps1"*}'
+__vsay_check+='${BASHOPTS##*promptvars*}]:-$((__vsay_do|=${__vsay_if[__vsay_unseen]:-0$({ trap -p DEBUG >|"$__vsay_scratch"; __vsay_end; } '
+__vsay_check+=$__vsay_apart')},0))} <&$((__vsay_do?99999:0)); } 2>/dev/null || { __vsay_repair; } 2>/dev/null'
+
+# --- beginning ------------------------------------------------------------------------
+
+# A Ctrl-C in the user's files ends this one too. PS0 then does the rest.
+((__vsay_version < 404)) || [[ ! $__vsay_nonce ]] || PS0=$__vsay_ps0
+
+# A login shell of bash's would not have read this file, so it only seems to be none.
+if [[ $__vsay_login ]]; then
+    logout() { exit "$@"; }
+fi
+if [[ -o posix ]]; then
+    [[ ! ${ENV-} || ! -r ${ENV@P} ]] || . "${ENV@P}"
+elif [[ $__vsay_login ]]; then
+    [[ ! -r /etc/profile ]] || . /etc/profile
+    for __vsay_file in ~/.bash_profile ~/.bash_login ~/.profile; do
+        if [[ -r $__vsay_file ]]; then
+            . "$__vsay_file"
+            break
+        fi
+    done
+    if [[ -z $(trap -p EXIT) ]]; then
+        trap '[[ ! -r ~/.bash_logout ]] || . ~/.bash_logout' EXIT
+    fi
+else
+    [[ ! -r /etc/bash.bashrc ]] || . /etc/bash.bashrc
+    [[ ! -r ~/.bashrc ]] || . ~/.bashrc
+fi
+unset __vsay_login __vsay_file
+
+# Older ones have no PS0.
+((__vsay_version >= 404)) || return 0
+[[ $__vsay_nonce ]] || return 0
 
 __vsay_set_up() {
-    local -
-    set +eu
+    local - REPLY
+    set +eETuxv
     if [[ ${PROMPT_COMMAND@a} == *r* ]]; then
         __vsay_complain 'PROMPT_COMMAND is readonly'
+        __vsay_told=1
+        PS0=${PS0//"$__vsay_ps0"/}
         return
     fi
     export -n PROMPT_COMMAND PS0 # shells within do not have the functions
+    __vsay_repair
     if ((__vsay_version >= 501)); then
-        PROMPT_COMMAND=(__vsay_finished "${PROMPT_COMMAND[@]}" __vsay_ready)
+        PROMPT_COMMAND[633]=$__vsay_check
     else
-        PROMPT_COMMAND=$'__vsay_finished\n'"${PROMPT_COMMAND-}"$'\n__vsay_ready'
+        PROMPT_COMMAND=${PROMPT_COMMAND-}$'\n{ __vsay_repair; } 2>/dev/null'
     fi
+    __vsay_bind emacs edit-and-execute-command emacs
+    __vsay_bind vi-command vi-edit-and-execute-command vi
 }
-
-__vsay_number=0 # of the history's last entry at the prompt
-__vsay_dups='' __vsay_told=''
-__vsay_set_up
+{ __vsay_set_up; } 2>/dev/null

@@ -1,58 +1,58 @@
 # SPDX-License-Identifier: MIT
-# vsay-shell's integration with zsh, which reads this in place of the user's .zshenv: reads that one, leaves the other
-# files to zsh, and marks each command's beginning and end for vsay-shell, with the nonce that tells its marks
-# from other output.
+# vsay-shell's integration with zsh, which reads this in place of the user's .zshenv: marks each command's beginning
+# and end for vsay-shell, with the nonce that tells its marks from other output, and reads the user's .zshenv. The
+# other files are left to zsh.
 
 if [[ -n ${VSAY_ZDOTDIR+set} ]]; then
     export ZDOTDIR=$VSAY_ZDOTDIR
 else
     unset ZDOTDIR
 fi
-typeset -g __vsay_nonce=${VSAY_NONCE-} __vsay_line=
-unset VSAY_NONCE VSAY_ZDOTDIR
+typeset -g __vsay_nonce= __vsay_line=
+if [[ -n $VSAY_NONCE_FD ]]; then
+    IFS= read -r -u $VSAY_NONCE_FD __vsay_nonce # it ends without a newline
+    exec {VSAY_NONCE_FD}<&-
+fi
+unset VSAY_NONCE_FD VSAY_ZDOTDIR
 
-[[ ! -r ${ZDOTDIR-$HOME}/.zshenv ]] || . ${ZDOTDIR-$HOME}/.zshenv
-
-[[ -o interactive && -n $__vsay_nonce ]] || return 0
-
-# KIND TEXT
-__vsay_mark() {
-    builtin printf '\e]633;%s;%s;%s\a' $1 $2 $__vsay_nonce 2>/dev/null >/dev/tty
-}
-
-# TEXT: sets REPLY to it without control characters, semicolons and lone backslashes. More than is recorded is cut off.
-__vsay_escape() {
-    emulate -L zsh +xv -o extendedglob
-    local code
-    REPLY=${1[1,65536]}
-    REPLY=${REPLY//\\/\\\\}
-    REPLY=${REPLY//;/\\x3b}
-    for code in ${(u)${(s::)REPLY//[^[:cntrl:]]##}}; do
-        REPLY=${REPLY//$code/\\x${(l:2::0:)$(([##16]#code))}}
-    done
-}
+# A trace goes to standard error, and a DEBUG trap sees no more than how a function begins.
 
 # The line as it was typed, also when the history does not take it.
 __vsay_zshaddhistory() {
-    __vsay_line=${1%$'\n'}
+    { emulate -L zsh -o localtraps +xv; trap - DEBUG; __vsay_hook; __vsay_line=${1%$'\n'} } 2>/dev/null
 }
 
+# A line has a number, as in bash's history. Without a line the mark still ends the command before.
 __vsay_preexec() {
-    emulate -L zsh +xv
-    local REPLY line=$__vsay_line
-    __vsay_line=
-    [[ -n $line && $line != [[:blank:]]* ]] || return
-    __vsay_escape $line
-    __vsay_mark E $REPLY
+    { local code=$?; emulate -L zsh -o localtraps +xv; trap - DEBUG; __vsay_hook; __vsay_start $code } 2>/dev/null
 }
 
 __vsay_precmd() {
-    local code=$?
-    emulate -L zsh +xv
-    __vsay_mark D $code
+    { local code=$?; emulate -L zsh -o localtraps +xv; trap - DEBUG; __vsay_hook; __vsay_end $code } 2>/dev/null
 }
 
-autoload -Uz add-zsh-hook
-add-zsh-hook zshaddhistory __vsay_zshaddhistory
-add-zsh-hook preexec __vsay_preexec
-add-zsh-hook precmd __vsay_precmd
+__vsay_start() {
+    builtin printf '\e]633;C;%s;%s;%s;%s\a' $__vsay_nonce $1 "1  $__vsay_line" $__vsay_nonce >/dev/tty
+    __vsay_line=
+}
+
+__vsay_end() {
+    builtin printf '\e]633;D;%s;%s\a' $1 $__vsay_nonce >/dev/tty
+}
+
+# Each of them keeps the others in place.
+__vsay_hook() {
+    local name
+    for name in zshaddhistory preexec precmd; do
+        [[ ${(P)${:-${name}_functions}[(I)__vsay_$name]} != 0 ]] || eval "${name}_functions+=(__vsay_$name)"
+    done
+}
+
+# Before the user's file, which a Ctrl-C may end.
+if [[ -o interactive && -n $__vsay_nonce ]]; then
+    zshaddhistory_functions+=(__vsay_zshaddhistory)
+    preexec_functions+=(__vsay_preexec)
+    precmd_functions+=(__vsay_precmd)
+fi
+
+[[ ! -r ${ZDOTDIR-$HOME}/.zshenv ]] || . ${ZDOTDIR-$HOME}/.zshenv
