@@ -227,6 +227,16 @@ def test_indented_paste(host, control):
     assert finished(host, 2) == [("true one", True), ("false", False)]
 
 
+@pytest.mark.parametrize("control", ["", "ignoreboth"])
+def test_indented_paste_in_one_go(host, control):
+    """bash shows no prompt between these lines."""
+    (host.home / ".inputrc").write_text("set enable-bracketed-paste on\n")
+    shell = bash(host, f"HISTCONTROL={control}")
+    shell.write("\x1b[200~true one\n true two\n false three\x1b[201~\n")
+    shell.run("false four")
+    assert finished(host, 2) == [("true one", True), ("false four", False)]
+
+
 @pytest.mark.parametrize("bracketed", [True, False])
 def test_paste_has_each_result(host, bracketed):
     shell = bash(host, "HISTCONTROL=ignoreboth")
