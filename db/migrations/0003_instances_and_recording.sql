@@ -1,4 +1,5 @@
--- vsay schema, version 3: which instance of an agent a machine's reports come from.
+-- vsay schema, version 3: which instance of an agent a machine's reports come from, and why
+-- commands of a session were left out.
 -- Runs unchanged on MariaDB 10.x and MySQL 5.6 and later, and is safe to run again: each table is
 -- altered at one go, unless it has been already. Workers of version 2 go on while it runs.
 
@@ -21,6 +22,14 @@ DEALLOCATE PREPARE alter_table;
 SET @alter = IF((SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE()
                  AND table_name = 'sessions' AND column_name = 'opened_at') > 0, 'DO 0',
     'ALTER TABLE sessions ADD opened_at DATETIME(3) NULL');
+PREPARE alter_table FROM @alter;
+EXECUTE alter_table;
+DEALLOCATE PREPARE alter_table;
+
+-- not_recorded_reason: why commands of the session were left out; NULL when none were.
+SET @alter = IF((SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE()
+                 AND table_name = 'sessions' AND column_name = 'not_recorded_reason') > 0, 'DO 0',
+    'ALTER TABLE sessions ADD not_recorded_reason VARCHAR(255) NULL');
 PREPARE alter_table FROM @alter;
 EXECUTE alter_table;
 DEALLOCATE PREPARE alter_table;

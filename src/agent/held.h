@@ -39,6 +39,7 @@ struct held {
     struct json_object *end;            /* what vsay-shell has said of it, or NULL; owned */
     int64_t seen, stored;  /* the last command that was reported, and that is durable */
     bool opened;           /* its opening was spooled by this process */
+    bool unrecorded;       /* with the reason why its commands are not recorded */
     struct client *client; /* its vsay-shell's connection, or NULL; borrowed */
     bool told;             /* over this connection, that it must end */
     int64_t deadline;      /* when it is killed if it has not ended; 0: it need not end */

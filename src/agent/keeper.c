@@ -179,10 +179,13 @@ static enum err hold(struct agent *agent, const struct origin *origin, const cha
 }
 
 /* The opening is stored after the file of the session, and again with the first open after a
- * restart: so there is none that vsay has not heard of. Takes ownership of `opening`. */
+ * restart: so there is none that vsay has not heard of. And once more when it is no longer recorded.
+ * Takes ownership of `opening`. */
 static enum err store_opening(struct agent *agent, struct held *held, struct json_object *opening,
                               struct error *e)
 {
+    bool unrecorded = link_text(opening, "not_recorded") != NULL;
+
     held_keep_opening(agent->held, held, json_object_to_json_string(opening));
     /* larger than that of any heartbeat which lacks it */
     json_object_object_add(opening, "seq", json_object_new_int64(sequence_next(agent->sequence)));
@@ -192,7 +195,16 @@ static enum err store_opening(struct agent *agent, struct held *held, struct jso
     if (!err)
         err = keeper_sync(agent, e);
     held->opened = !err;
+    held->unrecorded = !err && unrecorded;
     return err;
+}
+
+/* Whether vsay has to hear of this opening. */
+static bool is_news(const struct held *held, const struct json_object *opening)
+{
+    if (held->state == HELD_ENDED)
+        return false;
+    return !held->opened || (!held->unrecorded && link_text(opening, "not_recorded"));
 }
 
 /* What is dear, a number and a file, comes last: who opens what he may not costs little. */
@@ -235,7 +247,7 @@ static enum err take_open(struct agent *agent, struct origin *origin,
         if (origin->client)
             bind_client(held, origin->client);
     }
-    if (!err && !held->opened && held->state != HELD_ENDED)
+    if (!err && is_news(held, opening))
         err = store_opening(agent, held, json_object_get(opening), e);
     json_object_put(opening);
     if (err)

@@ -10,7 +10,13 @@
 struct json_object;
 
 /* The longest, in bytes. */
-enum { MEMBER_NAME = 255, MEMBER_LABEL = 64, MEMBER_REASON = 64, MEMBER_COMMAND = 65535 };
+enum {
+    MEMBER_NAME = 255,
+    MEMBER_LABEL = 64,
+    MEMBER_REASON = 64,
+    MEMBER_WHY = 255,
+    MEMBER_COMMAND = 65535
+};
 
 /* Whether `text`, which may be NULL, is ui, cli or vscode. */
 bool members_source(const char *text);

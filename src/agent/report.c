@@ -89,6 +89,8 @@ struct json_object *report_opening(const struct json_object *packet, uid_t uid)
     members_put(record, "source", source);
     members_put(record, "browser", plain_member(packet, "browser", MEMBER_LABEL));
     members_put(record, "os", plain_member(packet, "os", MEMBER_LABEL));
+    if (plain_member(packet, "not_recorded", MEMBER_WHY))
+        members_put(record, "not_recorded", plain_member(packet, "not_recorded", MEMBER_WHY));
     if (started)
         members_put(record, "started_at", started);
     return record;

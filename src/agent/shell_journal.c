@@ -145,6 +145,13 @@ static void add(struct journal *journal, long seq, struct json_object *body)
     make_room(journal);
 }
 
+/* It is said with the opening, which may be repeated. */
+void journal_not_recorded(struct journal *journal, const char *why)
+{
+    members_put(journal->open, "not_recorded", why);
+    journal->open_sent = false;
+}
+
 void journal_command(struct journal *journal, long seq, const char *command, const char *timestamp,
                      enum success success)
 {

@@ -27,6 +27,9 @@ struct journal_state {
 struct journal *journal_new(const char *socket, const char *state_dir, struct json_object *open);
 void journal_free(struct journal *journal);
 
+/* Why commands of the session are not recorded, from now on or at all. */
+void journal_not_recorded(struct journal *journal, const char *why);
+
 void journal_command(struct journal *journal, long seq, const char *command, const char *timestamp,
                      enum success success);
 /* That nothing of the session is left: its end, which comes next, says so. */

@@ -154,9 +154,14 @@ static int run(const struct agent_options *options, const struct arguments *argu
     request.program = &program;
     request.nonce = nonce;
     request.open = identity_open(&arguments->identity, request.on_pty);
+    char *why = NULL;
     if (request.on_pty)
-        program_integrate(&program, arguments->share, nonce, arguments->login);
+        why = program_integrate(&program, arguments->share, nonce, arguments->login);
+    else if (!request.command)
+        why = xstrdup("they do not come from a terminal");
+    request.not_recorded = why;
     int status = run_session(&request);
+    free(why);
     program_free(&program);
     return status;
 }

@@ -157,22 +157,27 @@ static const struct {
     {"zsh", "zsh/.zshenv", integrate_zsh},
 };
 
-void program_integrate(struct program *program, const char *share, const char *nonce, bool login)
+char *program_integrate(struct program *program, const char *share, const char *nonce, bool login)
 {
     for (size_t i = 0; i < sizeof integrations / sizeof *integrations; i++) {
         if (strcmp(integrations[i].shell, base_name(program->path)) != 0)
             continue;
         char *file = xasprintf("%s/%s", share, integrations[i].file);
         bool there = access(file, R_OK) == 0;
+        char *why = there ? NULL : xasprintf("%s cannot be read", file);
         free(file);
-        program->nonce = there ? hand_over(nonce) : -1;
+        if (why)
+            return why;
+        program->nonce = hand_over(nonce);
         if (program->nonce < 0)
-            return;
+            return xasprintf("the shell cannot be given its nonce: %s", strerror(errno));
         char *number = xasprintf("%d", program->nonce);
         setenv("VSAY_NONCE_FD", number, 1);
         free(number);
         integrations[i].integrate(program, share, login);
+        return NULL;
     }
+    return xasprintf("%s is neither bash nor zsh", base_name(program->path));
 }
 
 int program_exec(const struct program *program)

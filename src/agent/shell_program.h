@@ -22,8 +22,9 @@ void program_free(struct program *program);
 void program_add(struct program *program, char *argument);
 
 /* Has bash or zsh, and no other shell, mark its commands with `nonce`: sets arguments and the
- * environment, and opens a descriptor. `share` is the directory of the integration. */
-void program_integrate(struct program *program, const char *share, const char *nonce, bool login);
+ * environment, and opens a descriptor. `share` is the directory of the integration. Returns NULL, or
+ * why it cannot be done; the caller frees that. */
+char *program_integrate(struct program *program, const char *share, const char *nonce, bool login);
 
 /* Only returns when the program cannot be run, and then the exit status. */
 int program_exec(const struct program *program);

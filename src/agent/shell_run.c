@@ -13,8 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/members.h"
 #include "agent/moment.h"
 #include "agent/shell_ender.h"
+#include "agent/shell_image.h"
 #include "agent/shell_journal.h"
 #include "agent/shell_osc.h"
 #include "agent/shell_recorder.h"
@@ -30,7 +32,8 @@ enum {
     SILENCE_MS = 100,   /* after which a held beginning of a mark is let go */
     REOPEN_MS = 100,    /* how often to look for a new user of a PTY that everybody has closed */
     FAREWELL_MS = 1000, /* how long the terminal may take for the last output */
-    OPENING_MS = 5000   /* how long to wait for a required agent */
+    OPENING_MS = 5000,  /* how long to wait for a required agent */
+    LOOK_MS = 100       /* after output: when to look whether another program has made it */
 };
 
 struct run {
@@ -42,6 +45,9 @@ struct run {
     int status;  /* of wait(2), once `exited` */
     size_t rest; /* output read after that */
     bool exited, childless, drained, unrecorded;
+    bool told;          /* that commands are not recorded */
+    struct image image; /* that makes the marks; .inode 0: there are none */
+    int64_t look_at;    /* 0, or when to look whether the shell is still that */
     int64_t reopen_at; /* 0, or when to look at the PTY again */
     int64_t read_at;   /* when there was output last */
     struct buffer to_shell, to_user;
@@ -71,6 +77,61 @@ static void say(struct run *run, const char *what, const char *why)
         fprintf(stderr, "%s\n", text);
     }
     free(text);
+}
+
+/* Tells all why commands are not recorded, at all or from here on: vsay, and, unless the shell has,
+ * the user. The first reason counts. */
+static void not_recorded(struct run *run, const char *why, bool tell)
+{
+    if (run->told)
+        return;
+    run->told = true;
+    journal_not_recorded(run->journal, why);
+    if (tell)
+        say(run, "commands are not recorded: ", why);
+}
+
+/* Whether the shell runs another program, which has no integration. One that could be seen and
+ * cannot be any more does: set-user-id, perhaps. Before the shell there is this program. */
+static bool is_replaced(const struct run *run)
+{
+    struct image now, own;
+
+    if (!image_of_process(run->shell.pid, &now))
+        return run->image.stack && process_alive(&run->ender.tree.leader);
+    return !image_same(&now, &run->image) && image_of_file("/proc/self/exe", &own) &&
+           !image_same(&now, &own);
+}
+
+static void look_at_shell(struct run *run)
+{
+    run->look_at = 0;
+    if (run->told || run->exited || !run->image.inode || !is_replaced(run))
+        return;
+    char *name = image_name(run->shell.pid);
+    char *why = xasprintf("the shell was replaced by %s", name);
+    text_plain(why);
+    not_recorded(run, why, true);
+    free(why);
+    free(name);
+}
+
+static void on_mark(void *context, char mark, const char *text, size_t length)
+{
+    struct run *run = context;
+    struct image now;
+
+    if (run->image.inode && !run->image.stack && image_of_process(run->shell.pid, &now) &&
+        image_same(&now, &run->image))
+        run->image = now;
+    if (mark == 'U') {
+        char *why = xstrndup(text, length < MEMBER_WHY ? length : MEMBER_WHY);
+        text_plain(why);
+        not_recorded(run, why, false);
+        free(why);
+    } else {
+        recorder_mark(&run->recorder, mark, text, length);
+    }
 }
 
 /* --- passing bytes ------------------------------------------------------- */
@@ -115,6 +176,8 @@ static void read_pty(struct run *run)
     run->reopen_at = 0;
     run->read_at = moment_monotonic();
     if (n > 0) {
+        if (!run->look_at)
+            run->look_at = run->read_at + LOOK_MS;
         osc_feed(run->osc, chunk, (size_t)n, &run->to_user);
         run->rest += run->exited ? (size_t)n : 0;
         run->drained = run->rest > REST_MAX;
@@ -220,6 +283,7 @@ static int choose_timeout(const struct run *run)
     sooner(&timeout, ender_timeout(&run->ender));
     sooner(&timeout, osc_holds(run->osc) ? SILENCE_MS : -1);
     sooner(&timeout, run->reopen_at ? REOPEN_MS : -1);
+    sooner(&timeout, run->look_at ? LOOK_MS : -1);
     sooner(&timeout, draining(run) && run->to_user.length == 0 ? 0 : -1);
     return timeout;
 }
@@ -254,6 +318,8 @@ static void turn(struct run *run)
         osc_release(run->osc, &run->to_user);
     journal_step(run->journal, fds[AGENT].revents);
     obey_agent(run);
+    if (run->look_at && moment_monotonic() >= run->look_at)
+        look_at_shell(run);
 }
 
 static bool shell_done(const struct run *run)
@@ -313,10 +379,12 @@ static void open_journal(struct run *run, const struct run_request *request)
     run->journal = journal_new(options->agent.socket, options->agent.state_dir, request->open);
     run->mask = mask_new(&options->shell.mask);
     run->recorder = (struct recorder){.mask = run->mask, .journal = run->journal};
-    run->osc = osc_new(request->nonce, recorder_mark, &run->recorder);
+    run->osc = osc_new(request->nonce, on_mark, run);
     run->ender.kill_after = options->shell.kill_after * 1000;
     process_find(getpid(), &run->ender.tree.shell);
     process_find(run->shell.pid, &run->ender.tree.leader);
+    if (request->on_pty && !request->not_recorded)
+        image_of_file(request->program->path, &run->image);
 }
 
 /* Whether the session may begin. */
@@ -341,6 +409,8 @@ static int converse(struct run *run, const struct run_request *request)
         recorder_start(&run->recorder, request->command, strlen(request->command));
     if (run->on_pty)
         terminal_raw(&run->terminal);
+    if (request->not_recorded)
+        not_recorded(run, request->not_recorded, true);
     start_let_go(&run->shell, true);
     loop(run);
     bid_farewell(run);

@@ -15,6 +15,7 @@ struct run_request {
     struct json_object *open; /* the session's opening message without its leader; taken over */
     const char *command;      /* on our own streams, as it is recorded; NULL: nothing to record */
     const char *nonce;        /* of the shell integration's marks */
+    const char *not_recorded; /* why no commands are; NULL: they are */
     bool on_pty;
 };
 

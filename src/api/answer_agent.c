@@ -18,6 +18,7 @@ enum {
     SESSIONS_WEIGH_ONE = 20,
     REASON_LENGTH = 64,
     SHORT_TEXT = 64,
+    WHY_MAX = 255,
     WAIT_MAX = 55
 };
 
@@ -293,6 +294,8 @@ static enum err read_opening(struct json_object *body, struct opening *out, stru
         err = body_text(body, "browser", OPTIONAL, SHORT_TEXT, &out->browser, e);
     if (!err)
         err = body_text(body, "os", OPTIONAL, SHORT_TEXT, &out->os, e);
+    if (!err)
+        err = body_text(body, "not_recorded", OPTIONAL, WHY_MAX, &out->not_recorded, e);
     if (!err)
         err = body_time(body, "started_at", OPTIONAL, out->started_at, e);
     if (!err)

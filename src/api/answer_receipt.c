@@ -52,6 +52,8 @@ static void add_receipt(void *context, const struct receipt *receipt)
     add_text(item, "close_reason", receipt->close_reason);
     json_object_object_add(item, "termination", termination_of(receipt));
     add_number(item, "exit_code", receipt->exit_code);
+    json_object_object_add(item, "recorded", json_object_new_boolean(!receipt->not_recorded));
+    add_text(item, "not_recorded_reason", receipt->not_recorded);
 }
 
 static void add_log(void *context, const struct log_entry *entry)

@@ -82,7 +82,12 @@ enum err agents_open_session(struct db *db, struct opening *opening, struct erro
     err = db_change(db, STATEMENT_OPEN_SESSION, &params, &added, e);
     if (!err && added)
         err = check_room(db, &params, e);
-    return err ? err : find_session(db, &params, &opening->agent, opening->state, e);
+    if (!err)
+        err = find_session(db, &params, &opening->agent, opening->state, e);
+    if (err || !opening->not_recorded)
+        return err;
+    params_text(&params, PARAM_NOT_RECORDED, opening->not_recorded);
+    return db_change(db, STATEMENT_NOT_RECORDED, &params, NULL, e);
 }
 
 enum err agents_end_session(struct db *db, struct ending *ending, struct error *e)

@@ -66,6 +66,7 @@ struct opening {
     struct agent agent;
     char session_id[IDENT_MAX + 1], user_id[IDENT_MAX + 1];
     const char *username, *source, *browser, *os; /* the last two may be NULL */
+    const char *not_recorded;                     /* why its commands are not; NULL: they are */
     char started_at[SQL_TIME_LENGTH + 1];         /* "": now */
     uint64_t seq;
     char state[16]; /* out */

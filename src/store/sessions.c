@@ -135,6 +135,7 @@ static void receipt_row(void *context, const struct cell *cells)
         .attempts = cells[16].text,
         .confirmed_at = cells[17].text,
         .outcome = cells[18].text,
+        .not_recorded = cells[19].text,
     };
 
     reader->found = true;

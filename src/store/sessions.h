@@ -56,6 +56,7 @@ struct receipt {
     const char *started_at, *browser, *os, *ended_at, *close_reason, *exit_code;
     const char *requested_by; /* NULL: nobody asked for its end, and the rest is NULL too */
     const char *requested_at, *delivered_at, *attempts, *confirmed_at, *outcome;
+    const char *not_recorded; /* why commands are left out; NULL: they are not */
 };
 
 struct log_entry {

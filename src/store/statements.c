@@ -37,6 +37,7 @@ const char *const param_names[PARAM_COUNT] = {
     [PARAM_SUCCESS] = "success",
     [PARAM_ID] = "id",
     [PARAM_OUTCOME] = "outcome",
+    [PARAM_NOT_RECORDED] = "not_recorded",
     [PARAM_LEASE] = "lease",
     [PARAM_EXPIRES] = "expires",
     [PARAM_NAME] = "name",
@@ -132,7 +133,8 @@ const char *const param_names[PARAM_COUNT] = {
     "s.session_id, s.agent_id, COALESCE(m.name, s.agent_id), s.user_id, s.username, s.source, "    \
     "s.state, " RFC3339("s.started_at") ", s.browser, s.os, " RFC3339("s.ended_at") ", "           \
     "s.close_reason, s.exit_code, g.requested_by, " RFC3339("g.requested_at") ", "                 \
-    RFC3339("g.delivered_at") ", g.attempts, " RFC3339("g.confirmed_at") ", g.outcome"
+    RFC3339("g.delivered_at") ", g.attempts, " RFC3339("g.confirmed_at") ", g.outcome, "           \
+    "s.not_recorded_reason"
 #define RECEIPT_JOINS                                                                              \
     "LEFT JOIN machines m ON " MACHINE_OF("s") " "                                                 \
     "LEFT JOIN signals g ON g.session_id = s.session_id "
@@ -313,6 +315,9 @@ const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_COUNT_OPEN] =
         "SELECT COUNT(*) FROM sessions s WHERE s.agent_id = :agent AND s.tenant_id = :tenant AND "
         OPEN,
+    [STATEMENT_NOT_RECORDED] = /* the first reason stays */
+        "UPDATE sessions SET not_recorded_reason = :not_recorded "
+        "WHERE session_id = :session AND not_recorded_reason IS NULL",
     [STATEMENT_SESSION] =
         "SELECT agent_id, tenant_id, state FROM sessions WHERE session_id = :session",
     [STATEMENT_END_SESSION] =

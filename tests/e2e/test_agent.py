@@ -102,6 +102,26 @@ def test_a_session(agent, server, shell):
     assert lives(shell.leader), "what an ordinary session leaves behind is its own affair"
 
 
+def test_a_session_that_is_no_longer_recorded(agent, server, shell):
+    """It is opened again with the reason, once."""
+    for _ in range(2):
+        shell.send(**shell.opening(not_recorded="no é"))
+        assert shell.receive() == {"type": "opened", "session_id": shell.session}
+        shell.command(1)
+    shell.end()
+    server.wait_for_end(shell.session)
+    openings = server.told("/api/agent/sessions")
+    assert [opening.get("not_recorded") for opening in openings] == [None, "no é"]
+    assert openings[0]["seq"] < openings[1]["seq"]
+
+
+@pytest.mark.parametrize("why", ["", "a\nb", "x" * 256, 5, None, "a\u0000b"])
+def test_a_reason_that_vsay_would_refuse_is_left_out(agent, server, new_shell, why):
+    shell = new_shell(agent).opened(not_recorded=why)
+    (opening,) = wait_for(lambda: server.told("/api/agent/sessions"))
+    assert opening["session_id"] == shell.session and "not_recorded" not in opening
+
+
 def test_user_of_the_peer(agent, server, new_shell):
     new_shell(agent).opened()
     new_shell(agent).opened(user_id="user_456", username="John Døe")

@@ -68,12 +68,35 @@ def test_a_session_that_nobody_ended(stack, tenant, agent, admin):
         "session_id": session, "agent_id": agent.id, "machine_name": f"Machine {agent.id}",
         "user_id": admin.user_id, "username": admin.username, "source": "ui", "status": "active",
         "started_at": "2026-02-06T12:00:00Z", "browser": "Chrome", "os": "macOS",
-        "ended_at": None, "close_reason": None, "termination": None, "exit_code": None}
+        "ended_at": None, "close_reason": None, "termination": None, "exit_code": None,
+        "recorded": True, "not_recorded_reason": None}
     assert receipt(stack, session, admin) == {"session": active, "logs": []}
     agent.end(session, "exited", exit_code=3, ended_at="2026-02-06T12:30:00.9Z")
     assert receipt(stack, session, admin)["session"] == {
         **active, "status": "closed", "ended_at": "2026-02-06T12:30:00Z",
         "close_reason": "exited", "exit_code": 3}
+
+
+def test_a_session_that_is_not_recorded(stack, agent, admin):
+    """At all, or from some time on. The first reason stays, whoever opens the session again."""
+    def recorded(session):
+        shown = receipt(stack, session, admin)["session"]
+        return shown["recorded"], shown["not_recorded_reason"]
+
+    assert recorded(agent.session(admin, not_recorded="fish é")) == (False, "fish é")
+    session = agent.session(admin, not_recorded=None)
+    assert recorded(session) == (True, None)
+    for again in "", "x" * 256, 5, "a\x1bb":
+        check_error(agent.open(admin, session_id=session, not_recorded=again), 400)
+    other = Machine(agent.tenant)
+    check_error(other.open(admin, session_id=session, not_recorded="forged"), 403)
+    assert recorded(session) == (True, None)
+    for again in "x" * 255, "late", None:
+        assert agent.open(admin, session_id=session, not_recorded=again).status == 201
+        assert recorded(session) == (False, "x" * 255)
+    agent.end(session)
+    assert agent.open(admin, session_id=session).status == 201
+    assert recorded(session) == (False, "x" * 255)
 
 
 def test_head(stack, agent, admin):

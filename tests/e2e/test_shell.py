@@ -90,8 +90,8 @@ def test_bytes_pass_untouched(host):
     shell = host.shell()
     data = os.urandom(1 << 20)
     (host.directory / "data").write_bytes(data)
-    shell.write(f"stty raw -echo; echo go; cat {host.directory}/data; exec head -c {len(data)} "
-                f">{host.directory}/back\n")
+    shell.write(f"stty raw -echo; echo go; cat {host.directory}/data; head -c {len(data)} "
+                f">{host.directory}/back; exit\n")
     shell.expect(rb"\r\ngo\n")
     start = shell.seen
     wait_for(lambda: len(shell.output) >= start + len(data), 30, "all of the output")

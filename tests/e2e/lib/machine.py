@@ -14,7 +14,8 @@ class Machine:
     It holds the sessions that it opened and has not ended."""
 
     def __init__(self, tenant, agent_id=None, generation=1, instance=None, **columns):
-        self.stack, self.tenant_id, self.instance = tenant.stack, tenant.id, instance
+        self.tenant, self.stack, self.instance = tenant, tenant.stack, instance
+        self.tenant_id = tenant.id
         self.id = agent_id or tenant.machine(**columns)
         self.token = self.stack.keys.sign(claims(None, role="agent", agent_id=self.id,
                                                  generation=generation))
