@@ -235,6 +235,8 @@ def test_indented_paste_in_one_go(host, control):
     shell.write("\x1b[200~true one\n true two\n false three\x1b[201~\n")
     shell.run("false four")
     assert finished(host, 2) == [("true one", True), ("false four", False)]
+    shell.write("exit\n")
+    shell.wait()
 
 
 @pytest.mark.parametrize("bracketed", [True, False])
