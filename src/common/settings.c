@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "common/db_address.h"
 #include "common/principal.h"
 
 #define AT(member) offsetof(struct settings, member)
@@ -88,14 +89,26 @@ const struct conf_option settings_options[] = {
 
 const size_t settings_options_count = sizeof settings_options / sizeof *settings_options;
 
+static enum err check_hosts(const struct strlist *hosts, struct error *e)
+{
+    enum err err = ERR_OK;
+
+    if (hosts->count == 0)
+        return error_set(e, ERR_CONFIG, "db.host: no server is named");
+    for (size_t i = 0; !err && i < hosts->count; i++) {
+        struct db_address address;
+        err = db_address_parse(hosts->items[i], &address, e);
+        db_address_free(&address);
+    }
+    return err;
+}
+
 /* What no single option can say. */
 static enum err check(const struct settings *settings, struct error *e)
 {
     const char *prefix = settings->api.prefix;
     size_t length = strlen(prefix);
 
-    if (settings->db.host.count == 0)
-        return error_set(e, ERR_CONFIG, "db.host: no server is named");
     if (settings->auth.default_role == ROLE_AGENT)
         return error_set(e, ERR_CONFIG, "auth.default_role: an agent's token names its role");
     if (settings->agents.heartbeat_interval >= settings->agents.offline_after)
@@ -103,7 +116,7 @@ static enum err check(const struct settings *settings, struct error *e)
                          "agents.heartbeat_interval must be shorter than agents.offline_after");
     if (length && (*prefix != '/' || prefix[length - 1] == '/'))
         return error_set(e, ERR_CONFIG, "api.prefix: begins with a slash, and ends without one");
-    return ERR_OK;
+    return check_hosts(&settings->db.host, e);
 }
 
 enum err settings_load(const char *program, const char *path, struct settings *out, struct error *e)

@@ -8,44 +8,9 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "common/db_address.h"
 
 enum { PASSWORD_MAX = 4096 };
-
-struct address {
-    char *host; /* NULL for a UNIX socket */
-    char *socket;
-    unsigned port; /* 0: the default */
-};
-
-/* HOST, HOST:PORT, [IPV6]:PORT or /path/of/socket. */
-static enum err parse_address(const char *text, struct address *out, struct error *e)
-{
-    *out = (struct address){0};
-    if (*text == '/') {
-        out->socket = xstrdup(text);
-        return ERR_OK;
-    }
-
-    const char *host = text;
-    const char *end = *text == '[' ? strchr(text, ']') : strchr(text, ':');
-    if (*text == '[') {
-        if (!end)
-            return error_set(e, ERR_DB_AWAY, "db.host: no ] in %s", text);
-        host++;
-    }
-    out->host = end ? xstrndup(host, (size_t)(end - host)) : xstrdup(host);
-    const char *port = end ? end + (*end == ']') : "";
-    if (*port == ':') {
-        char *rest = NULL;
-        long number = strtol(port + 1, &rest, 10);
-        if (number < 1 || number > 65535 || *rest)
-            return error_set(e, ERR_DB_AWAY, "db.host: no port number in %s", text);
-        out->port = (unsigned)number;
-    } else if (*port) {
-        return error_set(e, ERR_DB_AWAY, "db.host: not HOST, HOST:PORT or a path: %s", text);
-    }
-    return ERR_OK;
-}
 
 static void set_timeouts(MYSQL *mysql, const struct settings *settings)
 {
@@ -81,8 +46,8 @@ static void set_tls(MYSQL *mysql, const struct settings *settings)
 static enum err connect_to(struct db *db, const char *host, const char *password, struct error *e)
 {
     const struct settings *settings = db->settings;
-    struct address address;
-    enum err err = parse_address(host, &address, e);
+    struct db_address address;
+    enum err err = db_address_parse(host, &address, e);
 
     if (err)
         goto out;
@@ -105,8 +70,7 @@ static enum err connect_to(struct db *db, const char *host, const char *password
         err = db_set_session(db, e);
     }
 out:
-    free(address.host);
-    free(address.socket);
+    db_address_free(&address);
     return err;
 }
 

@@ -97,6 +97,13 @@ def key_problems():
     }
 
 
+@pytest.mark.parametrize("host", ["localhost:99999", "localhost:0", "localhost:", "localhost:x", ":3306",
+                                  "[::1", "[::1]3306", "db1 db2:-1"])
+def test_bad_hosts(conf, host):
+    ran = run(API, "--config", conf(db={"host": host}), "--check-config")
+    assert ran.returncode == 1 and "db.host" in ran.stderr, ran
+
+
 @pytest.mark.parametrize("problem", key_problems())
 def test_bad_keys(conf, directory, problem):
     algorithm, data, mode, says = key_problems()[problem]
