@@ -22,15 +22,19 @@ sys.dont_write_bytecode = True
 def pytest_configure(config):
     config.addinivalue_line("markers", "core: contract, rights and bad input; for sanitizers too")
     config.addinivalue_line("markers", "heavy: takes long; run by ./quickstart test --all")
-    config.addinivalue_line("markers", "databases: runs on each database of databases.py")
+    config.addinivalue_line("markers", "databases(hostile=True): runs on each database of databases.py; "
+                            "with hostile=False not on those with hostile settings")
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))  # runs the finalizers
 
 
 def pytest_generate_tests(metafunc):
-    if "server" in metafunc.fixturenames and metafunc.definition.get_closest_marker("databases"):
+    mark = metafunc.definition.get_closest_marker("databases")
+    if "server" in metafunc.fixturenames and mark:
         metafunc.parametrize("server", [
             pytest.param(name, marks=[pytest.mark.heavy] * (name != "mariadb"))
-            for name in SERVERS], indirect=True, scope="session")
+            for name in SERVERS
+            if mark.kwargs.get("hostile", True) or not name.startswith("hostile-")],
+            indirect=True, scope="session")
 
 
 def group(item):
