@@ -25,6 +25,11 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "databases(hostile=True): runs on each database of databases.py; "
                             "with hostile=False not on those with hostile settings")
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))  # runs the finalizers
+    # Behind nohup and & they are ignored, which the programs under test would inherit: nobody could
+    # interrupt or hang up a shell. A handler is not inherited.
+    for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_generate_tests(metafunc):

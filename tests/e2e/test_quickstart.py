@@ -196,5 +196,8 @@ def test_foreground(quickstart, number):
                  "the start")
         assert process.poll() is None, os.pread(output.fileno(), 100000, 0)
         process.send_signal(number)
-        assert process.wait(60) == 130
+        try:
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
     assert quickstart.processes() == []

@@ -4,7 +4,6 @@ docs/packaging.md gives."""
 import contextlib
 import itertools
 import subprocess
-from types import SimpleNamespace
 
 import pytest
 
@@ -52,7 +51,8 @@ class Host:
         self.database.schema = "vsay"
         assert self.migrate(old / "vsayctl", old / "db" / "migrations").wait() == 0
         self.grant(old)
-        self.fill(Tenant(self))
+        self.tenant = Tenant(self)
+        self.fill(self.tenant)
         self.systemd = Systemd(directory, self.conf)
         self.workers = [self.systemd.start(old / "vsay-api") for _ in range(2)]
 
@@ -63,12 +63,14 @@ class Host:
     def grant(self, sources=REPO):
         self.database.script("vsay", (sources / "db" / "grants.sql").read_text())
 
-    def request(self, method, path, by=None, body=b""):
+    def request(self, method, path, by=None, body=b"", headers=()):
+        names = {"HTTP_" + name.upper().replace("-", "_"): value for name, value in dict(headers).items()}
         length = {"CONTENT_LENGTH": len(body)} if body else {}
-        return fcgi.request(self.systemd.path, fcgi.environment(method, path, by, **length), body)
+        return fcgi.request(self.systemd.path, fcgi.environment(method, path, by, **names, **length),
+                            body)
 
-    def get(self, path, by=None):
-        return self.request("GET", path, by)
+    def get(self, path, by=None, **options):
+        return self.request("GET", path, by, **options)
 
     def fill(self, tenant):
         """All that there was in version 1: sessions of any state on one machine, commands."""
@@ -143,7 +145,7 @@ def test_upgrade(host):
     assert host.sessions("state = 'closing'") == ended
     assert host.sessions("g.outcome IS NULL AND g.due_at IS NOT NULL") == ended
 
-    machine, told = Machine(SimpleNamespace(stack=host), host.agent), set()
+    machine, told = Machine(host.tenant, host.agent), set()
     while signals := machine.signals():
         told.update(signals)
     assert told == ended, "whoever ended them, and in whichever version"

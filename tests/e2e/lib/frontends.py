@@ -217,11 +217,11 @@ class ApacheStarts(Apache):
 
 
 class ApacheFcgid(ApacheStarts):
-    site, tells_lengths, patience = "conf/apache/fcgid.conf", True, 15
+    site, tells_lengths, patience = "conf/apache/fcgid.conf", True, 40
 
 
 class ApacheCgi(ApacheStarts):
-    site, waits, patience = "conf/apache/cgi.conf", False, 15
+    site, waits, patience = "conf/apache/cgi.conf", False, 40
 
 
 # --- shared hosting
@@ -252,7 +252,7 @@ class KitCgi(ApacheStarts):
     site, modules = "conf/shared-hosting/cgi.htaccess", "cgid rewrite"
     web, script = "web-cgi", "cgi-bin/vsay.cgi"
     waits = decodes = False
-    patience = 15
+    patience = 40
 
     def prepare(self):
         super().prepare()
@@ -285,7 +285,7 @@ class KitFcgi(KitCgi):
     waits = tells_lengths = True
     # mod_fcgid's defaults, which .htaccess cannot change: small bodies, and few new processes a second
     body_max = 128 * 2**10
-    patience = 19
+    patience = 40
 
 
 # --- lighttpd
@@ -329,7 +329,7 @@ class LighttpdFastcgiVariant(LighttpdFastcgi):
 
 
 class LighttpdCgi(Lighttpd):
-    site, waits, patience = "conf/lighttpd/cgi.conf", False, 15
+    site, waits, patience = "conf/lighttpd/cgi.conf", False, 40
 
     def prepare(self):
         self.log = self.dir / "breakage.log"
