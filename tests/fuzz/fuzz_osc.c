@@ -36,7 +36,8 @@ static struct result feed(struct text in, size_t step, bool late)
         if (late)
             osc_release(osc, &result.out);
     }
-    osc_release(osc, &result.out);
+    for (int i = 0; i < OSC_PATIENCE; i++) /* until a C without an end is given up */
+        osc_release(osc, &result.out);
     MUST(!osc_holds(osc));
     osc_free(osc);
     return result;
