@@ -24,7 +24,6 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "heavy: takes long; run by ./quickstart test --all")
     config.addinivalue_line("markers", "databases(hostile=True): runs on each database of databases.py; "
                             "with hostile=False not on those with hostile settings")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells in terminals need it
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))  # runs the finalizers
     # Behind nohup and & they are ignored, which the programs under test would inherit: nobody could
     # interrupt or hang up a shell. A handler is not inherited.

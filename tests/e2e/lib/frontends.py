@@ -46,7 +46,7 @@ class Front(Client):
     waits = True    # whether requests may wait: long polls, Prefer: wait
     decodes = True  # %2F in a path comes through
     body_max = 5 * 2**20
-    patience = 5  # seconds in which others are served while many clients are slow; a process for each
+    patience = 12  # seconds in which others are served while many clients are slow; a process for each
                   # request that shares no query takes longer
 
     def __init__(self, directory, base, without=None, **settings):
