@@ -111,7 +111,8 @@ class Terminal:
                                       stderr=slave, env=env, preexec_fn=lead, **options)
         self.slave = slave  # stays open, so that its settings can be looked at
         self.pid = self.popen.pid
-        threading.Thread(target=self.read, daemon=True).start()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
 
     def read(self):
         with contextlib.suppress(OSError):
@@ -154,6 +155,8 @@ class Terminal:
             os.killpg(self.pid, signal.SIGKILL)
         self.popen.wait()
         os.close(self.slave)
+        self.reader.join(20)  # the number may be the next terminal's, whose output it would read
+        assert not self.reader.is_alive(), "somebody still has the terminal"
         os.close(self.master)
 
 
