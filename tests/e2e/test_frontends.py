@@ -32,7 +32,6 @@ from test_contract import (  # noqa: F401 (collected from here too)
     test_replies_to_a_listed_origin, test_shape_and_values, test_the_log_names_the_request)
 
 STATS = "/api/dashboard/stats"
-SLOW = 24  # clients at a time; more than any worker has threads
 
 
 @pytest.fixture(scope="module")
@@ -306,7 +305,7 @@ def served_meanwhile(stack, tenant, admin, agent):
     def check_all(*paths):
         for path in paths:
             start = time.monotonic()
-            assert stack.get(path, admin).status == 200
+            assert stack.get(path, admin, timeout=stack.patience).status == 200
             assert time.monotonic() - start < stack.patience, path
         start = time.monotonic()
         check(agent.heartbeat(), "heartbeat")
@@ -368,7 +367,7 @@ def large_list(stack, tenant, admin):
 def test_slow_readers(stack, admin, large_list, served_meanwhile):
     """Taken byte by byte."""
     with contextlib.ExitStack() as closing:
-        slow = [closing.enter_context(contextlib.closing(Slow(stack))) for _ in range(SLOW)]
+        slow = [closing.enter_context(contextlib.closing(Slow(stack))) for _ in range(stack.slow)]
         for client in slow:
             client.socket.sendall(head(stack, "GET", SESSIONS, admin))
 
@@ -386,7 +385,7 @@ def test_slow_bodies(stack, agent, served_meanwhile):
     """Bodies byte by byte; who comes to an end in time is answered."""
     body = heartbeat(1000)
     with contextlib.ExitStack() as closing:
-        slow = [closing.enter_context(contextlib.closing(Slow(stack))) for _ in range(SLOW)]
+        slow = [closing.enter_context(contextlib.closing(Slow(stack))) for _ in range(stack.slow)]
         for client in slow:
             client.left = body
             client.socket.sendall(head(stack, "POST", "/api/agent/heartbeat", agent,

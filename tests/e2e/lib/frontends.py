@@ -46,8 +46,8 @@ class Front(Client):
     waits = True    # whether requests may wait: long polls, Prefer: wait
     decodes = True  # %2F in a path comes through
     body_max = 5 * 2**20
-    patience = 12  # seconds in which others are served while many clients are slow; a process for each
-                  # request that shares no query takes longer
+    slow, patience = 24, 12  # clients that are slow at a time, more than any worker has threads; and the
+                             # seconds in which others are served meanwhile
 
     def __init__(self, directory, base, without=None, **settings):
         self.dir, self.database, self.keys, self.without = directory, base.database, base.keys, without
@@ -209,7 +209,10 @@ class ApacheHandler(ApacheProxy):
 
 
 class ApacheStarts(Apache):
-    """Apache starts vsay-api, whose log is then Apache's."""
+    """Apache starts vsay-api, whose log is then Apache's: a process for each request, or for each at
+    a time, that shares no query with others."""
+
+    slow, patience = 6, 40
 
     def prepare(self):
         super().prepare()
@@ -217,11 +220,11 @@ class ApacheStarts(Apache):
 
 
 class ApacheFcgid(ApacheStarts):
-    site, tells_lengths, patience = "conf/apache/fcgid.conf", True, 40
+    site, tells_lengths = "conf/apache/fcgid.conf", True
 
 
 class ApacheCgi(ApacheStarts):
-    site, waits, patience = "conf/apache/cgi.conf", False, 40
+    site, waits = "conf/apache/cgi.conf", False
 
 
 # --- shared hosting
@@ -252,7 +255,6 @@ class KitCgi(ApacheStarts):
     site, modules = "conf/shared-hosting/cgi.htaccess", "cgid rewrite"
     web, script = "web-cgi", "cgi-bin/vsay.cgi"
     waits = decodes = False
-    patience = 40
 
     def prepare(self):
         super().prepare()
@@ -285,7 +287,6 @@ class KitFcgi(KitCgi):
     waits = tells_lengths = True
     # mod_fcgid's defaults, which .htaccess cannot change: small bodies, and few new processes a second
     body_max = 128 * 2**10
-    patience = 40
 
 
 # --- lighttpd
@@ -329,7 +330,8 @@ class LighttpdFastcgiVariant(LighttpdFastcgi):
 
 
 class LighttpdCgi(Lighttpd):
-    site, waits, patience = "conf/lighttpd/cgi.conf", False, 40
+    site, waits = "conf/lighttpd/cgi.conf", False
+    slow, patience = 6, 40
 
     def prepare(self):
         self.log = self.dir / "breakage.log"

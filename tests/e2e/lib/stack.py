@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The real parts, each in a private directory: MariaDB, the worker pool, nginx."""
 import contextlib
+import fcntl
 import http.client
 import os
 import re
@@ -43,8 +44,25 @@ def run(*args, env=(), timeout=30, **options):
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    """One that nobody else is given soon, in whatever process the tests run: between the asking and
+    the listening seconds may pass. Connections come from ports above these."""
+    with open(f"/tmp/vsay-ports.{os.getuid()}", "a+", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        last = int(file.read() or 0)
+        port = next(10000 + number % 20000 for number in range(last + 1, last + 20001)
+                    if not listened(10000 + number % 20000))
+        file.truncate(0)
+        file.write(str(port - 10000))
+        return port
+
+
+def listened(port):
+    with contextlib.suppress(OSError), socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return False
+    return True
 
 
 class Process:
