@@ -295,7 +295,7 @@ static void *park_again_and_again(void *unused)
     for (int i = 0; i < PARKINGS; i++) {
         snprintf(key, sizeof key, "k%d", i % KEYS);
         atomic_store(&self.out, false);
-        assert_true(park(world.watch, &self.waiter, key, LONG_MS - i % 7 * 1000));
+        assert_true(watch_park(world.watch, &self.waiter, key, board_now() + LONG_MS - i % 7 * 1000));
         atomic_fetch_add(&world.parked, 1);
         while (!atomic_load(&self.out))
             sched_yield();
