@@ -207,7 +207,8 @@ struct polls {
     size_t count;
 };
 
-/* Gives a signal to all who poll for that machine: the older ones are of an agent that has gone. */
+/* Gives a signal to all polls of that machine in a batch: all but one are of an agent that has gone,
+ * and nothing tells which. */
 static void add_signal(void *context, const struct signal_row *signal)
 {
     const struct polls *polls = context;

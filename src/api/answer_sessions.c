@@ -179,7 +179,8 @@ static struct reply *close_reply(const struct question *question, int status, co
 
 struct reply *late_session_close(const struct question *question)
 {
-    return close_reply(question, 202, "Session closing");
+    return question->wait ? close_reply(question, 202, "Session closing")
+                          : close_reply(question, 200, "Session closed");
 }
 
 /* Who prefers to wait is answered when the session is over, or late. */

@@ -32,7 +32,8 @@ struct waiter {
     int64_t deadline;         /* monotonic ms; its round must have started by then */
     bool writes;              /* the same for all of a key */
     unsigned weight;          /* in a batch, at most ROUND_WEIGHT; 0: shares its round's answer */
-    void *place;              /* the round's, or the watch's own */
+    int64_t since;            /* monotonic ms: when its request came */
+    void *place, *owner;      /* the round's, or the watch's own */
     TAILQ_ENTRY(waiter) next; /* in its round */
     TAILQ_ENTRY(waiter) age;  /* on the board, oldest first */
 };

@@ -2,6 +2,8 @@
 #include "config.h"
 #include "api/parking.h"
 
+#include <stdio.h>
+
 static struct waiter *take_first(struct waiters *waiters)
 {
     struct waiter *waiter = TAILQ_FIRST(waiters);
@@ -17,6 +19,8 @@ enum err parking_ask(struct app *app, struct waiter *waiter)
     char key[QUESTION_KEY_MAX];
     bool keyed = question_key(question, key);
 
+    if (!question->waited)
+        waiter->since = board_now();
     waiter->weight = question->weight;
     waiter->writes = question->route->mode == DB_WRITE;
     waiter->deadline = board_now() + app->settings->api.deadline * 1000;
@@ -54,14 +58,47 @@ void parking_refuse(struct app *app, struct waiters *waiters, enum err code)
         refuse(app, waiter, code);
 }
 
+static void deliver_all_late(struct app *app, struct waiters *late)
+{
+    struct waiter *waiter = NULL;
+
+    while ((waiter = take_first(late)))
+        deliver_late(app, waiter);
+}
+
+/* An agent that polls again has given up its older poll, which may not have been noticed here. */
+static bool wait_for_signal(struct app *app, struct waiter *waiter)
+{
+    const struct question *question = waiter->question;
+    struct waiters older;
+    bool parked = watch_park_newest(app->watches[WAIT_SIGNAL], waiter, question->who.user_id,
+                                    question->until, &older);
+
+    deliver_all_late(app, &older);
+    return parked;
+}
+
+static bool wait_for_end(struct app *app, struct waiter *waiter)
+{
+    const struct question *question = waiter->question;
+    char owner[2 * IDENT_MAX + 2];
+
+    snprintf(owner, sizeof owner, "%s/%s", question->who.tenant_id, question->who.user_id);
+    return watch_park(app->watches[WAIT_END], waiter, question->id, owner, question->until);
+}
+
 static void wait_on(struct app *app, struct waiter *waiter)
 {
     struct question *question = waiter->question;
-    struct watch *watch = app->watches[question->route->waits_for];
+    bool again = question->waited;
 
     question->waited = true;
-    if (!watch_park(watch, waiter, question_watch_key(question), question->until))
-        deliver_late(app, waiter);
+    if (question->route->waits_for == WAIT_SIGNAL ? wait_for_signal(app, waiter)
+                                                  : wait_for_end(app, waiter))
+        return;
+    if (!again && board_now() < question->until)
+        question->wait = 0; /* there is no place for it */
+    deliver_late(app, waiter);
 }
 
 void parking_settle(struct app *app, struct round *round)
@@ -113,14 +150,12 @@ void parking_reap(struct app *app)
 void parking_expire(struct app *app, bool closing)
 {
     struct waiters late;
-    struct waiter *waiter = NULL;
 
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++) {
         if (closing)
             watch_close(app->watches[what], &late);
         else
             watch_expire(app->watches[what], board_now(), &late);
-        while ((waiter = take_first(&late)))
-            deliver_late(app, waiter);
+        deliver_all_late(app, &late);
     }
 }

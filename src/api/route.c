@@ -256,11 +256,6 @@ bool question_key(const struct question *question, char out[QUESTION_KEY_MAX])
     return length > 0 && length < QUESTION_KEY_MAX;
 }
 
-const char *question_watch_key(const struct question *question)
-{
-    return question->route->waits_for == WAIT_SIGNAL ? question->who.user_id : question->id;
-}
-
 struct asking {
     const struct route *route;
     struct question **questions;

@@ -53,7 +53,7 @@ struct question {
     char instance[IDENT_MAX + 1]; /* of the agent that reports; "": it has none */
     struct session_filter filter;
     char reason[REASON_MAX + 1];
-    long wait;       /* s; 0: not at all */
+    long wait;       /* s; 0: not at all, or there is no place to wait */
     int64_t until;   /* monotonic ms: when `wait` is over */
     bool waited;     /* it was asked before, and is asked again */
     unsigned weight; /* in a batch; 0: in none */
@@ -77,9 +77,6 @@ enum { QUESTION_KEY_MAX = 1024 };
 /* The board's key: equal for questions that have the same answer or are answered together. False
  * for one that stands alone. */
 bool question_key(const struct question *question, char out[QUESTION_KEY_MAX]);
-
-/* What a waiting question waits for. */
-const char *question_watch_key(const struct question *question);
 
 /* Answers questions of one route, whatever happens: each has a reply then, or is to wait. Several
  * only if the route has a batch: one that fails on its data fails alone. Returns what db_run

@@ -18,13 +18,21 @@ struct spot {
     UT_hash_handle hh;
 };
 
+/* Who has places. */
+struct owner {
+    char *name;
+    unsigned places;
+    UT_hash_handle hh;
+};
+
 /* A timing wheel: a waiter stands in the bucket of its time, so that a tick looks only at those
  * whose time is up. */
 enum { BUCKET_MS = 200, BUCKETS = WATCH_MAX_MS / BUCKET_MS + 2 };
 
 struct watch {
     pthread_mutex_t lock;
-    struct spot *spots; /* hash by key */
+    struct spot *spots;   /* hash by key */
+    struct owner *owners; /* hash by name */
     struct waiters wheel[BUCKETS];
     unsigned next_reaped; /* of the wheel */
     int64_t next_bucket;  /* the first that may hold waiters: ms / BUCKET_MS */
@@ -74,19 +82,34 @@ static struct spot *spot_of(struct watch *watch, const char *key)
     return spot;
 }
 
-static void hand_out(struct watch *watch, struct waiter *waiter, struct waiters *out)
+static void leave_spot(struct watch *watch, struct waiter *waiter)
 {
     struct spot *spot = waiter->place;
 
-    TAILQ_REMOVE(bucket_of(watch, waiter->deadline), waiter, age);
     TAILQ_REMOVE(&spot->waiters, waiter, next);
+    if (!TAILQ_EMPTY(&spot->waiters))
+        return;
+    HASH_DEL(watch->spots, spot);
+    free(spot->key);
+    free(spot);
+}
+
+static void give_place_back(struct watch *watch, struct owner *owner)
+{
+    if (!owner || --owner->places > 0)
+        return;
+    HASH_DEL(watch->owners, owner);
+    free(owner->name);
+    free(owner);
+}
+
+static void hand_out(struct watch *watch, struct waiter *waiter, struct waiters *out)
+{
+    TAILQ_REMOVE(bucket_of(watch, waiter->deadline), waiter, age);
+    leave_spot(watch, waiter);
+    give_place_back(watch, waiter->owner);
     TAILQ_INSERT_TAIL(out, waiter, next);
     watch->parked--;
-    if (TAILQ_EMPTY(&spot->waiters)) {
-        HASH_DEL(watch->spots, spot);
-        free(spot->key);
-        free(spot);
-    }
 }
 
 static void hand_out_bucket(struct watch *watch, struct waiters *bucket, struct waiters *out)
@@ -97,20 +120,87 @@ static void hand_out_bucket(struct watch *watch, struct waiters *bucket, struct 
         hand_out(watch, waiter, out);
 }
 
+static struct waiter *first_of(struct watch *watch, const char *key)
+{
+    struct spot *spot = NULL;
+
+    HASH_FIND_STR(watch->spots, key, spot);
+    return spot ? TAILQ_FIRST(&spot->waiters) : NULL;
+}
+
+static void hand_out_spot(struct watch *watch, const char *key, struct waiters *out)
+{
+    struct waiter *waiter = NULL, *later = NULL;
+
+    for (waiter = first_of(watch, key); waiter; waiter = later) {
+        later = TAILQ_NEXT(waiter, next);
+        hand_out(watch, waiter, out); /* frees the spot with its last waiter */
+    }
+}
+
+static bool is_open(const struct watch *watch, int64_t until)
+{
+    return !watch->closed && until / BUCKET_MS >= watch->next_bucket && until > board_now();
+}
+
+/* NULL when the owner has its share: so many that others find as many places again. */
+static struct owner *take_place(struct watch *watch, const char *name)
+{
+    struct owner *owner = NULL;
+
+    HASH_FIND_STR(watch->owners, name, owner);
+    unsigned places = owner ? owner->places : 0;
+    unsigned left_by_others = watch->capacity - (watch->parked - places);
+    if (places >= (left_by_others + 1) / 2)
+        return NULL;
+    if (!owner) {
+        owner = xcalloc(1, sizeof *owner);
+        owner->name = xstrdup(name);
+        HASH_ADD_KEYPTR(hh, watch->owners, owner->name, strlen(owner->name), owner);
+    }
+    owner->places++;
+    return owner;
+}
+
+static void insert(struct watch *watch, struct waiter *waiter, const char *key, int64_t until)
+{
+    struct spot *spot = spot_of(watch, key);
+
+    waiter->deadline = until;
+    waiter->place = spot;
+    TAILQ_INSERT_TAIL(&spot->waiters, waiter, next);
+    TAILQ_INSERT_TAIL(bucket_of(watch, until), waiter, age);
+    watch->parked++;
+}
+
 /* --- public ---------------------------------------------------------------------------------- */
 
-bool watch_park(struct watch *watch, struct waiter *waiter, const char *key, int64_t until)
+bool watch_park(struct watch *watch, struct waiter *waiter, const char *key, const char *owner,
+                int64_t until)
 {
     pthread_mutex_lock(&watch->lock);
-    bool open = !watch->closed && watch->parked < watch->capacity &&
-                until / BUCKET_MS >= watch->next_bucket && until > board_now();
+    bool open = is_open(watch, until) && watch->parked < watch->capacity;
+    waiter->owner = open ? take_place(watch, owner) : NULL;
+    if (waiter->owner)
+        insert(watch, waiter, key, until);
+    open = waiter->owner != NULL;
+    pthread_mutex_unlock(&watch->lock);
+    return open;
+}
+
+bool watch_park_newest(struct watch *watch, struct waiter *waiter, const char *key, int64_t until,
+                       struct waiters *older)
+{
+    TAILQ_INIT(older);
+    pthread_mutex_lock(&watch->lock);
+    struct waiter *other = first_of(watch, key);
+    bool open = is_open(watch, until) && (!other || other->since <= waiter->since);
+    if (open)
+        hand_out_spot(watch, key, older);
+    open = open && watch->parked < watch->capacity;
     if (open) {
-        struct spot *spot = spot_of(watch, key);
-        waiter->deadline = until;
-        waiter->place = spot;
-        TAILQ_INSERT_TAIL(&spot->waiters, waiter, next);
-        TAILQ_INSERT_TAIL(bucket_of(watch, until), waiter, age);
-        watch->parked++;
+        waiter->owner = NULL;
+        insert(watch, waiter, key, until);
     }
     pthread_mutex_unlock(&watch->lock);
     return open;
@@ -118,16 +208,9 @@ bool watch_park(struct watch *watch, struct waiter *waiter, const char *key, int
 
 void watch_wake(struct watch *watch, const char *key, struct waiters *out)
 {
-    struct spot *spot = NULL;
-    struct waiter *waiter = NULL, *later = NULL;
-
     TAILQ_INIT(out);
     pthread_mutex_lock(&watch->lock);
-    HASH_FIND_STR(watch->spots, key, spot);
-    for (waiter = spot ? TAILQ_FIRST(&spot->waiters) : NULL; waiter; waiter = later) {
-        later = TAILQ_NEXT(waiter, next);
-        hand_out(watch, waiter, out); /* frees the spot with its last waiter */
-    }
+    hand_out_spot(watch, key, out);
     pthread_mutex_unlock(&watch->lock);
 }
 

@@ -16,10 +16,16 @@ struct watch;
 struct watch *watch_new(unsigned capacity);
 void watch_free(struct watch *watch);
 
-/* Parks `waiter` until `until` (monotonic ms, at most WATCH_MAX_MS ahead), to be woken by `key`,
- * which is copied. The watch borrows it until it is handed out. False, and nothing is parked, when
- * that time has come, the watch is full or closed. */
-bool watch_park(struct watch *watch, struct waiter *waiter, const char *key, int64_t until);
+/* Parks `waiter` until `until` (monotonic ms, at most WATCH_MAX_MS ahead), to be woken by `key`. The
+ * watch borrows it until it is handed out. False, and nothing is parked, when that time has come,
+ * the watch is full or closed, or `owner` has half of the places that other owners leave. */
+bool watch_park(struct watch *watch, struct waiter *waiter, const char *key, const char *owner,
+                int64_t until);
+
+/* The same, without an owner, where only the newest waits for a key: moves the older ones to *older.
+ * False also when a newer one (`since`) waits. */
+bool watch_park_newest(struct watch *watch, struct waiter *waiter, const char *key, int64_t until,
+                       struct waiters *older);
 
 /* Moves those to *out of whom `gone` is true. Looks at a share of all at a time, so that
  * WATCH_REAP_TURNS calls have looked at each once. */

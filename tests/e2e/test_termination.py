@@ -179,7 +179,7 @@ def test_everyone_gets_their_own(stack, tenant, admin):
 
 
 def test_many_polls_of_one_machine(stack, agent, admin):
-    """They cannot all be alive, so a signal goes to all that wait in one worker; as one delivery."""
+    """The newest in one worker is told, and all that ask with it; as one delivery."""
     session = agent.session(admin)
     polls = [send(stack.socket, SIGNALS + "2", agent) for _ in range(12)]
     wait_until_parked(stack)

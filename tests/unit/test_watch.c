@@ -29,9 +29,18 @@ static int set_start(void **state)
     return 0;
 }
 
+/* As an owner of its own. */
 static bool park(struct watch *watch, struct waiter *waiter, const char *key, int64_t ms)
 {
-    return watch_park(watch, waiter, key, start + ms);
+    char owner[32];
+
+    snprintf(owner, sizeof owner, "%p", (void *)waiter);
+    return watch_park(watch, waiter, key, owner, start + ms);
+}
+
+static bool park_of(struct watch *watch, struct waiter *waiter, const char *owner)
+{
+    return watch_park(watch, waiter, "x", owner, start + LONG_MS);
 }
 
 static int count(const struct waiters *waiters)
@@ -210,8 +219,8 @@ static void no_room_no_time_no_parking(void **state)
     struct waiter a = {0}, b = {0}, c = {0};
 
     (void)state;
-    assert_false(watch_park(watch, &a, "x", board_now()));
-    assert_false(watch_park(watch, &a, "x", 0));
+    assert_false(watch_park(watch, &a, "x", "a", board_now()));
+    assert_false(watch_park(watch, &a, "x", "a", 0));
     assert_true(park(watch, &a, "x", LONG_MS));
     assert_true(park(watch, &b, "x", LONG_MS));
     assert_false(park(watch, &c, "y", LONG_MS));
@@ -259,6 +268,76 @@ static void keys_that_are_waited_for(void **state)
     watch_free(watch);
 }
 
+static void an_owner_takes_half_of_what_others_leave(void **state)
+{
+    enum { PLACES = 8 };
+    struct watch *watch = watch_new(PLACES);
+    struct waiter of_a[PLACES] = {0}, of_b[PLACES] = {0}, of_c = {0};
+    struct waiters out;
+
+    (void)state;
+    for (int i = 0; i < PLACES; i++)
+        assert_int_equal(park_of(watch, &of_a[i], "a"), i < 4);
+    for (int i = 0; i < PLACES; i++)
+        assert_int_equal(park_of(watch, &of_b[i], "b"), i < 2);
+    assert_true(park_of(watch, &of_c, "c"));
+    assert_false(park_of(watch, &of_a[4], "a"));
+    assert_int_equal(woken(watch, "x"), 7);
+    watch_close(watch, &out);
+    watch_free(watch);
+}
+
+static void places_come_back(void **state)
+{
+    struct watch *watch = watch_new(2);
+    struct waiter a = {0}, b = {.weight = 7};
+    struct waiters out;
+
+    (void)state;
+    for (int i = 0; i < 2 * WATCH_REAP_TURNS; i++) {
+        assert_true(park_of(watch, &a, "a"));
+        assert_false(park_of(watch, &b, "a"));
+        assert_int_equal(woken(watch, "x"), 1);
+    }
+    assert_true(park_of(watch, &b, "a"));
+    for (int i = 0; i < WATCH_REAP_TURNS; i++)
+        watch_reap(watch, is_marked, &out);
+    assert_true(park_of(watch, &a, "a"));
+    assert_int_equal(expired(watch, WATCH_MAX_MS + 1000), 1);
+    watch_free(watch);
+}
+
+static bool park_newest(struct watch *watch, struct waiter *waiter, const char *key, int64_t ms,
+                        const struct waiter *older)
+{
+    struct waiters out;
+    bool parked = watch_park_newest(watch, waiter, key, start + ms, &out);
+
+    assert_ptr_equal(TAILQ_FIRST(&out), older);
+    assert_int_equal(count(&out), older ? 1 : 0);
+    return parked;
+}
+
+static void only_the_newest_waits(void **state)
+{
+    struct watch *watch = watch_new(2);
+    struct waiter other = {0}, a = {.since = 1}, b = {.since = 2}, c = {.since = 2};
+
+    (void)state;
+    assert_true(park_newest(watch, &other, "y", LONG_MS, NULL));
+    assert_true(park_newest(watch, &a, "x", LONG_MS, NULL)); /* full: b takes a's place */
+    assert_true(park_newest(watch, &b, "x", LONG_MS, &a));
+    assert_false(park_newest(watch, &a, "x", LONG_MS, NULL)); /* it was woken, and comes again */
+    assert_true(park_newest(watch, &c, "x", LONG_MS, &b));
+    assert_false(park_newest(watch, &b, "x", 0, NULL)); /* who does not wait leaves c alone */
+    assert_false(park_newest(watch, &b, "z", LONG_MS, NULL));
+    assert_int_equal(woken(watch, "x"), 1);
+    assert_int_equal(woken(watch, "y"), 1);
+    assert_int_equal(closed(watch), 0);
+    assert_false(park_newest(watch, &a, "x", LONG_MS, NULL));
+    watch_free(watch);
+}
+
 /* --- with threads: each parking is handed out exactly once ---------------------------------- */
 
 enum { PARKERS = 4, WAKERS = 2, PARKINGS = 1000, KEYS = 3 };
@@ -295,7 +374,8 @@ static void *park_again_and_again(void *unused)
     for (int i = 0; i < PARKINGS; i++) {
         snprintf(key, sizeof key, "k%d", i % KEYS);
         atomic_store(&self.out, false);
-        assert_true(watch_park(world.watch, &self.waiter, key, board_now() + LONG_MS - i % 7 * 1000));
+        assert_true(watch_park(world.watch, &self.waiter, key, key, /* which they share */
+                               board_now() + LONG_MS - i % 7 * 1000));
         atomic_fetch_add(&world.parked, 1);
         while (!atomic_load(&self.out))
             sched_yield();
@@ -335,7 +415,7 @@ static void each_parking_ends_once(void **state)
     pthread_t parkers[PARKERS], wakers[WAKERS], clock;
 
     (void)state;
-    world.watch = watch_new(PARKERS);
+    world.watch = watch_new(2 * PARKERS);
     pthread_create(&clock, NULL, let_them_expire, NULL);
     for (int i = 0; i < WAKERS; i++)
         pthread_create(&wakers[i], NULL, wake_them, NULL);
@@ -366,6 +446,9 @@ int main(void)
         cmocka_unit_test_setup(no_room_no_time_no_parking, set_start),
         cmocka_unit_test_setup(closing_is_for_good, set_start),
         cmocka_unit_test_setup(keys_that_are_waited_for, set_start),
+        cmocka_unit_test_setup(an_owner_takes_half_of_what_others_leave, set_start),
+        cmocka_unit_test_setup(places_come_back, set_start),
+        cmocka_unit_test_setup(only_the_newest_waits, set_start),
         cmocka_unit_test_setup(each_parking_ends_once, set_start),
     };
 
