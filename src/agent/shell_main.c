@@ -2,7 +2,6 @@
 /* vsay-shell: arguments, configuration, and what to run in which way. */
 #include "config.h"
 
-#include <getopt.h>
 #include <json.h>
 #include <locale.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 
 #include "agent/members.h"
 #include "agent/options.h"
+#include "agent/shell_arguments.h"
 #include "agent/shell_identity.h"
 #include "agent/shell_program.h"
 #include "agent/shell_run.h"
@@ -22,30 +22,30 @@
 enum { EXIT_USAGE = 2 };
 
 static const char usage[] =
-    "Usage: vsay-shell [options]\n"
-    "       vsay-shell [options] -c COMMAND [ARGUMENT...]\n"
-    "       vsay-shell [options] SCRIPT [ARGUMENT...]\n"
+    "Usage: vsay-shell [options] [shell's options] [-c COMMAND [ARGUMENT...]]\n"
+    "       vsay-shell [options] [shell's options] SCRIPT [ARGUMENT...]\n"
     "\n"
     "Runs a shell, or a command or script in it, and reports that to vsay-agent as a session.\n"
     "Use it as a login shell, as sshd's ForceCommand or behind a web terminal.\n"
     "\n"
-    "  -c COMMAND             run COMMAND (default: $SSH_ORIGINAL_COMMAND, if set)\n"
-    "  -i                     with -c: have the shell be interactive\n"
-    "  -l, --login            be a login shell\n"
+    "      --login            be a login shell\n"
     "      --source SOURCE    ui, cli or vscode (default: $VSAY_SOURCE, then a guess)\n"
     "      --user-id ID       whose session it is, for web terminals\n"
     "      --username NAME    the name that others see\n"
     "      --config FILE      configuration (default: " SYSCONFDIR "/vsay/agent.conf)\n"
     "      --share DIR        shell integration (default: " PKGDATADIR "/shell)\n"
     "  -h, --help             show this text\n"
-    "  -V, --version          show the version\n";
+    "  -V, --version          show the version\n"
+    "\n"
+    "All that follows these options is the shell's. Without a command or script there, and with\n"
+    "$SSH_ORIGINAL_COMMAND set, the shell runs that.\n";
 
 struct arguments {
     const char *config, *share;
-    char *command; /* borrowed */
     struct identity identity;
-    bool login, interactive;
-    char **rest; /* after the command; without one, a script and its arguments */
+    bool login;          /* by our name's dash */
+    char **shell;        /* the shell's arguments, up to a NULL; strings are borrowed */
+    size_t count, first; /* of these; of them before the first that is the shell's only */
 };
 
 static int refuse(const char *what, const char *why)
@@ -69,131 +69,175 @@ static int check_arguments(const struct arguments *arguments)
     return -1;
 }
 
-static int parse_arguments(int argc, char **argv, struct arguments *out)
+static void pass_on(struct arguments *out, char *argument)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'f'},
-                                            {"share", required_argument, NULL, 'd'},
-                                            {"source", required_argument, NULL, 's'},
-                                            {"user-id", required_argument, NULL, 'u'},
-                                            {"username", required_argument, NULL, 'n'},
-                                            {"login", no_argument, NULL, 'l'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {NULL, 0, NULL, 0}};
-    int option;
+    out->shell[out->count++] = argument;
+    out->shell[out->count] = NULL;
+}
 
-    while ((option = getopt_long(argc, argv, "+c:ilhV", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            out->command = optarg;
-            break;
-        case 'i':
-            out->interactive = true;
-            break;
-        case 'l':
-            out->login = true;
-            break;
-        case 'f':
-            out->config = optarg;
-            break;
-        case 'd':
-            out->share = optarg;
-            break;
-        case 's':
-            out->identity.source = optarg;
-            break;
-        case 'u':
-            out->identity.user_id = optarg;
-            break;
-        case 'n':
-            out->identity.username = optarg;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return EXIT_SUCCESS;
-        case 'V':
-            puts(PACKAGE_STRING);
-            return EXIT_SUCCESS;
-        default:
-            return EXIT_USAGE;
-        }
+/* Where the value of the option of ours goes, or NULL. `*value` is what follows a '='. */
+static const char **find_value(struct arguments *out, const char *argument, const char **value)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } options[] = {{"--config", &out->config},
+                   {"--share", &out->share},
+                   {"--source", &out->identity.source},
+                   {"--user-id", &out->identity.user_id},
+                   {"--username", &out->identity.username}};
+
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        size_t length = strlen(options[i].name);
+        if (strncmp(argument, options[i].name, length) != 0)
+            continue;
+        *value = argument[length] == '=' ? argument + length + 1 : NULL;
+        if (*value || !argument[length])
+            return options[i].value;
     }
-    out->rest = argv + optind;
+    return NULL;
+}
+
+static bool is_any(const char *argument, const char *a, const char *b)
+{
+    return strcmp(argument, a) == 0 || strcmp(argument, b) == 0;
+}
+
+/* Ours come first, among -l, -i and --login; the first that is neither begins the shell's. */
+static int parse_arguments(char **argv, struct arguments *out)
+{
+    const char *only = argv[1] && !argv[2] ? argv[1] : "";
+    char **next = argv + 1;
+
+    if (is_any(only, "-h", "--help")) {
+        fputs(usage, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (is_any(only, "-V", "--version")) {
+        puts(PACKAGE_STRING);
+        return EXIT_SUCCESS;
+    }
+    for (; *next; next++) {
+        const char *value, **place = find_value(out, *next, &value);
+        if (place && !value && !next[1])
+            return refuse(*next, "needs a value");
+        if (place)
+            *place = value ? value : *++next;
+        else if (is_any(*next, "-l", "--login") || strcmp(*next, "-i") == 0)
+            pass_on(out, *next);
+        else
+            break;
+    }
+    out->first = out->count;
+    while (*next)
+        pass_on(out, *next++);
     return check_arguments(out);
 }
 
-/* The command or script that runs without a terminal of ours, with its arguments. */
-static void add_command(struct program *program, const struct arguments *arguments)
+/* The command that sshd was asked to run before ForceCommand had it run us, or NULL. With a command
+ * of our own that is left to it: it may be such a ForceCommand itself. The caller frees the result.
+ */
+static char *take_ssh_command(const struct shell_arguments *ours)
 {
-    static char interactive[] = "-i", command[] = "-c";
+    const char *command = getenv("SSH_ORIGINAL_COMMAND");
 
-    if (arguments->command && arguments->interactive)
-        program_add(program, interactive);
-    if (arguments->command) {
-        program_add(program, command);
-        program_add(program, arguments->command);
-    }
-    for (char **rest = arguments->rest; *rest; rest++)
-        program_add(program, *rest);
+    if (ours->command || !command || !*command)
+        return NULL;
+    char *copy = xstrdup(command);
+    unsetenv("SSH_ORIGINAL_COMMAND");
+    return copy;
 }
 
-static int run(const struct agent_options *options, const struct arguments *arguments)
+/* Like sshd's, a command is not run by a login shell. */
+static void run_command(struct arguments *arguments, const struct shell_arguments *ours,
+                        char *command)
 {
-    struct run_request request = {.options = options};
-    struct program program;
-    char nonce[SECRET_SIZE];
+    static char option[] = "-c";
 
-    request.command = arguments->command ? arguments->command : *arguments->rest;
+    arguments->login = false;
+    arguments->count = 0;
+    for (size_t i = 0; i < ours->count; i++)
+        pass_on(arguments, ours->kept[i]);
+    pass_on(arguments, option);
+    pass_on(arguments, command);
+}
+
+/* --login is ours, too, so it works with a shell that does not know it. */
+static void translate_login(struct arguments *arguments, const char *shell)
+{
+    static char option[] = "-l";
+
+    for (size_t i = 0; i < arguments->first && !shell_arguments_login_option(shell); i++) {
+        if (strcmp(arguments->shell[i], "--login") == 0)
+            arguments->shell[i] = option;
+    }
+}
+
+static int run_program(const struct agent_options *options, const struct arguments *arguments,
+                       struct program *program, const struct shell_arguments *shell)
+{
+    struct run_request request = {
+        .options = options, .program = program, .command = shell->command};
+    char nonce[SECRET_SIZE], *why = NULL;
+
     request.on_pty = !request.command && isatty(STDIN_FILENO);
-    program_init(&program, options ? options->shell.program : "", arguments->login);
-    add_command(&program, arguments);
-    if (!options || identity_nested(request.on_pty))
-        return program_exec(&program);
-
+    if (!options || identity_nested(request.on_pty)) {
+        program_add_all(program, shell->given);
+        return program_exec(program);
+    }
     identity_secret(nonce);
-    request.program = &program;
     request.nonce = nonce;
     request.open = identity_open(&arguments->identity, request.on_pty);
-    char *why = NULL;
     if (request.on_pty)
-        why = program_integrate(&program, arguments->share, nonce, arguments->login);
-    else if (!request.command)
+        why = program_integrate(program, arguments->share, nonce, shell);
+    else
+        program_add_all(program, shell->given);
+    if (!request.on_pty && !request.command)
         why = xstrdup("they do not come from a terminal");
     request.not_recorded = why;
     int status = run_session(&request);
     free(why);
-    program_free(&program);
     return status;
 }
 
-/* Without a command, takes the one that sshd was asked to run before ForceCommand had it run us.
- * Like sshd, no login shell runs it. Otherwise it is for the command, which may be such a
- * ForceCommand itself. The caller frees the result. */
-static char *take_ssh_command(struct arguments *arguments)
+static int run(const struct agent_options *options, struct arguments *arguments)
 {
-    const char *command = getenv("SSH_ORIGINAL_COMMAND");
+    char *path = program_find(options ? options->shell.program : "");
+    const char *shell = program_shell(path);
+    struct shell_arguments read, without_command;
+    struct program program;
 
-    if (arguments->command || *arguments->rest || !command || !*command)
-        return NULL;
-    arguments->login = false;
-    arguments->command = xstrdup(command);
-    unsetenv("SSH_ORIGINAL_COMMAND");
-    return arguments->command;
+    translate_login(arguments, shell);
+    shell_arguments_read(&read, shell, arguments->shell);
+    char *command = take_ssh_command(&read);
+    if (command) {
+        without_command = read;
+        run_command(arguments, &without_command, command);
+        shell_arguments_read(&read, shell, arguments->shell);
+    }
+    program_init(&program, path, arguments->login);
+    int status = run_program(options, arguments, &program, &read);
+    program_free(&program);
+    shell_arguments_free(&read);
+    if (command)
+        shell_arguments_free(&without_command);
+    free(command);
+    return status;
 }
 
 /* A mistake in the configuration must not lock everybody out. */
 int main(int argc, char **argv)
 {
-    static char name[] = "vsay-shell";
-    struct arguments arguments = {.share = PKGDATADIR "/shell", .login = *argv[0] == '-'};
+    struct arguments arguments = {.share = PKGDATADIR "/shell", .login = **argv == '-'};
     struct agent_options options;
     struct error e = {0};
 
-    argv[0] = name; /* in getopt's messages */
-    int status = parse_arguments(argc, argv, &arguments);
-    if (status >= 0)
+    arguments.shell = xcalloc((size_t)argc + 3, sizeof *arguments.shell); /* "-c", command, NULL */
+    int status = parse_arguments(argv, &arguments);
+    if (status >= 0) {
+        free(arguments.shell);
         return status;
-    char *command = take_ssh_command(&arguments);
+    }
     setlocale(LC_CTYPE, "C.UTF-8"); /* of the patterns that mask */
 
     enum err err = agent_options_load(NULL, arguments.config, false, &options, &e);
@@ -201,6 +245,6 @@ int main(int argc, char **argv)
         log_say("vsay-shell: %s; this session is not recorded", e.detail);
     status = run(err ? NULL : &options, &arguments);
     agent_options_free(&options);
-    free(command);
+    free(arguments.shell);
     return status;
 }

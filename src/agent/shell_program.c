@@ -25,7 +25,7 @@ static bool is_myself(const char *path)
            mine.st_dev == other.st_dev && mine.st_ino == other.st_ino;
 }
 
-static const char *find_shell(const char *configured)
+char *program_find(const char *configured)
 {
     const struct passwd *user = getpwuid(getuid());
     const char *const candidates[] = {configured, user ? user->pw_shell : "", "/bin/bash"};
@@ -33,23 +33,30 @@ static const char *find_shell(const char *configured)
     for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
         const char *path = candidates[i];
         if (*path && access(path, X_OK) == 0 && !is_myself(path))
-            return path;
+            return xstrdup(path);
     }
-    return "/bin/sh";
+    return xstrdup("/bin/sh");
 }
 
-static const char *base_name(const char *path)
+const char *program_shell(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
     return slash ? slash + 1 : path;
 }
 
-void program_init(struct program *program, const char *configured, bool login)
+static void add(struct program *program, char *argument)
 {
-    *program = (struct program){.path = xstrdup(find_shell(configured)), .nonce = -1};
-    program->name = xasprintf("%s%s", login ? "-" : "", base_name(program->path));
-    program_add(program, program->name);
+    program->argv = xrealloc(program->argv, (program->count + 2) * sizeof *program->argv);
+    program->argv[program->count++] = argument;
+    program->argv[program->count] = NULL;
+}
+
+void program_init(struct program *program, char *path, bool login)
+{
+    *program = (struct program){.path = path, .nonce = -1};
+    program->name = xasprintf("%s%s", login ? "-" : "", program_shell(path));
+    add(program, program->name);
 }
 
 void program_free(struct program *program)
@@ -60,11 +67,10 @@ void program_free(struct program *program)
     free(program->argv);
 }
 
-void program_add(struct program *program, char *argument)
+void program_add_all(struct program *program, char **arguments)
 {
-    program->argv = xrealloc(program->argv, (program->count + 2) * sizeof *program->argv);
-    program->argv[program->count++] = argument;
-    program->argv[program->count] = NULL;
+    while (*arguments)
+        add(program, *arguments++);
 }
 
 /* A pipe with the nonce, which the shell inherits and the integration reads to its end and closes:
@@ -99,51 +105,56 @@ static void lend_scratch(void)
     free(path);
 }
 
-static void keep_variable(const char *name, const char *kept)
+static void set_variable(const char *name, const char *value)
 {
-    const char *value = getenv(name);
-
     if (value)
-        setenv(kept, value, 1);
+        setenv(name, value, 1);
     else
-        unsetenv(kept);
+        unsetenv(name);
 }
 
-/* In POSIX mode (POSIXLY_CORRECT, SHELLOPTS) bash reads $ENV, and no rcfile. */
-static bool posix_mode(void)
+static void keep_variable(const char *name, const char *kept)
+{
+    set_variable(kept, getenv(name));
+}
+
+/* In POSIX mode (POSIXLY_CORRECT, SHELLOPTS, --posix) bash reads $ENV, and no rcfile. */
+static bool posix_mode(const struct shell_arguments *arguments)
 {
     const char *options = getenv("SHELLOPTS");
 
-    return getenv("POSIXLY_CORRECT") || (options && strstr(options, "posix"));
+    return arguments->posix || getenv("POSIXLY_CORRECT") || (options && strstr(options, "posix"));
 }
 
-/* A login shell of bash's would not read its rcfile; ours does what a login shell does. */
-static void integrate_bash(struct program *program, const char *share, bool login)
+/* A login shell of bash's would not read its rcfile; ours does what a login shell does, and reads
+ * the files that the arguments name. */
+static void integrate_bash(struct program *program, const char *share,
+                           const struct shell_arguments *arguments)
 {
     static char option[] = "--rcfile";
+    bool login = *program->name == '-' || arguments->login;
 
     program->rcfile = xasprintf("%s/vsay.bash", share);
     free(program->name);
-    program->name = program->argv[0] = xstrdup(base_name(program->path));
-    program_add(program, option);
-    program_add(program, program->rcfile);
+    program->name = program->argv[0] = xstrdup(program_shell(program->path));
+    add(program, option);
+    add(program, program->rcfile);
+    program_add_all(program, arguments->kept);
     lend_scratch();
-    if (login)
-        setenv("VSAY_LOGIN", "1", 1);
-    else
-        unsetenv("VSAY_LOGIN");
-    if (!posix_mode())
+    set_variable("VSAY_LOGIN", !login ? NULL : arguments->no_profile ? "no profile" : "profile");
+    set_variable("VSAY_RCFILE", arguments->rcfile);
+    if (!posix_mode(arguments))
         return;
     keep_variable("ENV", "VSAY_ENV");
     setenv("ENV", program->rcfile, 1);
 }
 
-static void integrate_zsh(struct program *program, const char *share, bool login)
+static void integrate_zsh(struct program *program, const char *share,
+                          const struct shell_arguments *arguments)
 {
     char *ours = xasprintf("%s/zsh", share);
 
-    (void)program;
-    (void)login;
+    program_add_all(program, arguments->given);
     keep_variable("ZDOTDIR", "VSAY_ZDOTDIR");
     setenv("ZDOTDIR", ours, 1);
     free(ours);
@@ -151,33 +162,52 @@ static void integrate_zsh(struct program *program, const char *share, bool login
 
 static const struct {
     const char *shell, *file;
-    void (*integrate)(struct program *program, const char *share, bool login);
+    void (*integrate)(struct program *program, const char *share,
+                      const struct shell_arguments *arguments);
 } integrations[] = {
     {"bash", "vsay.bash", integrate_bash},
     {"zsh", "zsh/.zshenv", integrate_zsh},
 };
 
-char *program_integrate(struct program *program, const char *share, const char *nonce, bool login)
+/* Why not, or NULL. */
+static char *integrate(struct program *program, size_t which, const char *share, const char *nonce,
+                       const struct shell_arguments *arguments)
 {
-    for (size_t i = 0; i < sizeof integrations / sizeof *integrations; i++) {
-        if (strcmp(integrations[i].shell, base_name(program->path)) != 0)
-            continue;
-        char *file = xasprintf("%s/%s", share, integrations[i].file);
-        bool there = access(file, R_OK) == 0;
-        char *why = there ? NULL : xasprintf("%s cannot be read", file);
-        free(file);
-        if (why)
-            return why;
-        program->nonce = hand_over(nonce);
-        if (program->nonce < 0)
-            return xasprintf("the shell cannot be given its nonce: %s", strerror(errno));
-        char *number = xasprintf("%d", program->nonce);
-        setenv("VSAY_NONCE_FD", number, 1);
-        free(number);
-        integrations[i].integrate(program, share, login);
-        return NULL;
-    }
-    return xasprintf("%s is neither bash nor zsh", base_name(program->path));
+    char *file = xasprintf("%s/%s", share, integrations[which].file);
+    bool there = access(file, R_OK) == 0;
+    char *why = there ? NULL : xasprintf("%s cannot be read", file);
+
+    free(file);
+    if (why)
+        return why;
+    if (arguments->unmarked)
+        return xstrdup(arguments->unmarked);
+    program->nonce = hand_over(nonce);
+    if (program->nonce < 0)
+        return xasprintf("the shell cannot be given its nonce: %s", strerror(errno));
+    char *number = xasprintf("%d", program->nonce);
+    setenv("VSAY_NONCE_FD", number, 1);
+    free(number);
+    integrations[which].integrate(program, share, arguments);
+    return NULL;
+}
+
+char *program_integrate(struct program *program, const char *share, const char *nonce,
+                        const struct shell_arguments *arguments)
+{
+    const char *shell = program_shell(program->path);
+    char *why = NULL;
+    size_t which = 0, count = sizeof integrations / sizeof *integrations;
+
+    while (which < count && strcmp(integrations[which].shell, shell) != 0)
+        which++;
+    if (which < count)
+        why = integrate(program, which, share, nonce, arguments);
+    else
+        why = xasprintf("%s is neither bash nor zsh", shell);
+    if (why)
+        program_add_all(program, arguments->given);
+    return why;
 }
 
 int program_exec(const struct program *program)

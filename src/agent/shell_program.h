@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "agent/shell_arguments.h"
+
 struct program {
     char *path;
     char *name;   /* argv[0] */
@@ -15,16 +17,26 @@ struct program {
     int nonce; /* a descriptor for the shell, where its integration reads the nonce; -1: none */
 };
 
-/* `configured` is shell.program; "" for the user's login shell. */
-void program_init(struct program *program, const char *configured, bool login);
+/* The path of the shell to run, which the caller frees: `configured` (shell.program), or for "" the
+ * user's login shell. */
+char *program_find(const char *configured);
+
+/* The base name of a path, within it. */
+const char *program_shell(const char *path);
+
+/* Takes `path` over. `login`: by the name's leading dash. */
+void program_init(struct program *program, char *path, bool login);
 void program_free(struct program *program);
 
-void program_add(struct program *program, char *argument);
+/* Appends arguments, up to a NULL. The strings are borrowed. */
+void program_add_all(struct program *program, char **arguments);
 
-/* Has bash or zsh, and no other shell, mark its commands with `nonce`: sets arguments and the
- * environment, and opens a descriptor. `share` is the directory of the integration. Returns NULL, or
- * why it cannot be done; the caller frees that. */
-char *program_integrate(struct program *program, const char *share, const char *nonce, bool login);
+/* Has bash or zsh, and no other shell, mark its commands with `nonce`, and read what `arguments`
+ * say: sets arguments and the environment, and opens a descriptor. `share` is the directory of the
+ * integration. Returns NULL, or why it cannot be done, and then the shell gets its arguments as
+ * they are; the caller frees that. */
+char *program_integrate(struct program *program, const char *share, const char *nonce,
+                        const struct shell_arguments *arguments);
 
 /* Only returns when the program cannot be run, and then the exit status. */
 int program_exec(const struct program *program);

@@ -60,7 +60,7 @@ def test_labels_that_vsay_would_refuse_are_dropped(host):
 
 @pytest.mark.parametrize("args", [
     ("--source", "web"), ("--user-id", "a b"), ("--username", "a\nb"), ("--username", "a\u009bb"),
-    ("-x",)])
+    ("--config",)])
 def test_usage(host, args):
     result = host.run(*args)
     assert result.returncode == 2 and b"vsay-shell: " in result.stderr

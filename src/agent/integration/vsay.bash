@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+{ __vsay_options=${-//[!euvx]/}; set +euvx; } 2>/dev/null # the arguments' are not for this file
 # vsay-shell's integration with bash: reads what bash would have read without it, and marks each command's beginning
 # and end for vsay-shell, with the nonce that tells its marks from other output.
 #
@@ -18,14 +19,15 @@ if [[ ${VSAY_NONCE_FD-} ]]; then
     IFS='' read -r -u "$VSAY_NONCE_FD" __vsay_nonce || : # it ends without a newline
     exec {VSAY_NONCE_FD}<&-
 fi
-__vsay_login=${VSAY_LOGIN-}
+__vsay_login=${VSAY_LOGIN-} # "profile", or "no profile"
+__vsay_rcfile=${VSAY_RCFILE-~/.bashrc}
 __vsay_scratch=${VSAY_SCRATCH-} # a file in memory
 # In POSIX mode bash reads this file in place of $ENV.
 if [[ -o posix ]]; then
     unset ENV
     [[ ! ${VSAY_ENV+set} ]] || export ENV=$VSAY_ENV
 fi
-unset VSAY_NONCE_FD VSAY_LOGIN VSAY_SCRATCH VSAY_ENV
+unset VSAY_NONCE_FD VSAY_LOGIN VSAY_RCFILE VSAY_SCRATCH VSAY_ENV
 __vsay_version=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))
 
 # --- tools --------------------------------------------------------------------------
@@ -250,32 +252,34 @@ __vsay_check+=$__vsay_apart')},0))} <&$((__vsay_do?99999:0)); } 2>/dev/null || {
 if [[ $__vsay_login ]]; then
     logout() { exit "$@"; }
 fi
+__vsay_files=()
 if [[ -o posix ]]; then
-    [[ ! ${ENV-} || ! -r ${ENV@P} ]] || . "${ENV@P}"
-elif [[ $__vsay_login ]]; then
-    [[ ! -r /etc/profile ]] || . /etc/profile
+    [[ ! ${ENV-} ]] || __vsay_files=("${ENV@P}")
+elif [[ $__vsay_login == profile ]]; then
+    __vsay_files=(/etc/profile)
     for __vsay_file in ~/.bash_profile ~/.bash_login ~/.profile; do
         if [[ -r $__vsay_file ]]; then
-            . "$__vsay_file"
+            __vsay_files+=("$__vsay_file")
             break
         fi
     done
-    if [[ -z $(trap -p EXIT) ]]; then
-        trap '[[ ! -r ~/.bash_logout ]] || . ~/.bash_logout' EXIT
-    fi
-else
-    [[ ! -r /etc/bash.bashrc ]] || . /etc/bash.bashrc
-    [[ ! -r ~/.bashrc ]] || . ~/.bashrc
+elif [[ ! $__vsay_login ]]; then
+    __vsay_files=("$__vsay_rcfile") # bash itself reads a file of the system's
 fi
-unset __vsay_login __vsay_file
-
-# Older ones have no PS0.
-((__vsay_version >= 404)) || return 0
-[[ $__vsay_nonce ]] || return 0
+for __vsay_file in "${__vsay_files[@]}"; do
+    if [[ -r $__vsay_file ]]; then
+        { set "-$__vsay_options"; } 2>/dev/null
+        . "$__vsay_file"
+        { __vsay_options=${-//[!euvx]/}; set +euvx; } 2>/dev/null
+    fi
+done
+if [[ $__vsay_login && ! -o posix && -z $(trap -p EXIT) ]]; then
+    trap '[[ ! -r ~/.bash_logout ]] || . ~/.bash_logout' EXIT
+fi
+unset __vsay_login __vsay_rcfile __vsay_files __vsay_file
 
 __vsay_set_up() {
-    local - REPLY
-    set +eETuxv
+    local REPLY
     if [[ ${PROMPT_COMMAND@a} == *r* ]]; then
         __vsay_complain 'PROMPT_COMMAND is readonly'
         __vsay_told=1
@@ -292,4 +296,12 @@ __vsay_set_up() {
     __vsay_bind emacs edit-and-execute-command emacs
     __vsay_bind vi-command vi-edit-and-execute-command vi
 }
-{ __vsay_set_up; } 2>/dev/null
+if [[ $__vsay_nonce ]]; then
+    if ((__vsay_version >= 404)); then
+        __vsay_set_up
+    else
+        __vsay_told=0
+        __vsay_complain 'bash is older than 4.4' # and has no PS0
+    fi
+fi
+{ set "-$__vsay_options"; unset __vsay_options; } 2>/dev/null
