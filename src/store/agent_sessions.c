@@ -172,46 +172,43 @@ static size_t total(struct activity **activities, size_t count)
 static enum err read_known(struct db *db, struct activity **activities, size_t count,
                            struct known_sessions *known, struct error *e)
 {
-    struct params *rows = xcalloc(total(activities, count), sizeof *rows);
-    size_t used = 0;
+    struct rows rows = {0};
 
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < activities[i]->count; j++) {
             const char *session = activities[i]->entries[j].session_id;
             bool again = j && strcmp(session, activities[i]->entries[j - 1].session_id) == 0;
             if (*session && !again)
-                params_text(&rows[used++], PARAM_SESSION, session);
+                rows_text(&rows, PARAM_SESSION, session);
         }
     }
-    enum err err = db_bulk(db, STATEMENT_SESSIONS, rows, used, known_row, known, e);
-    free(rows);
+    enum err err = db_bulk(db, STATEMENT_SESSIONS, NULL, &rows, known_row, known, e);
+    rows_free(&rows);
     return err;
 }
 
-static void fill_command(struct params *row, const struct known_session *session,
-                         const struct entry *entry)
+static void add_row(struct rows *rows, const struct known_session *session,
+                    const struct entry *entry)
 {
-    params_text(row, PARAM_SESSION, session->session_id);
-    params_text(row, PARAM_TENANT, session->tenant_id);
-    params_text(row, PARAM_AGENT, session->agent_id);
-    params_text(row, PARAM_USER, session->user_id);
-    params_text(row, PARAM_USERNAME, session->username);
-    params_text(row, PARAM_SOURCE, session->source);
-    params_text(row, PARAM_COMMAND, entry->command);
-    params_text(row, PARAM_AT, entry->at);
-    params_uint(row, PARAM_SEQ, entry->seq);
-    params_text(row, PARAM_SUCCESS, NULL);
+    rows_text(rows, PARAM_SESSION, session->session_id);
+    rows_text(rows, PARAM_TENANT, session->tenant_id);
+    rows_text(rows, PARAM_AGENT, session->agent_id);
+    rows_text(rows, PARAM_USER, session->user_id);
+    rows_text(rows, PARAM_USERNAME, session->username);
+    rows_text(rows, PARAM_SOURCE, session->source);
+    rows_text(rows, PARAM_COMMAND, entry->command);
+    rows_text(rows, PARAM_AT, entry->at);
+    rows_uint(rows, PARAM_SEQ, entry->seq);
     if (entry->success >= 0)
-        params_uint(row, PARAM_SUCCESS, (uint64_t)entry->success);
+        rows_uint(rows, PARAM_SUCCESS, (uint64_t)entry->success);
+    else
+        rows_text(rows, PARAM_SUCCESS, NULL);
 }
 
-/* Rows for the good entries, and whose they are; refuses the others. Returns how many. */
-static size_t fill_commands(struct activity **activities, size_t count,
-                            const struct known_sessions *known, struct params *rows,
-                            struct entry **of)
+/* Adds rows for the good entries, and whose they are; refuses the others. */
+static void add_rows(struct activity **activities, size_t count, const struct known_sessions *known,
+                     struct rows *rows, struct entry **of)
 {
-    size_t used = 0;
-
     for (size_t i = 0; i < count; i++) {
         const struct agent *agent = &activities[i]->agent;
         for (size_t j = 0; agent->admitted && j < activities[i]->count; j++) {
@@ -221,27 +218,27 @@ static size_t fill_commands(struct activity **activities, size_t count,
                 continue;
             const struct known_session *session = find_known(known, entry->session_id);
             if (session && is_agents(agent, session->agent_id, session->tenant_id)) {
-                fill_command(&rows[used], session, entry);
-                of[used++] = entry;
+                add_row(rows, session, entry);
+                *of++ = entry;
             } else {
                 entry->refusal = session ? "The session is another machine's" : "No such session";
             }
         }
     }
-    return used;
 }
 
 /* An entry that the database will never store is refused alone. */
-static enum err add_commands(struct db *db, const struct params *rows, size_t count,
-                             struct entry **of, struct error *e)
+static enum err add_commands(struct db *db, const struct rows *rows, struct entry **of,
+                             struct error *e)
 {
-    enum err err = db_bulk(db, STATEMENT_ADD_COMMANDS, rows, count, NULL, NULL, e);
+    enum err err = db_bulk(db, STATEMENT_ADD_COMMANDS, NULL, rows, NULL, NULL, e);
 
     if (err != ERR_DB_DATA)
         return err;
     err = ERR_OK;
-    for (size_t i = 0; !err && i < count; i++) {
-        err = db_bulk(db, STATEMENT_ADD_COMMANDS, &rows[i], 1, NULL, NULL, e);
+    for (size_t i = 0; !err && i * rows->width < rows->count; i++) {
+        struct rows one = rows_at(rows, i);
+        err = db_bulk(db, STATEMENT_ADD_COMMANDS, NULL, &one, NULL, NULL, e);
         if (err == ERR_DB_DATA) {
             of[i]->refusal = error_info(err)->message;
             err = ERR_OK;
@@ -253,7 +250,7 @@ static enum err add_commands(struct db *db, const struct params *rows, size_t co
 enum err agents_activity(struct db *db, struct activity **activities, size_t count, struct error *e)
 {
     struct agent **agents = xcalloc(count, sizeof *agents);
-    struct params *rows = xcalloc(total(activities, count), sizeof *rows);
+    struct rows rows = {0};
     struct entry **of = xcalloc(total(activities, count), sizeof *of);
     struct known_sessions known = {0};
 
@@ -262,14 +259,15 @@ enum err agents_activity(struct db *db, struct activity **activities, size_t cou
     enum err err = agents_check(db, agents, count, true, e);
     if (!err)
         err = read_known(db, activities, count, &known, e);
-    size_t used = err ? 0 : fill_commands(activities, count, &known, rows, of);
+    if (!err) {
+        add_rows(activities, count, &known, &rows, of);
+        err = add_commands(db, &rows, of, e);
+    }
     if (!err)
-        err = add_commands(db, rows, used, of, e);
-    if (!err)
-        err = db_bulk(db, STATEMENT_LAST_COMMANDS, rows, used, NULL, NULL, e);
+        err = db_bulk(db, STATEMENT_LAST_COMMANDS, NULL, &rows, NULL, NULL, e);
     known_free(&known);
     free(of);
-    free(rows);
+    rows_free(&rows);
     free(agents);
     return err;
 }

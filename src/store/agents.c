@@ -19,19 +19,21 @@ void idents_free(struct idents *idents)
     *idents = (struct idents){0};
 }
 
-enum err idents_bulk(struct db *db, int statement, const struct idents *idents, enum param param,
-                     row_fn *row, void *context, struct error *e)
+enum err sessions_bulk(struct db *db, int statement, const struct params *params,
+                       const struct idents *sessions, row_fn *row, void *context, struct error *e)
 {
-    struct params *rows = xcalloc(idents->count, sizeof *rows);
+    struct rows rows = {0};
 
-    for (size_t i = 0; i < idents->count; i++)
-        params_text(&rows[i], param, idents->items[i]);
-    enum err err = db_bulk(db, statement, rows, idents->count, row, context, e);
-    free(rows);
+    for (size_t i = 0; i < sessions->count; i++)
+        rows_text(&rows, PARAM_SESSION, sessions->items[i]);
+    enum err err = db_bulk(db, statement, params, &rows, row, context, e);
+    rows_free(&rows);
     return err;
 }
 
 /* --- who reports ----------------------------------------------------------------------------- */
+
+static const struct scope everyone = {.kind = SCOPE_ALL};
 
 struct checked {
     struct agent **agents; /* in the order of their ids */
@@ -96,25 +98,26 @@ static void agent_row(void *context, const struct cell *cells)
         admit(checked->agents[i], cells, claim);
 }
 
-static void fill_agent(const struct db *db, struct agent *agent, struct params *params)
+static void turn_away(struct agent *agent)
 {
     agent->admitted = agent->second = agent->fresh = false;
-    params_text(params, PARAM_AGENT, agent->agent_id);
-    params_uint(params, PARAM_OFFLINE_AFTER, (uint64_t)db_settings(db)->agents.offline_after);
 }
 
 enum err agents_check(struct db *db, struct agent **agents, size_t count, bool lock,
                       struct error *e)
 {
-    struct params *rows = xcalloc(count, sizeof *rows);
+    struct params params = params_for(db, &everyone);
+    struct rows rows = {0};
     struct checked checked = {agents, count};
 
     qsort(agents, count, sizeof *agents, by_agent_id);
-    for (size_t i = 0; i < count; i++)
-        fill_agent(db, agents[i], &rows[i]);
-    enum err err = db_bulk(db, lock ? STATEMENT_LOCK_AGENTS : STATEMENT_AGENTS, rows, count,
+    for (size_t i = 0; i < count; i++) {
+        turn_away(agents[i]);
+        rows_text(&rows, PARAM_AGENT, agents[i]->agent_id);
+    }
+    enum err err = db_bulk(db, lock ? STATEMENT_LOCK_AGENTS : STATEMENT_AGENTS, &params, &rows,
                            agent_row, &checked, e);
-    free(rows);
+    rows_free(&rows);
     return err;
 }
 
@@ -128,10 +131,11 @@ enum err agents_refusal(const struct agent *agent, struct error *e)
 
 enum err agents_admit(struct db *db, struct agent *agent, struct error *e)
 {
-    struct params params = {0};
+    struct params params = params_for(db, &everyone);
     struct checked checked = {&agent, 1};
 
-    fill_agent(db, agent, &params);
+    turn_away(agent);
+    params_text(&params, PARAM_AGENT, agent->agent_id);
     enum err err = db_select(db, STATEMENT_AGENT, &params, agent_row, &checked, e);
     return err || agent->admitted ? err : agents_refusal(agent, e);
 }
@@ -156,34 +160,34 @@ static enum err note_refusals(struct db *db, const struct checked *checked, stru
     enum err err = ERR_OK;
 
     for (size_t i = 0; !err && i < checked->count; i++) {
+        if (!checked->agents[i]->second)
+            continue;
         struct params params = {0};
         params_text(&params, PARAM_AGENT, checked->agents[i]->agent_id);
         params_text(&params, PARAM_INSTANCE, checked->agents[i]->instance);
-        if (checked->agents[i]->second)
-            err = db_change(db, STATEMENT_REFUSE_INSTANCE, &params, NULL, e);
+        err = db_change(db, STATEMENT_REFUSE_INSTANCE, &params, NULL, e);
     }
     return err;
 }
 
 static enum err note_figures(struct db *db, const struct checked *checked, struct error *e)
 {
-    struct params *rows = xcalloc(checked->count, sizeof *rows);
-    size_t count = 0;
+    struct rows rows = {0};
 
     for (size_t i = 0; i < checked->count; i++) {
         const struct heartbeat *heartbeat = heartbeat_at(checked, i);
         if (!heartbeat->agent.admitted)
             continue;
-        params_text(&rows[count], PARAM_AGENT, heartbeat->agent.agent_id);
-        params_text(&rows[count], PARAM_INSTANCE, heartbeat->agent.instance);
-        params_uint(&rows[count], PARAM_CPU, heartbeat->cpu);
-        params_uint(&rows[count], PARAM_MEMORY, heartbeat->memory);
-        params_uint(&rows[count], PARAM_DISK, heartbeat->disk);
-        params_uint(&rows[count], PARAM_DROPPED, heartbeat->dropped);
-        params_uint(&rows[count++], PARAM_SEQ, heartbeat->seq);
+        rows_text(&rows, PARAM_AGENT, heartbeat->agent.agent_id);
+        rows_text(&rows, PARAM_INSTANCE, heartbeat->agent.instance);
+        rows_uint(&rows, PARAM_CPU, heartbeat->cpu);
+        rows_uint(&rows, PARAM_MEMORY, heartbeat->memory);
+        rows_uint(&rows, PARAM_DISK, heartbeat->disk);
+        rows_uint(&rows, PARAM_DROPPED, heartbeat->dropped);
+        rows_uint(&rows, PARAM_SEQ, heartbeat->seq);
     }
-    enum err err = db_bulk(db, STATEMENT_HEARTBEATS, rows, count, NULL, NULL, e);
-    free(rows);
+    enum err err = db_bulk(db, STATEMENT_HEARTBEATS, NULL, &rows, NULL, NULL, e);
+    rows_free(&rows);
     return err;
 }
 
@@ -252,15 +256,14 @@ static void held_session_row(void *context, const struct cell *cells)
 
 static enum err compare_open(struct db *db, struct round_of_heartbeats *round, struct error *e)
 {
-    struct params *rows = xcalloc(round->checked.count, sizeof *rows);
-    size_t count = 0;
+    struct rows rows = {0};
 
     for (size_t i = 0; i < round->checked.count; i++) {
         if (round->checked.agents[i]->admitted)
-            params_text(&rows[count++], PARAM_AGENT, round->checked.agents[i]->agent_id);
+            rows_text(&rows, PARAM_AGENT, round->checked.agents[i]->agent_id);
     }
-    enum err err = db_bulk(db, STATEMENT_OPEN_SESSIONS, rows, count, open_session_row, round, e);
-    free(rows);
+    enum err err = db_bulk(db, STATEMENT_OPEN_SESSIONS, NULL, &rows, open_session_row, round, e);
+    rows_free(&rows);
     return err;
 }
 
@@ -280,7 +283,7 @@ static enum err compare_held(struct db *db, struct round_of_heartbeats *round, s
     for (size_t i = 0; i < round->checked.count; i++)
         add_missing(heartbeat_at(&round->checked, i), &held);
     enum err err =
-        idents_bulk(db, STATEMENT_HELD_SESSIONS, &held, PARAM_SESSION, held_session_row, round, e);
+        sessions_bulk(db, STATEMENT_HELD_SESSIONS, NULL, &held, held_session_row, round, e);
     for (size_t i = 0; !err && i < round->checked.count; i++)
         add_missing(heartbeat_at(&round->checked, i), &heartbeat_at(&round->checked, i)->unknown);
     idents_free(&held);
@@ -307,8 +310,8 @@ static enum err find_reasons(struct db *db, struct round_of_heartbeats *round, s
         struct heartbeat *heartbeat = heartbeat_at(&round->checked, i);
         heartbeat->reasons = xcalloc(heartbeat->terminate.count, sizeof *heartbeat->reasons);
     }
-    return idents_bulk(db, STATEMENT_REASONS, &round->terminate, PARAM_SESSION, reason_row,
-                       &round->checked, e);
+    return sessions_bulk(db, STATEMENT_REASONS, NULL, &round->terminate, reason_row,
+                         &round->checked, e);
 }
 
 void heartbeat_clear(struct heartbeat *heartbeat)
@@ -361,8 +364,7 @@ enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t 
     if (!err)
         err = find_reasons(db, &round, e);
     if (!err)
-        err =
-            idents_bulk(db, STATEMENT_COUNT_DELIVERY, &round.closing, PARAM_SESSION, NULL, NULL, e);
+        err = sessions_bulk(db, STATEMENT_COUNT_DELIVERY, NULL, &round.closing, NULL, NULL, e);
     end(&round);
     return err;
 }
@@ -370,15 +372,11 @@ enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t 
 enum err agents_give_up(struct db *db, const struct idents *sessions, const char *outcome,
                         struct error *e)
 {
-    struct params *rows = xcalloc(sessions->count, sizeof *rows);
+    struct params params = {0};
 
-    for (size_t i = 0; i < sessions->count; i++) {
-        params_text(&rows[i], PARAM_SESSION, sessions->items[i]);
-        params_text(&rows[i], PARAM_OUTCOME, outcome);
-    }
-    enum err err = db_bulk(db, STATEMENT_GIVE_UP_SESSIONS, rows, sessions->count, NULL, NULL, e);
+    params_text(&params, PARAM_OUTCOME, outcome);
+    enum err err = sessions_bulk(db, STATEMENT_GIVE_UP_SESSIONS, &params, sessions, NULL, NULL, e);
     if (!err)
-        err = db_bulk(db, STATEMENT_GIVE_UP_SIGNALS, rows, sessions->count, NULL, NULL, e);
-    free(rows);
+        err = sessions_bulk(db, STATEMENT_GIVE_UP_SIGNALS, &params, sessions, NULL, NULL, e);
     return err;
 }

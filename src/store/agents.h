@@ -16,9 +16,9 @@ struct idents {
 void idents_add(struct idents *idents, const char *ident);
 void idents_free(struct idents *idents);
 
-/* db_bulk over identifiers, each as `param`. */
-enum err idents_bulk(struct db *db, int statement, const struct idents *idents, enum param param,
-                     row_fn *row, void *context, struct error *e);
+/* db_bulk over the ids of sessions. */
+enum err sessions_bulk(struct db *db, int statement, const struct params *params,
+                       const struct idents *sessions, row_fn *row, void *context, struct error *e);
 
 /* A machine's token, and which of the instances that have it: who reports. */
 struct agent {

@@ -36,13 +36,18 @@ const struct settings *db_settings(const struct db *db);
 /* TLS cipher of the connection, or NULL. */
 const char *db_cipher(const struct db *db);
 
-/* Values of a statement's parameters; text is borrowed until the statement has run. */
-struct params {
-    struct {
-        enum { PARAM_NULL, PARAM_TEXT, PARAM_UINT } type;
+/* The value of a parameter; text is borrowed until the statement has run. */
+struct value {
+    enum { VALUE_NULL, VALUE_TEXT, VALUE_UINT } type;
+    union {
         const char *text;
         uint64_t number;
-    } values[PARAM_COUNT];
+    };
+};
+
+/* Values of a statement's parameters. */
+struct params {
+    struct value values[PARAM_COUNT];
 };
 
 /* The parameters that scope and configuration give: tenant, user, liveness, expiry. `scope` is
@@ -52,6 +57,23 @@ struct params params_for(const struct db *db, const struct scope *scope);
 void params_text(struct params *params, enum param param, const char *text); /* NULL is SQL NULL */
 void params_filled(struct params *params, enum param param, const char *text); /* and so is "" */
 void params_uint(struct params *params, enum param param, uint64_t number);
+
+enum { ROW_PARAMS_MAX = 16 };
+
+/* The rows of a statement with braces (see statements.h), zeroed before the first. They hold the
+ * values of the parameters within the braces, as each row has the same, in the same order: the
+ * parameter that began the first row begins the next. */
+struct rows {
+    enum param params[ROW_PARAMS_MAX]; /* of a row */
+    size_t width;                      /* how many these are */
+    struct value *values;              /* owned */
+    size_t count, capacity;            /* of values */
+};
+
+void rows_text(struct rows *rows, enum param param, const char *text); /* NULL is SQL NULL */
+void rows_uint(struct rows *rows, enum param param, uint64_t number);
+struct rows rows_at(const struct rows *rows, size_t row); /* that one alone, borrowed */
+void rows_free(struct rows *rows);
 
 /* One column of a row: text, or NULL for SQL NULL; borrowed until the row callback returns. */
 struct cell {
@@ -72,11 +94,11 @@ enum err db_select(struct db *db, int statement, const struct params *params, ro
 enum err db_change(struct db *db, int statement, const struct params *params, uint64_t *affected,
                    struct error *e);
 
-/* Runs a statement with braces (see statements.h) over `count` rows, in several pieces if its text
- * becomes long; parameters outside of the braces are the first row's. `row` as for db_select, and
- * not called for a change. */
-enum err db_bulk(struct db *db, int statement, const struct params *rows, size_t count, row_fn *row,
-                 void *context, struct error *e);
+/* Runs a statement with braces over rows, if there are any, in several pieces if its text becomes
+ * long; the parameters outside of the braces are in `params`, NULL when there are none. `row` as
+ * for db_select, and not called for a change. */
+enum err db_bulk(struct db *db, int statement, const struct params *params, const struct rows *rows,
+                 row_fn *row, void *context, struct error *e);
 
 /* Runs several statements as text, each to its end: for migrations. */
 enum err db_script(struct db *db, const char *sql, struct error *e);

@@ -4,89 +4,204 @@
 #include "config.h"
 #include "store/db_mysql.h"
 
+#include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/xalloc.h"
 
+/* --- rows ------------------------------------------------------------------------------------ */
+
+static void add_value(struct rows *rows, enum param param, struct value value)
+{
+    /* Is it one more parameter of the first row? */
+    if (rows->count == rows->width && (!rows->width || param != rows->params[0])) {
+        assert(rows->width < ROW_PARAMS_MAX);
+        rows->params[rows->width++] = param;
+    }
+    assert(rows->params[rows->count % rows->width] == param);
+    if (rows->count == rows->capacity) {
+        rows->capacity = rows->capacity ? 2 * rows->capacity : ROW_PARAMS_MAX;
+        rows->values = xrealloc(rows->values, rows->capacity * sizeof *rows->values);
+    }
+    rows->values[rows->count++] = value;
+}
+
+void rows_text(struct rows *rows, enum param param, const char *text)
+{
+    add_value(rows, param, value_text(text));
+}
+
+void rows_uint(struct rows *rows, enum param param, uint64_t number)
+{
+    add_value(rows, param, value_uint(number));
+}
+
+struct rows rows_at(const struct rows *rows, size_t row)
+{
+    struct rows one = *rows;
+
+    one.values += row * rows->width;
+    one.count = rows->width;
+    return one;
+}
+
+void rows_free(struct rows *rows)
+{
+    free(rows->values);
+    *rows = (struct rows){0};
+}
+
+/* --- the text of a statement ----------------------------------------------------------------- */
+
 /* When a statement is closed. Half of what the server takes leaves room for one row more. */
 enum { TEXT_MAX = 1 << 20, ROWS_MAX = 500 };
 
-static long text_max(const struct db *db)
+static size_t text_max(const struct db *db)
 {
-    return db->packet / 2 < TEXT_MAX ? (long)db->packet / 2 : TEXT_MAX;
+    return db->packet / 2 < TEXT_MAX ? (size_t)db->packet / 2 : TEXT_MAX;
 }
 
-static void put_value(FILE *out, struct db *db, const struct params *params, enum param param)
-{
-    const char *text = params->values[param].text;
+struct text {
+    char *data; /* ends with a NUL byte */
+    size_t length, capacity;
+};
 
-    switch (params->values[param].type) {
-    case PARAM_NULL:
-        fputs("NULL", out);
+/* Makes room for so many bytes, and returns where they go. */
+static char *reserve(struct text *text, size_t bytes)
+{
+    if (text->length + bytes >= text->capacity) {
+        text->capacity = 2 * (text->length + bytes) + 1;
+        text->data = xrealloc(text->data, text->capacity);
+    }
+    return text->data + text->length;
+}
+
+static void put(struct text *text, const char *from, size_t length)
+{
+    memcpy(reserve(text, length), from, length);
+    text->length += length;
+    text->data[text->length] = '\0';
+}
+
+static void put_quoted(struct text *text, struct db *db, const char *value)
+{
+    size_t length = strlen(value);
+    char *out = reserve(text, 2 * length + 3);
+    size_t used = mysql_real_escape_string(db->mysql, out + 1, value, length);
+
+    out[0] = out[used + 1] = '\'';
+    out[used + 2] = '\0';
+    text->length += used + 2;
+}
+
+static void put_value(struct text *text, struct db *db, const struct value *value)
+{
+    enum { DIGITS_MAX = 20 };
+
+    switch (value->type) {
+    case VALUE_NULL:
+        put(text, "NULL", 4);
         break;
-    case PARAM_UINT:
-        fprintf(out, "%" PRIu64, params->values[param].number);
+    case VALUE_UINT:
+        text->length += (size_t)sprintf(reserve(text, DIGITS_MAX + 1), "%" PRIu64, value->number);
         break;
-    case PARAM_TEXT: {
-        size_t length = strlen(text);
-        char *escaped = xcalloc(2 * length + 1, 1);
-        unsigned long used = mysql_real_escape_string(db->mysql, escaped, text, length);
-        fprintf(out, "'%.*s'", (int)used, escaped);
-        free(escaped);
-    }
+    case VALUE_TEXT:
+        put_quoted(text, db, value->text);
+        break;
     }
 }
 
-/* Writes the text from `from` to `to`, with values for names. */
-static void put_text(FILE *out, struct db *db, const char *from, const char *to,
-                     const struct params *params)
+/* What is outside of the braces. */
+static void put_outside(struct text *text, struct db *db, const char *from, const char *to,
+                        const struct params *params)
 {
-    bool quoted = false;
-
-    for (const char *p = from; p < to; p++) {
-        quoted ^= *p == '\'';
-        if (quoted || *p != ':') {
-            fputc(*p, out);
-            continue;
-        }
-        size_t length = 0;
-        put_value(out, db, params, statement_param(p + 1, &length));
-        p += length;
+    for (;;) {
+        enum param param;
+        const char *after;
+        const char *colon = statement_next_param(from, to, &param, &after);
+        put(text, from, (size_t)(colon - from));
+        if (colon == to)
+            return;
+        put_value(text, db, &params->values[param]);
+        from = after;
     }
 }
 
-/* Composes a statement of the first rows; returns how many these are. */
-static size_t compose(struct db *db, const char *named, const struct params *rows, size_t count,
-                      char **sql, size_t *length)
+/* A part of what is within the braces: text, and, but for the last part, the value after it. */
+struct part {
+    const char *text;
+    size_t length;
+    size_t column;
+};
+
+static size_t find_column(const struct rows *rows, enum param param)
+{
+    for (size_t i = 0; i < rows->width; i++) {
+        if (rows->params[i] == param)
+            return i;
+    }
+    abort(); /* the rows lack a parameter of their statement */
+}
+
+/* Returns how many values a row has in the text. */
+static size_t divide(const char *from, const char *to, const struct rows *rows,
+                     struct part parts[STATEMENT_PARAMS_MAX + 1])
+{
+    for (size_t count = 0;; count++) {
+        enum param param;
+        const char *after;
+        const char *colon = statement_next_param(from, to, &param, &after);
+        parts[count] = (struct part){.text = from, .length = (size_t)(colon - from)};
+        if (colon == to)
+            return count;
+        assert(count < STATEMENT_PARAMS_MAX);
+        parts[count].column = find_column(rows, param);
+        from = after;
+    }
+}
+
+static void put_row(struct text *text, struct db *db, const struct part *parts, size_t values,
+                    const struct value *row)
+{
+    for (size_t i = 0; i < values; i++) {
+        put(text, parts[i].text, parts[i].length);
+        put_value(text, db, &row[parts[i].column]);
+    }
+    put(text, parts[values].text, parts[values].length);
+}
+
+/* Composes a statement of the rows from `first` on; returns which is the next. */
+static size_t compose(struct db *db, const char *named, const struct params *params,
+                      const struct rows *rows, size_t first, struct text *text)
 {
     const char *open = strchr(named, '{'), *close = strchr(named, '}');
-    FILE *out = xmemstream(sql, length);
-    size_t done = 0;
+    struct part parts[STATEMENT_PARAMS_MAX + 1];
+    size_t values = divide(open + 1, close, rows, parts), count = rows->count / rows->width;
+    size_t next = first;
 
-    put_text(out, db, named, open, rows);
+    put_outside(text, db, named, open, params);
     do {
-        if (done)
-            fputs(", ", out);
-        put_text(out, db, open + 1, close, &rows[done++]);
-    } while (done < count && done < ROWS_MAX && ftell(out) < text_max(db));
-    put_text(out, db, close + 1, close + strlen(close), rows);
-    xfclose(out);
-    return done;
+        if (next > first)
+            put(text, ", ", 2);
+        put_row(text, db, parts, values, rows->values + next++ * rows->width);
+    } while (next < count && next - first < ROWS_MAX && text->length < text_max(db));
+    put_outside(text, db, close + 1, close + strlen(close), params);
+    return next;
 }
 
-enum err db_bulk(struct db *db, int statement, const struct params *rows, size_t count, row_fn *row,
-                 void *context, struct error *e)
+enum err db_bulk(struct db *db, int statement, const struct params *params, const struct rows *rows,
+                 row_fn *row, void *context, struct error *e)
 {
     enum err err = ERR_OK;
 
-    for (size_t done = 0; !err && done < count;) {
-        char *sql = NULL;
-        size_t length = 0;
-        done += compose(db, statements[statement], rows + done, count - done, &sql, &length);
-        err = db_text(db, sql, row, context, e);
-        free(sql);
+    for (size_t next = 0; !err && next * rows->width < rows->count;) {
+        struct text text = {0};
+        next = compose(db, statements[statement], params, rows, next, &text);
+        err = db_text(db, text.data, row, context, e);
+        free(text.data);
     }
     return err;
 }

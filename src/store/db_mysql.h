@@ -13,6 +13,9 @@
 typedef bool my_bool;
 #endif
 
+struct value value_text(const char *text); /* NULL is SQL NULL */
+struct value value_uint(uint64_t number);
+
 /* A statement prepared on the present connection. */
 struct prepared;
 

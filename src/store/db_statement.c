@@ -36,10 +36,19 @@ struct params params_for(const struct db *db, const struct scope *scope)
     return params;
 }
 
+struct value value_text(const char *text)
+{
+    return (struct value){.type = text ? VALUE_TEXT : VALUE_NULL, .text = text};
+}
+
+struct value value_uint(uint64_t number)
+{
+    return (struct value){.type = VALUE_UINT, .number = number};
+}
+
 void params_text(struct params *params, enum param param, const char *text)
 {
-    params->values[param].type = text ? PARAM_TEXT : PARAM_NULL;
-    params->values[param].text = text;
+    params->values[param] = value_text(text);
 }
 
 void params_filled(struct params *params, enum param param, const char *text)
@@ -49,8 +58,7 @@ void params_filled(struct params *params, enum param param, const char *text)
 
 void params_uint(struct params *params, enum param param, uint64_t number)
 {
-    params->values[param].type = PARAM_UINT;
-    params->values[param].number = number;
+    params->values[param] = value_uint(number);
 }
 
 int64_t cell_int(const struct cell *cell)
@@ -113,20 +121,20 @@ static enum err prepare(struct db *db, int statement, struct prepared **out, str
     return ERR_OK;
 }
 
-static void bind_param(MYSQL_BIND *bind, const struct params *params, enum param param)
+static void bind_value(MYSQL_BIND *bind, const struct value *value)
 {
-    switch (params->values[param].type) {
-    case PARAM_NULL:
+    switch (value->type) {
+    case VALUE_NULL:
         bind->buffer_type = MYSQL_TYPE_NULL;
         break;
-    case PARAM_TEXT:
+    case VALUE_TEXT:
         bind->buffer_type = MYSQL_TYPE_STRING;
-        bind->buffer = (void *)(uintptr_t)params->values[param].text;
-        bind->buffer_length = strlen(params->values[param].text);
+        bind->buffer = (void *)(uintptr_t)value->text;
+        bind->buffer_length = strlen(value->text);
         break;
-    case PARAM_UINT:
+    case VALUE_UINT:
         bind->buffer_type = MYSQL_TYPE_LONGLONG;
-        bind->buffer = (void *)(uintptr_t)&params->values[param].number;
+        bind->buffer = (void *)(uintptr_t)&value->number;
         bind->is_unsigned = 1;
         break;
     }
@@ -144,7 +152,7 @@ static enum err execute(struct db *db, int statement, const struct params *param
 
     memset(binds, 0, sizeof binds);
     for (size_t i = 0; i < p->param_count; i++)
-        bind_param(&binds[i], params, p->order[i]);
+        bind_value(&binds[i], &params->values[p->order[i]]);
     if ((p->param_count && mysql_stmt_bind_param(p->stmt, binds)) || mysql_stmt_execute(p->stmt))
         return statement_error(p->stmt, e);
     return ERR_OK;

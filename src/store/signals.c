@@ -12,8 +12,7 @@ struct taking {
     size_t agent_count;
     signal_fn *fn;
     void *context;
-    struct params *ids;
-    size_t count;
+    struct rows ids;
 };
 
 bool signal_is_for(const struct signal_row *signal, const struct agent *agent)
@@ -40,31 +39,28 @@ static void due_row(void *context, const struct cell *cells)
     if (!is_for_any(taking, &signal))
         return;
     taking->fn(taking->context, &signal);
-    taking->ids = xrealloc(taking->ids, (taking->count + 1) * sizeof *taking->ids);
-    struct params *row = &taking->ids[taking->count++];
-    memset(row, 0, sizeof *row);
-    params_uint(row, PARAM_ID, (uint64_t)signal.id);
-    params_uint(row, PARAM_LEASE, SIGNAL_LEASE);
+    rows_uint(&taking->ids, PARAM_ID, (uint64_t)signal.id);
 }
 
 enum err signals_take(struct db *db, struct agent **agents, size_t count, signal_fn *fn,
                       void *context, struct error *e)
 {
-    struct params *rows = xcalloc(count, sizeof *rows);
+    struct params lease = {0};
+    struct rows admitted = {0};
     struct taking taking = {.agents = agents, .agent_count = count, .fn = fn, .context = context};
-    size_t admitted = 0;
     enum err err = agents_check(db, agents, count, false, e);
 
     for (size_t i = 0; !err && i < count; i++) {
         if (agents[i]->admitted)
-            params_text(&rows[admitted++], PARAM_AGENT, agents[i]->agent_id);
+            rows_text(&admitted, PARAM_AGENT, agents[i]->agent_id);
     }
     if (!err)
-        err = db_bulk(db, STATEMENT_DUE_SIGNALS, rows, admitted, due_row, &taking, e);
+        err = db_bulk(db, STATEMENT_DUE_SIGNALS, NULL, &admitted, due_row, &taking, e);
+    params_uint(&lease, PARAM_LEASE, SIGNAL_LEASE);
     if (!err)
-        err = db_bulk(db, STATEMENT_LEASE_SIGNALS, taking.ids, taking.count, NULL, NULL, e);
-    free(taking.ids);
-    free(rows);
+        err = db_bulk(db, STATEMENT_LEASE_SIGNALS, &lease, &taking.ids, NULL, NULL, e);
+    rows_free(&taking.ids);
+    rows_free(&admitted);
     return err;
 }
 
@@ -83,7 +79,7 @@ enum err signals_due_agents(struct db *db, struct idents *out, struct error *e)
 enum err signals_closed(struct db *db, const struct idents *sessions, struct idents *out,
                         struct error *e)
 {
-    return idents_bulk(db, STATEMENT_CLOSED_SESSIONS, sessions, PARAM_SESSION, ident_row, out, e);
+    return sessions_bulk(db, STATEMENT_CLOSED_SESSIONS, NULL, sessions, ident_row, out, e);
 }
 
 enum err signals_expire(struct db *db, void *unused, struct error *e)

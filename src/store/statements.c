@@ -3,7 +3,6 @@
 #include "store/statements.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -435,37 +434,47 @@ const char *const statements[STATEMENT_COUNT] = {
 
 /* clang-format on */
 
-enum param statement_param(const char *text, size_t *length)
+static enum param param_named(const char *name, size_t length)
 {
-    size_t n = 0;
-
-    while (islower((unsigned char)text[n]) || isdigit((unsigned char)text[n]) || text[n] == '_')
-        n++;
-    *length = n;
     for (int i = 0; i < PARAM_COUNT; i++) {
-        if (strlen(param_names[i]) == n && memcmp(param_names[i], text, n) == 0)
+        if (strlen(param_names[i]) == length && memcmp(param_names[i], name, length) == 0)
             return (enum param)i;
     }
     abort(); /* a statement names an unknown parameter */
 }
 
+const char *statement_next_param(const char *from, const char *to, enum param *param,
+                                 const char **after)
+{
+    bool quoted = false;
+    const char *p = from;
+
+    while (p < to && (quoted || *p != ':'))
+        quoted ^= *p++ == '\'';
+    if (p == to)
+        return to;
+    size_t length = strspn(p + 1, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    *param = param_named(p + 1, length);
+    *after = p + 1 + length;
+    return p;
+}
+
 size_t statement_translate(const char *named, char **sql, enum param order[STATEMENT_PARAMS_MAX])
 {
+    const char *end = named + strlen(named);
     size_t count = 0;
-    bool quoted = false;
     char *out = *sql = xcalloc(1, strlen(named) + 1);
 
-    for (const char *p = named; *p; p++) {
-        quoted ^= *p == '\'';
-        if (quoted || *p != ':') {
-            *out++ = *p;
-            continue;
-        }
-        size_t length = 0;
+    for (;;) {
+        const char *from = named;
+        enum param param;
+        const char *colon = statement_next_param(from, end, &param, &named);
+        memcpy(out, from, (size_t)(colon - from));
+        out += colon - from;
+        if (colon == end)
+            return count;
         assert(count < STATEMENT_PARAMS_MAX);
-        order[count++] = statement_param(p + 1, &length);
+        order[count++] = param;
         *out++ = '?';
-        p += length;
     }
-    return count;
 }

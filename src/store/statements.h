@@ -126,8 +126,10 @@ extern const char *const statements[STATEMENT_COUNT];
 
 enum { STATEMENT_PARAMS_MAX = 32 }; /* placeholders in one statement */
 
-/* The parameter whose name `text` begins with; *length receives the name's. */
-enum param statement_param(const char *text, size_t *length);
+/* Finds the next parameter in a statement's text from `from`, which is not within quotes, up to
+ * `to`. Returns where its colon is, or `to` if there is none; *after is what follows its name. */
+const char *statement_next_param(const char *from, const char *to, enum param *param,
+                                 const char **after);
 
 /* Translates named parameters to `?` for the wire. order[] receives the parameter of each
  * placeholder; returns how many there are. The caller frees *sql. */
