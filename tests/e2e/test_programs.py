@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 from types import SimpleNamespace
 
 import jwt
@@ -14,11 +13,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import fcgi
+from cgi_program import cgi
 from machine import FIGURES, Machine, entry
 from fleet import Tenant
-from reply import from_cgi
 from schemas import READS, check, check_error
-from stack import API, CTL, ENV, Process, free_port, run, wait_for
+from stack import API, CTL, Process, free_port, run, wait_for
 from tokens import claims, private_pem, public_pem, write_secret
 
 STATS = "/api/dashboard/stats"
@@ -231,15 +230,6 @@ def test_graceful_exit(conf, new_worker):
 
 
 # --- CGI
-
-
-def cgi(conf, path, *arguments, method="GET", by=None, body=None, **env):
-    env = {**ENV, "VSAY_CONF": str(conf), "GATEWAY_INTERFACE": "CGI/1.1",
-           **fcgi.environment(method, path, by), **env}
-    ran = subprocess.run([API, *arguments], env=env, input=body or b"", capture_output=True,
-                         timeout=20)
-    assert ran.returncode == 0, ran.stderr
-    return from_cgi(ran.stdout)
 
 
 def test_cgi(stack, tenant):
