@@ -11,7 +11,7 @@
 
 #include "base/xalloc.h"
 
-enum { STACK_FIELD = 28 }; /* of /proc/PID/stat; proc(5) */
+enum { CHILD_FAULTS = 11, STACK = 28 }; /* fields of /proc/PID/stat; proc(5) */
 
 bool image_of_file(const char *path, struct image *out)
 {
@@ -25,10 +25,19 @@ bool image_of_file(const char *path, struct image *out)
     return true;
 }
 
-/* 0 when it cannot be seen. The name, in parentheses, may have anything in it. */
-static unsigned long find_stack(pid_t pid)
+/* A field after the name, which is in parentheses and may have anything in it. 0: there is none. */
+static unsigned long find_field(const char *text, int number)
 {
-    char path[64], text[1024], *at;
+    const char *at = strrchr(text, ')'); /* ends field 2 */
+
+    for (int field = 2; at && field < number; field++)
+        at = strchr(at + 1, ' ');
+    return at ? strtoul(at, NULL, 10) : 0;
+}
+
+static void find_fields(pid_t pid, struct image *out)
+{
+    char path[64], text[1024];
     size_t length = 0;
 
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
@@ -38,10 +47,8 @@ static unsigned long find_stack(pid_t pid)
         fclose(file);
     }
     text[length] = '\0';
-    at = strrchr(text, ')'); /* ends field 2 */
-    for (int field = 2; at && field < STACK_FIELD; field++)
-        at = strchr(at + 1, ' ');
-    return at ? strtoul(at, NULL, 10) : 0;
+    out->stack = find_field(text, STACK);
+    out->child_faults = find_field(text, CHILD_FAULTS);
 }
 
 bool image_of_process(pid_t pid, struct image *out)
@@ -51,7 +58,7 @@ bool image_of_process(pid_t pid, struct image *out)
     snprintf(path, sizeof path, "/proc/%ld/exe", (long)pid);
     if (!image_of_file(path, out))
         return false;
-    out->stack = find_stack(pid);
+    find_fields(pid, out);
     return true;
 }
 

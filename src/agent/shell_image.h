@@ -10,6 +10,7 @@ struct image {
     dev_t device;
     ino_t inode;         /* 0: none */
     unsigned long stack; /* where the kernel put the stack, anew with each exec; 0: not known */
+    unsigned long child_faults; /* page faults of children that it has waited for; no part of it */
 };
 
 /* Of the executable file; its stack is not known. */

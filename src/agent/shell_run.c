@@ -16,8 +16,8 @@
 #include "agent/members.h"
 #include "agent/moment.h"
 #include "agent/shell_ender.h"
-#include "agent/shell_image.h"
 #include "agent/shell_journal.h"
+#include "agent/shell_marks.h"
 #include "agent/shell_osc.h"
 #include "agent/shell_recorder.h"
 #include "agent/shell_start.h"
@@ -32,8 +32,7 @@ enum {
     SILENCE_MS = 100,   /* after which a held beginning of a mark is let go */
     REOPEN_MS = 100,    /* how often to look for a new user of a PTY that everybody has closed */
     FAREWELL_MS = 1000, /* how long the terminal may take for the last output */
-    OPENING_MS = 5000,  /* how long to wait for a required agent */
-    LOOK_MS = 100       /* after output: when to look whether another program has made it */
+    OPENING_MS = 5000   /* how long to wait for a required agent */
 };
 
 struct run {
@@ -45,9 +44,8 @@ struct run {
     int status;  /* of wait(2), once `exited` */
     size_t rest; /* output read after that */
     bool exited, childless, drained, unrecorded;
-    bool told;          /* that commands are not recorded */
-    struct image image; /* that makes the marks; .inode 0: there are none */
-    int64_t look_at;    /* 0, or when to look whether the shell is still that */
+    bool told; /* that commands are not recorded */
+    struct marks marks;
     int64_t reopen_at; /* 0, or when to look at the PTY again */
     int64_t read_at;   /* when there was output last */
     struct buffer to_shell, to_user;
@@ -86,44 +84,28 @@ static void not_recorded(struct run *run, const char *why, bool tell)
     if (run->told)
         return;
     run->told = true;
+    run->marks.expected = false;
     journal_not_recorded(run->journal, why);
     if (tell)
         say(run, "commands are not recorded: ", why);
 }
 
-/* Whether the shell runs another program, which has no integration. One that could be seen and
- * cannot be any more does: set-user-id, perhaps. Before the shell there is this program. */
-static bool is_replaced(const struct run *run)
-{
-    struct image now, own;
-
-    if (!image_of_process(run->shell.pid, &now))
-        return run->image.stack && process_alive(&run->ender.tree.leader);
-    return !image_same(&now, &run->image) && image_of_file("/proc/self/exe", &own) &&
-           !image_same(&now, &own);
-}
-
 static void look_at_shell(struct run *run)
 {
-    run->look_at = 0;
-    if (run->told || run->exited || !run->image.inode || !is_replaced(run))
+    char *why = marks_look(&run->marks, moment_monotonic());
+
+    if (!why)
         return;
-    char *name = image_name(run->shell.pid);
-    char *why = xasprintf("the shell was replaced by %s", name);
     text_plain(why);
     not_recorded(run, why, true);
     free(why);
-    free(name);
 }
 
 static void on_mark(void *context, char mark, const char *text, size_t length)
 {
     struct run *run = context;
-    struct image now;
 
-    if (run->image.inode && !run->image.stack && image_of_process(run->shell.pid, &now) &&
-        image_same(&now, &run->image))
-        run->image = now;
+    marks_mark(&run->marks, mark, text, length);
     if (mark == 'U') {
         char *why = xstrndup(text, length < MEMBER_WHY ? length : MEMBER_WHY);
         text_plain(why);
@@ -143,6 +125,7 @@ static void hang_up(struct run *run, int number)
     if (run->shell.pty >= 0)
         close(run->shell.pty);
     run->shell.pty = -1;
+    run->marks.expected = false;
     ender_hang_up(&run->ender, number);
 }
 
@@ -162,10 +145,12 @@ static void read_user(struct run *run)
     char chunk[CHUNK];
     ssize_t n = read(run->terminal.in, chunk, sizeof chunk);
 
-    if (n > 0)
+    if (n > 0) {
+        marks_input(&run->marks, chunk, (size_t)n);
         buffer_add(&run->to_shell, chunk, (size_t)n);
-    else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+    } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
         hang_up(run, SIGHUP);
+    }
 }
 
 static void read_pty(struct run *run)
@@ -176,8 +161,7 @@ static void read_pty(struct run *run)
     run->reopen_at = 0;
     run->read_at = moment_monotonic();
     if (n > 0) {
-        if (!run->look_at)
-            run->look_at = run->read_at + LOOK_MS;
+        marks_output(&run->marks, run->read_at);
         osc_feed(run->osc, chunk, (size_t)n, &run->to_user);
         run->rest += run->exited ? (size_t)n : 0;
         run->drained = run->rest > REST_MAX;
@@ -215,6 +199,7 @@ static void reap(struct run *run)
         if (pid != run->shell.pid)
             continue;
         run->exited = true;
+        run->marks.expected = false;
         run->status = status;
     }
     run->childless = pid < 0;
@@ -283,7 +268,7 @@ static int choose_timeout(const struct run *run)
     sooner(&timeout, ender_timeout(&run->ender));
     sooner(&timeout, osc_holds(run->osc) ? SILENCE_MS : -1);
     sooner(&timeout, run->reopen_at ? REOPEN_MS : -1);
-    sooner(&timeout, run->look_at ? LOOK_MS : -1);
+    sooner(&timeout, marks_timeout(&run->marks));
     sooner(&timeout, draining(run) && run->to_user.length == 0 ? 0 : -1);
     return timeout;
 }
@@ -318,8 +303,7 @@ static void turn(struct run *run)
         osc_release(run->osc, &run->to_user);
     journal_step(run->journal, fds[AGENT].revents);
     obey_agent(run);
-    if (run->look_at && moment_monotonic() >= run->look_at)
-        look_at_shell(run);
+    look_at_shell(run);
 }
 
 static bool shell_done(const struct run *run)
@@ -384,7 +368,7 @@ static void open_journal(struct run *run, const struct run_request *request)
     process_find(getpid(), &run->ender.tree.shell);
     process_find(run->shell.pid, &run->ender.tree.leader);
     if (request->on_pty && !request->not_recorded)
-        image_of_file(request->program->path, &run->image);
+        marks_expect(&run->marks, request->program->path, &run->ender.tree.leader, run->shell.pty);
 }
 
 /* Whether the session may begin. */

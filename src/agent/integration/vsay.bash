@@ -225,6 +225,13 @@ __vsay_unseen=0              # whether nobody sees what we do at the prompt; 0: 
 __vsay_do=0 __vsay_told=0 __vsay_dup=0 __vsay_dups=''
 
 __vsay_ps1='${__vsay_nonce:+\[\e]633;D;$((__vsay_number=HISTCMD,__vsay_status<0?$?:__vsay_status));$__vsay_nonce\a\]}'
+# PS0 puts PROMPT_COMMAND back, and is put back itself by that or, when nothing is left of both, here.
+__vsay_ps1+='${__vsay_nonce:+${__vsay_fd[y${PS0+${PS0@a}}y]:+${__vsay_fd[${PS0:=$__vsay_ps0}]-}}'
+if ((__vsay_version >= 501)); then
+    __vsay_ps1+='${__vsay_fd[y${PROMPT_COMMAND+${PROMPT_COMMAND@a}}y]:+'
+    __vsay_ps1+='${__vsay_fd[${PROMPT_COMMAND[633]:=$__vsay_check}]-}}'
+fi
+__vsay_ps1+='}'
 
 # The redirections are for the subshell's trace and for what a DEBUG trap may print.
 __vsay_apart='3>&1 >/dev/null 2>&1 {BASH_XTRACEFD}>/dev/null'
@@ -300,7 +307,6 @@ if [[ $__vsay_nonce ]]; then
     if ((__vsay_version >= 404)); then
         __vsay_set_up
     else
-        __vsay_told=0
         __vsay_complain 'bash is older than 4.4' # and has no PS0
     fi
 fi
