@@ -44,7 +44,7 @@ class Quickstart:
         """Exit status and output."""
         ran = subprocess.run([REPO / "quickstart", *args], env={**self.env, **env}, text=True,
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, timeout=300)
+                             stderr=subprocess.STDOUT, timeout=900)
         return ran.returncode, ran.stdout
 
     def pid(self, name):

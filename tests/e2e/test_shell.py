@@ -162,8 +162,7 @@ def test_keys_reach_the_foreground(host):
     wait_for(lambda: in_foreground(host) != host.agent.wait("open")["leader"])
     shell.write("\x1a")
     shell.expect("Stopped.*READY> ")
-    assert [command[0] for command in host.agent.commands()] == ["sleep 100"] * 2
-    assert [command[1] for command in host.agent.commands()] == [False] * 2
+    wait_for(lambda: host.agent.commands() == [("sleep 100", False)] * 2)
 
 
 def test_output_of_the_last_moment(host):

@@ -57,7 +57,7 @@ class Checker:
         self.stop.set()
         self.thread.join()
         if kind is None:
-            assert not self.wrong, self.wrong[:10]
+            assert not self.wrong, list(dict.fromkeys(self.wrong))[:20]
             assert self.looks, "nothing was looked at"
 
     def _run(self):

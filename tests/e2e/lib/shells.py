@@ -127,7 +127,7 @@ class Terminal:
         while data:
             data = data[os.write(self.master, data[:4096]):]
 
-    def expect(self, pattern, seconds=10):
+    def expect(self, pattern, seconds=40):
         """Waits for output that matches and has not been waited for yet."""
         pattern = pattern if isinstance(pattern, bytes) else pattern.encode()
 
@@ -147,7 +147,7 @@ class Terminal:
         self.expect(rb"\n")
         return self.expect(rb".*?READY> ")[0]
 
-    def wait(self, seconds=10):
+    def wait(self, seconds=40):
         return self.popen.wait(seconds)
 
     def close(self):

@@ -37,7 +37,7 @@ def wait_for(condition, seconds=40, what="that event"):
     return value
 
 
-def run(*args, env=(), timeout=30, **options):
+def run(*args, env=(), timeout=120, **options):
     """Runs a program to its end; its output is text."""
     return subprocess.run([str(arg) for arg in args], env={**ENV, **dict(env)}, text=True,
                           stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, **options)
