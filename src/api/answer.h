@@ -17,6 +17,7 @@ route_answer answer_recent_machines;
 route_answer answer_session_open;
 route_answer answer_session_end;
 
+route_batch answer_admissions;
 route_batch answer_heartbeats;
 route_batch answer_signals;
 route_batch answer_activity;

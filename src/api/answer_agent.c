@@ -37,6 +37,27 @@ struct reply *reply_not_admitted(const struct agent *agent)
     return reply_error(err, &e);
 }
 
+/* Refuses agents that are not admitted; the others' requests go on. */
+enum err answer_admissions(struct db *db, struct question **questions, size_t count,
+                           struct error *e)
+{
+    struct agent *agents = xcalloc(count, sizeof *agents);
+    struct agent **sorted = xcalloc(count, sizeof *sorted);
+
+    for (size_t i = 0; i < count; i++) {
+        agents[i] = answer_agent_of(questions[i]);
+        sorted[i] = &agents[i];
+    }
+    enum err err = agents_check(db, sorted, count, false, e);
+    for (size_t i = 0; !err && i < count; i++) {
+        if (!agents[i].admitted)
+            questions[i]->reply = reply_not_admitted(&agents[i]);
+    }
+    free(sorted);
+    free(agents);
+    return err;
+}
+
 /* --- heartbeat ------------------------------------------------------------------------------- */
 
 static void heartbeat_free(void *report)

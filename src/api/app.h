@@ -23,6 +23,9 @@ struct gateway {
      * caller's. */
     void (*deliver)(struct waiter *waiter, struct reply *reply);
 
+    /* Has the body of one read, and goes on with route_resume. */
+    void (*resume)(struct waiter *waiter);
+
     /* Whether its client has gone, so that nothing should be given to it; false when in doubt. */
     bool (*has_gone)(const struct waiter *waiter);
 

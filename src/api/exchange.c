@@ -40,6 +40,7 @@ static void return_to_peer(struct exchange *exchange)
     if (exchange->peer < 0)
         return;
     close(exchange->fcgi->ipcFd);
+    incoming_close(&exchange->incoming);
     exchange->fcgi->ipcFd = exchange->peer;
     exchange->peer = -1;
 }
@@ -52,8 +53,8 @@ void exchange_free(struct exchange *exchange)
     if (exchange->large)
         reply_release(exchange->large->reply);
     free(exchange->large);
-    incoming_close(&exchange->incoming);
     return_to_peer(exchange);
+    incoming_close(&exchange->incoming);
     FCGX_Detach(exchange->fcgi); /* no waiting for the peer to close */
     FCGX_Free(exchange->fcgi, 1);
     free(exchange->fcgi);
@@ -125,7 +126,7 @@ static void drain(struct exchange *exchange)
     char buffer[4096];
     long n, total = 0;
 
-    if (!exchange->fcgi->in) /* it was shrunk, and so read to its end */
+    if (!exchange->fcgi->in || exchange->peer >= 0) /* the socket was read to the request's end */
         return;
     while ((n = read_body(exchange, buffer, sizeof buffer)) > 0 && total < DRAIN_MAX)
         total += n;

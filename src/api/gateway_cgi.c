@@ -32,6 +32,24 @@ static long read_body(void *gateway, char *buffer, size_t size)
     return n;
 }
 
+/* Answers a question, and frees it. */
+static struct reply *ask_database(struct app *app, struct request *request,
+                                  struct question *question)
+{
+    struct db *db = db_new(app->settings);
+    struct reply *reply = NULL;
+
+    question->wait = 0; /* a process is too much for it */
+    questions_answer(db, &question, 1);
+    if (!question->reply && question->next && !(reply = route_resume(request, &question)))
+        questions_answer(db, &question, 1);
+    if (!reply)
+        reply = question->reply ? reply_hold(question->reply) : question->route->late(question);
+    question_free(question);
+    db_free(db);
+    return reply;
+}
+
 static struct reply *answer(struct app *app, struct request *request)
 {
     struct error e = {0};
@@ -42,15 +60,7 @@ static struct reply *answer(struct app *app, struct request *request)
     if (err)
         return reply_error(err, &e);
     struct reply *reply = route_dispatch(app, request, &question);
-    if (!reply) {
-        struct db *db = db_new(app->settings);
-        question->wait = 0; /* a process is too much for it */
-        questions_answer(db, &question, 1);
-        reply = question->reply ? reply_hold(question->reply) : question->route->late(question);
-        db_free(db);
-    }
-    question_free(question);
-    return reply;
+    return reply ? reply : ask_database(app, request, question);
 }
 
 /* mod_cgid mixes its own error up with the answer of a program that leaves a body unread. */

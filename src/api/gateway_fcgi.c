@@ -95,22 +95,44 @@ static void drop(struct waiter *waiter)
     exchange_free((struct exchange *)waiter);
 }
 
-static const struct gateway gateway = {deliver, has_gone, drop};
+/* A reader goes on with it. */
+static void resume(struct waiter *waiter)
+{
+    struct exchange *exchange = (struct exchange *)waiter;
+
+    exchange->read_until = board_now() + exchange->settings->api.body_timeout * 1000;
+    if (lane_put(worker.readers, exchange))
+        return;
+    struct reply *reply =
+        reply_error(atomic_load(&worker.stopping) ? ERR_STOPPING : ERR_BUSY, NULL);
+    deliver(waiter, reply);
+    reply_release(reply);
+}
+
+static const struct gateway gateway = {deliver, resume, has_gone, drop};
 
 /* --- requests -------------------------------------------------------------------------------- */
+
+/* Begins a request, or goes on with one that was parked. Returns as route_dispatch. */
+static struct reply *dispatch(struct exchange *exchange, struct question **question)
+{
+    struct error e = {0};
+
+    *question = exchange->waiter.question;
+    exchange->waiter.question = NULL;
+    if (*question)
+        return route_resume(&exchange->request, question);
+    enum err err = exchange_parse(exchange, &e);
+    return err ? reply_error(err, &e)
+               : route_dispatch(worker.app, &exchange->request, question);
+}
 
 /* The answer that can be given at once, or NULL when the exchange is parked now. */
 static struct reply *answer_or_park(struct exchange *exchange)
 {
-    struct app *app = worker.app;
-    struct request *request = &exchange->request;
-    struct error e = {0};
     struct question *question = NULL;
-    enum err err = exchange_parse(exchange, &e);
+    struct reply *reply = dispatch(exchange, &question);
 
-    if (err)
-        return reply_error(err, &e);
-    struct reply *reply = route_dispatch(app, request, &question);
     if (reply && exchange->cut_off) {
         reply_release(reply);
         return reply_error(ERR_STOPPING, NULL);
@@ -119,8 +141,9 @@ static struct reply *answer_or_park(struct exchange *exchange)
         return reply;
     question->until = board_now() + question->wait * 1000;
     exchange->waiter.question = question;
-    exchange_shrink(exchange);
-    err = parking_ask(app, &exchange->waiter);
+    if (!question->next)
+        exchange_shrink(exchange);
+    enum err err = parking_ask(worker.app, &exchange->waiter);
     if (!err)
         return NULL;
     exchange->waiter.question = NULL;
@@ -145,8 +168,9 @@ static bool is_over(struct exchange *exchange)
 static void read_collected(void *job)
 {
     struct exchange *exchange = job;
+    bool begun = exchange->waiter.question;
 
-    if (!exchange_read_collected(exchange) || is_over(exchange))
+    if ((!begun && !exchange_read_collected(exchange)) || is_over(exchange))
         exchange_free(exchange);
 }
 

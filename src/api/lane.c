@@ -46,7 +46,7 @@ void lane_free(struct lane *lane)
 bool lane_put(struct lane *lane, void *job)
 {
     pthread_mutex_lock(&lane->lock);
-    bool room = lane->waiting < lane->capacity;
+    bool room = !lane->closed && lane->waiting < lane->capacity;
     if (room) {
         struct item *item = xcalloc(1, sizeof *item);
         item->job = job;

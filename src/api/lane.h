@@ -14,7 +14,7 @@ typedef void lane_work_fn(void *job);
 struct lane *lane_new(lane_work_fn *work, unsigned capacity);
 void lane_free(struct lane *lane);
 
-/* Queues a job; false when the lane is full. */
+/* Queues a job; false when the lane is full or closed. */
 bool lane_put(struct lane *lane, void *job);
 
 /* Does jobs until the lane is closed and empty. */

@@ -112,6 +112,8 @@ void parking_settle(struct app *app, struct round *round)
         struct reply *reply = waiter->weight ? question->reply : shared;
         if (reply)
             app->gateway->deliver(waiter, reply);
+        else if (question->next)
+            app->gateway->resume(waiter);
         else
             wait_on(app, waiter);
     }

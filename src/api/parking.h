@@ -12,8 +12,8 @@ enum err parking_ask(struct app *app, struct waiter *waiter);
 /* Answers all of `waiters` with an error. */
 void parking_refuse(struct app *app, struct waiters *waiters, enum err code);
 
-/* Ends a round whose questions were answered: hands out the replies, and has those wait on who got
- * none. The waiters leave the round. */
+/* Ends a round whose questions were answered: hands out the replies, and has those go on to their
+ * next route, or wait on, who got none. The waiters leave the round. */
 void parking_settle(struct app *app, struct round *round);
 
 /* Asks those again who wait for this. */

@@ -16,7 +16,7 @@ enum {
     CONTENT_MAX = 32 * 1024,
     PIECE = 16 * 1024,
     REQUEST_MAX = 8 << 20,    /* bytes of one request, more than any route takes */
-    COLLECTED_MAX = 256 << 20 /* bytes of all that are being collected */
+    COLLECTED_MAX = 256 << 20 /* bytes of all that are collected and not read yet */
 };
 
 /* --- incoming -------------------------------------------------------------------------------- */
@@ -69,7 +69,6 @@ int incoming_take(struct incoming *incoming)
     int file = incoming->file;
 
     lseek(file, 0, SEEK_SET);
-    atomic_fetch_sub(&collected, incoming->size);
     incoming->file = -1;
     return file;
 }
@@ -78,6 +77,8 @@ void incoming_close(struct incoming *incoming)
 {
     if (incoming->file >= 0)
         close(incoming_take(incoming));
+    atomic_fetch_sub(&collected, incoming->size);
+    incoming->size = 0;
 }
 
 /* --- outgoing -------------------------------------------------------------------------------- */

@@ -26,10 +26,10 @@ enum progress incoming_receive(struct incoming *incoming, int fd);
 /* Whether what has come is enough for an answer, if only that the body broke off. */
 bool incoming_answerable(const struct incoming *incoming);
 
-/* Hands over the file, at its start; the caller closes it. */
+/* Hands over the file, at its start; the caller closes it, before incoming_close. */
 int incoming_take(struct incoming *incoming);
 
-/* Closes the file unless it was handed over. */
+/* Closes the file unless it was handed over, and gives its room back. */
 void incoming_close(struct incoming *incoming);
 
 /* An answer on its way; the texts are borrowed. */

@@ -15,7 +15,8 @@ enum {
     AGENT = 1 << ROLE_AGENT,
     NO_BODY = 4096, /* a body that nobody reads is tolerated up to here */
     REPORT = 128 * 1024,
-    LARGE_REPORT = 4 * 1024 * 1024
+    LARGE_REPORT = 4 * 1024 * 1024,
+    UNCHECKED_REPORT = 16 * 1024 /* a body so long is read before its agent is looked up */
 };
 
 const struct route routes[] = {
@@ -112,6 +113,11 @@ const struct route routes[] = {
 
 const size_t routes_count = sizeof routes / sizeof *routes;
 
+/* What comes before a large report: a void token is signed all the same, and must not have
+ * megabytes parsed. */
+static const struct route admission = {
+    .pattern = "admission", .mode = DB_READ, .batch = answer_admissions};
+
 /* Text of the path that `:id` stands for. */
 struct segment {
     const char *text; /* NULL: the pattern has none */
@@ -182,11 +188,30 @@ static enum err read_instance(const struct request *request, struct question *qu
     return ERR_OK;
 }
 
+static bool is_large_report(const struct request *request, const struct question *question)
+{
+    long length = request->content_length;
+
+    return question->who.role == ROLE_AGENT && question->route->methods & METHOD_POST &&
+           (length < 0 ||
+            (length > UNCHECKED_REPORT && (size_t)length <= question->route->body_limit));
+}
+
+static enum err read_input(struct request *request, struct question *question, struct error *e)
+{
+    const struct route *route = question->route;
+    enum err err = ERR_OK;
+
+    question->weight = route->batch ? 1 : 0;
+    if (!(route->methods & METHOD_POST))
+        err = request_discard_body(request, route->body_limit, e);
+    return err || !route->ask ? err : route->ask(request, question, e);
+}
+
 static enum err fill(struct app *app, struct request *request, const struct route *route,
                      const struct segment *id, struct question *question, struct error *e)
 {
     question->route = route;
-    question->weight = route->batch ? 1 : 0;
     enum err err = authorise(app, request, route, question, e);
     if (!err)
         err = read_instance(request, question, e);
@@ -194,11 +219,12 @@ static enum err fill(struct app *app, struct request *request, const struct rout
         err = error_tell(e, ERR_REQUEST, "Malformed identifier in the path");
     if (!err && id->text)
         memcpy(question->id, id->text, id->length);
-    if (!err && !(route->methods & METHOD_POST))
-        err = request_discard_body(request, route->body_limit, e);
-    if (!err && route->ask)
-        err = route->ask(request, question, e);
-    return err;
+    if (err || !is_large_report(request, question))
+        return err ? err : read_input(request, question, e);
+    question->next = route;
+    question->route = &admission;
+    question->weight = 1;
+    return ERR_OK;
 }
 
 void question_free(struct question *question)
@@ -237,6 +263,21 @@ struct reply *route_dispatch(struct app *app, struct request *request, struct qu
     struct reply *reply = err ? reply_error(err, &e) : reply_hold(asked->reply);
     question_free(asked);
     return reply;
+}
+
+struct reply *route_resume(struct request *request, struct question **question)
+{
+    struct question *asked = *question;
+    struct error e = {0};
+
+    asked->route = asked->next;
+    asked->next = NULL;
+    enum err err = read_input(request, asked, &e);
+    if (!err)
+        return NULL;
+    question_free(asked);
+    *question = NULL;
+    return reply_error(err, &e);
 }
 
 bool question_key(const struct question *question, char out[QUESTION_KEY_MAX])

@@ -47,6 +47,7 @@ extern const size_t routes_count;
 /* What one request wants to know, and its answer. */
 struct question {
     const struct route *route;
+    const struct route *next; /* when its answer is none: see route_resume; NULL: no other */
     struct principal who;
     struct scope scope;
     char id[IDENT_MAX + 1];       /* `:id` of the path */
@@ -71,6 +72,10 @@ void question_free(struct question *question);
 /* Checks a request against its route and its token. Either returns the answer at once, or NULL and
  * *question, which the caller owns. Enforces 400, 401, 403, 404, 405 and 413 for all. */
 struct reply *route_dispatch(struct app *app, struct request *request, struct question **question);
+
+/* Goes on with a question that was answered with nothing and has a next route: of a large report
+ * only the agent was checked. Reads the body; returns as route_dispatch. */
+struct reply *route_resume(struct request *request, struct question **question);
 
 enum { QUESTION_KEY_MAX = 1024 };
 

@@ -3,13 +3,14 @@
 import json
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from fleet import Tenant
 from json_cases import BAD, GOOD
-from machine import LEAST, Machine, said
+from machine import LEAST, Machine, entry, said
 from schemas import check_error
 from stack import wait_for
 
@@ -100,3 +101,50 @@ def test_a_large_body_costs_a_few_times_its_size(one_worker):
     assert machine.heartbeat().status == 200
     wait_for(lambda: rss(pid) - before < 16 * MIB, what="the memory")
     assert [pid] == one_worker.worker_pids()
+
+
+def cpu_ticks(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_a_void_token_has_nothing_large_read(one_worker):
+    """It is signed all the same, but its body costs neither memory nor time."""
+    machine = Machine(Tenant(one_worker))
+    pid, = one_worker.worker_pids()
+    body = SHAPES["a long text"]
+    assert machine.post("activity", body).status == 400
+    one_worker.database.query("UPDATE machines SET token_generation = 2 WHERE agent_id = %s",
+                              machine.id)
+    assert machine.post("activity", body).status == 401
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    before, began = rss(pid), cpu_ticks(pid)
+    for body in SHAPES.values():
+        check_error(machine.post("activity", body), 401)
+    assert rss(pid, "VmHWM") - before < MIB
+    assert cpu_ticks(pid) - began < 10 * len(SHAPES), "100 ms each, mostly to receive it"
+    small = {"activities": []}
+    assert machine.post("activity", json.dumps(small).encode()).status == 401
+
+
+def test_large_reports_of_good_tokens(one_worker):
+    machine = Machine(Tenant(one_worker))
+    session = machine.session(machine.tenant.user())
+    entries = [entry(session, seq, "x" * 10000) for seq in range(1, 301)]
+    with ThreadPoolExecutor(8) as pool:
+        for reply in pool.map(lambda part: machine.activity(*entries[part::8]), range(8)):
+            assert (reply.status, reply.json()["errors"]) == (200, [])
+    count, = one_worker.database.query(
+        "SELECT COUNT(*) AS n FROM commands WHERE session_id = %s", session)
+    assert count["n"] == len(entries)
+
+
+def test_large_reports_without_a_database(new_stack):
+    stack = new_stack(workers=1)
+    machine = Machine(Tenant(stack))
+    assert machine.heartbeat().status == 200
+    stack.database.stop()
+    check_error(machine.post("activity", SHAPES["a long text"]), 503)
+    stack.database.start()
+    wait_for(stack.ready)
+    assert machine.post("activity", SHAPES["a long text"]).status == 400

@@ -123,10 +123,18 @@ static void check_question(const struct question *question)
         MUST(question->weight > 0);
 }
 
+/* As if the database had admitted each agent. */
+static struct reply *dispatch(struct request *request, struct question **question)
+{
+    struct reply *reply = route_dispatch(fuzz_app(), request, question);
+
+    return *question && (*question)->next ? route_resume(request, question) : reply;
+}
+
 void fuzz_dispatch(struct request *request)
 {
     struct question *question = NULL;
-    struct reply *reply = route_dispatch(fuzz_app(), request, &question);
+    struct reply *reply = dispatch(request, &question);
 
     MUST(!reply != !question);
     if (reply)
@@ -151,7 +159,7 @@ static struct question *ask(const char *path, const char *body)
     struct error e = {0};
 
     MUST(request_parse(&request, envp, "", fuzz_read_body, &text, &e) == ERR_OK);
-    struct reply *reply = route_dispatch(fuzz_app(), &request, &question);
+    struct reply *reply = dispatch(&request, &question);
     if (reply)
         fprintf(stderr, "refused: %s: %.*s\n", body, (int)reply->body_length, reply->body);
     MUST(!reply);
