@@ -78,16 +78,6 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
 
 /* --- preparations ---------------------------------------------------------------------------- */
 
-/* What the agent needs and vsay-shell does not. The token may come later. */
-static enum err check(const struct agent_options *options, struct error *e)
-{
-    if (!*options->agent.server)
-        return error_set(e, ERR_CONFIG, "agent.server: no server is named");
-    if (*options->agent.token_file != '/')
-        return error_set(e, ERR_CONFIG, "agent.token_file: begins with a slash");
-    return ERR_OK;
-}
-
 /* Signals come through door's descriptor only; a file that cannot grow is an error like others. */
 static void prepare_process(void)
 {
@@ -229,11 +219,8 @@ int main(int argc, char **argv)
     int status = parse_arguments(argc, argv, &arguments);
     if (status >= 0)
         return status;
-    enum err err = agent_options_load("vsay-agent", arguments.config, true, &options, &e);
-    if (!err)
-        err = check(&options, &e);
-    if (!err && arguments.check_config)
-        err = http_check_token(&options, &e);
+    unsigned use = OPTIONS_AGENT | (arguments.check_config ? OPTIONS_COMPLETE : 0);
+    enum err err = agent_options_load("vsay-agent", arguments.config, true, use, &options, &e);
     if (!err && arguments.check_config && agent_options_exposes_token(&options))
         fputs("vsay-agent: warning: the token is sent by plain http; use https\n", stderr);
     if (!err && arguments.check_config)

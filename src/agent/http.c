@@ -17,7 +17,6 @@
 
 enum {
     ANSWER_MAX = 1024 * 1024,
-    TOKEN_MAX = 16 * 1024,
     CONNECT_TIMEOUT = 10, /* s */
     PAUSE_FIRST = 1000,   /* ms; grows to PAUSE_MAX, and is drawn between PAUSE_MIN and that */
     PAUSE_MIN = 100,
@@ -147,21 +146,15 @@ static bool token_changed(const struct http *http)
             st.st_mtim.tv_nsec != http->token_changed.tv_nsec);
 }
 
-/* `Authorization: Bearer ...` with the first line of the token file; NULL without a usable one. */
+/* `Authorization: Bearer ...`; NULL without a usable token. */
 static char *read_credential(const char *path, struct error *e)
 {
     char *token = NULL, *header = NULL;
-    size_t length;
 
-    if (conf_read_secret(path, TOKEN_MAX, &token, &length, e))
+    if (agent_options_read_token(path, &token, e))
         return NULL;
-    size_t used = strcspn(token, "\r\n");
-    if (used && strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                              "-._~+/=") == used)
-        header = xasprintf("Authorization: Bearer %.*s", (int)used, token);
-    else
-        error_set(e, ERR_CONFIG, "%s: its first line is no token", path);
-    explicit_bzero(token, length);
+    header = xasprintf("Authorization: Bearer %s", token);
+    explicit_bzero(token, strlen(token));
     free(token);
     return header;
 }
@@ -170,16 +163,6 @@ static void forget_credential(char *credential)
 {
     explicit_bzero(credential, strlen(credential));
     free(credential);
-}
-
-enum err http_check_token(const struct agent_options *options, struct error *e)
-{
-    char *credential = read_credential(options->agent.token_file, e);
-
-    if (!credential)
-        return ERR_CONFIG;
-    forget_credential(credential);
-    return ERR_OK;
 }
 
 static char *load_credential(struct http *http, struct error *e)

@@ -25,9 +25,6 @@ enum http_outcome {
 enum err http_library_init(struct error *e);
 void http_library_end(void);
 
-/* ERR_CONFIG when the token file has no token. */
-enum err http_check_token(const struct agent_options *options, struct error *e);
-
 /* `name` is for the log; `instance` goes with each request. All is borrowed. BELL_STOP on `bell`
  * breaks off a request in a second. */
 struct http *http_new(const char *name, const struct agent_options *options, const char *instance,

@@ -29,12 +29,22 @@ struct agent_options {
 extern const struct conf_option agent_options_table[];
 extern const size_t agent_options_count;
 
-/* Loads `path`, or when NULL the installed default. With `environment`, $VSAY_AGENT_CONF and the
- * variables of options count too: not for a program whose caller must not change its policy. *out
- * is zeroed first; the caller calls agent_options_free, on error too. Opens the log as configured
- * for `program`, if not NULL. */
-enum err agent_options_load(const char *program, const char *path, bool environment,
+/* What is checked beside the form of the values. */
+enum {
+    OPTIONS_AGENT = 1,   /* what vsay-agent needs and vsay-shell does not */
+    OPTIONS_COMPLETE = 2 /* and what may come later: the token, users, programs */
+};
+
+/* Loads `path`, or when NULL the installed default; `use` is of OPTIONS_*. With `environment`,
+ * $VSAY_AGENT_CONF and the variables of options count too: not for a program whose caller must not
+ * change its policy. *out is zeroed first; the caller calls agent_options_free, on error too. Opens
+ * the log as configured for `program`, if not NULL. */
+enum err agent_options_load(const char *program, const char *path, bool environment, unsigned use,
                             struct agent_options *out, struct error *e);
+
+/* Reads the first line of the file agent.token_file. ERR_CONFIG when it is unusable. The caller
+ * wipes and frees *out. */
+enum err agent_options_read_token(const char *path, char **out, struct error *e);
 
 /* Whether the token goes to another host by plain http. */
 bool agent_options_exposes_token(const struct agent_options *options);

@@ -240,7 +240,7 @@ int main(int argc, char **argv)
     }
     setlocale(LC_CTYPE, "C.UTF-8"); /* of the patterns that mask */
 
-    enum err err = agent_options_load(NULL, arguments.config, false, &options, &e);
+    enum err err = agent_options_load(NULL, arguments.config, false, 0, &options, &e);
     if (err)
         log_say("vsay-shell: %s; this session is not recorded", e.detail);
     status = run(err ? NULL : &options, &arguments);

@@ -53,7 +53,7 @@ enum err auth_reload(struct auth *auth, struct error *e)
 {
     struct settings fresh;
     struct keyring *ring = NULL;
-    enum err err = settings_load(NULL, auth->config, &fresh, e);
+    enum err err = settings_load(NULL, auth->config, SETTINGS_KEYS, &fresh, e);
 
     if (!err)
         err = keyring_load(&fresh.auth.keys, &ring, e);

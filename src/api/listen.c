@@ -63,11 +63,6 @@ static enum err listen_unix(const char *path, int *fd, struct error *e)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    if (!*path)
-        return error_set(e, ERR_IO, "unix: what path?");
-    if (strlen(path) >= sizeof address.sun_path)
-        return error_set(e, ERR_IO, "%s: longer than the %zu bytes of a socket's name", path,
-                         sizeof address.sun_path - 1);
     memcpy(address.sun_path, path, strlen(path));
     remove_stale(&address);
     *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -102,15 +97,37 @@ static bool is_port(const char *text)
     return number >= 1 && number <= 65535 && !*end;
 }
 
+static bool is_unix(const char *address)
+{
+    return strncmp(address, "unix:", 5) == 0;
+}
+
+enum err listen_check(const char *address, struct error *e)
+{
+    const char *path = address + strlen("unix:"), *colon = strrchr(address, ':');
+    size_t room = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
+
+    if (!is_unix(address) && (!colon || !is_port(colon + 1)))
+        return error_set(e, ERR_CONFIG, "--listen: %s: neither unix:PATH nor HOST:PORT", address);
+    if (is_unix(address) && !*path)
+        return error_set(e, ERR_CONFIG, "--listen: unix: what path?");
+    if (is_unix(address) && strlen(path) > room)
+        return error_set(e, ERR_CONFIG,
+                         "--listen: %s: longer than the %zu bytes of a socket's name", path, room);
+    return ERR_OK;
+}
+
 enum err listen_on(const char *address, int *fd, struct error *e)
 {
+    enum err wrong = listen_check(address, e);
+
     *fd = -1;
-    if (strncmp(address, "unix:", 5) == 0)
-        return listen_unix(address + 5, fd, e);
+    if (wrong)
+        return wrong;
+    if (is_unix(address))
+        return listen_unix(address + strlen("unix:"), fd, e);
 
     const char *colon = strrchr(address, ':');
-    if (!colon || !is_port(colon + 1))
-        return error_set(e, ERR_IO, "%s: neither unix:PATH nor HOST:PORT", address);
     bool bracketed = *address == '[' && colon > address && colon[-1] == ']';
     char *host = xstrndup(address + bracketed, (size_t)(colon - address) - 2u * bracketed);
     enum err err = listen_tcp(host, colon + 1, fd, e);

@@ -10,6 +10,10 @@
  * -1: none. */
 int listen_inherited(void);
 
+/* Whether `address` is written as listen_on takes it: unix:PATH, HOST:PORT or [IPV6]:PORT.
+ * ERR_CONFIG otherwise. */
+enum err listen_check(const char *address, struct error *e);
+
 /* Listens on `unix:PATH` or `HOST:PORT` ([IPV6]:PORT). A UNIX socket that nobody serves any more is
  * replaced. ERR_IO. */
 enum err listen_on(const char *address, int *fd, struct error *e);

@@ -14,7 +14,7 @@
 
 static const char usage[] =
     "Usage: vsay-api [--config FILE] [--listen unix:PATH | HOST:PORT]\n"
-    "       vsay-api [--config FILE] --check-config\n"
+    "       vsay-api [--config FILE] [--listen ADDRESS] --check-config\n"
     "\n"
     "Serves the Sessions & Dashboard API over FastCGI, on a listening socket as\n"
     "descriptor 0 (spawn-fcgi, multiwatch, lighttpd), on systemd's socket, or on\n"
@@ -98,9 +98,12 @@ int main(int argc, char **argv)
         return status;
 
     db_library_init();
-    enum err err = settings_load("vsay-api", arguments.config, &settings, &e);
+    enum err err =
+        settings_load("vsay-api", arguments.config, SETTINGS_DB | SETTINGS_KEYS, &settings, &e);
     if (!err)
         err = auth_new(&settings, arguments.config, &app.auth, &e);
+    if (!err && arguments.listen)
+        err = listen_check(arguments.listen, &e);
     status = EXIT_FAILURE;
     if (!err && arguments.check_config) {
         puts("vsay-api: the configuration is good");

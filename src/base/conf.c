@@ -12,12 +12,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "base/xalloc.h"
 
-/* What the file says about one option; a list's lines are joined by line ends. */
+/* What is said about one option; a list's lines are joined by line ends. */
 struct given {
-    char *text;
+    char *text; /* in the file */
     int line;
+    char *origin; /* where its value is from: FILE:LINE, a variable, or FILE for the default */
+    bool by_default;
 };
 
 struct parser {
@@ -152,23 +155,36 @@ static enum err set_option(const struct conf_option *o, const char *origin, cons
 }
 
 /* The environment goes before the file, the file before the default. */
-static enum err settle(const struct parser *p, const struct conf_option *o,
-                       const struct given *given, void *settings)
+static enum err settle(const struct parser *p, const struct conf_option *o, struct given *given,
+                       void *settings)
 {
     char *variable = xasprintf("VSAY_%s_%s", o->section, o->key);
-    char *place = xasprintf("%s:%d", p->path, given->line);
 
     for (char *c = variable; *c; c++)
         *c = (char)toupper((unsigned char)*c);
-    const char *value = p->environment ? getenv(variable) : NULL, *origin = variable;
-    if (!value) {
+    const char *value = p->environment ? getenv(variable) : NULL;
+    if (value) {
+        given->origin = variable;
+    } else {
+        free(variable);
+        given->by_default = !given->text;
         value = given->text ? given->text : o->fallback;
-        origin = given->text ? place : "default";
+        given->origin = given->text ? xasprintf("%s:%d", p->path, given->line) : xstrdup(p->path);
     }
-    enum err err = set_option(o, origin, value, settings, p->e);
-    free(place);
-    free(variable);
-    return err;
+    return set_option(o, given->origin, value, settings, p->e);
+}
+
+/* What is wrong between two options is told of the one that was given. */
+static enum err check_values(const struct parser *p, bool by_default, unsigned use,
+                             const void *settings)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const struct conf_option *o = &p->options[i];
+        struct error why = {0};
+        if (o->check && p->given[i].by_default == by_default && o->check(settings, use, &why))
+            return error_set(p->e, ERR_CONFIG, "%s: %s", p->given[i].origin, why.detail);
+    }
+    return ERR_OK;
 }
 
 /* --- the file ------------------------------------------------------------ */
@@ -193,6 +209,8 @@ static enum err check_line(struct parser *p, size_t length, size_t room)
                          p->path, p->number, room - 2);
     if (strlen(p->line) != length)
         return error_set(p->e, ERR_CONFIG, "%s:%d: the line holds a NUL byte", p->path, p->number);
+    if (!utf8_valid(p->line, length) && !strchr("#;", p->line[strspn(p->line, " \t")]))
+        return error_set(p->e, ERR_CONFIG, "%s:%d: the line is not UTF-8", p->path, p->number);
     size_t name = p->line[0] == '[' ? strcspn(p->line + 1, "]") : 0;
     if (name && p->line[1 + name] && !known_section(p, p->line + 1, name))
         return error_set(p->e, ERR_CONFIG, "%s:%d: unknown section [%.*s]", p->path, p->number,
@@ -227,9 +245,28 @@ static int without_comment(const char *value)
     return (int)length;
 }
 
+/* What other formats take for more than text, and this one does not. */
+static const char *misread(const char *value)
+{
+    size_t length = strlen(value);
+
+    if (length > 1 && strchr("\"'", *value) && value[length - 1] == *value)
+        return "the quotes would be part of the value; leave them out";
+    for (const char *c = value; (c = strchr(c, '#')); c++) {
+        if (c == value || isblank(c[-1]))
+            return "a comment after a value begins with ;";
+    }
+    return NULL;
+}
+
 static enum err add(struct parser *p, const struct conf_option *o, struct given *given,
                     const char *value)
 {
+    const char *why = o->type == CONF_TEXT || o->type == CONF_LIST ? misread(value) : NULL;
+
+    if (why)
+        return error_set(p->e, ERR_CONFIG, "%s:%d: %s.%s: %s", p->path, p->number, o->section,
+                         o->key, why);
     if (given->text && o->type != CONF_LINES && isblank(p->line[0]) && strchr(value, '='))
         return error_set(p->e, ERR_CONFIG,
                          "%s:%d: an indented line continues %s.%s; begin a key in the first column",
@@ -279,7 +316,7 @@ static enum err read_file(struct parser *p)
 }
 
 enum err conf_load(const struct conf_option *options, size_t count, const char *path,
-                   bool environment, void *settings, struct error *e)
+                   bool environment, unsigned use, void *settings, struct error *e)
 {
     struct parser p = {
         .options = options, .count = count, .path = path, .environment = environment, .e = e};
@@ -288,8 +325,14 @@ enum err conf_load(const struct conf_option *options, size_t count, const char *
     enum err err = read_file(&p);
     for (size_t i = 0; !err && i < count; i++)
         err = settle(&p, &options[i], &p.given[i], settings);
-    for (size_t i = 0; i < count; i++)
+    if (!err)
+        err = check_values(&p, false, use, settings);
+    if (!err)
+        err = check_values(&p, true, use, settings);
+    for (size_t i = 0; i < count; i++) {
         free(p.given[i].text);
+        free(p.given[i].origin);
+    }
     free(p.given);
     return err;
 }
@@ -313,6 +356,13 @@ void conf_free(const struct conf_option *options, size_t count, void *settings)
             *(char **)member = NULL;
         }
     }
+}
+
+enum err conf_check_absolute(const char *option, const char *path, struct error *e)
+{
+    if (*path == '/')
+        return ERR_OK;
+    return error_set(e, ERR_CONFIG, "%s: %s is a path that begins with no slash", option, path);
 }
 
 /* --- key and password files ---------------------------------------------- */

@@ -23,6 +23,9 @@ enum conf_type {
     CONF_LINES    /* struct strlist; whole lines, in which blanks and commas belong to the item */
 };
 
+/* `use`: as given to conf_load. */
+typedef enum err conf_check(const void *settings, unsigned use, struct error *e);
+
 struct conf_option {
     const char *section, *key;
     enum conf_type type;
@@ -30,20 +33,28 @@ struct conf_option {
     long min, max;
     const char *const *choices; /* NULL-terminated */
     const char *fallback;       /* the default, as it would stand in the file */
-    const char *help;           /* one sentence */
+    /* Says what is wrong with the value, beginning with the option's name. Called when all options
+     * are set. NULL: nothing can be. */
+    conf_check *check;
+    const char *help; /* one sentence */
 };
 
 /* Fills `settings` (zeroed by the caller) from the defaults, then the file, then the environment
  * (`VSAY_<SECTION>_<KEY>`, upper case) if `environment`. An unknown section or key, a value out of
- * range and a key given twice are ERR_CONFIG; the detail names file and line, or the variable. A
- * list may go on in indented lines and be given several times. On error too the caller calls
+ * range, a key given twice and what a check refuses are ERR_CONFIG; the detail names file and line,
+ * or the variable. A list may go on in indented lines and be given several times. `use` is for the
+ * checks: bits of the caller's, telling what the program needs. On error too the caller calls
  * conf_free. */
 enum err conf_load(const struct conf_option *options, size_t count, const char *path,
-                   bool environment, void *settings, struct error *e);
+                   bool environment, unsigned use, void *settings, struct error *e);
 void conf_free(const struct conf_option *options, size_t count, void *settings);
 
 /* Reads `30`, `30s`, `5m`, `1h` or `1d`; false when `text` is nothing like it or does not fit. */
 bool conf_parse_seconds(const char *text, long *out);
+
+/* Whether a path does not depend on where the program is started. ERR_CONFIG; `option` is its name,
+ * for the message. */
+enum err conf_check_absolute(const char *option, const char *path, struct error *e);
 
 /* Reads a whole regular file of 1 to `max` bytes; *open_to_all tells whether users apart from its
  * owner and group may use it. ERR_CONFIG with the reason otherwise. The caller frees *out; *length

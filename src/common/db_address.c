@@ -4,37 +4,41 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/xalloc.h"
+#include "common/address.h"
+
+static enum err check_socket(const char *path, struct error *e)
+{
+    struct sockaddr_un address;
+    struct stat st;
+
+    if (strlen(path) >= sizeof address.sun_path)
+        return error_set(e, ERR_CONFIG,
+                         "db.host: %s is longer than the %zu bytes of a socket's path", path,
+                         sizeof address.sun_path - 1);
+    if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+        return error_set(e, ERR_CONFIG, "db.host: %s is no socket", path);
+    return ERR_OK;
+}
 
 enum err db_address_parse(const char *text, struct db_address *out, struct error *e)
 {
+    struct address address;
+
     *out = (struct db_address){0};
     if (*text == '/') {
         out->socket = xstrdup(text);
-        return ERR_OK;
+        return check_socket(text, e);
     }
-
-    const char *host = text;
-    const char *end = *text == '[' ? strchr(text, ']') : strchr(text, ':');
-    if (*text == '[') {
-        if (!end)
-            return error_set(e, ERR_CONFIG, "db.host: no ] in %s", text);
-        host++;
-    }
-    if (end == host || !*host)
-        return error_set(e, ERR_CONFIG, "db.host: no host in %s", text);
-    out->host = end ? xstrndup(host, (size_t)(end - host)) : xstrdup(host);
-    const char *port = end ? end + (*end == ']') : "";
-    if (*port == ':') {
-        char *rest = NULL;
-        long number = strtol(port + 1, &rest, 10);
-        if (number < 1 || number > 65535 || *rest)
-            return error_set(e, ERR_CONFIG, "db.host: no port number in %s", text);
-        out->port = (unsigned)number;
-    } else if (*port) {
-        return error_set(e, ERR_CONFIG, "db.host: not HOST, HOST:PORT or a path: %s", text);
-    }
+    const char *why = address_parse(text, strlen(text), &address);
+    if (why)
+        return error_set(e, ERR_CONFIG, "db.host: %s: %s", text, why);
+    out->host = xstrndup(address.host, address.host_length);
+    out->port = address.port;
     return ERR_OK;
 }
 

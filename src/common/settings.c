@@ -5,9 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/certificates.h"
 #include "base/log.h"
+#include "common/address.h"
 #include "common/db_address.h"
+#include "common/keyring.h"
 #include "common/principal.h"
+
+enum { PASSWORD_MAX = 4096, DB_NAME_MAX = 64 };
 
 #define AT(member) offsetof(struct settings, member)
 
@@ -15,15 +20,140 @@ static const char *const tls_modes[] = {"off", "verify", NULL};
 static const char *const log_targets[] = {"stderr", "syslog", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
+/* --- what only a look at the value tells ----------------------------------------------------- */
+
+static enum err check_prefix(const void *settings, unsigned use, struct error *e)
+{
+    const char *why = address_check_path(((const struct settings *)settings)->api.prefix);
+
+    (void)use;
+    return why ? error_set(e, ERR_CONFIG, "api.prefix: %s", why) : ERR_OK;
+}
+
+static enum err check_origins(const void *settings, unsigned use, struct error *e)
+{
+    const struct strlist *origins = &((const struct settings *)settings)->api.cors_origins;
+
+    (void)use;
+    for (size_t i = 0; i < origins->count; i++) {
+        const char *why = address_check_origin(origins->items[i]);
+        if (why)
+            return error_set(e, ERR_CONFIG, "api.cors_origins: %s: %s", origins->items[i], why);
+    }
+    return ERR_OK;
+}
+
+static enum err check_hosts(const void *settings, unsigned use, struct error *e)
+{
+    const struct strlist *hosts = &((const struct settings *)settings)->db.host;
+    enum err err = ERR_OK;
+
+    (void)use;
+    if (hosts->count == 0)
+        return error_set(e, ERR_CONFIG, "db.host: no server is named");
+    for (size_t i = 0; !err && i < hosts->count; i++) {
+        struct db_address address;
+        err = db_address_parse(hosts->items[i], &address, e);
+        db_address_free(&address);
+    }
+    return err;
+}
+
+/* Without a name, the client library takes that of the process's user. */
+static enum err check_user(const void *settings, unsigned use, struct error *e)
+{
+    (void)use;
+    return *((const struct settings *)settings)->db.user
+               ? ERR_OK
+               : error_set(e, ERR_CONFIG, "db.user: no user is named");
+}
+
+static enum err check_name(const void *settings, unsigned use, struct error *e)
+{
+    size_t length = strlen(((const struct settings *)settings)->db.name);
+
+    (void)use;
+    if (length == 0 || length > DB_NAME_MAX)
+        return error_set(e, ERR_CONFIG, "db.name: a name has 1 to %d bytes", DB_NAME_MAX);
+    return ERR_OK;
+}
+
+static enum err check_password(const void *settings, unsigned use, struct error *e)
+{
+    const char *path = ((const struct settings *)settings)->db.password_file;
+    char *password = NULL;
+
+    if (!*path || !(use & SETTINGS_DB))
+        return ERR_OK;
+    enum err err = conf_check_absolute("db.password_file", path, e);
+    if (!err)
+        err = settings_read_password(path, &password, e);
+    if (password)
+        explicit_bzero(password, strlen(password));
+    free(password);
+    return err;
+}
+
+static enum err check_tls_ca(const void *settings, unsigned use, struct error *e)
+{
+    const struct settings *all = settings;
+    struct error why = {0};
+
+    if (!*all->db.tls_ca || !(use & SETTINGS_DB))
+        return ERR_OK;
+    if (all->db.tls == TLS_OFF)
+        return error_set(e, ERR_CONFIG, "db.tls_ca: nothing is verified unless db.tls is verify");
+    enum err err = conf_check_absolute("db.tls_ca", all->db.tls_ca, e);
+    if (!err && certificates_check(all->db.tls_ca, &why))
+        err = error_set(e, ERR_CONFIG, "db.tls_ca: %s", why.detail);
+    return err;
+}
+
+static enum err check_keys(const void *settings, unsigned use, struct error *e)
+{
+    const struct strlist *keys = &((const struct settings *)settings)->auth.keys;
+    struct keyring *ring = NULL;
+    enum err err = use & SETTINGS_KEYS ? keyring_load(keys, &ring, e) : ERR_OK;
+
+    for (size_t i = 0; !err && ring && i < keys->count; i++) /* each is KID:ALGORITHM:FILE */
+        err = conf_check_absolute("auth.keys", strchr(strchr(keys->items[i], ':') + 1, ':') + 1, e);
+    keyring_free(ring);
+    return err;
+}
+
+static enum err check_role(const void *settings, unsigned use, struct error *e)
+{
+    (void)use;
+    if (((const struct settings *)settings)->auth.default_role == ROLE_AGENT)
+        return error_set(e, ERR_CONFIG, "auth.default_role: an agent's token names its role");
+    return ERR_OK;
+}
+
+static enum err check_heartbeat(const void *settings, unsigned use, struct error *e)
+{
+    const struct settings *all = settings;
+
+    (void)use;
+    if (all->agents.heartbeat_interval < all->agents.offline_after)
+        return ERR_OK;
+    return error_set(e, ERR_CONFIG,
+                     "agents.heartbeat_interval (%ld s) must be shorter than agents.offline_after "
+                     "(%ld s)",
+                     all->agents.heartbeat_interval, all->agents.offline_after);
+}
+
+/* --- the table ------------------------------------------------------------------------------- */
+
 const struct conf_option settings_options[] = {
-    {"api", "prefix", CONF_TEXT, AT(api.prefix), .fallback = "",
+    {"api", "prefix", CONF_TEXT, AT(api.prefix), .fallback = "", .check = check_prefix,
      .help = "Path before /api when the service does not sit at the root of its host, such as "
              "/vsay."},
     {"api", "acceptors", CONF_INT, AT(api.acceptors), 1, 64, .fallback = "4",
      .help = "Threads that read requests; a few more than there are cores."},
     {"api", "readers", CONF_INT, AT(api.readers), 1, 64, .fallback = "2",
-     .help = "Threads that parse requests which did not arrive at one go: of slow clients, and large "
-             "ones."},
+     .help =
+         "Threads that parse requests which did not arrive at one go: of slow clients, and large "
+         "ones."},
     {"api", "answerers", CONF_INT, AT(api.answerers), 1, 64, .fallback = "3",
      .help = "Threads that ask the database, each with a connection of its own; of several, one "
              "only reads."},
@@ -37,18 +167,21 @@ const struct conf_option settings_options[] = {
      .help = "How long a whole request body may take to arrive."},
     {"api", "shutdown_after", CONF_SECONDS, AT(api.shutdown_after), 1, 300, .fallback = "10s",
      .help = "How long a stopping worker may take to answer what it has accepted."},
-    {"api", "cors_origins", CONF_LIST, AT(api.cors_origins), .fallback = "",
+    {"api", "cors_origins", CONF_LIST, AT(api.cors_origins), .fallback = "", .check = check_origins,
      .help = "Origins whose pages may call the API from a browser, such as "
              "https://console.example.com."},
 
-    {"db", "host", CONF_LIST, AT(db.host), .fallback = "localhost",
+    {"db", "host", CONF_LIST, AT(db.host), .fallback = "localhost", .check = check_hosts,
      .help = "Database servers, tried in turn: HOST, HOST:PORT, [IPV6]:PORT or the path of a UNIX "
              "socket."},
-    {"db", "user", CONF_TEXT, AT(db.user), .fallback = "vsay", .help = "Database user."},
+    {"db", "user", CONF_TEXT, AT(db.user), .fallback = "vsay", .check = check_user,
+     .help = "Database user."},
     {"db", "password_file", CONF_TEXT, AT(db.password_file), .fallback = "",
+     .check = check_password,
      .help = "File with the database password on its first line, not readable by others; empty for "
              "none."},
-    {"db", "name", CONF_TEXT, AT(db.name), .fallback = "vsay", .help = "Name of the database."},
+    {"db", "name", CONF_TEXT, AT(db.name), .fallback = "vsay", .check = check_name,
+     .help = "Name of the database."},
     {"db", "connect_timeout", CONF_SECONDS, AT(db.connect_timeout), 1, 60, .fallback = "2s",
      .help = "How long to wait for a connection to one server."},
     {"db", "read_timeout", CONF_SECONDS, AT(db.read_timeout), 1, 600, .fallback = "10s",
@@ -56,14 +189,14 @@ const struct conf_option settings_options[] = {
     {"db", "tls", CONF_CHOICE, AT(db.tls), .choices = tls_modes, .fallback = "off",
      .help = "off, or verify: only connect over TLS to a server whose certificate is valid for its "
              "host name."},
-    {"db", "tls_ca", CONF_TEXT, AT(db.tls_ca), .fallback = "",
+    {"db", "tls_ca", CONF_TEXT, AT(db.tls_ca), .fallback = "", .check = check_tls_ca,
      .help = "File with the certificate authorities to trust for db.tls; empty for the system's."},
 
-    {"auth", "keys", CONF_LIST, AT(auth.keys), .fallback = "",
+    {"auth", "keys", CONF_LIST, AT(auth.keys), .fallback = "", .check = check_keys,
      .help = "Keys that tokens are checked with: KID:ALGORITHM:FILE, ALGORITHM being HS256, RS256 "
              "or ES256. The first that can sign is the one vsayctl token uses."},
     {"auth", "default_role", CONF_CHOICE, AT(auth.default_role), .choices = role_names,
-     .fallback = "user", .help = "Role of a token that names none."},
+     .fallback = "user", .check = check_role, .help = "Role of a token that names none."},
     {"auth", "issuer", CONF_TEXT, AT(auth.issuer), .fallback = "",
      .help = "Required iss of a token; empty for any."},
     {"auth", "audience", CONF_TEXT, AT(auth.audience), .fallback = "",
@@ -72,10 +205,11 @@ const struct conf_option settings_options[] = {
      .help = "How far the clocks of the token's issuer and of this host may differ."},
 
     {"agents", "offline_after", CONF_SECONDS, AT(agents.offline_after), 5, 86400,
-     .fallback = "120s",
+     .fallback = "120s", .check = check_heartbeat,
      .help = "Age of its last heartbeat up to which a machine counts as online."},
     {"agents", "heartbeat_interval", CONF_SECONDS, AT(agents.heartbeat_interval), 1, 3600,
-     .fallback = "30s", .help = "How often machines are told to send a heartbeat."},
+     .fallback = "30s", .check = check_heartbeat,
+     .help = "How often machines are told to send a heartbeat."},
     {"agents", "signal_expires", CONF_SECONDS, AT(agents.signal_expires), 60, 31536000,
      .fallback = "7d",
      .help = "How long a machine that was told to end a session may be away before the session "
@@ -89,46 +223,40 @@ const struct conf_option settings_options[] = {
 
 const size_t settings_options_count = sizeof settings_options / sizeof *settings_options;
 
-static enum err check_hosts(const struct strlist *hosts, struct error *e)
+enum err settings_read_password(const char *path, char **out, struct error *e)
 {
-    enum err err = ERR_OK;
+    static const char bom[] = "\xef\xbb\xbf";
+    struct error why = {0};
+    size_t length = 0;
+    char *text = NULL;
 
-    if (hosts->count == 0)
-        return error_set(e, ERR_CONFIG, "db.host: no server is named");
-    for (size_t i = 0; !err && i < hosts->count; i++) {
-        struct db_address address;
-        err = db_address_parse(hosts->items[i], &address, e);
-        db_address_free(&address);
+    *out = NULL;
+    if (conf_read_secret(path, PASSWORD_MAX, &text, &length, &why))
+        return error_set(e, ERR_CONFIG, "db.password_file: %s", why.detail);
+    size_t used = strcspn(text, "\r\n");
+    const char *wrong = used == 0                              ? "is empty"
+                        : !text[used] && used < length         ? "has a NUL byte"
+                        : strncmp(text, bom, strlen(bom)) == 0 ? "has a byte order mark"
+                                                               : NULL;
+    if (wrong) {
+        explicit_bzero(text, length);
+        free(text);
+        return error_set(e, ERR_CONFIG, "db.password_file: the first line of %s %s", path, wrong);
     }
-    return err;
+    text[used] = '\0';
+    *out = text;
+    return ERR_OK;
 }
 
-/* What no single option can say. */
-static enum err check(const struct settings *settings, struct error *e)
-{
-    const char *prefix = settings->api.prefix;
-    size_t length = strlen(prefix);
-
-    if (settings->auth.default_role == ROLE_AGENT)
-        return error_set(e, ERR_CONFIG, "auth.default_role: an agent's token names its role");
-    if (settings->agents.heartbeat_interval >= settings->agents.offline_after)
-        return error_set(e, ERR_CONFIG,
-                         "agents.heartbeat_interval must be shorter than agents.offline_after");
-    if (length && (*prefix != '/' || prefix[length - 1] == '/'))
-        return error_set(e, ERR_CONFIG, "api.prefix: begins with a slash, and ends without one");
-    return check_hosts(&settings->db.host, e);
-}
-
-enum err settings_load(const char *program, const char *path, struct settings *out, struct error *e)
+enum err settings_load(const char *program, const char *path, unsigned use, struct settings *out,
+                       struct error *e)
 {
     memset(out, 0, sizeof *out);
     if (!path)
         path = getenv("VSAY_CONF");
     if (!path || !*path)
         path = SYSCONFDIR "/vsay/vsay.conf";
-    enum err err = conf_load(settings_options, settings_options_count, path, true, out, e);
-    if (!err)
-        err = check(out, e);
+    enum err err = conf_load(settings_options, settings_options_count, path, true, use, out, e);
     if (!err && program)
         log_open(program, out->log.target == 1, (enum log_level)out->log.level);
     return err;

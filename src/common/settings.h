@@ -40,10 +40,18 @@ struct settings {
 extern const struct conf_option settings_options[];
 extern const size_t settings_options_count;
 
-/* Loads `path`, or when NULL $VSAY_CONF, or the installed default. *out is zeroed first; the caller
- * calls settings_free, on error too. Opens the log as configured for `program`, if not NULL. */
-enum err settings_load(const char *program, const char *path, struct settings *out,
+/* What a program is about to use, beside what the file says: its files are checked too. */
+enum { SETTINGS_DB = 1, SETTINGS_KEYS = 2 };
+
+/* Loads `path`, or when NULL $VSAY_CONF, or the installed default. `use` is of SETTINGS_*. *out is
+ * zeroed first; the caller calls settings_free, on error too. Opens the log as configured for
+ * `program`, if not NULL. */
+enum err settings_load(const char *program, const char *path, unsigned use, struct settings *out,
                        struct error *e);
+
+/* Reads the first line of the file db.password_file. ERR_CONFIG when it is unusable. The caller
+ * wipes and frees *out. */
+enum err settings_read_password(const char *path, char **out, struct error *e);
 void settings_free(struct settings *settings);
 
 #endif

@@ -22,7 +22,7 @@ struct doctor {
 
 static enum err check_configuration(struct doctor *doctor, struct error *e)
 {
-    return settings_load("vsayctl", doctor->config, &doctor->settings, e);
+    return settings_load("vsayctl", doctor->config, SETTINGS_DB, &doctor->settings, e);
 }
 
 static enum err check_keys(struct doctor *doctor, struct error *e)

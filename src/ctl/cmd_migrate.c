@@ -25,7 +25,7 @@ static enum err run(const struct call *call, struct error *e)
     struct settings settings;
     struct db *db = NULL;
     long version = 0;
-    enum err err = settings_load("vsayctl", call->config, &settings, e);
+    enum err err = settings_load("vsayctl", call->config, SETTINGS_DB, &settings, e);
 
     if (err)
         goto out;

@@ -48,7 +48,7 @@ static enum err run(const struct call *call, struct error *e)
     if (!err)
         err = args_seconds("--ttl", call->values[TTL], &ttl, e);
     if (!err)
-        err = settings_load("vsayctl", call->config, &settings, e);
+        err = settings_load("vsayctl", call->config, SETTINGS_KEYS, &settings, e);
     if (!err)
         err = keyring_load(&settings.auth.keys, &ring, e);
     if (!err)

@@ -7,7 +7,7 @@
 enum err site_open(struct site *site, const struct call *call, struct error *e)
 {
     site->db = NULL;
-    enum err err = settings_load("vsayctl", call->config, &site->settings, e);
+    enum err err = settings_load("vsayctl", call->config, SETTINGS_DB, &site->settings, e);
     if (err)
         return err;
     site->db = db_new(&site->settings);

@@ -10,8 +10,6 @@
 #include "base/xalloc.h"
 #include "common/db_address.h"
 
-enum { PASSWORD_MAX = 4096 };
-
 static void set_timeouts(MYSQL *mysql, const struct settings *settings)
 {
     unsigned connect = (unsigned)settings->db.connect_timeout;
@@ -79,11 +77,7 @@ static enum err read_password(const struct settings *settings, char **out, struc
     *out = NULL;
     if (!*settings->db.password_file)
         return ERR_OK;
-    size_t length = 0;
-    if (conf_read_secret(settings->db.password_file, PASSWORD_MAX, out, &length, e))
-        return ERR_DB_AWAY;
-    (*out)[strcspn(*out, "\r\n")] = '\0';
-    return ERR_OK;
+    return settings_read_password(settings->db.password_file, out, e) ? ERR_DB_AWAY : ERR_OK;
 }
 
 /* How often each server was waited for in vain. Two that share a place cost a needless move. */

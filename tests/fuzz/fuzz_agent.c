@@ -26,7 +26,7 @@ static void load_options(const char *server)
     fuzz_write(conf, text, strlen(text));
     fuzz_write(token, "a.b.c\n", 6);
     MUST(mkdir(state, 0711) == 0);
-    MUST(agent_options_load(NULL, conf, false, &options, &e) == ERR_OK);
+    MUST(agent_options_load(NULL, conf, false, 0, &options, &e) == ERR_OK);
     free(text);
     free(token);
     free(state);

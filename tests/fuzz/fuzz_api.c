@@ -53,7 +53,7 @@ struct app *fuzz_app(void)
                            secret);
     fuzz_write(secret, SECRET, strlen(SECRET));
     fuzz_write(conf, text, strlen(text));
-    MUST(settings_load(NULL, conf, &settings, &e) == ERR_OK);
+    MUST(settings_load(NULL, conf, 0, &settings, &e) == ERR_OK);
     MUST(auth_new(&settings, conf, &app.auth, &e) == ERR_OK);
     mint();
     free(text);

@@ -68,10 +68,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!path)
         path = fuzz_path("conf");
     fuzz_write(path, data, size);
-    enum err err = settings_load(NULL, path, &settings, &e);
+    enum err err = settings_load(NULL, path, 0, &settings, &e);
     check(settings_options, settings_options_count, err, &settings, &e);
     settings_free(&settings);
-    err = agent_options_load(NULL, path, false, &options, &other);
+    err = agent_options_load(NULL, path, false, 0, &options, &other);
     check(agent_options_table, agent_options_count, err, &options, &other);
     agent_options_free(&options);
     return 0;

@@ -55,7 +55,7 @@ static enum err load(const char *text, struct sample *out, struct error *e)
     *out = (struct sample){0};
     *e = (struct error){0};
     write_bytes("t.conf", text, strlen(text), 0644);
-    return conf_load(options, OPTIONS, "t.conf", true, out, e);
+    return conf_load(options, OPTIONS, "t.conf", true, 0, out, e);
 }
 
 static void unload(struct sample *sample)
@@ -149,6 +149,15 @@ static const struct {
      .detail = "t.conf:3: an indented line continues two.words; begin a key in the first column"},
     {"[one]\ncount = 1\n[one]\ncount = 1\n", .detail = "t.conf:4: one.count is given twice"},
 
+    {"[one]\nname = \"x\"\n",
+     .detail = "t.conf:2: one.name: the quotes would be part of the value; leave them out"},
+    {"[two]\nwords = 'a b'\n",
+     .detail = "t.conf:2: two.words: the quotes would be part of the value; leave them out"},
+    {"[one]\nname = x # y\n", .detail = "t.conf:2: one.name: a comment after a value begins with ;"},
+    {"[two]\nwords = x\n  # fine\n  y # z\n",
+     .detail = "t.conf:4: two.words: a comment after a value begins with ;"},
+    {"[one]\n# \xe9\nname = \xe9\n", .detail = "t.conf:3: the line is not UTF-8"},
+
     {"[one]\n\ncount = 11\n", .detail = "t.conf:3: one.count must be from -5 to 10, not 11"},
     {"[one]\ncount = -6\n", .detail = "t.conf:2: one.count must be from -5 to 10, not -6"},
     {"[one]\ncount = 1x\n", .detail = "t.conf:2: one.count: '1x' is not a whole number"},
@@ -225,7 +234,7 @@ static void test_without_environment(void **state)
 
     setenv("VSAY_ONE_NAME", "b", 1);
     write_bytes("t.conf", "", 0, 0644);
-    assert_int_equal(conf_load(options, OPTIONS, "t.conf", false, &sample, &e), ERR_OK);
+    assert_int_equal(conf_load(options, OPTIONS, "t.conf", false, 0, &sample, &e), ERR_OK);
     assert_string_equal(sample.name, "nobody");
     unsetenv("VSAY_ONE_NAME");
     unload(&sample);
@@ -238,7 +247,7 @@ static void test_bad_bytes(void **state)
     struct error e = {0};
 
     write_bytes("t.conf", "[one]\nname = a\0b\n", 17, 0644);
-    assert_int_equal(conf_load(options, OPTIONS, "t.conf", true, &sample, &e), ERR_CONFIG);
+    assert_int_equal(conf_load(options, OPTIONS, "t.conf", true, 0, &sample, &e), ERR_CONFIG);
     assert_string_equal(e.detail, "t.conf:2: the line holds a NUL byte");
     unload(&sample);
 }
@@ -273,11 +282,11 @@ static void test_unreadable(void **state)
     struct sample sample = {0};
     struct error e = {0};
 
-    assert_int_equal(conf_load(options, OPTIONS, "absent.conf", true, &sample, &e), ERR_CONFIG);
+    assert_int_equal(conf_load(options, OPTIONS, "absent.conf", true, 0, &sample, &e), ERR_CONFIG);
     assert_string_equal(e.detail, "cannot open absent.conf: No such file or directory");
-    assert_int_equal(conf_load(options, OPTIONS, ".", true, &sample, &e), ERR_CONFIG);
+    assert_int_equal(conf_load(options, OPTIONS, ".", true, 0, &sample, &e), ERR_CONFIG);
     assert_string_equal(e.detail, "cannot read .: Is a directory");
-    assert_int_equal(conf_load(options, OPTIONS, "absent.conf", true, &sample, NULL), ERR_CONFIG);
+    assert_int_equal(conf_load(options, OPTIONS, "absent.conf", true, 0, &sample, NULL), ERR_CONFIG);
 }
 
 static void test_seconds(void **state)
@@ -324,7 +333,7 @@ static void test_settings_defaults(void **state)
     struct error e = {0};
 
     write_bytes("t.conf", "", 0, 0644);
-    assert_int_equal(settings_load("test", "t.conf", &settings, &e), ERR_OK);
+    assert_int_equal(settings_load("test", "t.conf", 0, &settings, &e), ERR_OK);
     assert_int_equal(settings.api.acceptors, 4);
     assert_int_equal(settings.auth.leeway, 30);
     assert_int_equal(settings.agents.offline_after, 120);

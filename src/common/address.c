@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "common/address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+enum { HOST_MAX = 253, PORT_MAX = 65535, PORT_DIGITS = 5 };
+
+/* Whether all of the bytes, one at least, are among `set`. */
+static bool consists_of(const char *text, size_t length, const char *set)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (!text[i] || !strchr(set, text[i]))
+            return false;
+    }
+    return length > 0;
+}
+
+/* An address with a zone, such as fe80::1%eth0, too. */
+static bool is_ipv6(const char *text, size_t length)
+{
+    char copy[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    const char *zone = memchr(text, '%', length);
+    size_t used = zone ? (size_t)(zone - text) : length;
+
+    if (used >= sizeof copy)
+        return false;
+    memcpy(copy, text, used);
+    copy[used] = '\0';
+    return inet_pton(AF_INET6, copy, &address) == 1;
+}
+
+static const char *parse_port(const char *text, size_t length, unsigned *port)
+{
+    *port = 0;
+    if (length > PORT_DIGITS || !consists_of(text, length, DIGITS))
+        return "its port is no number from 1 to 65535";
+    for (size_t i = 0; i < length; i++)
+        *port = *port * 10 + (unsigned)(text[i] - '0');
+    return *port >= 1 && *port <= PORT_MAX ? NULL : "its port is no number from 1 to 65535";
+}
+
+const char *address_parse(const char *text, size_t length, struct address *out)
+{
+    const char *bracket = length && *text == '[' ? memchr(text, ']', length) : NULL;
+    const char *end = bracket ? bracket + 1 : memchr(text, ':', length);
+
+    *out = (struct address){.host = text, .host_length = end ? (size_t)(end - text) : length};
+    if (bracket) {
+        out->host++;
+        out->host_length -= 2;
+        out->is_ipv6 = true;
+        if (!is_ipv6(out->host, out->host_length))
+            return "there is no IPv6 address in its brackets";
+    } else if (is_ipv6(text, length)) {
+        return "an IPv6 address stands in brackets: [ADDRESS]";
+    } else if (out->host_length > HOST_MAX ||
+               !consists_of(text, out->host_length, LOWER UPPER DIGITS ".-_")) {
+        return "it has no name of a host";
+    }
+    if (!end || end == text + length)
+        return NULL;
+    return *end == ':' ? parse_port(end + 1, (size_t)(text + length - end - 1), &out->port)
+                       : "there is more than a port after its brackets";
+}
+
+/* --- paths and origins ----------------------------------------------------------------------- */
+
+const char *address_check_path(const char *path)
+{
+    static const char plain[] = LOWER UPPER DIGITS "-._~!$&'()*+,;=:@";
+
+    while (*path) {
+        if (*path++ != '/')
+            return "it begins with no slash";
+        size_t length = strcspn(path, "/");
+        if (length == 0)
+            return "it ends with a slash, or has two in a row";
+        if (!consists_of(path, length, plain))
+            return "it has a character that is not allowed in a path, or encoded in one";
+        if (path[0] == '.' && (length == 1 || (length == 2 && path[1] == '.')))
+            return "it has a segment of dots, which clients leave out";
+        path += length;
+    }
+    return NULL;
+}
+
+const char *address_check_origin(const char *text)
+{
+    const char *host = strstr(text, "://");
+    struct address address;
+
+    if (strcmp(text, "*") == 0)
+        return "each origin is named, there is no wildcard";
+    if (!host || !consists_of(text, (size_t)(host - text), LOWER DIGITS "+-."))
+        return "it is no SCHEME://HOST or SCHEME://HOST:PORT";
+    host += strlen("://");
+    if (strchr(host, '/'))
+        return "an origin has no path, and ends without a slash";
+    const char *why = address_parse(host, strlen(host), &address);
+    if (why)
+        return why;
+    if (strpbrk(host, UPPER))
+        return "browsers send the name of a host in lower case";
+    bool https = strncmp(text, "https:", 6) == 0, http = strncmp(text, "http:", 5) == 0;
+    if ((https && address.port == 443) || (http && address.port == 80))
+        return "browsers leave out the port that belongs to the scheme";
+    return NULL;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of addresses as they stand in configurations: RFC 3986 section 3, and no more of it
+ * than is of use there. */
+#ifndef COMMON_ADDRESS_H
+#define COMMON_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct address {
+    const char *host; /* in the text, without brackets */
+    size_t host_length;
+    unsigned port; /* 0: none is given */
+    bool is_ipv6;
+};
+
+/* Reads HOST, HOST:PORT, [IPV6] or [IPV6]:PORT, of `length` bytes; a host is a name or an IPv4
+ * address. NULL, or what is wrong with it (static). */
+const char *address_parse(const char *text, size_t length, struct address *out);
+
+/* Whether a path, "" or segments that each begin with a slash, comes through web servers as it is.
+ * NULL, or what is wrong with it (static). */
+const char *address_check_path(const char *path);
+
+/* Whether `text` is an origin as browsers send it (RFC 6454 section 6.2). NULL, or what is wrong
+ * with it (static). */
+const char *address_check_origin(const char *text);
+
+#endif
