@@ -11,7 +11,7 @@
 
 enum { RECORD_HEADER = 8 };
 
-/* For all PARAMS of a request: twice what nginx and Apache take for a head by default. */
+/* For all PARAMS of a request: twice what nginx takes for a head by default. */
 enum { RECORD_PARAMS_MAX = 64 * 1024 };
 
 enum record_type {

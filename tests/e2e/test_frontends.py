@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import agent_process
-from machine import Machine
+from machine import Machine, entry
 from fleet import Tenant
 from frontends import (
     APACHE, FRONTS, Apache, ApacheFcgid, ApacheProxyVariant, KitCgi, KitFcgi, Lighttpd,
@@ -110,6 +110,28 @@ def test_text(stack, tenant, admin, text):
 
 def test_no_preflight(stack, admin):
     contract.test_no_preflight_for_other_origins(stack, admin, "https://evil.example")
+
+
+# --- headers
+
+
+def test_two_instances_of_an_agent(tenant, admin):
+    """Vsay-Instance comes through: two agents with one token are told apart."""
+    first = Machine(tenant, instance="first.1")
+    second = Machine(tenant, first.id, instance="second.1")
+    session = first.session(admin)
+    assert first.heartbeat().status == 200
+    assert "instance" in check_error(second.heartbeat(), 409)
+    assert "instance" in check_error(second.activity(entry(session)), 409)
+    assert first.activity(entry(session)).json()["accepted"] == 1
+    assert "Vsay-Instance" in check_error(Machine(tenant, first.id, instance="a b").heartbeat(), 400)
+
+
+def test_a_head_of_more_than_64_kib(stack, admin):
+    """A worker takes none over FastCGI: the web server answers, if it has not refused it itself."""
+    headers = {f"X-{i}": "x" * 8000 for i in range(10)}
+    assert stack.get(STATS, admin, headers=headers).status == stack.long_head
+    assert stack.get(STATS, admin).status == 200
 
 
 # --- Authorization

@@ -46,6 +46,7 @@ class Front(Client):
     waits = True    # whether requests may wait: long polls, Prefer: wait
     decodes = True  # %2F in a path comes through
     body_max = 5 * 2**20
+    long_head = 400  # what becomes of one of more than 64 KiB
     slow, patience = 24, 12  # clients that are slow at a time, more than any worker has threads; and the
                              # seconds in which others are served meanwhile
 
@@ -151,6 +152,7 @@ class Apache(Front):
 
     modules = surroundings = ""
     tells_lengths = False
+    long_head = 503
 
     def prepare(self):
         (self.dir / "socks").mkdir()
@@ -221,10 +223,12 @@ class ApacheStarts(Apache):
 
 class ApacheFcgid(ApacheStarts):
     site, tells_lengths = "conf/apache/fcgid.conf", True
+    long_head = 500
 
 
 class ApacheCgi(ApacheStarts):
     site, waits = "conf/apache/cgi.conf", False
+    long_head = 200
 
 
 # --- shared hosting
@@ -255,6 +259,7 @@ class KitCgi(ApacheStarts):
     site, modules = "conf/shared-hosting/cgi.htaccess", "cgid rewrite"
     web, script = "web-cgi", "cgi-bin/vsay.cgi"
     waits = decodes = False
+    long_head = 200
 
     def prepare(self):
         super().prepare()
@@ -284,6 +289,7 @@ class KitCgi(ApacheStarts):
 class KitFcgi(KitCgi):
     site, modules = "conf/shared-hosting/fcgi.htaccess", "fcgid rewrite"
     web, script = "web-fcgi", "vsay.fcgi"
+    long_head = 500
     waits = tells_lengths = True
     # mod_fcgid's defaults, which .htaccess cannot change: small bodies, and few new processes a second
     body_max = 128 * 2**10
@@ -293,6 +299,8 @@ class KitFcgi(KitCgi):
 
 
 class Lighttpd(Front):
+    long_head = 431
+
     def start(self):
         conf = self.dir / "lighttpd.conf"
         (self.dir / "www").mkdir()
