@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "agent/http.h"
@@ -27,18 +28,29 @@ int64_t __wrap_moment_monotonic(void)
     return atomic_fetch_add(&now, 100);
 }
 
+enum { PATIENCE = 60 }; /* s; an agent that does not connect is a failure, and no reason to hang */
+
 static struct agent *agent;
 static int listener;
 
 /* --- the server ------------------------------------------------------------------------------ */
 
+/* Bounds what waits for the other end. */
+static void be_patient(int fd)
+{
+    struct timeval time = {.tv_sec = PATIENCE};
+
+    MUST(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) == 0);
+    MUST(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time) == 0);
+}
+
 static char *open_listener(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
 
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    be_patient(listener);
     MUST(bind(listener, (struct sockaddr *)&address, length) == 0 && listen(listener, 8) == 0);
     MUST(getsockname(listener, (struct sockaddr *)&address, &length) == 0);
     return xasprintf("http://127.0.0.1:%d", ntohs(address.sin_port));
@@ -77,6 +89,7 @@ static void *serve(void *input)
     while (more) {
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         MUST(fd >= 0);
+        be_patient(fd);
         read_request(fd);
         more = rest->length > 0;
         struct text answer = fuzz_cut(rest, "\n...\n");
@@ -97,6 +110,7 @@ static void prepare(void)
     struct error e = {0};
     char *server = open_listener();
 
+    MUST(setenv("no_proxy", "*", 1) == 0); /* the server is here, whatever the environment says */
     MUST(http_library_init(&e) == ERR_OK);
     agent = fuzz_agent(server);
     free(server);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -196,6 +197,75 @@ static void what_cannot_be_seen_is_not_gone(void **state)
     assert_int_equal(proctree_signal(&tree, 0), 0);
 }
 
+/* --- kernels before 5.3, and containers that forbid pidfd_open(2) ------------------------------
+ */
+
+static int refusal; /* errno of pidfd_open; 0: the kernel's own answer */
+static int refused;
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
+{
+    va_list arguments;
+    long value[4];
+
+    va_start(arguments, number);
+    for (int i = 0; i < 4; i++)
+        value[i] = va_arg(arguments, long);
+    va_end(arguments);
+    if (number == SYS_pidfd_open && refusal) {
+        refused++;
+        errno = refusal;
+        return -1;
+    }
+    return __real_syscall(number, value[0], value[1], value[2], value[3]);
+}
+
+static void without_pidfds(void **state)
+{
+    static const int refusals[] = {ENOSYS, EPERM};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        struct process process, other;
+        int status = 0;
+        char byte;
+        pid_t pid = fork();
+        if (pid == 0)
+            live();
+        assert_int_equal(read(ready[0], &byte, 1), 1);
+        assert_true(process_find(pid, &process));
+        other = process;
+        other.start--; /* who had the id before */
+        refusal = refusals[i];
+        refused = 0;
+        assert_false(process_signal(&other, SIGKILL));
+        assert_int_equal(errno, ESRCH);
+        assert_true(process_signal(&process, 0));
+        assert_true(process_signal(&process, SIGTERM));
+        assert_int_equal(refused, 3);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+        assert_false(process_signal(&process, SIGKILL));
+        refusal = 0;
+    }
+}
+
+/* Out of descriptors: by kill(2) it might be another process. */
+static void no_signal_by_a_mere_number(void **state)
+{
+    struct process self;
+
+    (void)state;
+    assert_true(process_find(getpid(), &self));
+    refusal = EMFILE;
+    assert_false(process_signal(&self, 0));
+    assert_int_equal(errno, EMFILE);
+    refusal = 0;
+    assert_true(process_signal(&self, 0));
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -210,6 +280,8 @@ int main(void)
         cmocka_unit_test(a_stranger_with_the_number_is_spared),
         cmocka_unit_test(a_main_thread_that_has_exited_is_no_end),
         cmocka_unit_test(what_cannot_be_seen_is_not_gone),
+        cmocka_unit_test(without_pidfds),
+        cmocka_unit_test(no_signal_by_a_mere_number),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
