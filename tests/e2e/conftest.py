@@ -134,8 +134,8 @@ def conf(stack, directory):
     """Writes a configuration like the shared stack's with some options changed."""
     def write(**settings):
         return write_conf(directory / "vsay.conf", {
-            section: {**options, **settings.get(section, {})}
-            for section, options in stack.settings.items()})
+            section: {**stack.settings.get(section, {}), **settings.get(section, {})}
+            for section in {**stack.settings, **settings}})
     return write
 
 

@@ -108,6 +108,28 @@ def test_bad_activity_among_100(stack, tenant, admin):
         session: 2 for number, session in enumerate(sessions) if number % 10}
 
 
+def test_one_that_can_never_be_stored_among_20(stack, tenant):
+    """Those that came with it are."""
+    blocker = Machine(tenant, cpu=0)
+    agents = [Machine(tenant, cpu=0) for _ in range(20)]
+    stack.database.query(
+        "CREATE TRIGGER refusal BEFORE UPDATE ON machines FOR EACH ROW "
+        f"IF NEW.agent_id = '{agents[7].id}' THEN SIGNAL SQLSTATE '45000'; END IF")
+    try:
+        with held_up(stack, blocker):
+            before = transactions(stack)
+            replies = [post(stack, agent, "heartbeat", {**FIGURES, "sessions": []})
+                       for agent in agents]
+        statuses = [fcgi.read_reply(connection).status for connection in replies]
+    finally:
+        stack.database.query("DROP TRIGGER refusal")
+    assert statuses == [400 if agent is agents[7] else 200 for agent in agents]
+    rows = stack.database.query("SELECT agent_id, cpu FROM machines WHERE tenant_id = %s",
+                                tenant.id)
+    assert {row["agent_id"] for row in rows if not row["cpu"]} == {agents[7].id}
+    assert transactions(stack) - before >= 20, "one by one"
+
+
 def test_full_batches(stack, tenant, admin):
     """More than one transaction's worth at one time: nothing is left out."""
     blocker = Machine(tenant)

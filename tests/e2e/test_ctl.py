@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from schemas import check_error
-from stack import CTL, MIGRATIONS, run, wait_for
+from stack import CTL, MIGRATIONS, Process, run, wait_for
 from tokens import write_secret
 
 STATS = "/api/dashboard/stats"
@@ -156,6 +156,47 @@ def test_only_migrations_are_run(stack, empty, directory, name):
     ran = run(CTL, "--config", stack.conf, "migrate", "--dir", directory, env=empty[1])
     assert ran.returncode == 1 and "no migrations in" in ran.stderr
     assert "wrong" not in str(tables(stack, empty[0]))
+
+
+@pytest.mark.parametrize("make, says", [
+    (lambda path: path.rmdir(), "cannot read"),
+    (lambda path: (path / "0001_a.sql").mkdir(), "0001_a.sql"),
+    (lambda path: (path / "0001_a.sql").write_text("CREATE TABLE a (a INT)"),
+     "0001_a.sql does not record itself"),
+    (lambda path: (path / "0001_a.sql").write_text("SELECT 1; SELECT a FROM nowhere"),
+     "0001_a.sql: database error 1146")])
+def test_migrations_that_cannot_be_applied(stack, empty, directory, make, says):
+    make(directory)
+    ran = run(CTL, "--config", stack.conf, "migrate", "--dir", directory, env=empty[1])
+    assert ran.returncode == 1 and says in ran.stderr and "applied" not in ran.stdout, ran
+    if not directory.exists():
+        directory.mkdir()
+
+
+def test_a_migration_keeps_its_lease(stack, empty, directory):
+    """However long it takes: others go on waiting."""
+    name, env = empty
+
+    def left():
+        row, = stack.database.query("SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), lease_until) AS n "
+                                    f"FROM {name}.migration_lock")
+        return row["n"]
+
+    assert migrate(stack, env).returncode == 0
+    (directory / "0001_initial.sql").write_text("SELECT 1")
+    (directory / "9999_long.sql").write_text(
+        f"SELECT GET_LOCK('{name}', 100);"
+        "INSERT INTO schema_migrations VALUES (9999, UTC_TIMESTAMP())")
+    with contextlib.closing(stack.database.connect()) as holder, holder.cursor() as cursor:
+        cursor.execute(f"SELECT GET_LOCK('{name}', 0)")
+        first = Process(directory / "log", CTL, "--config", stack.conf, "migrate", "--dir",
+                        directory, env=env)
+        wait_for(lambda: left() > 0, 20, "the lease")
+        wait_for(lambda: left() <= 22, 30, "it to run out")
+        wait_for(lambda: 25 < left() <= 30, 30, "it to be renewed")
+        assert not first.ended()
+    assert first.wait(20) == 0, first.log.read_text()
+    assert left() <= 0, "given back"
 
 
 @pytest.mark.databases

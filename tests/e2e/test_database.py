@@ -101,6 +101,28 @@ def test_wrong_password(conf, new_worker, directory):
     assert "open sesame" not in worker.log.read_text()
 
 
+def test_no_password_file(conf, new_worker, directory):
+    """No connection is tried without the password."""
+    worker = new_worker(conf(db={"password_file": directory / "missing"}))
+    check_error(worker.get("/health/ready"), 503)
+    log = worker.log.read_text()
+    assert str(directory / "missing") in log and "Access denied" not in log
+
+
+def test_packets_too_small(stack, conf, new_worker):
+    """A server that does not take a report with a long command is not used."""
+    query = stack.database.query
+    before = query("SELECT @@GLOBAL.max_allowed_packet AS n")[0]["n"]
+    try:
+        query("SET GLOBAL max_allowed_packet = 1024 * 1024")
+        assert new_worker(conf()).get("/health/ready").status == 200
+        query("SET GLOBAL max_allowed_packet = 1023 * 1024")
+        doctor = run(CTL, "--config", conf(), "doctor")
+        assert doctor.returncode == 1 and "max_allowed_packet" in doctor.stdout
+    finally:
+        query("SET GLOBAL max_allowed_packet = %s", before)
+
+
 def test_tls_fails_closed(conf, new_worker):
     """Asked for TLS, it never talks to a server that offers none."""
     worker = new_worker(conf(db={"tls": "verify"}))

@@ -64,6 +64,26 @@ def test_sample_has_no_other_keys(table, sample, manual):
     assert found == set(options(table))
 
 
+UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+
+
+def limits(text):
+    """(least, most) that a manual gives for a number, or for a time in seconds."""
+    numbers = re.findall(r"(\d+)(?: (second|minute|hour|day)s?)?", text)
+    last = UNITS.get(numbers[-1][1], 1)
+    return tuple(int(number) * UNITS.get(unit, last) for number, unit in numbers)
+
+
+@pytest.mark.parametrize("section, key, least, most, default", re.findall(
+    r'\{"(\w+)", "(\w+)", CONF_(?:INT|SECONDS), AT\([\w.]+\), (\d+), (\d+),\s*'
+    r'\.fallback = "(\w+)"', read("src/common/settings.c")))
+def test_limits_and_defaults(section, key, least, most, default):
+    """The manual tells them."""
+    said = re.search(rf"^\.It Va {section}\.{key}\n(?:Number|Time) from (.*); default (\w+)\.",
+                     read("docs/man/vsay.conf.5"), re.M)
+    assert (limits(said[1]), said[2]) == ((int(least), int(most)), default)
+
+
 def test_every_unit_test_is_built():
     built = re.findall(r"tests/unit/(\w+)", read("Makefile.am"))
     assert {path.stem for path in (REPO / "tests" / "unit").glob("test_*.c")} <= set(built)

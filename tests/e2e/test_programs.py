@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import resource
 import signal
 import socket
 from types import SimpleNamespace
@@ -62,6 +63,22 @@ def test_bad_configuration(directory, text, line, says):
     assert not (directory / "s").exists()
 
 
+@pytest.mark.parametrize("settings, says", [
+    ({"db": {"host": ""}}, "db.host"), ({"auth": {"default_role": "agent"}}, "auth.default_role"),
+    ({"agents": {"heartbeat_interval": "60s", "offline_after": "60s"}},
+     "agents.heartbeat_interval"), ({"api": {"prefix": "vsay"}}, "api.prefix"), ({"api": {"prefix": "/vsay/"}}, "api.prefix"),
+    ({"api": {"prefix": "/"}}, "api.prefix")])
+def test_settings_that_make_no_sense(conf, settings, says):
+    ran = run(API, "--config", conf(**settings), "--check-config")
+    assert ran.returncode == 1 and says in ran.stderr, ran
+
+
+def test_settings_that_just_make_sense(conf):
+    ran = run(API, "--config", conf(agents={"heartbeat_interval": "59s", "offline_after": "60s"},
+                                    api={"prefix": "/a/b"}), "--check-config")
+    assert ran.returncode == 0, ran
+
+
 def test_environment_goes_before_the_file(stack):
     ran = run(API, "--config", stack.conf, "--check-config", env={"VSAY_API_ACCEPTORS": "0"})
     assert ran.returncode == 1 and "VSAY_API_ACCEPTORS" in ran.stderr
@@ -101,6 +118,13 @@ def key_problems():
 def test_bad_hosts(conf, host):
     ran = run(API, "--config", conf(db={"host": host}), "--check-config")
     assert ran.returncode == 1 and "db.host" in ran.stderr, ran
+
+
+@pytest.mark.parametrize("host", ["localhost:1", "localhost:65535", "[::1]", "[::1]:3306",
+                                  "db1,db2:1"])
+def test_good_hosts(conf, host):
+    ran = run(API, "--config", conf(db={"host": host}), "--check-config")
+    assert ran.returncode == 0, ran
 
 
 @pytest.mark.parametrize("problem", key_problems())
@@ -184,11 +208,48 @@ def test_listen_tcp(conf, new_worker, host, family):
     assert wait_for(reply).status == 200
 
 
+def test_listen_tcp_in_use(conf, new_worker):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = "127.0.0.1:{}".format(other.getsockname()[1])
+        ran = run(API, "--config", conf(), "--listen", address)
+    assert ran.returncode == 1 and address in ran.stderr and "in use" in ran.stderr
+
+
+def test_listen_wins_over_what_is_inherited(conf, directory):
+    with socket.socket(socket.AF_UNIX) as inherited:
+        inherited.bind(str(directory / "inherited"))
+        inherited.listen()
+        process = Process(directory / "api.log", API, "--config", conf(), "--listen",
+                          f"unix:{directory}/s", stdin=inherited)
+        try:
+            wait_for((directory / "s").exists)
+            assert fcgi.request(directory / "s", fcgi.environment()).status == 200
+        finally:
+            assert process.stop() == 0
+
+
+def test_out_of_descriptors(conf, new_worker, directory):
+    """Who comes then waits, or is closed; all are served when others have given theirs back."""
+    worker = new_worker(conf())
+    assert worker.get("/health/ready").status == 200
+    used = len(os.listdir(f"/proc/{worker.pid}/fd"))
+    resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (used + 5, used + 5))
+    with contextlib.ExitStack() as connections:
+        for _ in range(20):
+            connections.enter_context(fcgi.connect(worker.socket))
+        wait_for(lambda: "Too many open files" in worker.log.read_text())
+        assert not worker.ended()
+    assert wait_for(lambda: worker.get("/health").status == 200)
+
+
 @pytest.mark.parametrize("host, allowed, warns, served", [
     ("127.0.0.1", "", False, True), ("0.0.0.0", "", True, True),
     ("0.0.0.0", "192.0.2.1, 127.0.0.1", False, True), ("0.0.0.0", "127.0.0.11,1127.0.0.1", False, False),
-    ("127.0.0.1", "192.0.2.1", False, False)])
+    ("127.0.0.1", "192.0.2.1", False, False), ("[::]", "127.0.0.1", False, True),
+    ("[::]", "127.0.0.11,::ffff:127.0.0.1", False, False), ("[::]", "", True, True)])
 def test_who_may_connect(conf, directory, host, allowed, warns, served):
+    if host == "[::]" and not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("no IPv6 here")
     port, log = free_port(), directory / "api.log"
     process = Process(log, API, "--config", conf(), "--listen", f"{host}:{port}",
                       env={"FCGI_WEB_SERVER_ADDRS": allowed})
@@ -289,6 +350,22 @@ def test_cgi_ignores_arguments(stack):
     """A web server makes them of the query string."""
     for arguments in ["-c", "/etc/passwd"], ["--help"], ["--listen", "unix:/tmp/x"], ["-c/etc/passwd"]:
         check(cgi(stack.conf, "/health", *arguments), "health")
+
+
+def test_cgi_with_a_bad_request(stack):
+    check_error(cgi(stack.conf, f"{STATS}%zz", REQUEST_URI=f"{STATS}%zz"), 404)
+    check_error(cgi(stack.conf, STATS, CONTENT_LENGTH="x"), 400)
+
+
+@pytest.mark.parametrize("software, hint", [
+    ("Apache/2.4.57 (Debian)", "CGIPassAuth On"), ("LiteSpeed", "RewriteRule"),
+    ("nginx/1.22.1", "the web server does not pass it"), (None, "the web server does not pass it")])
+def test_the_log_tells_why_there_may_be_no_token(stack, software, hint):
+    env = {"SERVER_SOFTWARE": software} if software else {}
+    ran = run(API, env={"VSAY_CONF": stack.conf, "GATEWAY_INTERFACE": "CGI/1.1",
+                        **fcgi.environment("GET", STATS), **env})
+    assert "Status: 401" in ran.stdout and hint in ran.stderr
+    assert "Authorization" not in ran.stdout
 
 
 def test_cgi_without_its_database(conf):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A reply, however it came."""
+import http
 import http.client
 import io
 import json
@@ -31,4 +32,7 @@ def from_cgi(output):
     """The reply in a CGI program's output (RFC 3875 section 6)."""
     stream = io.BytesIO(output)
     headers = http.client.parse_headers(stream)
-    return Reply(int(headers.get("Status", "200").split()[0]), headers, stream.read())
+    status, _, reason = headers.get("Status", "200 OK").partition(" ")
+    phrase = http.HTTPStatus(int(status)).phrase if status != "413" else "Content Too Large"
+    assert reason == phrase
+    return Reply(int(status), headers, stream.read())
