@@ -13,6 +13,7 @@ import pytest
 import fcgi
 from fleet import Tenant
 from load import Load
+from machine import Machine
 from schemas import READS, check_error
 from stack import Worker, wait_for
 
@@ -278,6 +279,22 @@ def test_stopping_answers_what_was_accepted(lone_worker):
         assert worker.get("/health").status == 200
         worker.kill(signal.SIGTERM)
     assert {fcgi.read_reply(connection).status for connection in parked} == {200}
+    assert worker.wait() == 0
+
+
+def test_stopping_while_agents_are_looked_up(lone_worker):
+    """Large reports whose bodies were not read yet are answered too: read, or refused for now."""
+    stack, worker = lone_worker()
+    machine, body = Machine(stack.tenant), b'{"activities": "' + b"x" * 100000 + b'"}'
+    env = fcgi.environment("POST", "/api/agent/activity", machine, CONTENT_LENGTH=len(body))
+    with hanging(stack.database):
+        parked = [fcgi.connect(worker.socket) for _ in range(10)]
+        for connection in parked:
+            connection.sendall(fcgi.encode(env, body))
+        assert worker.get("/health").status == 200
+        worker.kill(signal.SIGTERM)
+        time.sleep(0.5)  # for the readers to end, which may be any time
+    assert {fcgi.read_reply(connection).status for connection in parked} <= {400, 503}
     assert worker.wait() == 0
 
 
