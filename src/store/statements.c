@@ -66,7 +66,9 @@ const char *const param_names[PARAM_COUNT] = {
 /* --- the rules, each written once ------------------------------------------------------------ */
 
 /* The liveness rule. */
-#define ONLINE "m.last_heartbeat_at >= UTC_TIMESTAMP(3) - INTERVAL :offline_after SECOND"
+#define ONLINE_SINCE "UTC_TIMESTAMP(3) - INTERVAL :offline_after SECOND"
+#define ONLINE "m.last_heartbeat_at >= " ONLINE_SINCE
+#define OFFLINE "(m.last_heartbeat_at < " ONLINE_SINCE " OR m.last_heartbeat_at IS NULL)"
 
 /* The scope rule for machines: each continues with AND or ORDER BY. */
 #define MACHINES_ALL "FROM machines m WHERE TRUE "
@@ -83,8 +85,9 @@ const char *const param_names[PARAM_COUNT] = {
 
 /* --- dashboard ------------------------------------------------------------------------------- */
 
+/* Each machine is read once: those online and those offline are two ranges of an index. */
 #define STATS(machines)                                                                            \
-    "SELECT (SELECT COUNT(*) " machines "), COUNT(*), "                                            \
+    "SELECT COUNT(*) + (SELECT COUNT(*) " machines "AND " OFFLINE "), COUNT(*), "                  \
     "CAST(COALESCE(SUM(m.cpu), 0) AS UNSIGNED), CAST(COALESCE(SUM(m.memory), 0) AS UNSIGNED), "    \
     "CAST(COALESCE(SUM(m.disk), 0) AS UNSIGNED) " machines "AND " ONLINE
 

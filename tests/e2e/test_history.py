@@ -4,23 +4,27 @@ from fleet import Tenant
 from schemas import READS
 
 HISTORY = 20000
+STATS = "/api/dashboard/stats"
+FLEET = 3000
+
+
+def rows_read(stack, request):
+    """How many rows the database reads meanwhile."""
+    def count():
+        return sum(int(row["Value"]) for row in stack.database.query(
+            "SHOW GLOBAL STATUS LIKE 'Handler_read%%'"))
+
+    before = count()
+    assert request().status == 200
+    return count() - before
 
 
 def cost(stack, user):
     """Rows that the database reads for each endpoint, and for closing a session."""
-    def rows_read():
-        return sum(int(row["Value"]) for row in stack.database.query(
-            "SHOW GLOBAL STATUS LIKE 'Handler_read%%'"))
-
-    def of(request):
-        before = rows_read()
-        assert request().status == 200
-        return rows_read() - before
-
     session = stack.tenant.session(stack.agents[0], user)
-    costs = {path: of(lambda: stack.get(path, user)) for path in READS}
-    costs["one page"] = of(lambda: stack.get("/api/terminal/sessions?limit=2", user))
-    costs["closing"] = of(lambda: stack.delete(session, user))
+    costs = {path: rows_read(stack, lambda: stack.get(path, user)) for path in READS}
+    costs["one page"] = rows_read(stack, lambda: stack.get("/api/terminal/sessions?limit=2", user))
+    costs["closing"] = rows_read(stack, lambda: stack.delete(session, user))
     return costs
 
 
@@ -66,3 +70,21 @@ def test_cost(new_stack):
     everything = cost(stack, stack.tenant.user("super_admin"))
     for name in "/api/dashboard/recent-activity", "/api/dashboard/recent-machines", "closing":
         assert everything[name] < 300, name
+
+
+def test_stats_read_each_machine_once(new_stack):
+    """Of those online, offline and never heard of there are as many."""
+    stack = new_stack(workers=1)
+    tenant = Tenant(stack)
+    stack.database.query(
+        "INSERT INTO machines (agent_id, tenant_id, name, cpu, last_heartbeat_at, created_at) "
+        "SELECT CONCAT('fleet-', seq), %s, 'm', 1000, CASE seq MOD 3 WHEN 0 THEN UTC_TIMESTAMP(3) + "
+        "INTERVAL 1 HOUR WHEN 1 THEN UTC_TIMESTAMP(3) - INTERVAL 1 DAY END, UTC_TIMESTAMP(3) "
+        f"FROM seq_1_to_{FLEET}", tenant.id)
+    stack.database.query("ANALYZE TABLE machines")
+    for role in "super_admin", "company_admin":
+        user = tenant.user(role)
+        assert rows_read(stack, lambda: stack.get(STATS, user)) < FLEET + 300, role
+        stats = stack.get(STATS, user).json()
+        assert (stats["online_count"], stats["offline_count"], stats["avg_cpu"]) == \
+            (FLEET // 3, FLEET - FLEET // 3, 10.0), role
