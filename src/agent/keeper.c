@@ -257,6 +257,22 @@ static enum err take_open(struct agent *agent, struct origin *origin,
     return ERR_OK;
 }
 
+/* Commands that vsay-shell had to give up before the command `seq`. */
+static void count_given_up(struct agent *agent, const struct held *held,
+                           const struct json_object *packet, int64_t seq)
+{
+    struct json_object *lost;
+
+    if (!json_object_object_get_ex(packet, "lost", &lost) ||
+        !json_object_is_type(lost, json_type_int))
+        return;
+    int64_t count = json_object_get_int64(lost);
+    if (count < 1 || count >= seq)
+        return;
+    spool_count_lost(agent->spool, (uint64_t)count);
+    log_event(LEVEL_WARNING, "commands_lost", "session=%s count=%lld", held->id, (long long)count);
+}
+
 /* A malformed one is acknowledged too, or it would come again. */
 static enum err take_command(struct agent *agent, struct origin *origin,
                              const struct json_object *packet, struct json_object **reply,
@@ -266,8 +282,10 @@ static enum err take_command(struct agent *agent, struct origin *origin,
     int64_t seq;
     struct json_object *record = report_command(packet, held->id, origin->uid, &seq);
 
-    if (record && seq > held->seen)
+    if (record && seq > held->seen) {
+        count_given_up(agent, held, packet, seq);
         held->seen = seq;
+    }
     enum err err = record ? store(agent, RECORD_COMMAND, record, e) : ERR_REQUEST;
 
     if (!record)

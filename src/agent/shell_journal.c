@@ -27,6 +27,7 @@ struct message {
     struct json_object *body;
     size_t size; /* as JSON */
     long seq;    /* END_SEQ: the end */
+    long lost;   /* commands given up before this one, which says so */
     bool sent;
 };
 
@@ -37,6 +38,7 @@ struct journal {
     struct json_object *open;
     struct messages unacked; /* in order */
     size_t size;             /* of these */
+    long acked;              /* the last command that the agent has */
     int fd;                  /* -1: not connected */
     int64_t connect_at;
     bool open_sent, blocked; /* on this connection */
@@ -109,16 +111,39 @@ static struct message *find(struct journal *journal, long seq, bool sent)
     return NULL;
 }
 
-/* The oldest commands go first when there is too much. */
-static void make_room(struct journal *journal)
+/* How many commands the agent will not have when it does not get this message. A command has two,
+ * of its beginning and of its result. */
+static long count_lost(struct journal *journal, const struct message *message)
+{
+    long seq = message->seq;
+    const struct message *next = TAILQ_NEXT(message, entry);
+    bool told = seq <= journal->acked || (next && next->seq == seq);
+
+    return message->lost + !told;
+}
+
+/* The oldest commands go first when there is too much. Returns how many are lost. */
+static long make_room(struct journal *journal)
 {
     struct message *message = TAILQ_FIRST(&journal->unacked), *next;
+    long lost = 0;
 
     for (; message && journal->size > UNACKED_MAX; message = next) {
         next = TAILQ_NEXT(message, entry);
-        if (message->seq != END_SEQ)
-            forget(journal, message);
+        if (message->seq == END_SEQ)
+            continue;
+        lost += count_lost(journal, message);
+        forget(journal, message);
     }
+    return lost;
+}
+
+/* Room for `message`, the last one, which was a command's. */
+static void bound(struct journal *journal, struct message *message)
+{
+    message->lost += make_room(journal);
+    if (message->lost)
+        json_object_object_add(message->body, "lost", json_object_new_int64(message->lost));
 }
 
 /* Takes `body` over; it replaces what has not been sent yet under the same number. */
@@ -142,7 +167,8 @@ static void add(struct journal *journal, long seq, struct json_object *body)
     json_object_to_json_string_length(body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
                                       &message->size);
     journal->size += message->size;
-    make_room(journal);
+    if (seq != END_SEQ)
+        bound(journal, message);
 }
 
 /* It is said with the opening, which may be repeated. */
@@ -212,9 +238,12 @@ static void on_ack(struct journal *journal, const struct json_object *packet)
 
     if (!json_object_object_get_ex(packet, "seq", &seq))
         return;
-    struct message *message = find(journal, (long)json_object_get_int64(seq), true);
-    if (message)
+    long number = (long)json_object_get_int64(seq);
+    struct message *message = find(journal, number, true);
+    if (message) {
+        journal->acked = number > journal->acked ? number : journal->acked;
         forget(journal, message);
+    }
 }
 
 static void on_ended(struct journal *journal, const struct json_object *packet)

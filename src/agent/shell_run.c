@@ -22,8 +22,8 @@
 #include "agent/shell_recorder.h"
 #include "agent/shell_start.h"
 #include "agent/shell_terminal.h"
-#include "agent/shell_text.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "base/xalloc.h"
 
 enum {
@@ -32,6 +32,7 @@ enum {
     SILENCE_MS = 100,   /* after which a held beginning of a mark is let go */
     REOPEN_MS = 100,    /* how often to look for a new user of a PTY that everybody has closed */
     FAREWELL_MS = 1000, /* how long the terminal may take for the last output */
+    SAID_MAX = 2000,    /* bytes of a message to the user */
     OPENING_MS = 5000   /* how long to wait for a required agent */
 };
 
@@ -63,9 +64,10 @@ enum { SIGNALS, USER_IN, USER_OUT, PTY, AGENT, FDS };
 /* Tells the user, in the terminal's output when we pass that through. Others write these texts. */
 static void say(struct run *run, const char *what, const char *why)
 {
-    char *text = xasprintf("vsay: %s%s", what, why);
+    char *raw = xasprintf("vsay: %s%s", what, why), text[SAID_MAX];
 
-    text_plain(text);
+    utf8_escape(text, sizeof text, raw, "");
+    free(raw);
     if (run->on_pty) {
         osc_release(run->osc, &run->to_user);
         buffer_add(&run->to_user, "\r\n", 2);
@@ -74,30 +76,30 @@ static void say(struct run *run, const char *what, const char *why)
     } else {
         fprintf(stderr, "%s\n", text);
     }
-    free(text);
 }
 
 /* Tells all why commands are not recorded, at all or from here on: vsay, and, unless the shell has,
  * the user. The first reason counts. */
-static void not_recorded(struct run *run, const char *why, bool tell)
+static void not_recorded(struct run *run, const char *why, size_t length, bool tell)
 {
     if (run->told)
         return;
+    char *raw = xstrndup(why, length), text[MEMBER_WHY + 1];
+    utf8_escape(text, sizeof text, raw, "");
+    free(raw);
     run->told = true;
     run->marks.expected = false;
-    journal_not_recorded(run->journal, why);
+    journal_not_recorded(run->journal, text);
     if (tell)
-        say(run, "commands are not recorded: ", why);
+        say(run, "commands are not recorded: ", text);
 }
 
 static void look_at_shell(struct run *run)
 {
     char *why = marks_look(&run->marks, moment_monotonic());
 
-    if (!why)
-        return;
-    text_plain(why);
-    not_recorded(run, why, true);
+    if (why)
+        not_recorded(run, why, strlen(why), true);
     free(why);
 }
 
@@ -106,14 +108,10 @@ static void on_mark(void *context, char mark, const char *text, size_t length)
     struct run *run = context;
 
     marks_mark(&run->marks, mark, text, length);
-    if (mark == 'U') {
-        char *why = xstrndup(text, length < MEMBER_WHY ? length : MEMBER_WHY);
-        text_plain(why);
-        not_recorded(run, why, false);
-        free(why);
-    } else {
+    if (mark == 'U')
+        not_recorded(run, text, length, false);
+    else
         recorder_mark(&run->recorder, mark, text, length);
-    }
 }
 
 /* --- passing bytes ------------------------------------------------------- */
@@ -394,7 +392,7 @@ static int converse(struct run *run, const struct run_request *request)
     if (run->on_pty)
         terminal_raw(&run->terminal);
     if (request->not_recorded)
-        not_recorded(run, request->not_recorded, true);
+        not_recorded(run, request->not_recorded, strlen(request->not_recorded), true);
     start_let_go(&run->shell, true);
     loop(run);
     bid_farewell(run);

@@ -26,26 +26,6 @@ char *text_clean(const char *text, size_t length)
     return out.bytes;
 }
 
-void text_plain(char *text)
-{
-    size_t left = strlen(text);
-    char *end = text;
-
-    while (left) {
-        size_t length = utf8_character(text, left);
-        bool plain = length && utf8_plain(text, length);
-        length = length ? length : 1;
-        if (plain)
-            memmove(end, text, length);
-        else
-            *end = '?';
-        end += plain ? length : 1;
-        text += length;
-        left -= length;
-    }
-    *end = '\0';
-}
-
 /* Length in JSON of a character of `length` bytes. */
 static size_t json_length(const char *character, size_t length)
 {

@@ -13,9 +13,6 @@ enum {
 /* Well-formed UTF-8 without NUL: U+FFFD replaces each byte that is not. */
 char *text_clean(const char *text, size_t length);
 
-/* Replaces, in place, what might control a terminal by question marks. */
-void text_plain(char *text);
-
 /* Cuts the text, between characters, to TEXT_MAX and TEXT_JSON_MAX. */
 void text_cut(char *text);
 

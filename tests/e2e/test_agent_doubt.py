@@ -244,6 +244,15 @@ def test_commands_lost_to_a_full_disk_are_counted(agent, server, shell, full_dis
     assert f"event=commands_lost session={shell.session}" in agent.log()
 
 
+def test_commands_that_a_shell_gave_up_are_counted(server, shell):
+    """Once, however often it says so; and not what cannot be."""
+    report = {"type": "command", "command": "true", "success": True, "timestamp": "2026-02-06T12:00:05.000Z"}
+    for seq, lost in ((5, 4), (5, 4), (9, 3), (10, 10), (11, -1), (12, "1"), (13, None)):
+        shell.send(**report, seq=seq, lost=lost)
+        assert shell.receive() == {"type": "ack", "seq": seq}
+    assert server.wait_for_heartbeat()["dropped"] == 7
+
+
 def test_shell_and_agent_with_a_full_disk(host, server):
     """The user is told, and what runs is hung up and not killed at once."""
     agent = host.agent.start()

@@ -380,8 +380,8 @@ def test_terminate(host):
 
 def test_reason_cannot_control_the_terminal(host):
     shell = host.shell()
-    host.agent.terminate("ended by \x1b[31malicia é\u009b\r\n")
-    shell.expect(r"ended by \?\[31malicia é\?\?\?\r\n")
+    host.agent.terminate("ended by \x1b[31malicia é\u009b\u202e\r\n")
+    shell.expect(r"ended by \\x1b\[31malicia é\\u009b\\u202e\\r\\n\r\n")
 
 
 STUBBORN = {

@@ -97,6 +97,7 @@ static void bounded_while_away(void **state)
     struct error e = {0};
     char drop[64], path[128], *line = NULL;
     size_t room = 0, size = 0, lines = 0;
+    int told = 0; /* commands that are there or counted as lost */
     bool ended = false;
 
     (void)state;
@@ -106,8 +107,10 @@ static void bounded_while_away(void **state)
     assert_int_equal(mkdir(drop, 0700), 0);
     members_put(open, "session_id", "sess_1");
     struct journal *journal = journal_new("/nowhere", directory, open);
-    for (int seq = 1; seq <= COMMANDS; seq++)
+    for (int seq = 1; seq <= COMMANDS; seq++) {
+        journal_command(journal, seq, text, "", SUCCESS_UNKNOWN);
         journal_command(journal, seq, text, "", SUCCESS_YES);
+    }
     journal_end(journal, "exited", 0);
     assert_int_equal(journal_finish(journal, &e), ERR_OK);
     journal_free(journal);
@@ -116,14 +119,19 @@ static void bounded_while_away(void **state)
     FILE *file = fopen(path, "r");
     assert_non_null(file);
     for (ssize_t n; (n = getline(&line, &room, file)) > 0; size += (size_t)n) {
-        struct json_object *packet = json_tokener_parse(line), *seq = NULL;
-        if (json_object_object_get_ex(packet, "seq", &seq))
+        struct json_object *packet = json_tokener_parse(line), *seq = NULL, *lost = NULL;
+        if (json_object_object_get_ex(packet, "seq", &seq)) {
             assert_in_range(json_object_get_int(seq), COMMANDS / 3, COMMANDS);
+            told++;
+        }
+        if (json_object_object_get_ex(packet, "lost", &lost))
+            told += json_object_get_int(lost);
         json_object_put(packet);
         lines++;
         ended = strstr(line, "\"exited\"") != NULL;
     }
     assert_true(size < KEPT_MAX && lines > COMMANDS / 3 && ended);
+    assert_int_equal(told, COMMANDS);
     free(line);
     fclose(file);
     unlink(path);
