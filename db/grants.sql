@@ -1,6 +1,9 @@
 -- What the database user of vsay-api may do: this and no more.
 -- Runs on MariaDB 10.x and MySQL 5.6 and later, and is safe to run again.
 --
+-- A worker writes the columns named below and no others: it cannot give a session to another
+-- user, void a token, change who asked for a termination, or remove what was recorded.
+--
 -- As the database's administrator, in this order:
 --
 --   1. CREATE DATABASE vsay CHARACTER SET utf8mb4;
@@ -14,10 +17,39 @@
 -- vsay@localhost is for a database on the same host. For workers on other hosts create
 -- vsay@'10.0.0.%' or the like (vsay@'%' is any host), and put that name into the lines below.
 -- On MySQL and MariaDB '%' does not stand for localhost where an anonymous @localhost user exists.
+--
+-- Releases before this one granted the worker whole tables. GRANT takes nothing away: once all
+-- workers are of this release, run REVOKE ALL PRIVILEGES, GRANT OPTION FROM vsay@localhost; and then
+-- this file, at one go. Requests that come in between are answered with 500.
 
-GRANT SELECT                 ON schema_migrations TO vsay@localhost;
-GRANT SELECT, INSERT, UPDATE ON machines          TO vsay@localhost;
-GRANT SELECT                 ON machine_access    TO vsay@localhost;
-GRANT SELECT, INSERT, UPDATE ON sessions          TO vsay@localhost;
-GRANT SELECT, INSERT, UPDATE ON signals           TO vsay@localhost;
-GRANT SELECT, INSERT, UPDATE ON commands          TO vsay@localhost;
+-- Where reports update rows by INSERT ... ON DUPLICATE KEY UPDATE, both servers ask for INSERT and
+-- UPDATE on each column that the statement names: so agent_id is among those of machines, and
+-- all are of commands.
+
+GRANT SELECT ON schema_migrations TO vsay@localhost;
+GRANT SELECT ON machine_access    TO vsay@localhost;
+
+GRANT SELECT,
+      INSERT (agent_id, last_heartbeat_at, last_command_at, cpu, memory, disk, dropped_commands,
+              report_seq, instance, instance_since),
+      UPDATE (agent_id, last_heartbeat_at, last_command_at, cpu, memory, disk, dropped_commands,
+              report_seq, instance, instance_since, refused_instance, refused_at)
+      ON machines TO vsay@localhost;
+
+GRANT SELECT,
+      INSERT (session_id, tenant_id, agent_id, user_id, username, source, browser, os, started_at,
+              opened_seq, opened_at),
+      UPDATE (state, ended_at, close_reason, exit_code, not_recorded_reason)
+      ON sessions TO vsay@localhost;
+
+GRANT SELECT,
+      INSERT (session_id, agent_id, requested_by, requested_by_username, requested_at, reason, due_at),
+      UPDATE (due_at, delivered_at, attempts, outcome, confirmed_at)
+      ON signals TO vsay@localhost;
+
+GRANT SELECT,
+      INSERT (session_id, seq, tenant_id, agent_id, user_id, username, source, command, success,
+              executed_at),
+      UPDATE (session_id, seq, tenant_id, agent_id, user_id, username, source, command, success,
+              executed_at)
+      ON commands TO vsay@localhost;

@@ -18,6 +18,10 @@ PREPARE alter_table FROM @alter;
 EXECUTE alter_table;
 DEALLOCATE PREPARE alter_table;
 
+-- A worker's reports name none of these: it may not change them.
+ALTER TABLE machines ALTER tenant_id SET DEFAULT '', ALTER name SET DEFAULT '',
+    ALTER created_at SET DEFAULT '2000-01-01 00:00:00';
+
 -- opened_at: when vsay heard of the session, by its own clock; NULL for those of older workers.
 SET @alter = IF((SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE()
                  AND table_name = 'sessions' AND column_name = 'opened_at') > 0, 'DO 0',

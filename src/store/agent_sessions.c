@@ -61,6 +61,9 @@ static enum err check_room(struct db *db, const struct params *params, struct er
                            params->values[PARAM_AGENT].text, OPEN_SESSIONS_MAX);
 }
 
+/* Of the database: a row with that key is there. */
+enum { DUPLICATE = 1062 };
+
 enum err agents_open_session(struct db *db, struct opening *opening, struct error *e)
 {
     struct params params = {0};
@@ -80,6 +83,10 @@ enum err agents_open_session(struct db *db, struct opening *opening, struct erro
     params_filled(&params, PARAM_AT, opening->started_at);
     params_uint(&params, PARAM_SEQ, opening->seq);
     err = db_change(db, STATEMENT_OPEN_SESSION, &params, &added, e);
+    if (err && e->db_number == DUPLICATE) { /* it was opened before */
+        *e = (struct error){0};
+        err = ERR_OK;
+    }
     if (!err && added)
         err = check_room(db, &params, e);
     if (!err)

@@ -277,11 +277,12 @@ const char *const statements[STATEMENT_COUNT] = {
         "UPDATE machines SET refused_at = UTC_TIMESTAMP(3), refused_instance = :instance "
         "WHERE agent_id = :agent",
 
-    /* Upserts of rows that are there and locked: the fastest way to update many at once. */
+    /* Upserts of rows that are there and locked: the fastest way to update many at once. Each column
+     * that one names must be one that a worker may change: see grants.sql. */
     [STATEMENT_HEARTBEATS] =
-        "INSERT INTO machines (agent_id, tenant_id, name, created_at, last_heartbeat_at, "
+        "INSERT INTO machines (agent_id, last_heartbeat_at, "
         "dropped_commands, cpu, memory, disk, instance, report_seq) VALUES "
-        "{(:agent, '', '', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), :dropped, :cpu, :memory, :disk, "
+        "{(:agent, UTC_TIMESTAMP(3), :dropped, :cpu, :memory, :disk, "
         ":instance, " REPORT_SEQ ")} "
         "ON DUPLICATE KEY UPDATE last_heartbeat_at = VALUES(last_heartbeat_at), "
         "instance_since = IF(instance = VALUES(instance), instance_since, UTC_TIMESTAMP(3)), "
@@ -312,8 +313,7 @@ const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_OPEN_SESSION] =
         "INSERT INTO sessions (session_id, tenant_id, agent_id, user_id, username, source, "
         "browser, os, started_at, opened_seq, opened_at) VALUES (:session, :tenant, :agent, :user, "
-        ":username, :source, :browser, :os, " REPORTED_AT ", :seq, UTC_TIMESTAMP(3)) "
-        "ON DUPLICATE KEY UPDATE session_id = VALUES(session_id)",
+        ":username, :source, :browser, :os, " REPORTED_AT ", :seq, UTC_TIMESTAMP(3))",
     [STATEMENT_COUNT_OPEN] =
         "SELECT COUNT(*) FROM sessions s WHERE s.agent_id = :agent AND s.tenant_id = :tenant AND "
         OPEN,
@@ -340,8 +340,7 @@ const char *const statements[STATEMENT_COUNT] = {
         ":source, :command, :success, " REPORTED_AT ")} "
         "ON DUPLICATE KEY UPDATE success = COALESCE(success, VALUES(success))",
     [STATEMENT_LAST_COMMANDS] =
-        "INSERT INTO machines (agent_id, tenant_id, name, created_at, last_command_at) VALUES "
-        "{(:agent, '', '', UTC_TIMESTAMP(3), " REPORTED_AT ")} "
+        "INSERT INTO machines (agent_id, last_command_at) VALUES {(:agent, " REPORTED_AT ")} "
         "ON DUPLICATE KEY UPDATE last_command_at = "
         "GREATEST(COALESCE(last_command_at, VALUES(last_command_at)), VALUES(last_command_at))",
 

@@ -199,17 +199,62 @@ def test_a_migration_keeps_its_lease(stack, empty, directory):
     assert left() <= 0, "given back"
 
 
-@pytest.mark.databases
-def test_worker_has_few_rights(stack):
-    """The grants let it do its work and nothing else."""
+# What a worker's statements need (db/grants.sql); all else is refused.
+WRITES = {
+    "machines": {"agent_id", "last_heartbeat_at", "last_command_at", "cpu", "memory", "disk",
+                 "dropped_commands", "report_seq", "instance", "instance_since", "refused_instance", "refused_at"},
+    "sessions": {"state", "ended_at", "close_reason", "exit_code", "not_recorded_reason"},
+    "signals": {"due_at", "delivered_at", "attempts", "outcome", "confirmed_at"},
+    "commands": {"session_id", "seq", "tenant_id", "agent_id", "user_id", "username", "source",
+                 "command", "success", "executed_at"},
+    "machine_access": set(), "schema_migrations": set()}
+
+
+@pytest.fixture
+def as_worker(stack):
+    """Runs a statement as the worker's user; returns the number of the error, or None."""
+    def execute(sql):
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+        except pymysql.Error as error:
+            return error.args[0]
+
     with contextlib.closing(pymysql.connect(unix_socket=str(stack.database.socket), user="vsay",
                                             password="swordfish", database="vsay")) as connection:
-        for sql in ("DROP TABLE sessions", "CREATE TABLE t (a INT)", "DELETE FROM commands",
-                    "ALTER TABLE machines ADD x INT", "GRANT SELECT ON vsay.* TO vsay@localhost",
-                    "SELECT * FROM mysql.user", "DELETE FROM schema_migrations",
-                    "SELECT * INTO OUTFILE '/tmp/vsay-x' FROM machines"):
-            with pytest.raises(pymysql.Error), connection.cursor() as cursor:
-                cursor.execute(sql)
+        yield execute
+
+
+DENIED = {1044, 1045, 1142, 1143, 1227}
+
+
+@pytest.mark.databases(hostile=False)
+def test_worker_has_few_rights(as_worker):
+    """The grants let it do its work and nothing else."""
+    for sql in ("DROP TABLE sessions", "CREATE TABLE t (a INT)", "ALTER TABLE machines ADD x INT",
+                "GRANT SELECT ON vsay.* TO vsay@localhost", "SELECT * FROM mysql.user",
+                "SELECT * INTO OUTFILE '/tmp/vsay-x' FROM machines", "LOCK TABLES machines WRITE",
+                "INSERT INTO machines (agent_id, tenant_id, name, token_generation, created_at) "
+                "VALUES ('a', 't', 'n', 7, UTC_TIMESTAMP())",
+                "INSERT INTO machine_access VALUES ('t', 'u', 'a', 'owner')",
+                "INSERT INTO signals (session_id, agent_id, requested_by, requested_by_username, "
+                "requested_at, outcome) VALUES ('s', 'a', 'u', 'n', UTC_TIMESTAMP(), 'confirmed')",
+                "INSERT INTO schema_migrations VALUES (99, UTC_TIMESTAMP())",
+                "INSERT INTO machines (agent_id, tenant_id) VALUES ('a', 't')",
+                "REPLACE INTO commands (session_id, seq) VALUES ('s', 1)"):
+        assert as_worker(sql) in DENIED, sql
+
+
+@pytest.mark.databases(hostile=False)
+def test_worker_writes_few_columns(stack, as_worker):
+    for table, columns in WRITES.items():
+        assert as_worker(f"SELECT * FROM {table} LIMIT 1") is None
+        for sql in f"DELETE FROM {table} WHERE FALSE", f"TRUNCATE {table}":
+            assert as_worker(sql) in DENIED, sql
+        for row in stack.database.query(f"SHOW COLUMNS FROM {table}"):
+            column = row["Field"]
+            error = as_worker(f"UPDATE {table} SET {column} = {column} WHERE FALSE")
+            assert (error is None) == (column in columns) and error in {None, *DENIED}, (table, column)
 
 
 def test_doctor(stack):

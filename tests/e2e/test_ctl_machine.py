@@ -323,7 +323,7 @@ def test_a_refused_user_is_told_what_is_missing(stack, operator, conf, tenant):
     operator.env["VSAY_DB_USER"] = "nobody"
     assert "was CREATE USER run" in operator.fail(*add)  # 1045
     operator.env = {}
-    assert "1142: " in (said := operator.fail(*add)) and "grants-operator.sql" in said
+    assert "1143: " in (said := operator.fail(*add)) and "grants-operator.sql" in said
     assert "1142: " in (said := operator.fail(
         "migrate", "--dir", REPO / "db" / "migrations")) and "administrator" in said
     stack.database.query("DROP USER newcomer@localhost")
