@@ -234,3 +234,28 @@ def test_what_an_error_means(stack, faults, faulty_conf, directory, numbers, sta
         for number in numbers:
             faults.fail(last, number)
             assert (number, action()) == (number, expected) and faults.happened()
+
+
+@pytest.mark.parametrize("times, status", [(4, 200), (5, 503)])
+def test_repeated_four_times(stack, faults, faulty_conf, times, status):
+    scene = FaultyScene(stack, faulty_conf)
+
+    def stats():
+        return scene.stack.get("/api/dashboard/stats", scene.user).status
+
+    last = next(nth for nth in itertools.count(1)
+                if not faults.fail(nth, REFUSED) and stats() == 200) - 1
+    faults.fail(last, DEADLOCK, times)
+    assert stats() == status and faults.happened()
+
+
+def test_a_server_that_does_not_take_a_statement(stack, faults, directory):
+    """It counts as lost after db.read_timeout, like one that does not answer."""
+    scene = FaultyScene(stack, write_conf(directory / "impatient.conf", {
+        **stack.settings,
+        "db": {**stack.settings["db"], "host": faults.path, "read_timeout": "1s"}}))
+    session = scene.session["running"]
+    commands = [entry(session, seq, "x" * 60000) for seq in range(100, 120)]
+    assert scene.machine.activity(*commands).json()["accepted"] == 20
+    faults.stall(100000)
+    assert scene.machine.activity(*commands).status == 503

@@ -264,7 +264,7 @@ def test_shutdown_is_bounded(lone_worker):
         assert worker.get("/health").status == 200
         start = time.monotonic()
         worker.kill(signal.SIGTERM)
-        worker.wait(10)
+        assert worker.wait(10) == 1 and "api.shutdown_after" in worker.log.read_text()
         assert time.monotonic() - start < 4
     replies = [fcgi.read_reply(connection) for connection in parked]
     assert {reply.status if reply else None for reply in replies} <= {503, None}

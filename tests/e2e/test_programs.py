@@ -208,6 +208,31 @@ def test_listen_tcp(conf, new_worker, host, family):
     assert wait_for(reply).status == 200
 
 
+@pytest.mark.parametrize("address, status", [
+    ("127.0.0.1:1", 0), ("127.0.0.1:65535", 0), ("[::]:9000", 0), (":9000", 0), ("127.0.0.1:0", 1),
+    ("127.0.0.1:65536", 1), ("127.0.0.1:9000x", 1), ("9000", 1), ("unix:/" + "x" * 106, 0),
+    ("unix:/" + "x" * 107, 1), ("unix:", 1)])
+def test_addresses_to_listen_on(stack, address, status):
+    ran = run(API, "--config", stack.conf, "--listen", address, "--check-config")
+    assert ran.returncode == status, ran
+    assert status == 0 or "--listen" in ran.stderr
+
+
+def test_listen_tcp_again(conf, new_worker):
+    """Over connections of the one before that are not quite over."""
+    port = free_port()
+
+    def reply():
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 20) as peer:
+            peer.sendall(fcgi.encode(fcgi.environment()))
+            return fcgi.read_reply(peer)
+
+    for _ in range(2):
+        worker = new_worker(conf(), listen=f"127.0.0.1:{port}")
+        assert wait_for(lambda: worker.ended() or reply(), 30).status == 200
+        worker.stop()
+
+
 def test_listen_tcp_in_use(conf, new_worker):
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = "127.0.0.1:{}".format(other.getsockname()[1])
@@ -350,6 +375,14 @@ def test_cgi_ignores_arguments(stack):
     """A web server makes them of the query string."""
     for arguments in ["-c", "/etc/passwd"], ["--help"], ["--listen", "unix:/tmp/x"], ["-c/etc/passwd"]:
         check(cgi(stack.conf, "/health", *arguments), "health")
+
+
+def test_cgi_without_an_input(stack, tenant):
+    agent = Machine(tenant)
+    env = {"VSAY_CONF": stack.conf, "GATEWAY_INTERFACE": "CGI/1.1",
+           **fcgi.environment("POST", "/api/agent/heartbeat", agent, CONTENT_LENGTH="5")}
+    process = Process("/dev/null", "sh", "-c", 'exec "$@" <&-', "sh", API, env=env)
+    assert process.wait(30) == 0
 
 
 def test_cgi_with_a_bad_request(stack):

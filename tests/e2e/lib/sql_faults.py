@@ -15,7 +15,8 @@ class SqlFaults:
 
     def __init__(self, path, database):
         self.path, self.target = path, str(database.socket)
-        self.lock, self.left, self.number = threading.Lock(), 0, 0
+        self.lock, self.left, self.times, self.number = threading.Lock(), 0, 0, 0
+        self.most, self.going_on = 1 << 24, threading.Event()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         self.listener.listen(16)
@@ -25,14 +26,19 @@ class SqlFaults:
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+        self.going_on.set()
 
-    def fail(self, nth, number):
-        """The nth statement from now on fails with that error."""
+    def fail(self, nth, number, times=1):
+        """The nth statement from now on, or as many from there, fail with that error."""
         with self.lock:
-            self.left, self.number = nth, number
+            self.left, self.number, self.times = nth + times - 1, number, times
+
+    def stall(self, most):
+        """Takes no more of a statement than so many bytes."""
+        self.most = most
 
     def happened(self):
-        """Whether the statement that is to fail has come."""
+        """Whether all statements that are to fail have come."""
         with self.lock:
             return self.left == 0
 
@@ -49,6 +55,8 @@ class SqlFaults:
             data = b""
             while more := client.recv(65536):
                 data = self._commands(data + more, client, server)
+                if len(data) > self.most:
+                    self.going_on.wait()
 
     @staticmethod
     def _answers(server, client):
@@ -75,7 +83,7 @@ class SqlFaults:
             if self.left == 0:
                 return False
             self.left -= 1
-            return self.left == 0
+            return self.left < self.times
 
     def _refusal(self):
         content = struct.pack("<BH", 0xff, self.number) + b"#HY000" + b"refused by a test"
