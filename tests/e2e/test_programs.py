@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import resource
+import select
 import signal
 import socket
 from types import SimpleNamespace
@@ -405,6 +406,19 @@ def test_cgi_without_its_database(conf):
     path = conf(db={"host": "/nowhere.sock"})
     check_error(cgi(path, "/health/ready"), 503)
     check(cgi(path, "/health"), "health")
+
+
+def test_a_body_that_does_not_come(conf, new_worker, tenant):
+    """Silence or a byte now and then: its request is answered all the same."""
+    worker = new_worker(conf(api={"body_timeout": "1s", "io_timeout": "5s"}))
+    assert worker.get("/health").status == 200
+    for pause in 0.2, 30:
+        with fcgi.connect(worker.socket) as slow:
+            slow.sendall(fcgi.begin() + fcgi.stream(fcgi.PARAMS, fcgi.pairs(fcgi.environment(
+                "POST", "/api/agent/activity", Machine(tenant), CONTENT_LENGTH="1000"))))
+            while not select.select([slow], [], [], pause)[0]:
+                slow.sendall(fcgi.record(fcgi.STDIN, b" "))
+            check_error(fcgi.read_reply(slow), 400)
 
 
 def test_prefix(stack, conf, new_worker):
