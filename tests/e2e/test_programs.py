@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import fcgi
@@ -105,6 +106,9 @@ def key_problems():
         "small RSA key": ("RS256", public_pem(small), 0o600, "2048"),
         "other curve": ("ES256", public_pem(curve), 0o600, "P-256"),
         "no PEM": ("RS256", good, 0o600, "PEM"),
+        "encrypted": ("ES256", ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"swordfish")), 0o600, "PEM"),
         "RSA key as ES256": ("ES256", private_pem(small), 0o600, ""),
         "EC key as RS256": ("RS256", private_pem(curve), 0o600, ""),
         "public key as HS256": ("HS256", public_pem(curve), 0o600, ""),
