@@ -344,6 +344,8 @@ def test_cgi(stack, tenant):
     check_error(cgi(stack.conf, STATS), 401)
     check_error(cgi(stack.conf, STATS, method="POST", by=alice), 405)
     check_error(cgi(stack.conf, "/nowhere"), 404)
+    assert cgi(stack.conf, STATS, method="OPTIONS", HTTP_ORIGIN="https://console.example.com",
+               HTTP_ACCESS_CONTROL_REQUEST_METHOD="GET").status == 204
     assert cgi(stack.conf, "/", by=alice, SCRIPT_NAME="/api/dashboard",
                PATH_INFO="/stats").status == 200
     assert cgi(stack.conf, STATS, REDIRECT_HTTP_AUTHORIZATION=f"Bearer {alice.token}").status == 200

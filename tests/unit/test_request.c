@@ -202,6 +202,44 @@ static void authorization_also_after_a_rewrite(void **state)
     assert_string_equal(request.authorization, "Bearer x");
 }
 
+/* RFC 7240 section 2 */
+static void preferences(void **state)
+{
+    static const struct {
+        const char *prefer;
+        long seconds; /* 0: no wait is asked for */
+    } rows[] = {
+        {NULL, 0},
+        {"", 0},
+        {"wait=5", 5},
+        {"Wait=5", 5},
+        {"wait= 5", 5},
+        {"wait =5", 5},
+        {"wait\t=\t 50", 50},
+        {"respond-async, wait=7", 7},
+        {"respond-async,wait=7 ,x", 7},
+        {", ,wait=7", 7},
+        {"wait=7; foo=bar", 7},
+        {"wait=7;foo", 7},
+        {"wait=6, wait=9", 6},
+        {"wait=x, wait=9", 9},
+        {"wait=6x, wait=9", 9},
+        {"wait=", 0},
+        {"wait", 0},
+        {"wait=-1", 0},
+        {"wait=\"5\"", 0},
+        {"waiting=5", 0},
+        {"await=5", 0},
+        {"wait 5", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct request request = {.prefer = rows[i].prefer};
+        assert_int_equal(request_prefers_wait(&request), rows[i].seconds);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +249,7 @@ int main(void)
         cmocka_unit_test(content_length),
         cmocka_unit_test(bodies),
         cmocka_unit_test(query_parameters),
+        cmocka_unit_test(preferences),
         cmocka_unit_test(authorization_also_after_a_rewrite),
     };
 

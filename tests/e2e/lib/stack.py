@@ -252,6 +252,7 @@ class Client:
                     connection.putheader("Content-Length", str(len(body)))
                 connection.endheaders(body)
             response = connection.getresponse()
+            assert response.reason, "each status has its phrase"
             return Reply(response.status, response.msg, response.read())
 
     def get(self, path, by=None, **options):
