@@ -179,6 +179,18 @@ def test_confirmed_is_a_boolean(agent, admin):
     assert agent.end(session, "lost", confirmed="no").status == 400
 
 
+# --- polls
+
+
+@pytest.mark.parametrize("wait, status", [
+    ("0", 200), ("00", 200), ("", 400), ("x", 400), ("1x", 400), ("-1", 400), ("+1", 400),
+    ("56", 400), ("99999999999999999999", 400), ("0.5", 400)])
+def test_how_long_a_poll_waits(stack, agent, wait, status):
+    reply = stack.get(f"/api/agent/signals?wait={wait.replace('+', '%2b')}", agent)
+    assert reply.status == status
+    assert status == 400 or check(reply, "signals") == {"signals": []}
+
+
 # --- activity
 
 

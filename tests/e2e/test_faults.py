@@ -2,6 +2,7 @@
 """Parts that die, hang or stop under load."""
 import contextlib
 import itertools
+import json
 import os
 import signal
 import time
@@ -13,7 +14,7 @@ import pytest
 import fcgi
 from fleet import Tenant
 from load import Load
-from machine import Machine
+from machine import FIGURES, Machine
 from schemas import READS, check_error
 from stack import Worker, wait_for
 
@@ -325,3 +326,30 @@ def test_deadline(lone_worker):
         check_error(worker.get(SESSIONS, stack.admin), 503)
         assert 0.5 < time.monotonic() - start < 2.5
     assert fcgi.read_reply(first).status == 200
+
+
+def test_deadline_of_every_kind(lone_worker):
+    """Whoever waits for the same as is being asked, for something else, to write, in a batch."""
+    stack, worker = lone_worker(api={"deadline": "1s", "answerers": "1"})
+    machine = Machine(stack.tenant, stack.agent)
+    heartbeat = json.dumps({**FIGURES, "sessions": []}).encode()
+
+    def ask():
+        waiting = [send(worker, path, stack.admin) for path in (STATS, STATS, SESSIONS)]
+        for method, path, by, body in (("DELETE", f"{SESSIONS}/none", stack.admin, b""),
+                                       ("GET", "/api/agent/signals", machine, b""),
+                                       ("POST", "/api/agent/heartbeat", machine, heartbeat)):
+            waiting.append(fcgi.connect(worker.socket))
+            waiting[-1].sendall(fcgi.encode(fcgi.environment(
+                method, path, by, CONTENT_LENGTH=len(body)), body))
+        return waiting
+
+    with contextlib.closing(stack.database.connect(database="vsay")) as holder:
+        holder.query("LOCK TABLES machines WRITE")
+        first = send(worker, STATS, stack.admin)
+        wait_for(lambda: any("lock" in (row["State"] or "")
+                             for row in stack.database.query("SHOW PROCESSLIST")))
+        assert [fcgi.read_reply(connection).status for connection in ask()] == [503] * 6
+    assert fcgi.read_reply(first).status == 200
+    assert [fcgi.read_reply(connection).status for connection in ask()] == [
+        200, 200, 200, 404, 200, 200]
