@@ -2,6 +2,7 @@
 """vsay-shell's integration with bash, under what users set for themselves."""
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -302,6 +303,22 @@ def test_posix_mode(host, env, args):
     assert shell.output.count(b"file read") == 1
     assert b"posix          \ton" in shell.run("set -o | grep posix")
     assert b"<$HOME/env>" in shell.run('printf "<%s>\\n" "$ENV"')
+
+
+def test_long_lines_do_not_delay_the_prompt(host):
+    """Their marks are many times what a terminal holds."""
+    shell = bash(host, "set -o histexpand")
+    delays = []
+    for _ in range(30):
+        shell.run(": " + "x" * 1000)
+        began = time.monotonic()
+        shell.run(": " + "!!:1 " * 63)
+        delays.append(time.monotonic() - began)
+    assert max(delays) < 10, delays
+    commands = [command for command, _ in finished(host, 60)]
+    shell.write("exit\n")  # it writes a large history
+    shell.wait()
+    assert commands == [": " + "x" * 1000, ": " + ("x" * 1000 + " ") * 63] * 30
 
 
 def test_history_that_changes(host):

@@ -144,8 +144,10 @@ class Terminal:
     def run(self, line):
         """Types the line; returns when the prompt is back."""
         self.write(line + "\n")
-        self.expect(rb"\n")
-        return self.expect(rb".*?READY> ")[0]
+        start = self.expect(rb"\n").end()
+        # The prompt alone: ".*?READY> " is tried from each byte to the end while it is not there.
+        end = self.expect(rb"READY> ").end()
+        return self.output[start:end]
 
     def wait(self, seconds=40):
         return self.popen.wait(seconds)
