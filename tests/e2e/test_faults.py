@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import select
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -353,3 +354,25 @@ def test_deadline_of_every_kind(lone_worker):
     assert fcgi.read_reply(first).status == 200
     assert [fcgi.read_reply(connection).status for connection in ask()] == [
         200, 200, 200, 404, 200, 200]
+
+
+def test_one_of_two_connections_is_lost(lone_worker):
+    """And cannot be made again: the other goes on, and nobody who waits is refused."""
+    stack, worker = lone_worker(api={"deadline": "20s", "answerers": "2"}, db={"read_timeout": "20s"})
+
+    def locked():
+        return [row["Id"] for row in stack.database.query("SHOW PROCESSLIST")
+                if row["User"] == "vsay" and "lock" in (row["State"] or "")]
+
+    with contextlib.closing(stack.database.connect(database="vsay")) as holder:
+        holder.query("LOCK TABLES machines WRITE")
+        asked = [send(worker, path, stack.admin) for path in (STATS, READS[-1])]
+        wait_for(lambda: len(locked()) == 2, what="both answerers to wait")
+        waiting = [send(worker, SESSIONS, stack.admin) for _ in range(3)]
+        assert worker.get("/health").status == 200
+        stack.database.query("ALTER USER vsay@localhost WITH MAX_USER_CONNECTIONS 1")
+        stack.database.query("KILL %s", locked()[0])
+        wait_for(lambda: "event=db_down" in worker.log.read_text() or any(
+            select.select(asked, [], [], 0)), what="the loss")
+    assert sorted(fcgi.read_reply(connection).status for connection in asked) == [200, 503]
+    assert {fcgi.read_reply(connection).status for connection in waiting} == {200}

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import resource
 import select
 import signal
@@ -267,7 +268,7 @@ def test_out_of_descriptors(conf, new_worker, directory):
     with contextlib.ExitStack() as connections:
         for _ in range(20):
             connections.enter_context(fcgi.connect(worker.socket))
-        wait_for(lambda: "Too many open files" in worker.log.read_text())
+        wait_for(lambda: re.search("event=accept .*Too many open files", worker.log.read_text()))
         assert not worker.ended()
     assert wait_for(lambda: worker.get("/health").status == 200)
 

@@ -25,7 +25,8 @@ def _check_order(value, schema):
 
 
 def check(reply, name):
-    """Asserts the body's shape and returns the body."""
+    """Asserts the status and the body's shape, and returns the body."""
+    assert name == "error" or reply.status == {"opened": 201, "closing": 202}.get(name, 200), reply
     body = reply.json()
     jsonschema.validate(body, SCHEMAS[name], cls=jsonschema.Draft7Validator)
     _check_order(body, SCHEMAS[name])
