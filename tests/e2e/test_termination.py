@@ -429,14 +429,6 @@ def test_expired(stack, tenant, agent, admin):
     assert outcome(stack, delivered, admin) == ("closed", "confirmed")
 
 
-@pytest.mark.parametrize("wait, applied", [(1, 1), (30, 30), (31, 30), (9999, 30)])
-def test_nobody_waits_for_longer_than_30_seconds(stack, agent, admin, wait, applied):
-    session = agent.session(admin)
-    agent.end(session)
-    reply = stack.delete(session, admin, headers={"Prefer": f"wait={wait}"})
-    assert (reply.status, reply.headers["Preference-Applied"]) == (200, f"wait={applied}")
-
-
 # --- workers that stop
 
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <pthread.h>
@@ -127,6 +128,26 @@ static void one_who_only_reads_leaves_what_writes(void **state)
     assert_ptr_equal(TAILQ_FIRST(&third->waiters), &other);
     end_round(board, third);
     end_round(board, board_take(board, false));
+    end_board(board);
+}
+
+/* Reads and writes lie in queues of their own. */
+static void the_oldest_question_goes_first(void **state)
+{
+    struct board *board = new_board(10);
+    struct waiter waiters[] = {{0}, {.writes = true}, {.writes = true}, {0}};
+    static const char *const keys[] = {"stats", NULL, NULL, "sessions"};
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        park(board, &waiters[i], keys[i]);
+        usleep(100); /* a clock of microseconds */
+    }
+    for (size_t i = 0; i < 4; i++) {
+        struct round *round = board_take(board, false);
+        assert_ptr_equal(TAILQ_FIRST(&round->waiters), &waiters[i]);
+        end_round(board, round);
+    }
     end_board(board);
 }
 
@@ -426,6 +447,7 @@ int main(void)
         cmocka_unit_test(equal_questions_share_a_round),
         cmocka_unit_test(a_round_under_way_takes_no_more),
         cmocka_unit_test(writes_are_never_shared),
+        cmocka_unit_test(the_oldest_question_goes_first),
         cmocka_unit_test(a_full_board_refuses),
         cmocka_unit_test(old_waiters_expire),
         cmocka_unit_test(expiry_behind_a_round_under_way),
