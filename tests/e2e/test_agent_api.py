@@ -250,6 +250,24 @@ def test_long_commands(agent, alice, commands):
     assert [(row["seq"], len(row["command"])) for row in commands(session)] == [(1, 32768), (4, 4)]
 
 
+@pytest.mark.parametrize("wrong, says", [
+    ({"command": ""}, "command"), ({"command": 7}, "command"), ({"command": None}, "command"),
+    ({"command": "a\0b"}, "command"), ({"command": "x" * 65537}, "command"),
+    ({"success": 1}, "success"), ({"success": "true"}, "success"), ({"seq": -1}, "seq"),
+    ({"seq": 1.5}, "seq"), ({"seq": "1"}, "seq"), ({"seq": None}, "seq"),
+    ({"timestamp": "yesterday"}, "timestamp"), ({"timestamp": None}, "timestamp"),
+    ({"session_id": "a b"}, "session_id"), ({"session_id": None}, "session_id"), ([], "object"),
+    (7, "object"), (None, "object")], ids=lambda value: str(value)[:30].replace("\0", "0"))
+def test_a_wrong_entry_among_others(agent, alice, commands, wrong, says):
+    session = agent.session(alice)
+    wrong = {**entry(session, 5), **wrong} if isinstance(wrong, dict) else wrong
+    reply = check(agent.activity(entry(session, 1), wrong, entry(session, 2)), "accepted")
+    assert reply["accepted"] == 2
+    [error] = reply["errors"]
+    assert error["index"] == 1 and says in error["error"]
+    assert [row["seq"] for row in commands(session)] == [1, 2]
+
+
 def test_many_long_commands(agent, alice, commands):
     """More than one statement's worth in one request."""
     session = agent.session(alice)
