@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Which databases vsay-api talks to, and which not."""
+import contextlib
 import itertools
 import signal
 import time
 from datetime import datetime, timedelta
 
+import pymysql
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -101,12 +103,21 @@ def test_wrong_password(conf, new_worker, directory):
     assert "open sesame" not in worker.log.read_text()
 
 
-def test_no_password_file(conf, new_worker, directory):
-    """No connection is tried without the password."""
-    worker = new_worker(conf(db={"password_file": directory / "missing"}))
-    check_error(worker.get("/health/ready"), 503)
+def test_the_password_file_goes_away(stack, conf, new_worker, directory):
+    """It is read for each connection, and none is tried without it."""
+    file = write_secret(directory / "password", b"swordfish\n")
+    worker = new_worker(conf(db={"password_file": file}))
+    assert worker.get("/health/ready").status == 200
+    file.unlink()
+    for row in stack.database.query("SHOW PROCESSLIST"):
+        if row["User"] == "vsay":
+            with contextlib.suppress(pymysql.Error):  # it has gone already
+                stack.database.query("KILL %s", row["Id"])
+    wait_for(lambda: worker.get("/health/ready").status == 503)
     log = worker.log.read_text()
-    assert str(directory / "missing") in log and "Access denied" not in log
+    assert str(file) in log and "Access denied" not in log
+    write_secret(file, b"swordfish\n")
+    wait_for(lambda: worker.get("/health/ready").status == 200)
 
 
 def test_packets_too_small(stack, conf, new_worker):
