@@ -3,14 +3,17 @@
 
 Without options: requests/s and latency of the reads under load, each run in a pair with one of
 /health, so that what else the machine does touches both. With --scale: latencies of one tenant in a
-small and in a large database, request by request in turn. With --agents: see bench_agents.py.
+small and in a large database, request by request in turn. With --against: another build and this
+one, run by run in turn on one database. With --agents: see bench_agents.py.
 """
 import argparse
+import contextlib
 import http.client
 import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from statistics import median
@@ -18,6 +21,7 @@ from statistics import median
 import data
 from rig import TABLE_HEAD, filled_stack, load, row_text, token
 from bench_agents import bench_agents
+from stack import Stack  # of tests/e2e/lib, which rig.py has put on the path
 
 STATS = "/api/dashboard/stats"
 ACTIVITY = "/api/dashboard/recent-activity"
@@ -33,7 +37,10 @@ ROWS = (  # name, path, file of tokens, share of /health to reach
     ("sessions (100 rows)", SESSIONS, "admin", 0.5),
     ("stats, 1,000 scopes", STATS, "users", None),
     ("recent-activity, 1,000 scopes", ACTIVITY, "users", None),
+    ("recent-machines, 1,000 scopes", MACHINES, "users", None),
+    ("sessions, 1,000 scopes", SESSIONS, "users", None),
 )
+COMPARED = (("/health", "/health", "none", None), *ROWS)
 
 
 # --- under load ------------------------------------------------------------------------------
@@ -43,7 +50,7 @@ def prepare(stack):
     """Writes the files of tokens, and checks that the replies are what is to be measured."""
     admin = token(stack, "admin", "company_admin")
     users = [token(stack, f"user-{n}", "user") for n in range(data.TENANT)]
-    for name, tokens in ("none", []), ("admin", [admin]), ("users", users):
+    for name, tokens in ("none", []), ("admin", [admin]), ("users", users), ("user", users[:1]):
         (stack.dir / name).write_text("".join(f"{text}\n" for text in tokens))
     for path, name, counts in ((SESSIONS, "sessions", (100, 1)), (ACTIVITY, "activities", (10, 10)),
                                (MACHINES, "machines", (5, 3))):
@@ -82,6 +89,40 @@ def bench_load(options):
         statuses = [Path(f"/proc/{pid}/status").read_text() for pid in stack.worker_pids()]
         peaks = [int(text.partition("VmHWM:")[2].split()[0]) / 1024 for text in statuses]
         print(f"\nWorkers' memory at its peak: {max(peaks):.0f} MB each")
+
+
+# --- against another build --------------------------------------------------------------------
+
+
+def compare_row(stacks, row, connections, options):
+    """A line with the requests/s of both, and the median of the ratios of the pairs."""
+    name, path, tokens, _ = row
+    if connections == 1 and tokens == "users":
+        name, tokens = name.replace("1,000 scopes", "one user"), "user"
+    print(f"{connections} connections: {name}", file=sys.stderr)
+    pairs = [[load(stack, path, tokens, connections, options.seconds) for stack in stacks]
+             for _ in range(options.rounds)]
+    old, new = zip(*pairs)
+    ratio = median(now["rate"] / then["rate"] for then, now in pairs)
+    return "".join(row_text(name, connections, runs, note) + "\n"
+                   for runs, note in ((old, "  before"), (new, f"{ratio:8.2f}")))
+
+
+def bench_against(options):
+    with filled_stack(*SMALL) as new, tempfile.TemporaryDirectory(prefix="vsay-bench-") as name:
+        stack = Stack(Path(name), database=new.database, keys=new.keys, log={"level": "info"},
+                      agents=new.settings["agents"], program=options.against / "vsay-api")
+        with contextlib.closing(stack) as old:
+            for each in old, new:
+                prepare(each)
+                load(each, STATS, "users", 64, 1)  # warms up
+            lines = [compare_row((old, new), row, connections, options)
+                     for connections in options.connections for row in COMPARED
+                     if options.only in row[0]]
+    print(f"\n{options.against} and this build by turns; {options.rounds} runs of "
+          f"{options.seconds} s each; the ratio is the median of the pairs'.\n\n"
+          f"{TABLE_HEAD}{'ratio':>8}")
+    print(*lines, sep="", end="")
 
 
 # --- scale -----------------------------------------------------------------------------------
@@ -141,6 +182,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=3, help="runs of each row (3)")
     parser.add_argument("--connections", type=int, nargs="+", default=[64, TARGET_CONNECTIONS],
                         help="(64 256)")
+    parser.add_argument("--against", type=Path, metavar="DIR",
+                        help="compare with the vsay-api in that directory; 1 connection is one user")
+    parser.add_argument("--only", default="", metavar="TEXT",
+                        help="of --against: the rows whose names hold that text")
     parser.add_argument("--scale", action="store_true", help="compare a small and a large database")
     parser.add_argument("--requests", type=int, default=300, help="of each row of --scale (300)")
     parser.add_argument("--agents", type=int, nargs="?", const=10_000, metavar="N",
@@ -156,6 +201,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # stops all parts on the way out
     if options.agents:
         bench_agents(options)
+    elif options.against:
+        bench_against(options)
     elif options.scale:
         bench_scale(options)
     else:

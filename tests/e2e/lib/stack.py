@@ -205,11 +205,11 @@ def write_conf(path, settings):
     return path
 
 
-def start_pool(log, conf, workers, *address, **options):
+def start_pool(log, conf, workers, *address, program=API, **options):
     """So many workers under multiwatch; `address` is spawn-fcgi's."""
     return Process(log, "spawn-fcgi", "-n", *address, "--",
                    shutil.which("multiwatch", path=ENV["PATH"]), "-r", "1000",
-                   "-f", workers, "--", API, "--config", conf, **options)
+                   "-f", workers, "--", program, "--config", conf, **options)
 
 
 def start_nginx(directory, site, processes=1, connections=1024):
@@ -271,11 +271,12 @@ class Client:
 class Stack(Client):
     """nginx -> worker pool -> MariaDB. Settings are sections, such as api={"io_timeout": "1s"}.
     `database` lends another stack's, else `server` makes one; `workers` is how many processes multiwatch keeps;
-    `nginx` is how many processes nginx has, and the connections of each, on both its sides."""
+    `nginx` is how many processes nginx has, and the connections of each, on both its sides; `program` is the
+    vsay-api that runs."""
 
     def __init__(self, directory, database=None, server=Database, keys=None, workers=2,
-                 nginx=(1, 1024), **settings):
-        self.dir, self.workers, self.nginx_size = directory, workers, nginx
+                 nginx=(1, 1024), program=API, **settings):
+        self.dir, self.workers, self.nginx_size, self.program = directory, workers, nginx, program
         self.socket, self.conf = directory / "api.sock", directory / "vsay.conf"
         self.log = directory / "api.log"
         self.port = free_port()
@@ -308,7 +309,8 @@ class Stack(Client):
         return part
 
     def _start_pool(self):
-        return start_pool(self.log, self.conf, self.workers, "-s", self.socket)
+        return start_pool(self.log, self.conf, self.workers, "-s", self.socket,
+                          program=self.program)
 
     def restart_pool(self):
         """After somebody has stopped it."""
