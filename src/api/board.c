@@ -25,7 +25,9 @@ struct slot {
 };
 
 /* A question rests as many times as long as its round took to ask, within these bounds: so
- * it keeps the database busy for a fifth of the time, if it is cheap, however often it is asked. */
+ * it keeps the database busy for a fifth of the time, if it is cheap, however often it is asked.
+ * It rests no longer once as many wait as were answered by that round and waited at its end: of a
+ * few clients all are back soon. */
 enum { REST_TIMES = 4, REST_MIN_US = 1000, REST_MAX_US = 4000 };
 
 struct board {
@@ -145,10 +147,11 @@ static void make_ready(struct board *board, struct round *round)
         pthread_cond_signal(&board->work);
 }
 
-static void rest(struct board *board, struct round *round, int64_t asked_us)
+static void rest(struct board *board, struct round *round, const struct round *ended)
 {
-    int64_t rest = asked_us * REST_TIMES;
+    int64_t rest = (now_us() - ended->started) * REST_TIMES;
 
+    round->enough = round->count + ended->count;
     rest = rest < REST_MIN_US ? REST_MIN_US : rest > REST_MAX_US ? REST_MAX_US : rest;
     round->due = now_us() + rest;
     enqueue(&board->resting, round);
@@ -219,10 +222,15 @@ static struct round *round_for(struct board *board, const struct waiter *waiter,
 static void join(struct board *board, struct waiter *waiter, struct round *round)
 {
     waiter->place = round;
+    round->count++;
     round->weight += waiter->weight;
     if (round->slot)
         round->slot->weight += waiter->weight;
     TAILQ_INSERT_TAIL(&round->waiters, waiter, next);
+    if (round->queue == &board->resting && round->count >= round->enough) {
+        dequeue(round);
+        make_ready(board, round);
+    }
     TAILQ_INSERT_TAIL(&board->by_age, waiter, age);
     board->parked++;
 }
@@ -264,6 +272,7 @@ static void expel(struct board *board, struct waiter *waiter, struct waiters *ou
 
     forget(board, waiter);
     TAILQ_REMOVE(&round->waiters, waiter, next);
+    round->count--;
     round->weight -= waiter->weight;
     if (round->slot)
         round->slot->weight -= waiter->weight;
@@ -331,7 +340,7 @@ void board_asked(struct board *board, struct round *round)
     struct round *next = TAILQ_FIRST(&round->slot->later);
     round->slot->under_way = false;
     if (next)
-        rest(board, next, now_us() - round->started);
+        rest(board, next, round);
     slot_drop_if_idle(board, round->slot);
     round->slot = NULL;
     pthread_mutex_unlock(&board->lock);

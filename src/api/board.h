@@ -10,7 +10,7 @@
  * ROUND_WEIGHT together; one that is full is followed by the next, of the same key.
  *
  * Under load, a question whose round has just ended rests for some milliseconds, so that its next
- * round gathers more of those who are on their way. */
+ * round gathers more of those who are on their way, unless all of them seem to be there. */
 #ifndef API_BOARD_H
 #define API_BOARD_H
 
@@ -43,6 +43,8 @@ TAILQ_HEAD(waiters, waiter);
 /* Who is answered together. */
 struct round {
     struct waiters waiters;
+    unsigned count;  /* of them */
+    unsigned enough; /* of them to rest no longer */
     unsigned weight;
     bool writes;
     struct slot *slot; /* board's own, as are the rest */

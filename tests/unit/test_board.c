@@ -107,6 +107,26 @@ static void a_round_under_way_takes_no_more(void **state)
     end_board(board);
 }
 
+static void nobody_rests_when_all_are_there(void **state)
+{
+    struct board *board = new_board(10);
+    struct waiter early = {0}, late = {0}, again = {0}, other = {0};
+
+    (void)state;
+    park(board, &early, "stats");
+    struct round *first = board_take(board, false);
+    park(board, &late, "stats");
+    end_round(board, first);
+    park(board, &again, "stats"); /* as the one that was answered would */
+    park(board, &other, "sessions");
+    struct round *second = board_take(board, false), *third = board_take(board, false);
+    assert_int_equal(count(&second->waiters), 2);
+    assert_ptr_equal(TAILQ_FIRST(&third->waiters), &other);
+    end_round(board, second);
+    end_round(board, third);
+    end_board(board);
+}
+
 static void one_who_only_reads_leaves_what_writes(void **state)
 {
     struct board *board = new_board(10);
@@ -446,6 +466,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_questions_share_a_round),
         cmocka_unit_test(a_round_under_way_takes_no_more),
+        cmocka_unit_test(nobody_rests_when_all_are_there),
         cmocka_unit_test(writes_are_never_shared),
         cmocka_unit_test(the_oldest_question_goes_first),
         cmocka_unit_test(a_full_board_refuses),
