@@ -8,16 +8,16 @@
 
 route_answer answer_health;
 route_answer answer_ready;
-route_answer answer_sessions;
 route_answer answer_session_close;
 route_answer answer_receipt;
-route_answer answer_stats;
-route_answer answer_recent_activity;
-route_answer answer_recent_machines;
 route_answer answer_session_open;
 route_answer answer_session_end;
 
 route_batch answer_admissions;
+route_batch answer_sessions;
+route_batch answer_stats;
+route_batch answer_recent_activity;
+route_batch answer_recent_machines;
 route_batch answer_heartbeats;
 route_batch answer_signals;
 route_batch answer_activity;

@@ -6,7 +6,9 @@
 #include <inttypes.h>
 #include <json.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/xalloc.h"
 #include "store/dashboard.h"
 
 /* Tenths of a percent, printed as such: 35.5, 48.0. */
@@ -24,34 +26,60 @@ static struct json_object *mean(int64_t sum, int64_t count)
     return tenths(count ? (2 * sum + 10 * count) / (20 * count) : 0);
 }
 
-enum err answer_stats(struct db *db, struct question *question, struct error *e)
+static struct reply *stats_reply(const struct fleet_stats *stats)
 {
-    struct fleet_stats stats = {0};
-    enum err err = dashboard_stats(db, &question->scope, &stats, e);
-
-    if (err)
-        return err;
     struct json_object *body = json_object_new_object();
-    json_object_object_add(body, "online_count", json_object_new_int64(stats.online));
+
+    json_object_object_add(body, "online_count", json_object_new_int64(stats->online));
     json_object_object_add(body, "offline_count",
-                           json_object_new_int64(stats.machines - stats.online));
-    json_object_object_add(body, "avg_cpu", mean(stats.cpu, stats.online));
-    json_object_object_add(body, "avg_memory", mean(stats.memory, stats.online));
-    json_object_object_add(body, "avg_disk", mean(stats.disk, stats.online));
-    question->reply = reply_json(200, body);
-    return ERR_OK;
+                           json_object_new_int64(stats->machines - stats->online));
+    json_object_object_add(body, "avg_cpu", mean(stats->cpu, stats->online));
+    json_object_object_add(body, "avg_memory", mean(stats->memory, stats->online));
+    json_object_object_add(body, "avg_disk", mean(stats->disk, stats->online));
+    return reply_json(200, body);
 }
 
-/* {NAME: [...]}; *list is borrowed from the result. */
-static struct json_object *list_body(const char *name, struct json_object **list)
+enum err answer_stats(struct db *db, struct question **questions, size_t count, struct error *e)
 {
-    struct json_object *body = json_object_new_object();
+    struct callers callers = questions_callers(questions, count);
+    struct fleet_stats *stats = xcalloc(count, sizeof *stats);
+    enum err err = dashboard_stats(db, &callers, stats, e);
 
-    json_object_object_add(body, name, *list = json_object_new_array());
-    return body;
+    for (size_t i = 0; !err && i < count; i++)
+        questions[i]->reply = stats_reply(&stats[i]);
+    free(stats);
+    questions_loaded(questions, &callers);
+    return err;
 }
 
-static void add_command(void *list, const struct command *command)
+/* Loads rows for the callers, and adds each to lists[caller]. */
+typedef enum err list_load(struct db *db, const struct callers *callers,
+                           struct json_object **lists, struct error *e);
+
+/* Answers each question with {NAME: [...]}. */
+static enum err answer_lists(struct db *db, struct question **questions, size_t count,
+                             const char *name, list_load *load, struct error *e)
+{
+    struct callers callers = questions_callers(questions, count);
+    struct json_object **lists = xcalloc(count, sizeof(struct json_object *));
+
+    for (size_t i = 0; i < count; i++)
+        lists[i] = json_object_new_array();
+    enum err err = load(db, &callers, lists, e);
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *body = json_object_new_object();
+        json_object_object_add(body, name, lists[i]);
+        if (err)
+            json_object_put(body);
+        else
+            questions[i]->reply = reply_json(200, body);
+    }
+    free(lists);
+    questions_loaded(questions, &callers);
+    return err;
+}
+
+static void add_command(void *lists, size_t caller, const struct command *command)
 {
     struct json_object *item = json_object_new_object();
     char id[32];
@@ -64,23 +92,22 @@ static void add_command(void *list, const struct command *command)
     json_object_object_add(item, "username", json_object_new_string(command->username));
     json_object_object_add(item, "source", json_object_new_string(command->source));
     json_object_object_add(item, "timestamp", json_object_new_string(command->executed_at));
-    json_object_array_add(list, item);
+    json_object_array_add(((struct json_object **)lists)[caller], item);
 }
 
-enum err answer_recent_activity(struct db *db, struct question *question, struct error *e)
+static enum err load_commands(struct db *db, const struct callers *callers,
+                              struct json_object **lists, struct error *e)
 {
-    struct json_object *list = NULL;
-    struct json_object *body = list_body("activities", &list);
-    enum err err = dashboard_commands(db, &question->scope, add_command, list, e);
-
-    if (err)
-        json_object_put(body);
-    else
-        question->reply = reply_json(200, body);
-    return err;
+    return dashboard_commands(db, callers, add_command, lists, e);
 }
 
-static void add_machine(void *list, const struct machine *machine)
+enum err answer_recent_activity(struct db *db, struct question **questions, size_t count,
+                                struct error *e)
+{
+    return answer_lists(db, questions, count, "activities", load_commands, e);
+}
+
+static void add_machine(void *lists, size_t caller, const struct machine *machine)
 {
     struct json_object *item = json_object_new_object();
 
@@ -91,18 +118,17 @@ static void add_machine(void *list, const struct machine *machine)
     json_object_object_add(item, "cpu_percent", mean(machine->cpu, 1));
     json_object_object_add(item, "memory_percent", mean(machine->memory, 1));
     json_object_object_add(item, "last_active", json_object_new_string(machine->last_active));
-    json_object_array_add(list, item);
+    json_object_array_add(((struct json_object **)lists)[caller], item);
 }
 
-enum err answer_recent_machines(struct db *db, struct question *question, struct error *e)
+static enum err load_machines(struct db *db, const struct callers *callers,
+                              struct json_object **lists, struct error *e)
 {
-    struct json_object *list = NULL;
-    struct json_object *body = list_body("machines", &list);
-    enum err err = dashboard_machines(db, &question->scope, add_machine, list, e);
+    return dashboard_machines(db, callers, add_machine, lists, e);
+}
 
-    if (err)
-        json_object_put(body);
-    else
-        question->reply = reply_json(200, body);
-    return err;
+enum err answer_recent_machines(struct db *db, struct question **questions, size_t count,
+                                struct error *e)
+{
+    return answer_lists(db, questions, count, "machines", load_machines, e);
 }

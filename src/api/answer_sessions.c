@@ -9,6 +9,7 @@
 
 #include "api/cursor.h"
 #include "base/utf8.h"
+#include "base/xalloc.h"
 
 enum { PAGE_MAX = 1000, CLOSE_WAIT_MAX = 30 /* s */ };
 
@@ -99,9 +100,9 @@ static struct json_object *time_of(const char *started_at)
     return json_object_new_string(text);
 }
 
-static void add_session(void *context, const struct session *session)
+static void add_session(void *pages, size_t caller, const struct session *session)
 {
-    struct page *page = context;
+    struct page *page = (struct page *)pages + caller;
 
     if (page->limit && json_object_array_length(page->list) == page->limit) {
         page->more = true;
@@ -133,24 +134,38 @@ static struct json_object *next_cursor(const struct page *page)
     return json_object_new_string(text);
 }
 
-enum err answer_sessions(struct db *db, struct question *question, struct error *e)
+/* Takes the page's list. */
+static struct reply *page_reply(const struct page *page)
 {
-    struct session_filter filter = question->filter;
-    struct page page = {.list = json_object_new_array(), .limit = filter.limit};
     struct json_object *body = json_object_new_object();
 
-    json_object_object_add(body, "sessions", page.list);
+    json_object_object_add(body, "sessions", page->list);
+    if (page->limit)
+        json_object_object_add(body, "next_cursor", next_cursor(page));
+    return reply_json(200, body);
+}
+
+/* All have the same filter. */
+enum err answer_sessions(struct db *db, struct question **questions, size_t count, struct error *e)
+{
+    struct callers callers = questions_callers(questions, count);
+    struct session_filter filter = questions[0]->filter;
+    struct page *pages = xcalloc(count, sizeof *pages);
+
+    for (size_t i = 0; i < count; i++)
+        pages[i] = (struct page){.list = json_object_new_array(), .limit = filter.limit};
     if (filter.limit)
         filter.limit++; /* one more tells whether there is a next page */
-    enum err err = sessions_active(db, &question->scope, &filter, add_session, &page, e);
-    if (err) {
-        json_object_put(body);
-        return err;
+    enum err err = sessions_active(db, &callers, &filter, add_session, pages, e);
+    for (size_t i = 0; i < count; i++) {
+        if (err)
+            json_object_put(pages[i].list);
+        else
+            questions[i]->reply = page_reply(&pages[i]);
     }
-    if (page.limit)
-        json_object_object_add(body, "next_cursor", next_cursor(&page));
-    question->reply = reply_json(200, body);
-    return ERR_OK;
+    free(pages);
+    questions_loaded(questions, &callers);
+    return err;
 }
 
 /* --- closing --------------------------------------------------------------------------------- */

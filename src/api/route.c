@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/answer.h"
+#include "api/heavy.h"
 #include "base/xalloc.h"
 
 enum {
@@ -38,7 +39,7 @@ const struct route routes[] = {
      .body_limit = NO_BODY,
      .shared = true,
      .ask = ask_sessions,
-     .answer = answer_sessions},
+     .batch = answer_sessions},
     {.methods = METHOD_DELETE,
      .pattern = "/api/terminal/sessions/:id",
      .roles = PEOPLE,
@@ -59,19 +60,19 @@ const struct route routes[] = {
      .roles = PEOPLE,
      .body_limit = NO_BODY,
      .shared = true,
-     .answer = answer_stats},
+     .batch = answer_stats},
     {.methods = READ,
      .pattern = "/api/dashboard/recent-activity",
      .roles = PEOPLE,
      .body_limit = NO_BODY,
      .shared = true,
-     .answer = answer_recent_activity},
+     .batch = answer_recent_activity},
     {.methods = READ,
      .pattern = "/api/dashboard/recent-machines",
      .roles = PEOPLE,
      .body_limit = NO_BODY,
      .shared = true,
-     .answer = answer_recent_machines},
+     .batch = answer_recent_machines},
     {.methods = METHOD_POST,
      .pattern = "/api/agent/heartbeat",
      .roles = AGENT,
@@ -188,6 +189,17 @@ static enum err read_instance(const struct request *request, struct question *qu
     return ERR_OK;
 }
 
+/* What a report weighs is added to it. Equal questions are no batch: those of super admins, and of
+ * a heavy caller. */
+static unsigned first_weight(struct question *question)
+{
+    const struct route *route = question->route;
+
+    if (!route->batch || (route->shared && question->scope.kind == SCOPE_ALL))
+        return 0;
+    return !route->shared || !heavy_check(route->pattern, &question->scope, &question->measure);
+}
+
 static bool is_large_report(const struct request *request, const struct question *question)
 {
     long length = request->content_length;
@@ -202,7 +214,7 @@ static enum err read_input(struct request *request, struct question *question, s
     const struct route *route = question->route;
     enum err err = ERR_OK;
 
-    question->weight = route->batch ? 1 : 0;
+    question->weight = first_weight(question);
     if (!(route->methods & METHOD_POST))
         err = request_discard_body(request, route->body_limit, e);
     return err || !route->ask ? err : route->ask(request, question, e);
@@ -284,16 +296,18 @@ bool question_key(const struct question *question, char out[QUESTION_KEY_MAX])
 {
     const struct session_filter *filter = &question->filter;
     const char *pattern = question->route->pattern;
+    const struct scope *scope = &question->scope;
+    bool batched = question->weight > 0; /* users of a tenant together, and admins of all tenants */
 
-    if (question->route->batch)
-        return snprintf(out, QUESTION_KEY_MAX, "%s", pattern) > 0;
     if (!question->route->shared)
-        return false;
+        return question->route->batch && snprintf(out, QUESTION_KEY_MAX, "%s", pattern) > 0;
     int length = snprintf(out, QUESTION_KEY_MAX, "%s|%d|%s|%s|%s|%s|%s|%s|%s|%llu|%llu", pattern,
-                          (int)question->scope.kind, question->scope.tenant_id,
-                          question->scope.user_id, question->id, filter->agent_id, filter->user_id,
-                          filter->source ? filter->source : "", filter->before.started_at,
-                          (unsigned long long)filter->before.id, (unsigned long long)filter->limit);
+                          (int)scope->kind,
+                          batched && scope->kind == SCOPE_TENANT ? "" : scope->tenant_id,
+                          batched ? "" : scope->user_id, question->id, filter->agent_id,
+                          filter->user_id, filter->source ? filter->source : "",
+                          filter->before.started_at, (unsigned long long)filter->before.id,
+                          (unsigned long long)filter->limit);
     return length > 0 && length < QUESTION_KEY_MAX;
 }
 
@@ -323,7 +337,7 @@ static bool is_own_fault(enum err err)
            err != ERR_DB_CONFLICT;
 }
 
-enum err questions_answer(struct db *db, struct question **questions, size_t count)
+static enum err answer_distinct(struct db *db, struct question **questions, size_t count)
 {
     struct asking asking = {questions[0]->route, questions, count};
     struct error e = {0};
@@ -337,9 +351,65 @@ enum err questions_answer(struct db *db, struct question **questions, size_t cou
             questions[i]->reply = reply_error(err, &e);
             continue;
         }
-        enum err alone = questions_answer(db, &questions[i], 1);
+        enum err alone = answer_distinct(db, &questions[i], 1);
         if (alone && !is_own_fault(alone)) /* it is of no use to go on */
             err = error_set(&e, alone, "went away in the middle of a batch");
     }
     return err;
+}
+
+static int compare_callers(const void *a, const void *b)
+{
+    return scope_compare(&(*(struct question *const *)a)->scope,
+                         &(*(struct question *const *)b)->scope);
+}
+
+/* Sorts the questions by their callers, and moves those to the end that have an equal one before
+ * them; returns how many are left. */
+static size_t put_equal_last(struct question **questions, size_t count)
+{
+    struct question **equal = xcalloc(count, sizeof *equal);
+    size_t distinct = 0;
+
+    qsort(questions, count, sizeof *questions, compare_callers);
+    for (size_t i = 0; i < count; i++) {
+        if (distinct && compare_callers(&questions[distinct - 1], &questions[i]) == 0) {
+            questions[i]->same = questions[distinct - 1];
+            equal[i - distinct] = questions[i];
+        } else {
+            questions[distinct++] = questions[i];
+        }
+    }
+    memcpy(questions + distinct, equal, (count - distinct) * sizeof *equal);
+    free(equal);
+    return distinct;
+}
+
+enum err questions_answer(struct db *db, struct question **questions, size_t count)
+{
+    size_t distinct = questions[0]->route->shared ? put_equal_last(questions, count) : count;
+    enum err err = answer_distinct(db, questions, distinct);
+
+    for (size_t i = distinct; i < count; i++)
+        questions[i]->reply = reply_hold(questions[i]->same->reply);
+    return err;
+}
+
+struct callers questions_callers(struct question **questions, size_t count)
+{
+    struct callers callers = {count, xcalloc(count, sizeof *callers.scopes),
+                              count > 1 || questions[0]->measure,
+                              xcalloc(count, sizeof *callers.rows)};
+
+    for (size_t i = 0; i < count; i++)
+        callers.scopes[i] = &questions[i]->scope;
+    return callers;
+}
+
+void questions_loaded(struct question **questions, struct callers *callers)
+{
+    for (size_t i = 0; callers->several && i < callers->count; i++)
+        heavy_note(questions[i]->route->pattern, callers->scopes[i], callers->rows[i]);
+    free(callers->scopes);
+    free(callers->rows);
 }

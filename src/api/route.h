@@ -6,6 +6,7 @@
 #include "api/app.h"
 #include "api/reply.h"
 #include "api/request.h"
+#include "store/load.h"
 #include "store/sessions.h"
 
 struct question;
@@ -30,7 +31,7 @@ struct route {
     unsigned roles;      /* who may: bits 1 << enum role, or ANYONE for no token */
     size_t body_limit;   /* bytes */
     enum db_mode mode;
-    bool shared;          /* equal questions have one answer */
+    bool shared;          /* equal questions have one answer, asked for once */
     route_ask *ask;       /* reads the body too; NULL: neither parameters nor body */
     route_answer *answer; /* called with db NULL when `immediate`; NULL: see batch */
     route_batch *batch;   /* questions of this route are answered together */
@@ -58,6 +59,8 @@ struct question {
     int64_t until;   /* monotonic ms: when `wait` is over */
     bool waited;     /* it was asked before, and is asked again */
     unsigned weight; /* in a batch; 0: in none */
+    bool measure;    /* count what is read for its caller */
+    struct question *same; /* in a batch: the equal one whose answer it shares; NULL: none */
     void *report;    /* of an agent; owned */
     void (*report_free)(void *report);
 
@@ -84,8 +87,13 @@ enum { QUESTION_KEY_MAX = 1024 };
 bool question_key(const struct question *question, char out[QUESTION_KEY_MAX]);
 
 /* Answers questions of one route, whatever happens: each has a reply then, or is to wait. Several
- * only if the route has a batch: one that fails on its data fails alone. Returns what db_run
- * returned. */
+ * only if the route has a batch: one that fails on its data fails alone. Puts the equal ones of a
+ * shared route last. Returns what db_run returned. */
 enum err questions_answer(struct db *db, struct question **questions, size_t count);
+
+/* The callers of questions that are asked together. questions_loaded frees it, after it has noted
+ * which are heavy. */
+struct callers questions_callers(struct question **questions, size_t count);
+void questions_loaded(struct question **questions, struct callers *callers);
 
 #endif

@@ -3,14 +3,15 @@
 #ifndef STORE_DASHBOARD_H
 #define STORE_DASHBOARD_H
 
-#include "store/db.h"
+#include "store/load.h"
 
 struct fleet_stats {
     int64_t machines, online;
     int64_t cpu, memory, disk; /* sums over online machines, hundredths of a percent */
 };
 
-enum err dashboard_stats(struct db *db, const struct scope *scope, struct fleet_stats *out,
+/* Of each caller: out[callers->count], zeroed before. */
+enum err dashboard_stats(struct db *db, const struct callers *callers, struct fleet_stats *out,
                          struct error *e);
 
 /* Borrowed until the callback returns. */
@@ -21,11 +22,11 @@ struct machine {
     const char *last_active; /* RFC 3339 */
 };
 
-typedef void machine_fn(void *context, const struct machine *machine);
+typedef void machine_fn(void *context, size_t caller, const struct machine *machine);
 
-/* The five machines with the newest heartbeat, newest first. */
-enum err dashboard_machines(struct db *db, const struct scope *scope, machine_fn *fn, void *context,
-                            struct error *e);
+/* The five machines of each caller (by its index) with the newest heartbeat, newest first. */
+enum err dashboard_machines(struct db *db, const struct callers *callers, machine_fn *fn,
+                            void *context, struct error *e);
 
 /* Borrowed until the callback returns. */
 struct command {
@@ -34,10 +35,10 @@ struct command {
     const char *executed_at; /* RFC 3339 */
 };
 
-typedef void command_fn(void *context, const struct command *command);
+typedef void command_fn(void *context, size_t caller, const struct command *command);
 
-/* The ten newest commands, newest first. */
-enum err dashboard_commands(struct db *db, const struct scope *scope, command_fn *fn, void *context,
-                            struct error *e);
+/* The ten newest commands of each caller (by its index), newest first. */
+enum err dashboard_commands(struct db *db, const struct callers *callers, command_fn *fn,
+                            void *context, struct error *e);
 
 #endif

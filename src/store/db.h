@@ -95,8 +95,8 @@ enum err db_change(struct db *db, int statement, const struct params *params, ui
                    struct error *e);
 
 /* Runs a statement with braces over rows, if there are any, in several pieces if its text becomes
- * long; the parameters outside of the braces are in `params`, NULL when there are none. `row` as
- * for db_select, and not called for a change. */
+ * long (one with several braces must not); the parameters that the rows lack are in `params`, NULL
+ * when there are none. `row` as for db_select, and not called for a change. */
 enum err db_bulk(struct db *db, int statement, const struct params *params, const struct rows *rows,
                  row_fn *row, void *context, struct error *e);
 

@@ -134,21 +134,26 @@ static void put_outside(struct text *text, struct db *db, const char *from, cons
 struct part {
     const char *text;
     size_t length;
+    const struct value *fixed; /* the same for all rows; NULL: the row's, in that column */
     size_t column;
 };
 
-static size_t find_column(const struct rows *rows, enum param param)
+static void find_value(const struct params *params, const struct rows *rows, enum param param,
+                       struct part *part)
 {
     for (size_t i = 0; i < rows->width; i++) {
-        if (rows->params[i] == param)
-            return i;
+        if (rows->params[i] == param) {
+            part->column = i;
+            return;
+        }
     }
-    abort(); /* the rows lack a parameter of their statement */
+    assert(params); /* else the rows lack a parameter of their statement */
+    part->fixed = &params->values[param];
 }
 
 /* Returns how many values a row has in the text. */
-static size_t divide(const char *from, const char *to, const struct rows *rows,
-                     struct part parts[STATEMENT_PARAMS_MAX + 1])
+static size_t divide(const char *from, const char *to, const struct params *params,
+                     const struct rows *rows, struct part parts[STATEMENT_PARAMS_MAX + 1])
 {
     for (size_t count = 0;; count++) {
         enum param param;
@@ -158,7 +163,7 @@ static size_t divide(const char *from, const char *to, const struct rows *rows,
         if (colon == to)
             return count;
         assert(count < STATEMENT_PARAMS_MAX);
-        parts[count].column = find_column(rows, param);
+        find_value(params, rows, param, &parts[count]);
         from = after;
     }
 }
@@ -168,28 +173,44 @@ static void put_row(struct text *text, struct db *db, const struct part *parts, 
 {
     for (size_t i = 0; i < values; i++) {
         put(text, parts[i].text, parts[i].length);
-        put_value(text, db, &row[parts[i].column]);
+        put_value(text, db, parts[i].fixed ? parts[i].fixed : &row[parts[i].column]);
     }
     put(text, parts[values].text, parts[values].length);
+}
+
+/* Writes what is in the braces for each row from `first` on, up to `end`; returns which is the
+ * next. */
+static size_t put_rows(struct text *text, struct db *db, const char *open, const char *close,
+                       const struct params *params, const struct rows *rows, size_t first,
+                       size_t end)
+{
+    const char *separator = strncmp(open, "{(SELECT", 8) == 0 ? " UNION ALL " : ", ";
+    struct part parts[STATEMENT_PARAMS_MAX + 1];
+    size_t values = divide(open + 1, close, params, rows, parts), next = first;
+
+    do {
+        if (next > first)
+            put(text, separator, strlen(separator));
+        put_row(text, db, parts, values, rows->values + next++ * rows->width);
+    } while (next < end && next - first < ROWS_MAX && text->length < text_max(db));
+    return next;
 }
 
 /* Composes a statement of the rows from `first` on; returns which is the next. */
 static size_t compose(struct db *db, const char *named, const struct params *params,
                       const struct rows *rows, size_t first, struct text *text)
 {
-    const char *open = strchr(named, '{'), *close = strchr(named, '}');
-    struct part parts[STATEMENT_PARAMS_MAX + 1];
-    size_t values = divide(open + 1, close, rows, parts), count = rows->count / rows->width;
-    size_t next = first;
+    size_t end = rows->count / rows->width;
+    const char *from = named, *open = NULL;
 
-    put_outside(text, db, named, open, params);
-    do {
-        if (next > first)
-            put(text, ", ", 2);
-        put_row(text, db, parts, values, rows->values + next++ * rows->width);
-    } while (next < count && next - first < ROWS_MAX && text->length < text_max(db));
-    put_outside(text, db, close + 1, close + strlen(close), params);
-    return next;
+    while ((open = strchr(from, '{'))) {
+        const char *close = strchr(open, '}');
+        put_outside(text, db, from, open, params);
+        end = put_rows(text, db, open, close, params, rows, first, end);
+        from = close + 1;
+    }
+    put_outside(text, db, from, from + strlen(from), params);
+    return end;
 }
 
 enum err db_bulk(struct db *db, int statement, const struct params *params, const struct rows *rows,

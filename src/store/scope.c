@@ -18,3 +18,10 @@ struct scope scope_of(const struct principal *who)
         memcpy(scope.user_id, who->user_id, sizeof scope.user_id);
     return scope;
 }
+
+int scope_compare(const struct scope *a, const struct scope *b)
+{
+    int order = strcmp(a->tenant_id, b->tenant_id);
+
+    return order ? order : strcmp(a->user_id, b->user_id);
+}

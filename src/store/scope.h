@@ -9,7 +9,10 @@ enum scope_kind {
     SCOPE_ALL,    /* super_admin: everything */
     SCOPE_TENANT, /* company_admin: its tenant */
     SCOPE_USER,   /* user: within its tenant, its own and what it has access to */
-    SCOPE_COUNT
+    SCOPE_COUNT,
+    SCOPE_TENANTS = SCOPE_COUNT, /* several callers of the one kind ... */
+    SCOPE_USERS,                 /* ... or of the other, all of one tenant */
+    SCOPE_FORMS
 };
 
 struct scope {
@@ -19,5 +22,8 @@ struct scope {
 };
 
 struct scope scope_of(const struct principal *who);
+
+/* Orders scopes of one kind. */
+int scope_compare(const struct scope *a, const struct scope *b);
 
 #endif

@@ -16,13 +16,19 @@ const char *session_source(const char *name)
 }
 
 struct each_session {
+    const struct callers *callers;
     session_fn *fn;
     void *context;
 };
 
-static void session_row(void *context, const struct cell *cells)
+static void session_row(void *context, size_t caller, const struct cell *cells)
 {
     const struct each_session *each = context;
+
+    if (!cells[1].text) { /* only how many machines there are */
+        each->callers->rows[caller] += (uint64_t)cell_int(&cells[0]);
+        return;
+    }
     struct session session = {
         .id = cell_int(&cells[0]),
         .session_id = cells[1].text,
@@ -36,16 +42,16 @@ static void session_row(void *context, const struct cell *cells)
         .started_at = cells[9].text,
     };
 
-    each->fn(each->context, &session);
+    each->fn(each->context, caller, &session);
 }
 
-enum err sessions_active(struct db *db, const struct scope *scope,
+enum err sessions_active(struct db *db, const struct callers *callers,
                          const struct session_filter *filter, session_fn *fn, void *context,
                          struct error *e)
 {
-    struct params params = params_for(db, scope);
+    struct params params = params_for(db, callers->scopes[0]);
     bool first = !*filter->before.started_at;
-    struct each_session each = {fn, context};
+    struct each_session each = {callers, fn, context};
 
     params_filled(&params, PARAM_AGENT, filter->agent_id);
     params_filled(&params, PARAM_OF_USER, filter->user_id);
@@ -53,8 +59,8 @@ enum err sessions_active(struct db *db, const struct scope *scope,
     params_text(&params, PARAM_BEFORE_AT, first ? "9999-12-31" : filter->before.started_at);
     params_uint(&params, PARAM_BEFORE_ID, filter->before.id);
     params_uint(&params, PARAM_LIMIT, filter->limit ? filter->limit : INT64_MAX);
-    return db_select(db, STATEMENT_ACTIVE_SESSIONS + (int)scope->kind, &params, session_row, &each,
-                     e);
+    return load_rows(db, callers, callers_statement(callers, STATEMENT_ACTIVE_SESSIONS), &params,
+                     session_row, &each, e);
 }
 
 struct right {

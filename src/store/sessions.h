@@ -3,7 +3,7 @@
 #ifndef STORE_SESSIONS_H
 #define STORE_SESSIONS_H
 
-#include "store/db.h"
+#include "store/load.h"
 
 /* The source of that name, as static text; NULL: there is none. */
 const char *session_source(const char *name);
@@ -29,10 +29,11 @@ struct session_filter {
     uint64_t limit;                                       /* 0: all */
 };
 
-typedef void session_fn(void *context, const struct session *session);
+typedef void session_fn(void *context, size_t caller, const struct session *session);
 
-/* Calls `fn` for each active session in the scope that the filter lets through, newest first. */
-enum err sessions_active(struct db *db, const struct scope *scope,
+/* Calls `fn` for each active session in the scope of each of the callers (by its index) that the
+ * filter lets through, the newest of a caller first; for users perhaps more than filter->limit. */
+enum err sessions_active(struct db *db, const struct callers *callers,
                          const struct session_filter *filter, session_fn *fn, void *context,
                          struct error *e);
 

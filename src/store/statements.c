@@ -78,6 +78,14 @@ const char *const param_names[PARAM_COUNT] = {
     "JOIN machines m ON m.agent_id = a.agent_id AND m.tenant_id = a.tenant_id "                    \
     "WHERE a.tenant_id = :tenant AND a.user_id = :user "
 
+/* The same for several callers. A row constructor, (tenant_id, user_id) IN (...), would be no range
+ * of an index: so users are of one tenant. */
+#define OF_USERS "a.tenant_id = :tenant AND a.user_id IN ({:user}) "
+#define MACHINES_TENANTS "FROM machines m WHERE m.tenant_id IN ({:tenant}) "
+#define MACHINES_USERS                                                                             \
+    "FROM machine_access a "                                                                       \
+    "JOIN machines m ON m.agent_id = a.agent_id AND m.tenant_id = a.tenant_id WHERE " OF_USERS
+
 /* The machine that a row is of: not another tenant's that was given the id of one removed. */
 #define MACHINE_OF(row) "m.agent_id = " row ".agent_id AND m.tenant_id = " row ".tenant_id"
 
@@ -91,9 +99,20 @@ const char *const param_names[PARAM_COUNT] = {
     "CAST(COALESCE(SUM(m.cpu), 0) AS UNSIGNED), CAST(COALESCE(SUM(m.memory), 0) AS UNSIGNED), "    \
     "CAST(COALESCE(SUM(m.disk), 0) AS UNSIGNED) " machines "AND " ONLINE
 
+/* Of several callers, in one pass. */
+#define STATS_OF(owner, machines)                                                                  \
+    "SELECT " owner ", COUNT(*), SUM(" ONLINE "), SUM(IF(" ONLINE ", m.cpu, 0)), "                 \
+    "SUM(IF(" ONLINE ", m.memory, 0)), SUM(IF(" ONLINE ", m.disk, 0)) " machines                   \
+    "GROUP BY " owner
+
+#define MACHINE                                                                                    \
+    "m.agent_id, m.name, " ONLINE ", m.cpu, m.memory, " RFC3339("m.last_heartbeat_at") " "
+/* The order in which by_tenant and by_heartbeat are read from their ends, so that those who were
+ * seen at the same time come in the same order for everybody. */
+#define NEWEST_MACHINES                                                                            \
+    "ORDER BY last_heartbeat_at DESC, cpu DESC, memory DESC, disk DESC, agent_id DESC "
 #define RECENT_MACHINES(machines)                                                                  \
-    "SELECT m.agent_id, m.name, " ONLINE ", m.cpu, m.memory, " RFC3339("m.last_heartbeat_at") " "  \
-    machines "AND m.last_heartbeat_at IS NOT NULL ORDER BY m.last_heartbeat_at DESC LIMIT 5"
+    "SELECT " MACHINE machines "AND m.last_heartbeat_at IS NOT NULL " NEWEST_MACHINES "LIMIT 5"
 
 /* --- commands -------------------------------------------------------------------------------- */
 
@@ -103,14 +122,19 @@ const char *const param_names[PARAM_COUNT] = {
 #define NEWEST_COMMANDS "ORDER BY c.executed_at DESC, c.id DESC LIMIT 10"
 #define NEWEST_IDS(condition)                                                                      \
     "(SELECT c.executed_at, c.id FROM commands c WHERE " condition " " NEWEST_COMMANDS ")"
+#define NEWEST_OF(owner, condition)                                                                \
+    "{(SELECT c." owner ", TIMESTAMPDIFF(MICROSECOND, '1970-01-01', c.executed_at), c.id "         \
+    "FROM commands c WHERE " condition " " NEWEST_COMMANDS ")}"
+#define BUSIEST_MACHINES "ORDER BY m.last_command_at DESC, m.agent_id DESC "
 #define OR_ON_MACHINE(agent)                                                                       \
     " UNION " NEWEST_IDS("c.agent_id = " agent " AND c.tenant_id = :tenant")
 
 /* --- sessions -------------------------------------------------------------------------------- */
 
-#define ACTIVE_SESSIONS(sessions)                                                                  \
-    "SELECT s.id, s.session_id, s.agent_id, m.name, s.user_id, s.username, s.source, s.browser, "  \
-    "s.os, DATE_FORMAT(s.started_at, '%Y-%m-%dT%H:%i:%s.%f') AS started "                          \
+#define ACTIVE_SESSIONS(sessions) ACTIVE_SESSIONS_OF("", sessions)
+#define ACTIVE_SESSIONS_OF(owner, sessions)                                                        \
+    "SELECT " owner "s.id, s.session_id, s.agent_id, m.name, s.user_id, s.username, s.source, "    \
+    "s.browser, s.os, DATE_FORMAT(s.started_at, '%Y-%m-%dT%H:%i:%s.%f') AS started "               \
     "FROM " sessions " JOIN machines m ON " MACHINE_OF("s") " "                                    \
     "WHERE s.state = 'active' AND " ONLINE " "                                                     \
     "AND s.started_at <= :before_at AND (s.started_at < :before_at OR s.id < :before_id) "         \
@@ -213,10 +237,17 @@ const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_STATS + SCOPE_ALL] = STATS(MACHINES_ALL),
     [STATEMENT_STATS + SCOPE_TENANT] = STATS(MACHINES_TENANT),
     [STATEMENT_STATS + SCOPE_USER] = STATS(MACHINES_USER),
+    [STATEMENT_STATS + SCOPE_TENANTS] = STATS_OF("m.tenant_id", MACHINES_TENANTS),
+    [STATEMENT_STATS + SCOPE_USERS] = STATS_OF("a.user_id", MACHINES_USERS),
 
     [STATEMENT_RECENT_MACHINES + SCOPE_ALL] = RECENT_MACHINES(MACHINES_ALL),
     [STATEMENT_RECENT_MACHINES + SCOPE_TENANT] = RECENT_MACHINES(MACHINES_TENANT),
     [STATEMENT_RECENT_MACHINES + SCOPE_USER] = RECENT_MACHINES(MACHINES_USER),
+    [STATEMENT_RECENT_MACHINES + SCOPE_TENANTS] =
+        "{(SELECT m.tenant_id, " MACHINE ", m.last_heartbeat_at, m.disk " MACHINES_TENANT
+        "AND m.last_heartbeat_at IS NOT NULL " NEWEST_MACHINES "LIMIT 5)} " NEWEST_MACHINES,
+    [STATEMENT_RECENT_MACHINES + SCOPE_USERS] =
+        "SELECT a.user_id, " MACHINE MACHINES_USERS NEWEST_MACHINES,
 
     [STATEMENT_ACTIVE_SESSIONS + SCOPE_ALL] = ACTIVE_SESSIONS("sessions s") NEWEST_SESSIONS,
     [STATEMENT_ACTIVE_SESSIONS + SCOPE_TENANT] =
@@ -227,6 +258,18 @@ const char *const statements[STATEMENT_COUNT] = {
                         "AND s.tenant_id = a.tenant_id")
         "AND a.tenant_id = :tenant AND a.user_id = :user "
         "ORDER BY started DESC, id DESC LIMIT :limit",
+    [STATEMENT_ACTIVE_SESSIONS + SCOPE_TENANTS] =
+        "{(" ACTIVE_SESSIONS_OF("s.tenant_id, ", "sessions s") "AND s.tenant_id = :tenant "
+        NEWEST_SESSIONS ")} ORDER BY started DESC, id DESC",
+    /* And how many machines were looked at for each user. */
+    [STATEMENT_ACTIVE_SESSIONS + SCOPE_USERS] =
+        ACTIVE_SESSIONS_OF("s.user_id AS owner, ", "sessions s")
+        "AND s.tenant_id = :tenant AND s.user_id IN ({:user}) UNION "
+        ACTIVE_SESSIONS_OF("a.user_id, ", "machine_access a JOIN sessions s "
+                           "ON s.agent_id = a.agent_id AND s.tenant_id = a.tenant_id")
+        "AND " OF_USERS "UNION ALL SELECT a.user_id, COUNT(*), NULL, NULL, NULL, NULL, NULL, NULL, "
+        "NULL, NULL, NULL FROM machine_access a WHERE " OF_USERS "GROUP BY a.user_id "
+        "ORDER BY started DESC, id DESC",
 
     [STATEMENT_RECENT_COMMANDS + SCOPE_ALL] =
         COMMANDS "commands c LEFT JOIN machines m ON " MACHINE_OF("c") " " NEWEST_COMMANDS,
@@ -238,7 +281,18 @@ const char *const statements[STATEMENT_COUNT] = {
      * ten short index ranges give them, however many machines and commands there are. */
     [STATEMENT_BUSY_MACHINES] =
         "SELECT m.agent_id " MACHINES_USER "AND m.last_command_at IS NOT NULL "
-        "ORDER BY m.last_command_at DESC LIMIT 10",
+        BUSIEST_MACHINES "LIMIT 10",
+    [STATEMENT_BUSY_MACHINES_OF_USERS] =
+        "SELECT a.user_id, IF(m.last_command_at IS NULL, NULL, m.agent_id) " MACHINES_USERS
+        BUSIEST_MACHINES,
+    [STATEMENT_NEWEST_OF_TENANTS] = NEWEST_OF("tenant_id", "c.tenant_id = :tenant"),
+    [STATEMENT_NEWEST_OF_USERS] =
+        NEWEST_OF("user_id", "c.tenant_id = :tenant AND c.user_id = :user"),
+    [STATEMENT_NEWEST_ON_MACHINES] =
+        NEWEST_OF("agent_id", "c.agent_id = :agent AND c.tenant_id = :tenant"),
+    [STATEMENT_COMMANDS] =
+        COMMANDS "commands c LEFT JOIN machines m ON " MACHINE_OF("c") " "
+        "WHERE c.id IN ({:id}) ORDER BY c.executed_at DESC, c.id DESC",
     [STATEMENT_RECENT_COMMANDS + SCOPE_USER] =
         COMMANDS "(" NEWEST_IDS("c.tenant_id = :tenant AND c.user_id = :user")
         OR_ON_MACHINE(":agent_0") OR_ON_MACHINE(":agent_1") OR_ON_MACHINE(":agent_2")

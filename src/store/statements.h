@@ -8,8 +8,9 @@
 
 #include "store/scope.h"
 
-/* `:name` in a statement is the parameter of that name. Text in braces stands for as many pieces,
- * with commas between them, as there are rows: such a statement is run by db_bulk. */
+/* `:name` in a statement is the parameter of that name. Text in braces stands for as many pieces as
+ * there are rows, with commas between them, or UNION ALL between SELECTs: such a statement is run
+ * by db_bulk. */
 enum param {
     PARAM_TENANT,
     PARAM_USER,
@@ -56,16 +57,23 @@ enum param {
 
 extern const char *const param_names[PARAM_COUNT];
 
-/* A scoped statement is three, in the order of enum scope_kind: add the kind to its name. */
+/* A scoped statement is three, in the order of enum scope_kind: add the kind to its name. Some are
+ * five: those for several callers (callers_statement) follow, whose first column tells whose each
+ * row is. */
 enum statement {
     STATEMENT_SCHEMA_VERSION,
     STATEMENT_CLOCK,
     STATEMENT_BINLOG,
     STATEMENT_STATS,
-    STATEMENT_RECENT_MACHINES = STATEMENT_STATS + SCOPE_COUNT,
-    STATEMENT_ACTIVE_SESSIONS = STATEMENT_RECENT_MACHINES + SCOPE_COUNT,
-    STATEMENT_RECENT_COMMANDS = STATEMENT_ACTIVE_SESSIONS + SCOPE_COUNT,
+    STATEMENT_RECENT_MACHINES = STATEMENT_STATS + SCOPE_FORMS,
+    STATEMENT_ACTIVE_SESSIONS = STATEMENT_RECENT_MACHINES + SCOPE_FORMS,
+    STATEMENT_RECENT_COMMANDS = STATEMENT_ACTIVE_SESSIONS + SCOPE_FORMS,
     STATEMENT_BUSY_MACHINES = STATEMENT_RECENT_COMMANDS + SCOPE_COUNT,
+    STATEMENT_BUSY_MACHINES_OF_USERS,
+    STATEMENT_NEWEST_OF_TENANTS,
+    STATEMENT_NEWEST_OF_USERS,
+    STATEMENT_NEWEST_ON_MACHINES,
+    STATEMENT_COMMANDS,
     STATEMENT_CLOSING_RIGHT,
     STATEMENT_CLOSE_SESSION = STATEMENT_CLOSING_RIGHT + SCOPE_COUNT,
     STATEMENT_ADD_SIGNAL,

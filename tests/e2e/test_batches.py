@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Reports that share a transaction: each gets its own answer, and the lists agree with the counts."""
 import contextlib
-import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import fcgi
+from held import held_up, post
 from machine import FIGURES, Machine, entry
 from checker import Checker
 from fleet import Tenant
@@ -22,30 +22,6 @@ pytestmark = pytest.mark.core
 def stack(module_stacks):
     """One worker, so that all meet on one board; few answerers, so that they have to wait."""
     return module_stacks(workers=1, api={"answerers": "1"})
-
-
-@contextlib.contextmanager
-def held_up(stack, agent):
-    """Keeps the only answerer waiting for one machine's row, so that all who come are batched."""
-    with contextlib.closing(stack.database.connect(database="vsay")) as holder:
-        holder.begin()
-        with holder.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM machines WHERE agent_id = %s FOR UPDATE", agent.id)
-        first = post(stack, agent, "heartbeat", {**FIGURES, "sessions": []})
-        wait_for(lambda: any(row["User"] == "vsay" and "FOR UPDATE" in (row["Info"] or "")
-                             for row in stack.database.query("SHOW FULL PROCESSLIST")),
-                 what="the answerer to wait")
-        yield
-    assert fcgi.read_reply(first).status == 200
-
-
-def post(stack, agent, path, body):
-    """A report that is not waited for."""
-    body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    connection = fcgi.connect(stack.socket)
-    connection.sendall(fcgi.encode(fcgi.environment(
-        "POST", f"/api/agent/{path}", agent, CONTENT_LENGTH=len(body)), body))
-    return connection
 
 
 def transactions(stack):

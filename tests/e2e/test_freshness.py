@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """No reply is older than its request, however many share a query."""
+import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -63,12 +64,19 @@ def check(counter, commit, read, seconds=2, patience=60):
 
 
 class Fleet:
-    """One machine whose cpu is the counter, and one session a count."""
+    """One machine whose cpu is the counter, and one session a count. `role` in the plural: each
+    request is one of several users', so that they are batched."""
 
     def __init__(self, stack, role):
         self.stack, self.tenant = stack, Tenant(stack)
-        self.user = self.tenant.user(role)
-        self.agent = self.tenant.machine(cpu=0, granted=self.user)
+        self.agent = self.tenant.machine(cpu=0)
+        self.users = [self.tenant.user(role.rstrip("s")) for _ in range(READERS if role == "users" else 1)]
+        for user in self.users:
+            self.tenant.grant(user, self.agent)
+
+    @property
+    def user(self):
+        return random.choice(self.users)
 
     def set_cpu(self, n):
         self.stack.database.query("UPDATE machines SET cpu = %s WHERE agent_id = %s", n * 10,
@@ -97,7 +105,7 @@ class Fleet:
         return max((int(row["command"]) for row in activities), default=0)
 
 
-@pytest.mark.parametrize("role", ["user", "company_admin"])
+@pytest.mark.parametrize("role", ["user", "users", "company_admin"])
 @pytest.mark.parametrize("commit, read", [
     (Fleet.set_cpu, Fleet.cpu_of_machines), (Fleet.set_cpu, Fleet.cpu_of_stats),
     (Fleet.start_session, Fleet.newest_session), (Fleet.run_command, Fleet.newest_command)],

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "api/cursor.h"
+#include "api/heavy.h"
 #include "api/route.h"
 #include "store/statements.h"
 
@@ -112,6 +113,56 @@ static void only_equal_scopes_share(void **state)
     assert_false(share(all, page));
 }
 
+static struct question batched(struct question question)
+{
+    question.weight = 1;
+    return question;
+}
+
+static bool in_one_batch(struct question a, struct question b)
+{
+    return share(batched(a), batched(b));
+}
+
+static void users_of_a_tenant_are_a_batch_and_admins(void **state)
+{
+    struct question user = stats_of("t", "u", ROLE_USER), page = user;
+    struct question other = stats_of("t", "v", ROLE_USER);
+
+    (void)state;
+    assert_true(in_one_batch(user, other));
+    assert_true(in_one_batch(stats_of("t", "u", ROLE_COMPANY_ADMIN),
+                             stats_of("s", "v", ROLE_COMPANY_ADMIN)));
+    assert_false(in_one_batch(user, stats_of("s", "u", ROLE_USER)));
+    assert_false(in_one_batch(user, stats_of("t", "u", ROLE_COMPANY_ADMIN)));
+    assert_false(share(user, batched(user)));
+    assert_false(share(stats_of("t", "u", ROLE_COMPANY_ADMIN),
+                       batched(stats_of("t", "u", ROLE_COMPANY_ADMIN))));
+    page.filter.limit = 10;
+    assert_false(in_one_batch(user, page));
+    other.route++;
+    assert_false(in_one_batch(user, other));
+}
+
+static void heavy_callers_are_remembered(void **state)
+{
+    struct question heavy = stats_of("t", "u", ROLE_USER), other = stats_of("u", "t", ROLE_USER);
+    bool measure = true;
+
+    (void)state;
+    assert_false(heavy_check("/a", &heavy.scope, &measure));
+    assert_false(measure);
+    heavy_note("/a", &heavy.scope, 10000);
+    assert_true(heavy_check("/a", &heavy.scope, &measure));
+    assert_false(measure);
+    assert_false(heavy_check("/b", &heavy.scope, &measure));
+    assert_false(heavy_check("/a", &other.scope, &measure));
+    heavy_note("/a", &other.scope, 3);
+    assert_true(heavy_check("/a", &heavy.scope, &measure));
+    heavy_note("/a", &heavy.scope, 3);
+    assert_false(heavy_check("/a", &heavy.scope, &measure));
+}
+
 static void writes_share_no_answer(void **state)
 {
     char key[QUESTION_KEY_MAX];
@@ -121,7 +172,7 @@ static void writes_share_no_answer(void **state)
         struct question question = {.route = &routes[i]};
         if (routes[i].mode == DB_WRITE)
             assert_int_equal(question_key(&question, key), routes[i].batch != NULL);
-        assert_false(routes[i].batch && routes[i].shared);
+        assert_false(routes[i].mode == DB_WRITE && routes[i].shared);
         assert_int_equal(routes[i].waits_for != WAIT_NOTHING, routes[i].late != NULL);
     }
 }
@@ -192,6 +243,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(status_before_any_token),    cmocka_unit_test(only_equal_scopes_share),
+        cmocka_unit_test(users_of_a_tenant_are_a_batch_and_admins),
+        cmocka_unit_test(heavy_callers_are_remembered),
         cmocka_unit_test(writes_share_no_answer),     cmocka_unit_test(cursors_round_trip),
         cmocka_unit_test(forged_cursors_are_refused), cmocka_unit_test(statements_translate),
     };

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "store/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int callers_statement(const struct callers *callers, int statement)
+{
+    int kind = (int)callers->scopes[0]->kind;
+
+    return statement + kind + (callers->several ? SCOPE_TENANTS - SCOPE_TENANT : 0);
+}
+
+static int compare_owner(const void *id, const void *member)
+{
+    const struct scope *scope = *(const struct scope *const *)member;
+
+    return strcmp(id, scope->kind == SCOPE_USER ? scope->user_id : scope->tenant_id);
+}
+
+size_t callers_find(const struct callers *callers, const char *id)
+{
+    const struct scope **found =
+        bsearch(id, callers->scopes, callers->count, sizeof *callers->scopes, compare_owner);
+
+    return found ? (size_t)(found - callers->scopes) : callers->count;
+}
+
+struct load {
+    const struct callers *callers;
+    load_row_fn *row;
+    void *context;
+};
+
+static void row_of_one(void *context, const struct cell *cells)
+{
+    const struct load *load = context;
+
+    load->row(load->context, 0, cells);
+}
+
+static void row_of_several(void *context, const struct cell *cells)
+{
+    const struct load *load = context;
+    size_t caller = callers_find(load->callers, cells[0].text);
+
+    if (caller == load->callers->count)
+        return;
+    load->callers->rows[caller]++;
+    load->row(load->context, caller, cells + 1);
+}
+
+enum err load_rows(struct db *db, const struct callers *callers, int statement,
+                   const struct params *params, load_row_fn *row, void *context, struct error *e)
+{
+    struct load load = {callers, row, context};
+    struct rows rows = {0};
+
+    if (!callers->several) /* as a prepared statement it is not parsed each time */
+        return db_select(db, statement, params, row_of_one, &load, e);
+    for (size_t i = 0; i < callers->count; i++) {
+        const struct scope *scope = callers->scopes[i];
+        if (scope->kind == SCOPE_USER)
+            rows_text(&rows, PARAM_USER, scope->user_id);
+        else
+            rows_text(&rows, PARAM_TENANT, scope->tenant_id);
+    }
+    enum err err = db_bulk(db, statement, params, &rows, row_of_several, &load, e);
+    rows_free(&rows);
+    return err;
+}
