@@ -26,7 +26,15 @@ def errors(output):
 
 def test_requests():
     counted = errors(bench("bench.py", "--connections", "8", "--seconds", "1", "--rounds", "1"))
-    assert len(counted) == 7 and set(counted.values()) == {0}
+    assert len(counted) == 9 and set(counted.values()) == {0}
+
+
+def test_against_a_build():
+    output = bench("bench.py", "--against", BUILD, "--connections", "1", "--seconds", "1",
+                   "--rounds", "1", "--only", "1,000 scopes")
+    assert errors(output) == {f"{name}, one user": 0 for name in (
+        "stats", "recent-activity", "recent-machines", "sessions")}
+    assert output.count("before") == 4
 
 
 def test_agents():
