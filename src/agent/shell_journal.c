@@ -39,6 +39,7 @@ struct journal {
     struct messages unacked; /* in order */
     size_t size;             /* of these */
     long acked;              /* the last command that the agent has */
+    long lost;               /* commands that no message has counted yet */
     int fd;                  /* -1: not connected */
     int64_t connect_at;
     bool open_sent, blocked; /* on this connection */
@@ -141,7 +142,8 @@ static long make_room(struct journal *journal)
 /* Room for `message`, the last one, which was a command's. */
 static void bound(struct journal *journal, struct message *message)
 {
-    message->lost += make_room(journal);
+    message->lost += make_room(journal) + journal->lost;
+    journal->lost = 0;
     if (message->lost)
         json_object_object_add(message->body, "lost", json_object_new_int64(message->lost));
 }
@@ -191,6 +193,11 @@ void journal_command(struct journal *journal, long seq, const char *command, con
         body, "success",
         success == SUCCESS_UNKNOWN ? NULL : json_object_new_boolean(success == SUCCESS_YES));
     add(journal, seq, body);
+}
+
+void journal_lost(struct journal *journal)
+{
+    journal->lost++;
 }
 
 void journal_all_gone(struct journal *journal)

@@ -32,6 +32,8 @@ void journal_not_recorded(struct journal *journal, const char *why);
 
 void journal_command(struct journal *journal, long seq, const char *command, const char *timestamp,
                      enum success success);
+/* That a command is never reported. It counts once another is. */
+void journal_lost(struct journal *journal);
 /* That nothing of the session is left: its end, which comes next, says so. */
 void journal_all_gone(struct journal *journal);
 void journal_end(struct journal *journal, const char *reason, int exit_code);

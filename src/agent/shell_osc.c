@@ -10,7 +10,7 @@
 enum { ESC = 0x1b, BEL = 0x07 };
 
 /* How a mark begins, with '*' for its kind. */
-static const char head[] = "\033]633;*;", kinds[] = "CDU";
+static const char head[] = "\033]633;*;", kinds[] = "BCDU";
 enum { HEAD = sizeof head - 1, KIND = HEAD - 2 };
 
 struct osc {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Takes the shell integration's marks out of a terminal's output, which carry the session's nonce:
+ *     ESC ] 633 ; B ; status ; nonce BEL    a command begins that a C will name when it has ended
  *     ESC ] 633 ; C ; nonce ; status ; history entry ; nonce BEL    before a command runs
  *     ESC ] 633 ; D ; status ; nonce BEL                            before the next prompt
  *     ESC ] 633 ; U ; reason ; nonce BEL                            commands are not recorded
  * The entry is as the shell's history prints it, with any bytes, and empty when that does not have
- * the command; its status is that of the command before. D and U have no control characters, and may
- * end with ESC \ in place of BEL. Everything else passes unchanged and in order. */
+ * the command; the status of B and C is that of the command before. The others have no control
+ * characters, and may end with ESC \ in place of BEL. Everything else passes unchanged and in order. */
 #ifndef AGENT_SHELL_OSC_H
 #define AGENT_SHELL_OSC_H
 

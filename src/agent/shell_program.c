@@ -54,7 +54,7 @@ static void add(struct program *program, char *argument)
 
 void program_init(struct program *program, char *path, bool login)
 {
-    *program = (struct program){.path = path, .nonce = -1};
+    *program = (struct program){.path = path, .nonce = -1, .limit = -1};
     program->name = xasprintf("%s%s", login ? "-" : "", program_shell(path));
     add(program, program->name);
 }
@@ -90,19 +90,19 @@ static int hand_over(const char *nonce)
     return -1;
 }
 
-/* A file in memory where the integration has commands write what it reads: a subshell for that
- * would be a process more with each command. It is ours, since a descriptor of the shell's would be
- * its children's too. */
-static void lend_scratch(void)
+/* A file in memory, whose path the integration finds in `variable`. It is ours, since a descriptor
+ * of the shell's would be its children's too. -1: none. */
+static int lend_file(const char *variable)
 {
     int fd = memfd_create("vsay", MFD_CLOEXEC);
 
-    unsetenv("VSAY_SCRATCH");
+    unsetenv(variable);
     if (fd < 0)
-        return;
+        return -1;
     char *path = xasprintf("/proc/%ld/fd/%d", (long)getpid(), fd);
-    setenv("VSAY_SCRATCH", path, 1);
+    setenv(variable, path, 1);
     free(path);
+    return fd;
 }
 
 static void set_variable(const char *name, const char *value)
@@ -140,7 +140,10 @@ static void integrate_bash(struct program *program, const char *share,
     add(program, option);
     add(program, program->rcfile);
     program_add_all(program, arguments->kept);
-    lend_scratch();
+    /* Commands write there what the integration reads: subshells for that would be more processes
+     * with each command. */
+    lend_file("VSAY_SCRATCH");
+    program->limit = lend_file("VSAY_LIMIT");
     set_variable("VSAY_LOGIN", !login ? NULL : arguments->no_profile ? "no profile" : "profile");
     set_variable("VSAY_RCFILE", arguments->rcfile);
     if (!posix_mode(arguments))

@@ -13,25 +13,35 @@ void recorder_end(struct recorder *recorder)
 {
     free(recorder->command);
     free(recorder->timestamp);
-    recorder->command = recorder->timestamp = NULL;
+    free(recorder->begun);
+    recorder->command = recorder->timestamp = recorder->begun = NULL;
+}
+
+static char *text_of_now(void)
+{
+    char now[MOMENT_SIZE];
+
+    moment_text(now);
+    return xstrdup(now);
 }
 
 void recorder_start(struct recorder *recorder, const char *command, size_t length)
 {
-    char now[MOMENT_SIZE];
+    char *timestamp = recorder->begun ? recorder->begun : text_of_now();
 
+    recorder->begun = NULL;
     recorder_end(recorder);
     char *text = mask_apply(recorder->mask, text_clean(command, length));
     text_cut(text);
     if (!text[strspn(text, " \t\n")]) {
         free(text);
+        free(timestamp);
         return;
     }
-    moment_text(now);
     recorder->command = text;
-    recorder->timestamp = xstrdup(now);
+    recorder->timestamp = timestamp;
     recorder->seq++;
-    journal_command(recorder->journal, recorder->seq, text, now, SUCCESS_UNKNOWN);
+    journal_command(recorder->journal, recorder->seq, text, timestamp, SUCCESS_UNKNOWN);
 }
 
 void recorder_finish(struct recorder *recorder, bool success)
@@ -74,18 +84,39 @@ static void take_entry(struct recorder *recorder, const char *text, size_t lengt
         size_t left = length - (size_t)(semicolon + 1 - text);
         memcpy(line, semicolon + 1, left);
         const char *command = history_entry(line, &left);
-        if (*command != ' ' && *command != '\t')
-            recorder_start(recorder, command, left);
+        bool kept_out = *command == ' ' || *command == '\t';
+        recorder_start(recorder, command, kept_out ? 0 : left);
     }
     free(line);
+}
+
+/* A command that has not been named by the next mark never is. */
+static void give_up_unnamed(struct recorder *recorder)
+{
+    if (!recorder->begun)
+        return;
+    recorder_end(recorder);
+    recorder->seq++;
+    journal_lost(recorder->journal);
+}
+
+static void begin_unnamed(struct recorder *recorder, const char *status, size_t length)
+{
+    recorder_finish(recorder, length == 1 && *status == '0');
+    give_up_unnamed(recorder);
+    recorder->begun = text_of_now();
 }
 
 void recorder_mark(void *context, char mark, const char *text, size_t length)
 {
     struct recorder *recorder = context;
 
-    if (mark == 'C')
+    if (mark == 'B')
+        begin_unnamed(recorder, text, length);
+    else if (mark == 'C')
         take_entry(recorder, text, length);
-    else if (mark == 'D')
+    else if (mark == 'D') {
         recorder_finish(recorder, length == 1 && *text == '0');
+        give_up_unnamed(recorder);
+    }
 }

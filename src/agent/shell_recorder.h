@@ -15,6 +15,7 @@ struct recorder {
     long seq;                /* of the last command */
     char *command;           /* that runs, as it is recorded; NULL: none */
     char *timestamp;
+    char *begun;             /* when a command began that is named later; NULL: there is none */
 };
 
 void recorder_start(struct recorder *recorder, const char *command, size_t length);

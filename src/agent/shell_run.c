@@ -17,6 +17,7 @@
 #include "agent/moment.h"
 #include "agent/shell_ender.h"
 #include "agent/shell_journal.h"
+#include "agent/shell_limit.h"
 #include "agent/shell_marks.h"
 #include "agent/shell_osc.h"
 #include "agent/shell_recorder.h"
@@ -41,6 +42,7 @@ struct run {
     struct terminal terminal;
     bool on_pty;
     struct started shell;
+    int limit; /* where to tell whether the shell could start a process, or -1 */
     int signals;
     int status;  /* of wait(2), once `exited` */
     size_t rest; /* output read after that */
@@ -145,6 +147,8 @@ static void read_user(struct run *run)
 
     if (n > 0) {
         marks_input(&run->marks, chunk, (size_t)n);
+        if (run->limit >= 0)
+            limit_tell(run->limit, run->shell.pid, chunk, (size_t)n);
         buffer_add(&run->to_shell, chunk, (size_t)n);
     } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
         hang_up(run, SIGHUP);
@@ -385,6 +389,7 @@ static bool admitted(struct run *run)
 
 static int converse(struct run *run, const struct run_request *request)
 {
+    static const char unnamed[] = "the last command could not be named: no process could be started";
     struct error e = {0};
 
     if (request->command)
@@ -401,6 +406,8 @@ static int converse(struct run *run, const struct run_request *request)
         terminal_restore(&run->terminal);
     int status = exit_status(run);
     recorder_finish(&run->recorder, status == 0 && run->ender.state < ENDER_TERMINATE);
+    if (run->recorder.begun)
+        not_recorded(run, unnamed, strlen(unnamed), false);
     if (run->childless)
         journal_all_gone(run->journal);
     journal_end(run->journal, end_reason(run), status);
@@ -423,7 +430,8 @@ static void release(struct run *run)
 int run_session(const struct run_request *request)
 {
     struct run run = {
-        .options = request->options, .on_pty = request->on_pty, .terminal = {.in = -1, .out = -1}};
+        .options = request->options, .on_pty = request->on_pty, .limit = request->program->limit,
+        .terminal = {.in = -1, .out = -1}};
     int status = EXIT_FAILURE;
 
     if ((run.on_pty && !terminal_open(&run.terminal)) ||

@@ -9,6 +9,8 @@
 #   PS1             marks the end of the one before
 #   PROMPT_COMMAND  keeps $?, and sees to it that PS0 and PS1 have their marks. Only when something must be done in the
 #                   shell itself it calls __vsay_repair.
+# When no process can be started, bash tries for 15 s to fork for PS0, and then does not run the command. So PS0 marks
+# the beginning without a fork then, and __vsay_repair reports the command when it has ended.
 # Before bash 5.1 PROMPT_COMMAND has no indexes, so there is no place in it of our own, and __vsay_repair is called at
 # each prompt.
 
@@ -22,12 +24,13 @@ fi
 __vsay_login=${VSAY_LOGIN-} # "profile", or "no profile"
 __vsay_rcfile=${VSAY_RCFILE-~/.bashrc}
 __vsay_scratch=${VSAY_SCRATCH-} # a file in memory
+__vsay_limit=${VSAY_LIMIT-}     # another, with "1" in it when no process could be started as a line was entered
 # In POSIX mode bash reads this file in place of $ENV.
 if [[ -o posix ]]; then
     unset ENV
     [[ ! ${VSAY_ENV+set} ]] || export ENV=$VSAY_ENV
 fi
-unset VSAY_NONCE_FD VSAY_LOGIN VSAY_RCFILE VSAY_SCRATCH VSAY_ENV
+unset VSAY_NONCE_FD VSAY_LOGIN VSAY_RCFILE VSAY_SCRATCH VSAY_LIMIT VSAY_ENV
 __vsay_version=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))
 
 # --- tools --------------------------------------------------------------------------
@@ -175,9 +178,21 @@ __vsay_put_marks() {
     [[ ${PS1-} == *"$__vsay_ps1"* || ${PS1@a} == *r* ]] || PS1=$__vsay_ps1${PS1-}
 }
 
+# A command that PS0 could only mark, without a subshell.
+__vsay_report() {
+    local HISTTIMEFORMAT='' REPLY
+    {
+        builtin printf '\e]633;C;%s;%s;' "$__vsay_nonce" "$__vsay_was"
+        __vsay_obstacle || ((__vsay_new <= 0)) || builtin history 1
+        builtin printf ';%s\a' "$__vsay_nonce"
+    } >/dev/tty
+    __vsay_late=0
+}
+
 __vsay_repair() {
     local - REPLY
     set +eETuxv
+    ((!__vsay_late)) || __vsay_report
     __vsay_drop_dup
     __vsay_take_dups
     __vsay_put_marks
@@ -223,6 +238,9 @@ __vsay_new=0                 # history entries since the prompt
 __vsay_was=0                 # $? at the command's beginning
 __vsay_unseen=0              # whether nobody sees what we do at the prompt; 0: not known
 __vsay_do=0 __vsay_told=0 __vsay_dup=0 __vsay_dups=''
+__vsay_late=0                # whether PS0 did without a fork, and the command is still to be reported
+__vsay_forking=0             # whether PS0 forks; it stays 1 when that fails
+__vsay_until=0               # SECONDS until which PS0 does not fork, after that
 
 __vsay_ps1='${__vsay_nonce:+\[\e]633;D;$((__vsay_number=HISTCMD,__vsay_status<0?$?:__vsay_status));$__vsay_nonce\a\]}'
 # PS0 puts PROMPT_COMMAND back, and is put back itself by that or, when nothing is left of both, here.
@@ -233,11 +251,21 @@ if ((__vsay_version >= 501)); then
 fi
 __vsay_ps1+='}'
 
+# Whether no process can be started. Before bash 5.2 this would fork: there the first failure tells.
+__vsay_full=0
+if ((__vsay_version >= 502)) && [[ $__vsay_limit && -r $__vsay_limit ]]; then
+    __vsay_full='0$(<"$__vsay_limit")'
+fi
+
 # The redirections are for the subshell's trace and for what a DEBUG trap may print.
 __vsay_apart='3>&1 >/dev/null 2>&1 {BASH_XTRACEFD}>/dev/null'
 
 __vsay_ps0='${__vsay_nonce:+${__vsay_empty[__vsay_was=$?,__vsay_new=HISTCMD-__vsay_number,__vsay_number=HISTCMD,
-__vsay_status=-1,0]}${__vsay_empty[__vsay_do=0$({ trap -p DEBUG >|"$__vsay_scratch"; __vsay_start; } '$__vsay_apart'),
+__vsay_status=-1,__vsay_until=__vsay_forking?${SECONDS-0}+60:__vsay_until,
+__vsay_late=${SECONDS-0}<__vsay_until||'$__vsay_full',__vsay_forking=1-__vsay_late,0]}'
+__vsay_ps0+='${__vsay_if[__vsay_late]:+\e]633;B;$__vsay_was;$__vsay_nonce\a}'
+__vsay_ps0+='${__vsay_empty[__vsay_do=0${__vsay_if[__vsay_forking]:+$({ trap -p DEBUG >|"$__vsay_scratch"
+__vsay_start; } '$__vsay_apart')},__vsay_forking=0,
 __vsay_dup=__vsay_do&2?HISTCMD-1:0,__vsay_told|=__vsay_do>>2&1,__vsay_unseen=__vsay_do>>3,0]}'
 if ((__vsay_version >= 501)); then
     __vsay_ps0+='${__vsay_if[__vsay_do&1]:+${__vsay_fd[${PROMPT_COMMAND[633]:=$__vsay_check}]-}}'
@@ -245,10 +273,11 @@ fi
 __vsay_ps0+='}'
 
 # The group fails, by a descriptor that there is not, when there is something to repair.
-__vsay_check='{ { __vsay_none() { :; }; } <&$((__vsay_status=$?,__vsay_do=__vsay_dup,0)) '
+__vsay_check='{ { __vsay_none() { :; }; } <&$((__vsay_status=$?,__vsay_do=__vsay_dup|__vsay_late,0)) '
 __vsay_check+='<&${__vsay_fd[${PS0:+y}${PS1:+y}${PS0##*"$__vsay_ps0"*}${PS1##*"$__vsay_ps1"*}'
-__vsay_check+='${BASHOPTS##*promptvars*}]:-$((__vsay_do|=${__vsay_if[__vsay_unseen]:-0$({ trap -p DEBUG >|"$__vsay_scratch"; __vsay_end; } '
-__vsay_check+=$__vsay_apart')},0))} <&$((__vsay_do?99999:0)); } 2>/dev/null || { __vsay_repair; } 2>/dev/null'
+__vsay_check+='${BASHOPTS##*promptvars*}]:-$((__vsay_do|=${__vsay_if[__vsay_unseen|__vsay_late|__vsay_forking|'$__vsay_full']:-'
+__vsay_check+='0${__vsay_empty[__vsay_forking=1,0]}$({ trap -p DEBUG >|"$__vsay_scratch"; __vsay_end; } '
+__vsay_check+=$__vsay_apart')${__vsay_empty[__vsay_forking=0,0]}},0))} <&$((__vsay_do?99999:0)); } 2>/dev/null || { __vsay_repair; } 2>/dev/null'
 
 # --- beginning ------------------------------------------------------------------------
 
