@@ -109,8 +109,14 @@ static enum err lock_state(const char *directory, int *fd, struct error *e)
 {
     if (mkdir(directory, 0711) && errno != EEXIST)
         return error_set(e, ERR_IO, "cannot make %s: %s", directory, strerror(errno));
-    if (chmod(directory, 0711))
-        return error_set(e, ERR_IO, "cannot chmod %s: %s", directory, strerror(errno));
+    int state = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a device keeps its mode */
+    bool set = state >= 0 && fchmod(state, 0711) == 0;
+    if (!set)
+        error_set(e, ERR_IO, "cannot chmod %s: %s", directory, strerror(errno));
+    if (state >= 0)
+        close(state);
+    if (!set)
+        return ERR_IO;
     char *path = xasprintf("%s/lock", directory);
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     bool locked = *fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) == 0;

@@ -35,7 +35,7 @@ static void go_down(struct answerers *answerers, enum err reason)
     struct waiters expelled;
 
     board_answerer_down(answerers->app->board, reason, &expelled);
-    parking_refuse(answerers->app, &expelled, reason);
+    parking_refuse(&expelled, reason);
 }
 
 /* The questions that a round asks: the waiters' own in a batch, else the one that all share. */

@@ -21,6 +21,7 @@
 #include "base/error.h"
 
 struct board;
+struct reply;
 struct round;
 
 enum { ROUND_WEIGHT = 500 };
@@ -34,6 +35,8 @@ struct waiter {
     unsigned weight;          /* in a batch, at most ROUND_WEIGHT; 0: shares its round's answer */
     int64_t since;            /* monotonic ms: when its request came */
     void *place, *owner;      /* the round's, or the watch's own */
+    bool watched, gone;       /* the watch's own: it waits there; it must not, as its client has gone */
+    struct reply *reply;      /* on its way to its connection */
     TAILQ_ENTRY(waiter) next; /* in its round */
     TAILQ_ENTRY(waiter) age;  /* on the board, oldest first */
 };

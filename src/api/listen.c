@@ -20,8 +20,7 @@
 
 enum {
     SYSTEMD_FD = 3,
-    BACKLOG = 1024,
-    ACCEPT_TICK_MS = 250 /* how soon an idle acceptor sees that it should stop */
+    BACKLOG = 1024
 };
 
 static bool is_listening(int fd)
@@ -137,13 +136,6 @@ enum err listen_on(const char *address, int *fd, struct error *e)
 
 /* --- connections ----------------------------------------------------------------------------- */
 
-static void set_timeout(int fd, int option, long ms)
-{
-    struct timeval time = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-    setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
-}
-
 static bool is_loopback(const struct sockaddr_storage *address)
 {
     const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)address;
@@ -225,29 +217,27 @@ static bool may_connect(const struct sockaddr_storage *peer)
 void listen_prepare(int listener)
 {
     warn_if_open(listener);
-    set_timeout(listener, SO_RCVTIMEO, ACCEPT_TICK_MS);
-    fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
+    fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) | O_NONBLOCK);
 }
 
-int listen_accept(int listener, long io_timeout)
+int listen_accept(int listener, bool *exhausted)
 {
     struct sockaddr_storage peer = {0};
     socklen_t size = sizeof peer;
-    int on = 1, fd = accept4(listener, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC);
+    int on = 1,
+        fd = accept4(listener, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd < 0) {
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        *exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+        if (*exhausted)
             log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
-            usleep(ACCEPT_TICK_MS * 1000); /* out of descriptors: others may give some back */
-        }
         return -1;
     }
     if (!may_connect(&peer)) {
         close(fd);
         return -1;
     }
-    set_timeout(fd, SO_RCVTIMEO, io_timeout * 1000);
-    set_timeout(fd, SO_SNDTIMEO, io_timeout * 1000);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a UNIX socket */
+    if (is_tcp(&peer))
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
 }

@@ -3,6 +3,8 @@
 #ifndef API_LISTEN_H
 #define API_LISTEN_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /* The listening socket that the process was started with: systemd's (LISTEN_PID and LISTEN_FDS, see
@@ -18,11 +20,11 @@ enum err listen_check(const char *address, struct error *e);
  * replaced. ERR_IO. */
 enum err listen_on(const char *address, int *fd, struct error *e);
 
-/* Makes listen_accept return now and then. Warns of a TCP socket that is open to anybody. */
+/* Makes the listener one that is not waited for. Warns of a TCP socket that is open to anybody. */
 void listen_prepare(int listener);
 
-/* The next connection, whose reads and writes take at most `io_timeout` seconds each; -1 when none
- * came within a moment, or it is none of FCGI_WEB_SERVER_ADDRS. */
-int listen_accept(int listener, long io_timeout);
+/* The next connection, which is not waited for either; -1 when there is none, or it is none of
+ * FCGI_WEB_SERVER_ADDRS. *exhausted is set when there are no descriptors left. */
+int listen_accept(int listener, bool *exhausted);
 
 #endif

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "api/gateway_cgi.h"
-#include "api/gateway_fcgi.h"
 #include "api/listen.h"
+#include "api/worker.h"
 #include "base/log.h"
 #include "store/db.h"
 
@@ -78,7 +78,7 @@ static int serve(struct app *app, const struct arguments *arguments, struct erro
     if (arguments->listen && listen_on(arguments->listen, &listener, e))
         return EXIT_FAILURE;
     if (listener >= 0)
-        return gateway_fcgi_run(app, listener);
+        return worker_run(app, listener);
     if (cgi)
         return gateway_cgi_run(app);
     fputs(usage, stderr);

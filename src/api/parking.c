@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "api/connection.h"
+
 static struct waiter *take_first(struct waiters *waiters)
 {
     struct waiter *waiter = TAILQ_FIRST(waiters);
@@ -27,43 +29,43 @@ enum err parking_ask(struct app *app, struct waiter *waiter)
     return board_park(app->board, waiter, keyed ? key : NULL);
 }
 
-static void deliver_late(struct app *app, struct waiter *waiter)
+static void deliver_late(struct waiter *waiter)
 {
     const struct question *question = waiter->question;
     struct reply *reply = question->route->late(question);
 
-    app->gateway->deliver(waiter, reply);
+    connection_deliver(waiter, reply);
     reply_release(reply);
 }
 
 /* What was asked already, and waited, has an answer that is true. */
-static void refuse(struct app *app, struct waiter *waiter, enum err code)
+static void refuse(struct waiter *waiter, enum err code)
 {
     const struct question *question = waiter->question;
 
     if (question->waited) {
-        deliver_late(app, waiter);
+        deliver_late(waiter);
         return;
     }
     struct reply *reply = reply_error(code, NULL);
-    app->gateway->deliver(waiter, reply);
+    connection_deliver(waiter, reply);
     reply_release(reply);
 }
 
-void parking_refuse(struct app *app, struct waiters *waiters, enum err code)
+void parking_refuse(struct waiters *waiters, enum err code)
 {
     struct waiter *waiter = NULL;
 
     while ((waiter = take_first(waiters)))
-        refuse(app, waiter, code);
+        refuse(waiter, code);
 }
 
-static void deliver_all_late(struct app *app, struct waiters *late)
+static void deliver_all_late(struct waiters *late)
 {
     struct waiter *waiter = NULL;
 
     while ((waiter = take_first(late)))
-        deliver_late(app, waiter);
+        deliver_late(waiter);
 }
 
 /* An agent that polls again has given up its older poll, which may not have been noticed here. */
@@ -74,7 +76,7 @@ static bool wait_for_signal(struct app *app, struct waiter *waiter)
     bool parked = watch_park_newest(app->watches[WAIT_SIGNAL], waiter, question->who.user_id,
                                     question->until, &older);
 
-    deliver_all_late(app, &older);
+    deliver_all_late(&older);
     return parked;
 }
 
@@ -98,7 +100,7 @@ static void wait_on(struct app *app, struct waiter *waiter)
         return;
     if (!again && board_now() < question->until)
         question->wait = 0; /* there is no place for it */
-    deliver_late(app, waiter);
+    deliver_late(waiter);
 }
 
 void parking_settle(struct app *app, struct round *round)
@@ -111,9 +113,9 @@ void parking_settle(struct app *app, struct round *round)
         struct question *question = waiter->question;
         struct reply *reply = waiter->weight ? question->reply : shared;
         if (reply)
-            app->gateway->deliver(waiter, reply);
+            connection_deliver(waiter, reply);
         else if (question->next)
-            app->gateway->resume(waiter);
+            connection_resume(waiter);
         else
             wait_on(app, waiter);
     }
@@ -127,26 +129,22 @@ void parking_wake(struct app *app, enum wait_for what, const char *key)
 
     watch_wake(app->watches[what], key, &woken);
     while ((waiter = take_first(&woken))) {
-        if (app->gateway->has_gone(waiter)) {
-            app->gateway->drop(waiter);
-            continue;
-        }
-        enum err err = parking_ask(app, waiter);
+        enum err err = ERR_OK;
+        if (connection_has_gone(waiter)) /* it must not be given anything */
+            deliver_late(waiter);
+        else
+            err = parking_ask(app, waiter);
         if (err)
-            refuse(app, waiter, err);
+            refuse(waiter, err);
     }
 }
 
-void parking_reap(struct app *app)
+bool parking_abandon(struct app *app, struct waiter *waiter)
 {
-    struct waiters gone;
-    struct waiter *waiter = NULL;
+    const struct question *question = waiter->question;
+    struct watch *watch = app->watches[question->route->waits_for];
 
-    for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++) {
-        watch_reap(app->watches[what], app->gateway->has_gone, &gone);
-        while ((waiter = take_first(&gone)))
-            app->gateway->drop(waiter);
-    }
+    return watch && watch_abandon(watch, waiter);
 }
 
 void parking_expire(struct app *app, bool closing)
@@ -158,6 +156,6 @@ void parking_expire(struct app *app, bool closing)
             watch_close(app->watches[what], &late);
         else
             watch_expire(app->watches[what], board_now(), &late);
-        deliver_all_late(app, &late);
+        deliver_all_late(&late);
     }
 }

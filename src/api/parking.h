@@ -10,7 +10,7 @@
 enum err parking_ask(struct app *app, struct waiter *waiter);
 
 /* Answers all of `waiters` with an error. */
-void parking_refuse(struct app *app, struct waiters *waiters, enum err code);
+void parking_refuse(struct waiters *waiters, enum err code);
 
 /* Ends a round whose questions were answered: hands out the replies, and has those go on to their
  * next route, or wait on, who got none. The waiters leave the round. */
@@ -19,8 +19,9 @@ void parking_settle(struct app *app, struct round *round);
 /* Asks those again who wait for this. */
 void parking_wake(struct app *app, enum wait_for what, const char *key);
 
-/* Drops those whose client has gone, a share of all at a time. */
-void parking_reap(struct app *app);
+/* The client of a waiter has gone. True when it was on the watch, and is the caller's now; else an
+ * answer is on its way. */
+bool parking_abandon(struct app *app, struct waiter *waiter);
 
 /* Answers those who have waited for long enough; all of them, and any who come later at once, when
  * `closing`. */

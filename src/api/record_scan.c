@@ -2,10 +2,15 @@
 #include "config.h"
 #include "api/record_scan.h"
 
-#include <stdbool.h>
 #include <string.h>
 
-enum { PROTOCOL = 1, RESPONDER = 1 };
+enum { PROTOCOL = 1, RESPONDER = 1, KEEP_CONN = 1, BEGIN_LENGTH = 8 };
+
+enum kind {
+    SKIPPED, /* of a request that is over, or of a type that nobody knows */
+    SMALL,   /* BEGIN_REQUEST, GET_VALUES: looked at as a whole */
+    STREAM   /* PARAMS, STDIN */
+};
 
 static size_t smaller(size_t a, size_t b)
 {
@@ -58,74 +63,166 @@ static bool take_params(struct record_scan *scan, const unsigned char *bytes, si
 
 /* --- records --------------------------------------------------------------------------------- */
 
-/* The empty record that ends a stream. */
-static enum record_stage end_stream(const struct record_scan *scan)
+static unsigned id_of(const struct record_scan *scan)
 {
-    if (scan->stage == RECORDS_BODY)
-        return RECORDS_WHOLE;
-    return scan->pair || scan->lengths_used ? RECORDS_BAD : RECORDS_BODY;
+    return (unsigned)scan->record[2] << 8 | scan->record[3];
 }
 
-/* A header of PARAMS or STDIN, or BEGIN_REQUEST with its content; returns the stage after it. */
-static enum record_stage take_head(struct record_scan *scan)
+static bool is_active(const struct record_scan *scan)
 {
-    static const unsigned char types[] = {[RECORDS_BEGIN] = RECORD_BEGIN,
-                                          [RECORDS_PARAMS] = RECORD_PARAMS,
-                                          [RECORDS_BODY] = RECORD_STDIN};
-    const unsigned char *head = scan->head;
-    unsigned request_id = (unsigned)head[2] << 8 | head[3];
-    size_t length = (size_t)head[4] << 8 | head[5];
+    return scan->stage != RECORDS_BEGIN;
+}
 
-    if (head[0] != PROTOCOL || head[1] != types[scan->stage])
-        return RECORDS_BAD;
-    scan->padding = head[6];
-    if (scan->stage == RECORDS_BEGIN) {
-        unsigned role = (unsigned)head[8] << 8 | head[9];
-        scan->request_id = request_id;
-        return request_id && length == RECORD_HEADER && role == RESPONDER ? RECORDS_PARAMS
-                                                                          : RECORDS_BAD;
+static void tell(struct record_scan *scan, enum record_notice notice)
+{
+    scan->notice = notice;
+    scan->notice_id = id_of(scan);
+    scan->notice_type = scan->record[1];
+    scan->notice_length = scan->used - RECORD_HEADER;
+}
+
+/* A header is complete: what is to be done with its record. */
+static enum kind kind_of(struct record_scan *scan)
+{
+    unsigned type = scan->record[1], id = id_of(scan);
+
+    if (scan->record[0] != PROTOCOL || (id == 0) != (type >= RECORD_GET_VALUES)) {
+        scan->stage = RECORDS_BAD;
+    } else if (id == 0) {
+        return type == RECORD_GET_VALUES ? SMALL : SKIPPED;
+    } else if (type == RECORD_BEGIN && (!is_active(scan) || id != scan->request_id)) {
+        return SMALL;
+    } else if (is_active(scan) && id == scan->request_id) {
+        if (type == (scan->stage == RECORDS_PARAMS ? RECORD_PARAMS : RECORD_STDIN))
+            return STREAM;
+        if (type != RECORD_ABORT)
+            scan->stage = RECORDS_BAD;
+    } else if (id != scan->ended_id && type != RECORD_ABORT) {
+        scan->stage = RECORDS_BAD;
     }
-    if (request_id != scan->request_id)
-        return RECORDS_BAD;
-    scan->content = length;
-    return length ? scan->stage : end_stream(scan);
+    return SKIPPED;
 }
 
-/* Collects a head. Returns how many bytes it took. */
-static size_t collect_head(struct record_scan *scan, const unsigned char *bytes, size_t count)
+/* BEGIN_REQUEST is complete (section 5.1). */
+static void begin(struct record_scan *scan, struct record_piece *piece)
 {
-    size_t size = scan->stage == RECORDS_BEGIN ? 2 * RECORD_HEADER : RECORD_HEADER;
-    size_t taken = smaller(size - scan->head_used, count);
+    const unsigned char *content = scan->record + RECORD_HEADER;
+    unsigned role = (unsigned)content[0] << 8 | content[1];
 
-    memcpy(scan->head + scan->head_used, bytes, taken);
-    scan->head_used += taken;
-    if (scan->head_used == size) {
-        scan->head_used = 0;
-        scan->stage = take_head(scan);
+    scan->notice_keeps = content[2] & KEEP_CONN;
+    if (is_active(scan) || role != RESPONDER) {
+        tell(scan, is_active(scan) ? NOTICE_CANT_MULTIPLEX : NOTICE_UNKNOWN_ROLE);
+        scan->ended_id = id_of(scan);
+        return;
+    }
+    scan->request_id = id_of(scan);
+    scan->keeps = content[2] & KEEP_CONN;
+    scan->stage = RECORDS_PARAMS;
+    *piece = (struct record_piece){scan->record, RECORD_HEADER + BEGIN_LENGTH};
+}
+
+/* The record under way is complete. */
+static void end_record(struct record_scan *scan, struct record_piece *piece)
+{
+    unsigned type = scan->record[1];
+    bool empty = scan->record[4] == 0 && scan->record[5] == 0;
+
+    if (scan->kind == SMALL && type == RECORD_BEGIN)
+        begin(scan, piece);
+    else if (scan->kind == SMALL)
+        tell(scan, NOTICE_VALUES);
+    else if (id_of(scan) == 0)
+        tell(scan, NOTICE_UNKNOWN_TYPE);
+    else if (type == RECORD_ABORT && is_active(scan) && id_of(scan) == scan->request_id)
+        tell(scan, NOTICE_ABORT);
+    else if (scan->kind == STREAM && empty && scan->stage == RECORDS_BODY)
+        scan->stage = RECORDS_WHOLE;
+    else if (scan->kind == STREAM && empty)
+        scan->stage = scan->pair || scan->lengths_used ? RECORDS_BAD : RECORDS_BODY;
+    scan->used = 0;
+}
+
+/* Padding is not kept, so the header tells of none. */
+static void begin_record(struct record_scan *scan, struct record_piece *piece)
+{
+    scan->content = (size_t)scan->record[4] << 8 | scan->record[5];
+    scan->padding = scan->record[6];
+    scan->kind = (int)kind_of(scan);
+    scan->record[6] = 0;
+    if (scan->kind == SKIPPED || (scan->padding && !scan->content))
+        scan->mixed = true; /* libfcgi might leave the last record's padding in the socket */
+    if (scan->kind == STREAM)
+        *piece = (struct record_piece){scan->record, RECORD_HEADER};
+    if (scan->kind == SMALL &&
+        (scan->content > RECORD_SMALL_MAX ||
+         (scan->record[1] == RECORD_BEGIN && scan->content != BEGIN_LENGTH)))
+        scan->stage = RECORDS_BAD;
+}
+
+static size_t take_header(struct record_scan *scan, const unsigned char *bytes, size_t count,
+                          struct record_piece *piece)
+{
+    size_t taken = smaller(RECORD_HEADER - scan->used, count);
+
+    memcpy(scan->record + scan->used, bytes, taken);
+    scan->used += taken;
+    if (scan->used == RECORD_HEADER)
+        begin_record(scan, piece);
+    return taken;
+}
+
+static size_t take_content(struct record_scan *scan, const unsigned char *bytes, size_t count,
+                           struct record_piece *piece)
+{
+    size_t taken = smaller(scan->content, count);
+
+    scan->content -= taken;
+    if (scan->kind == SMALL) {
+        memcpy(scan->record + scan->used, bytes, taken);
+        scan->used += taken;
+    } else if (scan->kind == STREAM) {
+        *piece = (struct record_piece){bytes, taken};
+        if (scan->stage == RECORDS_PARAMS && !take_params(scan, bytes, taken))
+            scan->stage = RECORDS_BAD;
     }
     return taken;
 }
 
-/* Takes content and padding of the record under way. */
-static size_t take_content(struct record_scan *scan, const unsigned char *bytes, size_t count)
+static size_t take_padding(struct record_scan *scan, size_t count)
 {
-    size_t content = smaller(scan->content, count);
-    size_t padding = smaller(scan->padding, count - content);
+    size_t taken = smaller(scan->padding, count);
 
-    if (scan->stage == RECORDS_PARAMS && !take_params(scan, bytes, content))
-        scan->stage = RECORDS_BAD;
-    scan->content -= content;
-    scan->padding -= padding;
-    return content + padding;
+    scan->padding -= taken;
+    return taken;
 }
 
-enum record_stage record_scan(struct record_scan *scan, const unsigned char *bytes, size_t count)
+size_t record_scan(struct record_scan *scan, const unsigned char *bytes, size_t count,
+                   struct record_piece *piece)
 {
-    while (count && scan->stage < RECORDS_WHOLE) {
-        size_t taken = scan->content || scan->padding ? take_content(scan, bytes, count)
-                                                      : collect_head(scan, bytes, count);
-        bytes += taken;
-        count -= taken;
-    }
-    return scan->stage;
+    size_t taken = 0;
+
+    *piece = (struct record_piece){0};
+    scan->notice = NOTICE_NONE;
+    if (scan->stage >= RECORDS_WHOLE)
+        return 0;
+    if (scan->used < RECORD_HEADER)
+        taken = take_header(scan, bytes, count, piece);
+    else if (scan->content)
+        taken = take_content(scan, bytes, count, piece);
+    else
+        taken = take_padding(scan, count);
+    if (scan->used >= RECORD_HEADER && !scan->content && !scan->padding &&
+        scan->stage != RECORDS_BAD)
+        end_record(scan, piece);
+    return taken;
+}
+
+bool record_scan_between(const struct record_scan *scan)
+{
+    return scan->stage == RECORDS_BEGIN && scan->used == 0;
+}
+
+void record_scan_next(struct record_scan *scan)
+{
+    *scan = (struct record_scan){.ended_id = scan->request_id};
 }

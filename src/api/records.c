@@ -5,16 +5,20 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/xalloc.h"
+
 enum {
     RECORD_VERSION = 1,
     CONTENT_MAX = 32 * 1024,
-    PIECE = 16 * 1024,
+    IN_MEMORY = 64 * 1024,    /* bytes of a request that need no file before it is whole */
     REQUEST_MAX = 8 << 20,    /* bytes of one request, more than any route takes */
     COLLECTED_MAX = 256 << 20 /* bytes of all that are collected and not read yet */
 };
@@ -23,67 +27,62 @@ enum {
 
 static atomic_size_t collected;
 
-bool incoming_open(struct incoming *incoming)
+static bool put(struct incoming *incoming, const unsigned char *bytes, size_t length)
 {
-    *incoming = (struct incoming){.file = memfd_create("request", MFD_CLOEXEC)};
-    return incoming->file >= 0;
+    return write(incoming->file, bytes, length) == (ssize_t)length;
 }
 
-static bool keep(struct incoming *incoming, const unsigned char *bytes, size_t count)
+/* Memory that grows by itself is hard to give back, so what is large goes on in a file. */
+static bool move_to_file(struct incoming *incoming)
 {
-    if (incoming->size + count > REQUEST_MAX || atomic_load(&collected) + count > COLLECTED_MAX ||
-        write(incoming->file, bytes, count) != (ssize_t)count)
+    if (incoming->file >= 0)
+        return true;
+    incoming->file = memfd_create("request", MFD_CLOEXEC);
+    if (incoming->file < 0 || !put(incoming, incoming->bytes, incoming->size))
         return false;
-    incoming->size += count;
-    atomic_fetch_add(&collected, count);
+    free(incoming->bytes);
+    incoming->bytes = NULL;
     return true;
 }
 
-enum progress incoming_receive(struct incoming *incoming, int fd)
+bool incoming_keep(struct incoming *incoming, const struct record_piece *piece)
 {
-    unsigned char piece[PIECE];
-    ssize_t n;
+    size_t size = incoming->size + piece->length;
 
-    while ((n = recv(fd, piece, sizeof piece, MSG_DONTWAIT)) > 0) {
-        if (!keep(incoming, piece, (size_t)n))
-            return PROGRESS_BROKEN;
-        switch (record_scan(&incoming->scan, piece, (size_t)n)) {
-        case RECORDS_WHOLE:
-            return PROGRESS_COMPLETE;
-        case RECORDS_BAD:
-            return PROGRESS_BROKEN;
-        default:
-            break;
-        }
+    incoming->cut |= size > REQUEST_MAX;
+    if (incoming->cut)
+        return true;
+    if (atomic_load(&collected) + piece->length > COLLECTED_MAX)
+        return false;
+    if (size > IN_MEMORY) {
+        if (!move_to_file(incoming) || !put(incoming, piece->bytes, piece->length))
+            return false;
+    } else {
+        incoming->bytes = xrealloc(incoming->bytes, size);
+        memcpy(incoming->bytes + incoming->size, piece->bytes, piece->length);
     }
-    return n < 0 && (errno == EAGAIN || errno == EINTR) ? PROGRESS_MORE : PROGRESS_BROKEN;
+    incoming->size = size;
+    atomic_fetch_add(&collected, piece->length);
+    return true;
 }
 
-bool incoming_answerable(const struct incoming *incoming)
+int incoming_open(struct incoming *incoming)
 {
-    return incoming->scan.stage == RECORDS_BODY || incoming->scan.stage == RECORDS_WHOLE;
-}
-
-int incoming_take(struct incoming *incoming)
-{
-    int file = incoming->file;
-
-    lseek(file, 0, SEEK_SET);
-    incoming->file = -1;
-    return file;
+    return move_to_file(incoming) && lseek(incoming->file, 0, SEEK_SET) == 0 ? incoming->file : -1;
 }
 
 void incoming_close(struct incoming *incoming)
 {
     if (incoming->file >= 0)
-        close(incoming_take(incoming));
+        close(incoming->file);
+    free(incoming->bytes);
     atomic_fetch_sub(&collected, incoming->size);
-    incoming->size = 0;
+    *incoming = (struct incoming){.file = -1};
 }
 
 /* --- outgoing -------------------------------------------------------------------------------- */
 
-static void put_header(unsigned char header[RECORD_HEADER], int type, int request_id, size_t length)
+static void put_header(unsigned char *header, int type, int request_id, size_t length)
 {
     const unsigned char bytes[RECORD_HEADER] = {RECORD_VERSION,
                                                 (unsigned char)type,
@@ -156,4 +155,61 @@ enum progress outgoing_send(struct outgoing *outgoing, int fd)
         }
     } while (next_record(outgoing));
     return PROGRESS_COMPLETE;
+}
+
+/* --- other answers --------------------------------------------------------------------------- */
+
+/* A record whose eight bytes of content begin with `first`. */
+static void put_record(unsigned char *out, int type, unsigned request_id, unsigned char first)
+{
+    put_header(out, type, (int)request_id, RECORD_HEADER);
+    memset(out + RECORD_HEADER, 0, RECORD_HEADER);
+    out[RECORD_HEADER] = first;
+}
+
+size_t record_end(unsigned char out[RECORD_ANSWER_MAX], unsigned request_id,
+                  enum protocol_status status)
+{
+    put_record(out, RECORD_END, request_id, 0);
+    out[RECORD_HEADER + 4] = (unsigned char)status;
+    return 2 * RECORD_HEADER;
+}
+
+size_t record_unknown_type(unsigned char out[RECORD_ANSWER_MAX], unsigned type)
+{
+    put_record(out, RECORD_UNKNOWN_TYPE, 0, (unsigned char)type);
+    return 2 * RECORD_HEADER;
+}
+
+/* Whether a name without a value, such as GET_VALUES lists, stands there: all are short. */
+static bool asks_for(const unsigned char *content, size_t length, const char *name)
+{
+    size_t size = strlen(name);
+
+    for (size_t at = 0; at + 2 <= length; at += 2u + content[at] + content[at + 1]) {
+        if (content[at] == size && content[at + 1] == 0 && at + 2 + size <= length &&
+            memcmp(content + at + 2, name, size) == 0)
+            return true;
+    }
+    return false;
+}
+
+size_t record_values(unsigned char out[RECORD_ANSWER_MAX], const unsigned char *content,
+                     size_t length, size_t connections)
+{
+    static const char *const names[] = {"FCGI_MAX_CONNS", "FCGI_MAX_REQS", "FCGI_MPXS_CONNS"};
+    size_t used = RECORD_HEADER;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t left = RECORD_ANSWER_MAX - used, size = strlen(names[i]);
+        if (!asks_for(content, length, names[i]))
+            continue;
+        int digits = snprintf((char *)out + used + 2, left - 2, "%s%zu", names[i],
+                              i == 2 ? 0 : connections) - (int)size;
+        out[used] = (unsigned char)size;
+        out[used + 1] = (unsigned char)digits;
+        used += 2 + size + (size_t)digits;
+    }
+    put_header(out, RECORD_VALUES, 0, used - RECORD_HEADER);
+    return used;
 }

@@ -1,36 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /* FastCGI records (FastCGI 1.0 section 3.3) to and from sockets that must not be waited for.
- * libfcgi, which waits, does the rest. */
+ * libfcgi, which waits, decodes requests that are whole and encodes answers that fit. */
 #ifndef API_RECORDS_H
 #define API_RECORDS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "api/pump.h"
 #include "api/record_scan.h"
 
-/* A request that is collected in a file in memory. */
+/* --- requests that do not come at one go ------------------------------------------------------ */
+
+/* A request that is collected. Initialise `file` to -1. */
 struct incoming {
-    int file; /* -1: none */
+    unsigned char *bytes;
     size_t size;
-    struct record_scan scan;
+    bool cut; /* it is too large for any route, and was not kept whole */
+    int file; /* that libfcgi reads it from; -1: none yet */
 };
 
-/* False when there is no file to be had. */
-bool incoming_open(struct incoming *incoming);
+/* Keeps a piece, unless the request is too large. False when too much is collected by all together,
+ * or there is no file to be had for it. */
+bool incoming_keep(struct incoming *incoming, const struct record_piece *piece);
 
-/* Takes what has come on socket `fd`. Once it is complete, `file` is to be read from its start. */
-enum progress incoming_receive(struct incoming *incoming, int fd);
+/* Moves it to a file in memory, to be read from its start; -1 when there is none to be had. */
+int incoming_open(struct incoming *incoming);
 
-/* Whether what has come is enough for an answer, if only that the body broke off. */
-bool incoming_answerable(const struct incoming *incoming);
-
-/* Hands over the file, at its start; the caller closes it, before incoming_close. */
-int incoming_take(struct incoming *incoming);
-
-/* Closes the file unless it was handed over, and gives its room back. */
+/* Closes the file, and gives its room back. */
 void incoming_close(struct incoming *incoming);
+
+/* --- answers that do not fit into a socket at once --------------------------------------------- */
+
+enum progress { PROGRESS_MORE, PROGRESS_COMPLETE, PROGRESS_BROKEN };
 
 /* An answer on its way; the texts are borrowed. */
 struct outgoing {
@@ -48,5 +49,20 @@ void outgoing_start(struct outgoing *outgoing, int request_id, const char *head,
 
 /* Sends as much as socket `fd` takes. */
 enum progress outgoing_send(struct outgoing *outgoing, int fd);
+
+/* --- answers to records that are no part of a request ------------------------------------------ */
+
+enum { RECORD_ANSWER_MAX = 128 };
+
+/* END_REQUEST with a protocolStatus (section 5.5). All return the length. */
+enum protocol_status { REQUEST_COMPLETE, CANT_MPX_CONN, OVERLOADED, UNKNOWN_ROLE };
+size_t record_end(unsigned char out[RECORD_ANSWER_MAX], unsigned request_id,
+                  enum protocol_status status);
+size_t record_unknown_type(unsigned char out[RECORD_ANSWER_MAX], unsigned type);
+
+/* GET_VALUES_RESULT for the GET_VALUES in `content`: `connections` for FCGI_MAX_CONNS and
+ * FCGI_MAX_REQS, and that requests do not share connections; other names are left out. */
+size_t record_values(unsigned char out[RECORD_ANSWER_MAX], const unsigned char *content,
+                     size_t length, size_t connections);
 
 #endif

@@ -34,8 +34,7 @@ struct watch {
     struct spot *spots;   /* hash by key */
     struct owner *owners; /* hash by name */
     struct waiters wheel[BUCKETS];
-    unsigned next_reaped; /* of the wheel */
-    int64_t next_bucket;  /* the first that may hold waiters: ms / BUCKET_MS */
+    int64_t next_bucket; /* the first that may hold waiters: ms / BUCKET_MS */
     unsigned parked, capacity;
     bool closed;
 };
@@ -109,6 +108,7 @@ static void hand_out(struct watch *watch, struct waiter *waiter, struct waiters 
     leave_spot(watch, waiter);
     give_place_back(watch, waiter->owner);
     TAILQ_INSERT_TAIL(out, waiter, next);
+    waiter->watched = false;
     watch->parked--;
 }
 
@@ -138,9 +138,9 @@ static void hand_out_spot(struct watch *watch, const char *key, struct waiters *
     }
 }
 
-static bool is_open(const struct watch *watch, int64_t until)
+static bool may_park(const struct watch *watch, const struct waiter *waiter, int64_t until)
 {
-    return !watch->closed && until / BUCKET_MS >= watch->next_bucket && until > board_now();
+    return !watch->closed && !waiter->gone && until / BUCKET_MS >= watch->next_bucket && until > board_now();
 }
 
 /* NULL when the owner has its share: so many that others find as many places again. */
@@ -168,6 +168,7 @@ static void insert(struct watch *watch, struct waiter *waiter, const char *key, 
 
     waiter->deadline = until;
     waiter->place = spot;
+    waiter->watched = true;
     TAILQ_INSERT_TAIL(&spot->waiters, waiter, next);
     TAILQ_INSERT_TAIL(bucket_of(watch, until), waiter, age);
     watch->parked++;
@@ -179,7 +180,7 @@ bool watch_park(struct watch *watch, struct waiter *waiter, const char *key, con
                 int64_t until)
 {
     pthread_mutex_lock(&watch->lock);
-    bool open = is_open(watch, until) && watch->parked < watch->capacity;
+    bool open = may_park(watch, waiter, until) && watch->parked < watch->capacity;
     waiter->owner = open ? take_place(watch, owner) : NULL;
     if (waiter->owner)
         insert(watch, waiter, key, until);
@@ -194,7 +195,7 @@ bool watch_park_newest(struct watch *watch, struct waiter *waiter, const char *k
     TAILQ_INIT(older);
     pthread_mutex_lock(&watch->lock);
     struct waiter *other = first_of(watch, key);
-    bool open = is_open(watch, until) && (!other || other->since <= waiter->since);
+    bool open = may_park(watch, waiter, until) && (!other || other->since <= waiter->since);
     if (open)
         hand_out_spot(watch, key, older);
     open = open && watch->parked < watch->capacity;
@@ -224,21 +225,18 @@ void watch_expire(struct watch *watch, int64_t now, struct waiters *out)
     pthread_mutex_unlock(&watch->lock);
 }
 
-void watch_reap(struct watch *watch, bool (*gone)(const struct waiter *waiter), struct waiters *out)
+bool watch_abandon(struct watch *watch, struct waiter *waiter)
 {
-    struct waiter *waiter = NULL, *later = NULL;
+    struct waiters out;
 
-    TAILQ_INIT(out);
+    TAILQ_INIT(&out);
     pthread_mutex_lock(&watch->lock);
-    for (int i = 0; i < BUCKETS / WATCH_REAP_TURNS + 1; i++) {
-        struct waiters *bucket = &watch->wheel[watch->next_reaped++ % BUCKETS];
-        for (waiter = TAILQ_FIRST(bucket); waiter; waiter = later) {
-            later = TAILQ_NEXT(waiter, age);
-            if (gone(waiter))
-                hand_out(watch, waiter, out);
-        }
-    }
+    bool parked = waiter->watched;
+    if (parked)
+        hand_out(watch, waiter, &out);
+    waiter->gone = true;
     pthread_mutex_unlock(&watch->lock);
+    return parked;
 }
 
 void watch_close(struct watch *watch, struct waiters *out)

@@ -18,7 +18,7 @@ void watch_free(struct watch *watch);
 
 /* Parks `waiter` until `until` (monotonic ms, at most WATCH_MAX_MS ahead), to be woken by `key`. The
  * watch borrows it until it is handed out. False, and nothing is parked, when that time has come,
- * the watch is full or closed, or `owner` has half of the places that other owners leave. */
+ * its client has gone, the watch is full or closed, or `owner` has half of the places that other owners leave. */
 bool watch_park(struct watch *watch, struct waiter *waiter, const char *key, const char *owner,
                 int64_t until);
 
@@ -27,11 +27,9 @@ bool watch_park(struct watch *watch, struct waiter *waiter, const char *key, con
 bool watch_park_newest(struct watch *watch, struct waiter *waiter, const char *key, int64_t until,
                        struct waiters *older);
 
-/* Moves those to *out of whom `gone` is true. Looks at a share of all at a time, so that
- * WATCH_REAP_TURNS calls have looked at each once. */
-enum { WATCH_REAP_TURNS = 20 };
-void watch_reap(struct watch *watch, bool (*gone)(const struct waiter *waiter),
-                struct waiters *out);
+/* Takes a waiter out whose client has gone; false when it is not here, and then it will not be
+ * parked any more. */
+bool watch_abandon(struct watch *watch, struct waiter *waiter);
 
 /* Move to *out: who waits for `key`; whose time is up; all, for good. */
 void watch_wake(struct watch *watch, const char *key, struct waiters *out);

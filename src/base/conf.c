@@ -81,12 +81,17 @@ static bool is_list(const struct conf_option *o)
     return o->type == CONF_LIST || o->type == CONF_LINES;
 }
 
+static void add_item(struct strlist *list, char *item)
+{
+    list->items = xrealloc(list->items, (list->count + 1) * sizeof *list->items);
+    list->items[list->count++] = item;
+}
+
 static void split(const char *text, const char *separators, struct strlist *out)
 {
     for (text += strspn(text, separators); *text; text += strspn(text, separators)) {
         size_t length = strcspn(text, separators);
-        out->items = xrealloc(out->items, (out->count + 1) * sizeof *out->items);
-        out->items[out->count++] = xstrndup(text, length);
+        add_item(out, xstrndup(text, length));
         text += length;
     }
 }
@@ -136,6 +141,10 @@ static enum err set_option(const struct conf_option *o, const char *origin, cons
         return ERR_OK;
     case CONF_LINES:
         split(text, "\r\n", member);
+        return ERR_OK;
+    case CONF_OBSOLETE:
+        if (*text)
+            add_item(member, xasprintf("%s.%s", o->section, o->key));
         return ERR_OK;
     case CONF_CHOICE:
         return set_choice(o, origin, text, member, e);
@@ -349,7 +358,7 @@ void conf_free(const struct conf_option *options, size_t count, void *settings)
 {
     for (size_t i = 0; i < count; i++) {
         void *member = (char *)settings + options[i].offset;
-        if (is_list(&options[i])) {
+        if (is_list(&options[i]) || options[i].type == CONF_OBSOLETE) {
             free_list(member);
         } else if (options[i].type == CONF_TEXT) {
             free(*(char **)member);

@@ -20,7 +20,8 @@ enum conf_type {
     CONF_SECONDS, /* long, min..max; suffix s, m, h or d */
     CONF_CHOICE,  /* int: index into `choices` */
     CONF_LIST,    /* struct strlist; words separated by blanks or commas */
-    CONF_LINES    /* struct strlist; whole lines, in which blanks and commas belong to the item */
+    CONF_LINES,   /* struct strlist; whole lines, in which blanks and commas belong to the item */
+    CONF_OBSOLETE /* struct strlist, of several options: those that are given, as `section.key` */
 };
 
 /* `use`: as given to conf_load. */

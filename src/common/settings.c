@@ -148,12 +148,8 @@ const struct conf_option settings_options[] = {
     {"api", "prefix", CONF_TEXT, AT(api.prefix), .fallback = "", .check = check_prefix,
      .help = "Path before /api when the service does not sit at the root of its host, such as "
              "/vsay."},
-    {"api", "acceptors", CONF_INT, AT(api.acceptors), 1, 64, .fallback = "4",
-     .help = "Threads that read requests; a few more than there are cores."},
-    {"api", "readers", CONF_INT, AT(api.readers), 1, 64, .fallback = "2",
-     .help =
-         "Threads that parse requests which did not arrive at one go: of slow clients, and large "
-         "ones."},
+    {"api", "io_threads", CONF_INT, AT(api.io_threads), 0, 64, .fallback = "0",
+     .help = "Threads that read requests and write answers; 0: one a core, at most four."},
     {"api", "answerers", CONF_INT, AT(api.answerers), 1, 64, .fallback = "3",
      .help = "Threads that ask the database, each with a connection of its own; of several, one "
              "only reads."},
@@ -170,6 +166,10 @@ const struct conf_option settings_options[] = {
     {"api", "cors_origins", CONF_LIST, AT(api.cors_origins), .fallback = "", .check = check_origins,
      .help = "Origins whose pages may call the API from a browser, such as "
              "https://console.example.com."},
+    {"api", "acceptors", CONF_OBSOLETE, AT(obsolete), .fallback = "",
+     .help = "Has no effect any more: see api.io_threads."},
+    {"api", "readers", CONF_OBSOLETE, AT(obsolete), .fallback = "",
+     .help = "Has no effect any more: see api.io_threads."},
 
     {"db", "host", CONF_LIST, AT(db.host), .fallback = "localhost", .check = check_hosts,
      .help = "Database servers, tried in turn: HOST, HOST:PORT, [IPV6]:PORT or the path of a UNIX "
@@ -257,8 +257,12 @@ enum err settings_load(const char *program, const char *path, unsigned use, stru
     if (!path || !*path)
         path = SYSCONFDIR "/vsay/vsay.conf";
     enum err err = conf_load(settings_options, settings_options_count, path, true, use, out, e);
-    if (!err && program)
+    if (!err && program) {
         log_open(program, out->log.target == 1, (enum log_level)out->log.level);
+        for (size_t i = 0; i < out->obsolete.count; i++)
+            log_event(LEVEL_WARNING, "config", "option=%s detail=\"it has no effect any more\"",
+                      out->obsolete.items[i]);
+    }
     return err;
 }
 

@@ -10,7 +10,7 @@ enum { TLS_OFF, TLS_VERIFY };
 struct settings {
     struct {
         char *prefix;
-        long acceptors, readers, answerers;
+        long io_threads, answerers;
         long max_parked;
         long deadline, io_timeout, body_timeout, shutdown_after; /* s */
         struct strlist cors_origins;
@@ -35,6 +35,7 @@ struct settings {
         int target; /* 0 stderr, 1 syslog */
         int level;  /* enum log_level */
     } log;
+    struct strlist obsolete; /* options that are given, and have no effect */
 };
 
 extern const struct conf_option settings_options[];

@@ -181,8 +181,8 @@ def test_port_in_use(quickstart):
 
 
 def test_failed_step(quickstart):
-    code, output = quickstart("up", VSAY_API_ACCEPTORS="0")
-    assert code == 1 and "FAILED" in output and "api.acceptors" in output
+    code, output = quickstart("up", VSAY_API_ANSWERERS="0")
+    assert code == 1 and "FAILED" in output and "api.answerers" in output
     assert str(quickstart.var / "log") in output
     assert quickstart.processes() == []
 

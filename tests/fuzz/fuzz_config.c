@@ -30,6 +30,7 @@ static void check_option(const struct conf_option *option, const void *settings)
         break;
     case CONF_LIST:
     case CONF_LINES:
+    case CONF_OBSOLETE:
         for (size_t i = 0; i < list->count; i++)
             MUST(*list->items[i]);
         break;

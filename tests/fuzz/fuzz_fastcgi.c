@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* api/records and api/exchange with libfcgi behind them: FastCGI records as they come on a socket,
- * whole or in pieces. The first byte of the input is the length of a piece (0: whole); the rest is
- * what the web server sends before it hangs up. */
+/* api/connection with libfcgi behind it: what a web server sends on one connection, whole or in
+ * pieces, before it hangs up. The first byte of the input is the length of a piece (0: whole). What
+ * comes back is FastCGI records, and nothing is left open. */
 #include "config.h"
 
 #include <fcntl.h>
@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "api/app.h"
-#include "api/exchange.h"
+#include "api/fcgi.h"
+#include "api/io.h"
 #include "fuzz_api.h"
 
 /* libfcgi keeps 48 bytes of some requests that break off while it reads them: its own leak. */
@@ -20,57 +21,64 @@ const char *__lsan_default_suppressions(void)
     return "leak:libfcgi.so";
 }
 
-/* Reads the request, and answers it. */
-static void serve(struct exchange *exchange)
+/* An app whose database is away: what would wait is refused at once. */
+static struct io *new_io(void)
 {
-    struct error e = {0};
-    struct reply *reply;
-    enum err err = exchange_parse(exchange, &e);
+    struct app *app = fuzz_app();
 
-    if (!err)
-        err = request_discard_body(&exchange->request, 64 * 1024, &e);
-    reply = err ? reply_error(err, &e) : reply_message(200, "It came");
-    exchange_write(exchange, reply);
-    reply_release(reply);
+    fcgi_library_init();
+    app->connections_max = 10;
+    app->board = board_new(10);
+    return io_new(app, -1);
 }
 
-/* As api/gateway_fcgi does: collects, and reads what there is when it is complete, or broke off
- * where it can be answered. libfcgi has to take all that. */
-static void receive(struct exchange *exchange, int peer, struct text input, size_t piece)
+/* Reads what has come back; checks that it is whole records. */
+static void check_answers(int peer, bool closed)
 {
-    enum progress progress = PROGRESS_MORE;
+    static unsigned char bytes[1 << 20];
+    static size_t count;
+    ssize_t n;
 
-    MUST(incoming_open(&exchange->incoming));
-    while (input.length && progress == PROGRESS_MORE) {
-        size_t length = piece && piece < input.length ? piece : input.length;
-        ssize_t sent = send(peer, input.bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-        MUST(sent > 0);
-        input.bytes += sent;
-        input.length -= (size_t)sent;
-        progress = incoming_receive(&exchange->incoming, exchange_socket(exchange));
+    while ((n = recv(peer, bytes + count, sizeof bytes - count, MSG_DONTWAIT)) > 0)
+        count += (size_t)n;
+    if (!closed)
+        return;
+    for (size_t at = 0; at < count;) {
+        MUST(at + RECORD_HEADER <= count && bytes[at] == 1);
+        MUST(bytes[at + 1] == RECORD_END || bytes[at + 1] == RECORD_STDOUT ||
+             bytes[at + 1] == RECORD_VALUES || bytes[at + 1] == RECORD_UNKNOWN_TYPE);
+        at += RECORD_HEADER + ((size_t)bytes[at + 4] << 8 | bytes[at + 5]) + bytes[at + 6];
+        MUST(at <= count);
     }
-    shutdown(peer, SHUT_WR);
-    if (progress == PROGRESS_COMPLETE || incoming_answerable(&exchange->incoming)) {
-        MUST(exchange_read_collected(exchange));
-        serve(exchange);
-    }
+    count = 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool begun;
+    static struct io *io;
     int ends[2];
 
     if (size == 0 || size > 64 * 1024)
         return 0;
-    if (!begun)
-        exchange_library_init();
-    begun = true;
-    MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-    struct exchange *exchange = exchange_new(fuzz_app()->settings);
-    exchange_open(exchange, ends[0]);
-    receive(exchange, ends[1], (struct text){(const char *)data + 1, size - 1}, data[0]);
-    exchange_free(exchange);
+    if (!io)
+        io = new_io();
+    MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+    connection_open(io, ends[0]);
+    for (size_t at = 1; at < size && io->count;) {
+        size_t length = data[0] && data[0] < size - at ? data[0] : size - at;
+        ssize_t sent = send(ends[1], data + at, length, MSG_NOSIGNAL);
+        MUST(sent > 0);
+        at += (size_t)sent;
+        io_turn(io, 0);
+        check_answers(ends[1], false);
+    }
+    shutdown(ends[1], SHUT_WR);
+    for (int turns = 0; io->count; turns++) {
+        MUST(turns < 100);
+        io_turn(io, 0);
+        check_answers(ends[1], false);
+    }
+    check_answers(ends[1], true);
     close(ends[1]);
     return 0;
 }

@@ -334,7 +334,7 @@ static void test_settings_defaults(void **state)
 
     write_bytes("t.conf", "", 0, 0644);
     assert_int_equal(settings_load("test", "t.conf", 0, &settings, &e), ERR_OK);
-    assert_int_equal(settings.api.acceptors, 4);
+    assert_int_equal(settings.api.answerers, 3);
     assert_int_equal(settings.auth.leeway, 30);
     assert_int_equal(settings.agents.offline_after, 120);
     assert_string_equal(joined(&settings.db.host), "localhost");

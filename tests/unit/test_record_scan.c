@@ -30,37 +30,49 @@ struct bytes {
         (literal), sizeof(literal) - 1                                                             \
     }
 
-static enum record_stage scan_all(const struct bytes *bytes)
+/* What a scan has made of all bytes. */
+struct scanned {
+    struct record_scan scan;
+    enum record_notice notices[4];
+    size_t notice_count, taken, kept_length;
+    unsigned char kept[RECORD_PARAMS_MAX];
+};
+
+/* In pieces of at most `size` bytes; begins with the next request when one is whole and `all`. */
+static struct scanned scanned;
+static void scan_pieces(const struct bytes *bytes, size_t size, bool all)
 {
-    struct record_scan scan = {0};
-    unsigned char *copy = malloc(bytes->length + 1);
+    struct record_piece piece;
 
-    memcpy(copy, bytes->at, bytes->length);
-    enum record_stage stage = record_scan(&scan, copy, bytes->length);
-    free(copy);
-    return stage;
-}
-
-/* In pieces of `size` bytes; the stage is the same, and a request ends with its last byte. */
-static enum record_stage scan_pieces(const struct bytes *bytes, size_t size)
-{
-    struct record_scan scan = {0};
-
-    for (size_t at = 0; at < bytes->length; at += size) {
-        size_t count = size < bytes->length - at ? size : bytes->length - at;
-        assert_true(scan.stage != RECORDS_WHOLE);
-        record_scan(&scan, (const unsigned char *)bytes->at + at, count);
+    memset(&scanned, 0, sizeof scanned);
+    while (scanned.taken < bytes->length && scanned.scan.stage != RECORDS_BAD) {
+        size_t left = bytes->length - scanned.taken, count = size < left ? size : left;
+        unsigned char *copy = malloc(count); /* exactly as large, for AddressSanitizer */
+        memcpy(copy, bytes->at + scanned.taken, count);
+        size_t taken = record_scan(&scanned.scan, copy, count, &piece);
+        memcpy(scanned.kept + scanned.kept_length, piece.bytes ? piece.bytes : copy, piece.length);
+        scanned.kept_length += piece.length;
+        free(copy);
+        scanned.taken += taken;
+        if (scanned.scan.notice)
+            scanned.notices[scanned.notice_count++] = scanned.scan.notice;
+        if (scanned.scan.stage == RECORDS_WHOLE && !all)
+            return;
+        if (scanned.scan.stage == RECORDS_WHOLE)
+            record_scan_next(&scanned.scan);
+        else if (scanned.scan.stage != RECORDS_BAD)
+            assert_true(taken > 0);
     }
-    return scan.stage;
 }
 
 static void check_rows(const struct bytes *rows, size_t count, enum record_stage stage)
 {
     for (size_t i = 0; i < count; i++) {
-        if (scan_all(&rows[i]) != stage)
-            fail_msg("row %zu: %d", i, (int)scan_all(&rows[i]));
-        for (size_t size = 1; size < 20; size++)
-            assert_int_equal(scan_pieces(&rows[i], size), stage);
+        for (size_t size = 1; size < 100; size++) {
+            scan_pieces(&rows[i], size, false);
+            if (scanned.scan.stage != stage)
+                fail_msg("row %zu in %zu: %d", i, size, (int)scanned.scan.stage);
+        }
     }
 }
 
@@ -110,17 +122,15 @@ static void bad(void **state)
         ROW("GET / HTTP/1.1\r\n"),
         ROW("\2\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0"),     /* version */
         ROW("\1\1\0\0\0\10\0\0\0\1\0\0\0\0\0\0"),     /* request id 0 */
-        ROW("\1\1\0\1\0\10\0\0\0\2\0\0\0\0\0\0"),     /* authorizer */
-        ROW("\1\1\0\1\0\10\0\0\1\1\0\0\0\0\0\0"),     /* role 257 */
         ROW("\1\1\0\1\0\0\0\0" END_PARAMS END_STDIN), /* no content */
         ROW("\1\1\0\1\1\10\0\0\0\1\0\0\0\0\0\0"),
-        ROW("\1\11\0\0\0\0\0\0" BEGIN), /* management */
+        ROW("\1\11\0\1\0\0\0\0"),         /* GET_VALUES of a request */
+        ROW("\1\11\0\0\2\1\0\0"),         /* and of 513 bytes */
         ROW(AB END_PARAMS END_STDIN),
         ROW(END_STDIN END_STDIN),
         ROW(BEGIN BEGIN),
         ROW(BEGIN END_STDIN), /* STDIN before PARAMS have ended: libfcgi would wait */
         ROW(BEGIN AB END_STDIN),
-        ROW(BEGIN "\1\2\0\1\0\0\0\0"), /* ABORT_REQUEST */
         ROW(BEGIN "\1\4\0\2\0\0\0\0"), /* another request's */
         ROW(BEGIN "\1\4\1\1\0\0\0\0"),
         ROW(BEGIN AB END_PARAMS "\1\5\0\2\0\0\0\0"),
@@ -148,24 +158,94 @@ static void bad(void **state)
 static void params_are_bounded(void **state)
 {
     static const char pair[] = "\1\4\0\1\0\14\0\0\1\11nvaluehere"; /* 12 bytes */
-    struct record_scan scan = {0};
+    enum { PAIR = 20, FIT = RECORD_PARAMS_MAX / 12 };
+    static char request[16 + (FIT + 1) * PAIR];
 
     (void)state;
-    record_scan(&scan, (const unsigned char *)BEGIN, 16);
-    for (size_t sum = 12; sum <= RECORD_PARAMS_MAX; sum += 12)
-        assert_int_equal(record_scan(&scan, (const unsigned char *)pair, 20), RECORDS_PARAMS);
-    assert_int_equal(record_scan(&scan, (const unsigned char *)pair, 20), RECORDS_BAD);
-    assert_int_equal(record_scan(&scan, (const unsigned char *)END_PARAMS, 8), RECORDS_BAD);
+    memcpy(request, BEGIN, 16);
+    for (size_t i = 0; i <= FIT; i++)
+        memcpy(request + 16 + i * PAIR, pair, PAIR);
+    struct bytes bytes = {request, 16 + FIT * PAIR};
+    struct record_scan scan = {0};
+    struct record_piece piece;
+    size_t at = 0;
+    while (at < bytes.length && scan.stage != RECORDS_BAD)
+        at += record_scan(&scan, (const unsigned char *)request + at, bytes.length - at, &piece);
+    assert_int_equal(scan.stage, RECORDS_PARAMS);
+    while (at < sizeof request && scan.stage != RECORDS_BAD)
+        at += record_scan(&scan, (const unsigned char *)request + at, sizeof request - at, &piece);
+    assert_int_equal(scan.stage, RECORDS_BAD);
+    assert_int_equal(record_scan(&scan, (const unsigned char *)END_PARAMS, 8, &piece), 0);
 }
 
-static void what_follows_is_not_looked_at(void **state)
+#define WHOLE BEGIN AB END_PARAMS END_STDIN
+
+/* A request ends with its last byte, padding included, and the next one may follow. */
+static void requests_follow_one_another(void **state)
 {
-    static const struct bytes rows[] = {ROW(BEGIN END_PARAMS END_STDIN "GET /"),
-                                        ROW(BEGIN END_PARAMS END_STDIN BEGIN)};
+    static const struct bytes rows[] = {
+        ROW(WHOLE "GET /"),
+        ROW(WHOLE WHOLE),
+        ROW(BEGIN AB END_PARAMS "\1\5\0\1\0\0\3\0" "123" WHOLE),
+    };
+    static const size_t ends[] = {sizeof WHOLE - 1, sizeof WHOLE - 1, sizeof WHOLE - 1 + 3};
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        assert_int_equal(scan_all(&rows[i]), RECORDS_WHOLE);
+    for (size_t i = 0; i < 3; i++) {
+        scan_pieces(&rows[i], 1000, false);
+        assert_int_equal(scanned.scan.stage, RECORDS_WHOLE);
+        assert_int_equal(scanned.taken, ends[i]);
+    }
+    for (size_t i = 1; i < 3; i++) {
+        scan_pieces(&rows[i], 7, true);
+        assert_int_equal(scanned.taken, rows[i].length);
+        assert_true(record_scan_between(&scanned.scan));
+    }
+}
+
+#define VALUES "\1\11\0\0\0\20\0\0" "\16\0FCGI_MAX_CONNS"
+#define MANAGEMENT "\1\52\0\0\0\2\1\0" "xyz"
+#define ABORT "\1\2\0\1\0\0\0\0"
+#define FILTER "\1\1\0\1\0\10\0\0\0\3\1\0\0\0\0\0"
+#define OTHER "\1\1\0\2\0\10\0\0\0\1\0\0\0\0\0\0"
+
+/* Records that are no part of the request are told of, and are not kept. */
+static void other_records_are_told_of(void **state)
+{
+    static const struct {
+        struct bytes bytes;
+        enum record_notice notices[4];
+        enum record_stage stage;
+        size_t kept;
+    } rows[] = {
+        {ROW(VALUES), {NOTICE_VALUES}, RECORDS_BEGIN, 0},
+        {ROW(MANAGEMENT WHOLE), {NOTICE_UNKNOWN_TYPE}, RECORDS_WHOLE, sizeof WHOLE - 1},
+        {ROW(BEGIN VALUES AB END_PARAMS MANAGEMENT END_STDIN),
+         {NOTICE_VALUES, NOTICE_UNKNOWN_TYPE},
+         RECORDS_WHOLE,
+         sizeof WHOLE - 1},
+        {ROW(FILTER AB END_PARAMS END_STDIN WHOLE),
+         {NOTICE_UNKNOWN_ROLE},
+         RECORDS_WHOLE,
+         sizeof WHOLE - 1},
+        {ROW(BEGIN AB OTHER "\1\4\0\2\0\0\0\0" END_PARAMS "\1\5\0\2\0\0\0\0" END_STDIN),
+         {NOTICE_CANT_MULTIPLEX},
+         RECORDS_WHOLE,
+         sizeof WHOLE - 1},
+        {ROW(BEGIN ABORT), {NOTICE_ABORT}, RECORDS_PARAMS, 16},
+        {ROW(BEGIN AB END_PARAMS ABORT), {NOTICE_ABORT}, RECORDS_BODY, 16 + 12 + 8},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (size_t size = 1; size < 100; size++) {
+            scan_pieces(&rows[i].bytes, size, false);
+            assert_int_equal(scanned.scan.stage, rows[i].stage);
+            assert_memory_equal(scanned.notices, rows[i].notices, sizeof scanned.notices);
+            assert_int_equal(scanned.kept_length, rows[i].kept);
+            assert_int_equal(scanned.taken, rows[i].bytes.length);
+        }
+    }
 }
 
 int main(void)
@@ -175,7 +255,8 @@ int main(void)
         cmocka_unit_test(unfinished),
         cmocka_unit_test(bad),
         cmocka_unit_test(params_are_bounded),
-        cmocka_unit_test(what_follows_is_not_looked_at),
+        cmocka_unit_test(requests_follow_one_another),
+        cmocka_unit_test(other_records_are_told_of),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

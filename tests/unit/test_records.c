@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* FastCGI records in pieces, and the pump that moves them. */
+/* FastCGI records that are collected, sent in pieces, and answered apart. */
 #include "config.h"
 
 #include <fcntl.h>
@@ -9,22 +9,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "api/crew.h"
-#include "api/pump.h"
 #include "api/records.h"
-
-/* BEGIN; PARAMS of 3 bytes (a=) and 5 of padding, and empty; STDIN of 2 bytes, and empty. */
-static const unsigned char request[] = {1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 0,  0, 0, 0, 0, 0, /**/
-                                        1, 4, 0, 1, 0, 3, 5, 0, 1, 0, 97, 0, 0, 0, 0, 0, /**/
-                                        1, 4, 0, 1, 0, 0, 0, 0,                          /**/
-                                        1, 5, 0, 1, 0, 2, 0, 0, 1, 5,                    /**/
-                                        1, 5, 0, 1, 0, 0, 0, 0};
 
 static void pair(int ends[2])
 {
@@ -33,40 +23,55 @@ static void pair(int ends[2])
 
 static void test_incoming(void **state)
 {
-    struct incoming incoming;
-    char kept[sizeof request];
-    int ends[2];
+    const struct record_piece pieces[] = {{(const unsigned char *)"first ", 6},
+                                          {(const unsigned char *)"second", 6}};
+    struct incoming incoming = {.file = -1};
+    char kept[20];
 
     (void)state;
-    pair(ends);
-    assert_true(incoming_open(&incoming));
-    assert_int_equal(incoming_receive(&incoming, ends[0]), PROGRESS_MORE);
-    assert_int_equal(write(ends[1], request, 20), 20);
-    assert_int_equal(incoming_receive(&incoming, ends[0]), PROGRESS_MORE);
-    assert_int_equal(write(ends[1], request + 20, sizeof request - 20), sizeof request - 20);
-    assert_int_equal(incoming_receive(&incoming, ends[0]), PROGRESS_COMPLETE);
-    int file = incoming_take(&incoming);
-    assert_int_equal(read(file, kept, sizeof kept), sizeof request);
-    assert_memory_equal(kept, request, sizeof request);
+    for (int turn = 0; turn < 2; turn++) {
+        assert_true(incoming_keep(&incoming, &pieces[0]));
+        assert_true(incoming_keep(&incoming, &pieces[1]));
+        assert_int_equal(read(incoming_open(&incoming), kept, sizeof kept), 12);
+        assert_memory_equal(kept, "first second", 12);
+        incoming_close(&incoming);
+    }
     incoming_close(&incoming);
-    close(file);
-    close(ends[0]);
-    close(ends[1]);
 }
 
-static void test_incoming_breaks_off(void **state)
+/* What is too large is cut, and the rest of it is taken all the same. */
+static void test_incoming_is_bounded(void **state)
 {
-    struct incoming incoming;
-    int ends[2];
+    static unsigned char much[1 << 20];
+    const struct record_piece piece = {much, sizeof much};
+    struct incoming incoming = {.file = -1};
 
     (void)state;
-    pair(ends);
-    assert_true(incoming_open(&incoming));
-    assert_int_equal(write(ends[1], request, 20), 20);
-    close(ends[1]);
-    assert_int_equal(incoming_receive(&incoming, ends[0]), PROGRESS_BROKEN);
+    for (int i = 0; i < 10; i++)
+        assert_true(incoming_keep(&incoming, &piece));
+    assert_int_equal(incoming.size, 8 << 20);
     incoming_close(&incoming);
-    close(ends[0]);
+}
+
+/* All together are bounded, too; what is given up makes room. */
+static void test_all_are_bounded(void **state)
+{
+    static unsigned char much[8 << 20];
+    const struct record_piece piece = {much, sizeof much};
+    struct incoming incoming[32], one_more = {.file = -1};
+
+    (void)state;
+    for (int i = 0; i < 32; i++) {
+        incoming[i] = (struct incoming){.file = -1};
+        assert_true(incoming_keep(&incoming[i], &piece));
+    }
+    assert_false(incoming_keep(&one_more, &piece));
+    incoming_close(&one_more);
+    incoming_close(&incoming[7]);
+    assert_true(incoming_keep(&one_more, &piece));
+    incoming_close(&one_more);
+    for (int i = 0; i < 32; i++)
+        incoming_close(&incoming[i]);
 }
 
 enum { BODY = 200 * 1000 };
@@ -128,70 +133,44 @@ static void test_outgoing(void **state)
     close(ends[0]);
 }
 
-/* --- the pump ------------------------------------------------------------------------------ */
-
-struct job {
-    int fd;
-    atomic_int complete; /* -1: under way */
-};
-
-static enum progress take_three(void *context)
+static void test_values(void **state)
 {
-    struct job *job = context;
-    char bytes[3];
-
-    return recv(job->fd, bytes, 3, MSG_PEEK | MSG_DONTWAIT) == 3 ? PROGRESS_COMPLETE
-                                                                 : PROGRESS_MORE;
-}
-
-static void note(void *context, bool complete)
-{
-    struct job *job = context;
-
-    atomic_store(&job->complete, complete);
-}
-
-static void test_pump(void **state)
-{
-    static const struct pump_work work = {EPOLLIN, take_three, note};
-    struct pump *pump = pump_new(&work, 2, 300);
-    struct crew crew;
-    struct job jobs[3];
-    int peers[3];
+    static const char asked[] = "\17\0FCGI_MPXS_CONNS\4\0NAME\16\0FCGI_MAX_CONNS";
+    static const char told[] = "\1\12\0\0\0\47\0\0\16\5FCGI_MAX_CONNS65536\17\1FCGI_MPXS_CONNS0";
+    static const char cut[] = "\16\0FCGI_MAX";
+    unsigned char out[RECORD_ANSWER_MAX];
 
     (void)state;
-    for (int i = 0; i < 3; i++) {
-        int ends[2];
-        pair(ends);
-        jobs[i].fd = ends[0];
-        atomic_init(&jobs[i].complete, -1);
-        peers[i] = ends[1];
-    }
-    assert_int_equal(write(peers[0], "ab", 2), 2);
-    assert_true(pump_put(pump, jobs[0].fd, &jobs[0]));
-    assert_true(pump_put(pump, jobs[1].fd, &jobs[1]));
-    assert_false(pump_put(pump, jobs[2].fd, &jobs[2]));
-    crew_start(&crew, 1, pump_run, pump);
-    assert_int_equal(write(peers[0], "c", 1), 1);
-    pump_close(pump);
-    crew_join(&crew);
-    assert_int_equal(atomic_load(&jobs[0].complete), 1);
-    assert_int_equal(atomic_load(&jobs[1].complete), 0); /* silent */
-    assert_int_equal(atomic_load(&jobs[2].complete), -1);
-    for (int i = 0; i < 3; i++) {
-        close(jobs[i].fd);
-        close(peers[i]);
-    }
-    pump_free(pump);
+    assert_int_equal(record_values(out, (const unsigned char *)asked, sizeof asked - 1, 65536),
+                     sizeof told - 1);
+    assert_memory_equal(out, told, sizeof told - 1);
+    assert_int_equal(record_values(out, (const unsigned char *)cut, sizeof cut - 1, 1), 8);
+    assert_int_equal(record_values(out, (const unsigned char *)cut, 0, 1), 8);
+    assert_int_equal(record_values(out, (const unsigned char *)cut, 1, 1), 8);
+}
+
+static void test_ends(void **state)
+{
+    static const char end[] = "\1\3\1\2\0\10\0\0\0\0\0\0\3\0\0";
+    static const char unknown[] = "\1\13\0\0\0\10\0\0\52\0\0\0\0\0\0";
+    unsigned char out[RECORD_ANSWER_MAX];
+
+    (void)state;
+    assert_int_equal(record_end(out, 258, UNKNOWN_ROLE), 16);
+    assert_memory_equal(out, end, 16);
+    assert_int_equal(record_unknown_type(out, 42), 16);
+    assert_memory_equal(out, unknown, 16);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_incoming),
-        cmocka_unit_test(test_incoming_breaks_off),
+        cmocka_unit_test(test_incoming_is_bounded),
+        cmocka_unit_test(test_all_are_bounded),
         cmocka_unit_test(test_outgoing),
-        cmocka_unit_test(test_pump),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,30 +100,20 @@ static void waking_hands_out_those_of_one_key(void **state)
     watch_free(watch);
 }
 
-static bool is_marked(const struct waiter *waiter)
-{
-    return waiter->weight == 7;
-}
-
-static void those_who_have_gone_are_reaped(void **state)
+static void who_has_gone_is_taken_out(void **state)
 {
     struct watch *watch = watch_new(10);
-    struct waiter gone[3] = {{.weight = 7}, {.weight = 7}, {.weight = 7}}, stays = {0};
-    struct waiters out;
-    int reaped = 0;
+    struct waiter gone = {0}, stays = {0}, elsewhere = {0};
 
     (void)state;
-    assert_true(park(watch, &gone[0], "x", LONG_MS));
+    assert_true(park(watch, &gone, "x", LONG_MS));
     assert_true(park(watch, &stays, "x", LONG_MS));
-    assert_true(park(watch, &gone[1], "y", LONG_MS));
-    assert_true(park(watch, &gone[2], "y", 20000));
-    for (int i = 0; i < WATCH_REAP_TURNS; i++) {
-        watch_reap(watch, is_marked, &out);
-        reaped += count(&out);
-    }
-    assert_int_equal(reaped, 3);
-    assert_int_equal(woken(watch, "y"), 0);
+    assert_true(watch_abandon(watch, &gone));
+    assert_false(watch_abandon(watch, &gone));
     assert_int_equal(woken(watch, "x"), 1);
+    assert_false(watch_abandon(watch, &elsewhere)); /* about to be parked: it must not be */
+    assert_false(park(watch, &elsewhere, "x", LONG_MS));
+    assert_true(watch_empty(watch));
     watch_free(watch);
 }
 
@@ -290,18 +280,16 @@ static void an_owner_takes_half_of_what_others_leave(void **state)
 static void places_come_back(void **state)
 {
     struct watch *watch = watch_new(2);
-    struct waiter a = {0}, b = {.weight = 7};
-    struct waiters out;
+    struct waiter a = {0}, b = {0};
 
     (void)state;
-    for (int i = 0; i < 2 * WATCH_REAP_TURNS; i++) {
+    for (int i = 0; i < 20; i++) {
         assert_true(park_of(watch, &a, "a"));
         assert_false(park_of(watch, &b, "a"));
         assert_int_equal(woken(watch, "x"), 1);
     }
     assert_true(park_of(watch, &b, "a"));
-    for (int i = 0; i < WATCH_REAP_TURNS; i++)
-        watch_reap(watch, is_marked, &out);
+    assert_true(watch_abandon(watch, &b));
     assert_true(park_of(watch, &a, "a"));
     assert_int_equal(expired(watch, WATCH_MAX_MS + 1000), 1);
     watch_free(watch);
@@ -437,7 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(waking_hands_out_those_of_one_key, set_start),
-        cmocka_unit_test_setup(those_who_have_gone_are_reaped, set_start),
+        cmocka_unit_test_setup(who_has_gone_is_taken_out, set_start),
         cmocka_unit_test_setup(a_waiter_can_wait_again, set_start),
         cmocka_unit_test_setup(time_is_up_in_order_and_not_before, set_start),
         cmocka_unit_test_setup(a_tick_that_comes_late_hands_out_all, set_start),

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* A connection from the web server, and the request on it:
+ *
+ *     idle -> reading -> (answered at once | waiting for the database) -> writing -> idle or closed
+ *
+ * Only its own io thread touches it, except for `waiter`, which is the board's and the watch's while
+ * the connection waits. */
+#ifndef API_CONNECTION_H
+#define API_CONNECTION_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "api/board.h"
+#include "api/records.h"
+#include "api/reply.h"
+
+struct FCGX_Request; /* libfcgi's */
+struct io;
+
+enum connection_state {
+    CONNECTION_IDLE,    /* no byte of a request has come */
+    CONNECTION_READING, /* some have */
+    CONNECTION_WAITING, /* for an answer of the database; it has no time limit of its own */
+    CONNECTION_WRITING, /* for the web server to take the rest of the answer */
+    CONNECTION_STATES
+};
+
+struct connection {
+    struct waiter waiter; /* comes first: it is cast back */
+    struct io *io;
+    int fd;
+    enum connection_state state;
+    int64_t until;      /* monotonic ms: the time limit of its state */
+    int64_t read_until; /* all of the request must have come by then */
+    uint32_t events;    /* that epoll tells of; 0: none yet */
+    bool pending;       /* something came that is not read yet */
+    bool keeps;         /* its web server wants to send more requests on it */
+    bool last;          /* but there will be none */
+    bool ended;         /* its web server sends no more */
+    bool aborted;       /* so was its request: it gets no answer */
+    bool crowded;       /* there was no room for it: it gets a 503 */
+    bool cut_off;       /* its request was, as the worker stops */
+    struct record_scan scan;
+    struct incoming incoming;
+    struct FCGX_Request *fcgi;
+    struct request request;
+    struct reply *reply; /* that is being written; NULL: none */
+    char *head;          /* of it */
+    struct outgoing outgoing;
+    unsigned unread; /* bytes of it in the socket, when they were last counted */
+    TAILQ_ENTRY(connection) next;
+};
+
+TAILQ_HEAD(connections, connection);
+
+/* Begins with a connection that was accepted; owns `fd`, which must not block. */
+void connection_open(struct io *io, int fd);
+
+/* Its worker stops: an idle connection goes to another worker, or soon ends. */
+void connection_stop(struct connection *connection);
+
+/* Events of epoll have come. */
+void connection_event(struct connection *connection, uint32_t events);
+
+/* Its answer has come: waiter->reply, which it takes; without one the request goes on. */
+void connection_answered(struct connection *connection);
+
+/* The time limit of its state is over. */
+void connection_timed_out(struct connection *connection);
+
+/* From any thread that has its waiter: hands it an answer, which stays the caller's. */
+void connection_deliver(struct waiter *waiter, struct reply *reply);
+
+/* The same, for a request of which only the agent was looked up: its body is read now. */
+void connection_resume(struct waiter *waiter);
+
+/* From any thread that has its waiter: whether its client has gone. nginx closes its connection
+ * then; other web servers tell nothing. */
+bool connection_has_gone(const struct waiter *waiter);
+
+#endif

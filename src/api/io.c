@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/io.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "api/listen.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+
+enum {
+    EVENTS_MAX = 64,
+    ACCEPT_PAUSE_MS = 100,
+    REFUSED_MAX = 48 /* connections without room that are there to be told so */
+};
+
+/* Of several loops and processes that wait for one listener, the kernel wakes one. */
+static void watch_listener(struct io *io)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &io->listener};
+
+    epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->listener, &event);
+}
+
+struct io *io_new(struct app *app, int listener)
+{
+    struct io *io = xcalloc(1, sizeof *io);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = io};
+
+    io->app = app;
+    io->listener = listener;
+    io->epoll = epoll_create1(EPOLL_CLOEXEC);
+    io->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    io->now = board_now();
+    pthread_mutex_init(&io->lock, NULL);
+    TAILQ_INIT(&io->answered);
+    for (int state = 0; state < CONNECTION_STATES; state++)
+        TAILQ_INIT(&io->by_state[state]);
+    epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->wakeup, &event);
+    if (listener >= 0)
+        watch_listener(io);
+    return io;
+}
+
+void io_free(struct io *io)
+{
+    if (!io)
+        return;
+    close(io->epoll);
+    close(io->wakeup);
+    pthread_mutex_destroy(&io->lock);
+    free(io);
+}
+
+/* --- from other threads ---------------------------------------------------------------------- */
+
+/* The lock is held. */
+static void wake(struct io *io)
+{
+    uint64_t one = 1;
+
+    if (!io->woken && write(io->wakeup, &one, sizeof one) == sizeof one)
+        io->woken = true;
+}
+
+void io_answer(struct io *io, struct waiter *waiter)
+{
+    pthread_mutex_lock(&io->lock);
+    TAILQ_INSERT_TAIL(&io->answered, waiter, next);
+    wake(io);
+    pthread_mutex_unlock(&io->lock);
+}
+
+void io_stop(struct io *io)
+{
+    pthread_mutex_lock(&io->lock);
+    io->told_to_stop = true;
+    wake(io);
+    pthread_mutex_unlock(&io->lock);
+}
+
+/* --- the loop -------------------------------------------------------------------------------- */
+
+/* Takes one connection a turn, so that the loops share them. */
+static void accept_one(struct io *io)
+{
+    bool exhausted = atomic_load(&io->app->connections) >= io->app->connections_max + REFUSED_MAX;
+    int fd = exhausted ? -1 : listen_accept(io->listener, &exhausted);
+
+    if (exhausted) { /* others wait in its queue until some are given back */
+        epoll_ctl(io->epoll, EPOLL_CTL_DEL, io->listener, NULL);
+        io->accept_again = io->now + ACCEPT_PAUSE_MS;
+    }
+    if (fd >= 0)
+        connection_open(io, fd);
+}
+
+static void begin_to_stop(struct io *io)
+{
+    struct connection *connection = NULL, *later = NULL;
+
+    io->stopping = true;
+    io->stop_reading = io->now + IO_GRACE_MS;
+    if (io->listener >= 0)
+        epoll_ctl(io->epoll, EPOLL_CTL_DEL, io->listener, NULL);
+    TAILQ_FOREACH (connection, &io->by_state[CONNECTION_READING], next)
+        connection->until = io->stop_reading;
+    for (connection = TAILQ_FIRST(&io->by_state[CONNECTION_IDLE]); connection; connection = later) {
+        later = TAILQ_NEXT(connection, next);
+        connection_stop(connection);
+    }
+}
+
+/* What other threads have left. */
+static void take_answers(struct io *io)
+{
+    struct waiters answered;
+    struct waiter *waiter = NULL;
+
+    TAILQ_INIT(&answered);
+    pthread_mutex_lock(&io->lock);
+    TAILQ_CONCAT(&answered, &io->answered, next);
+    io->woken = false;
+    bool stop = io->told_to_stop && !io->stopping;
+    pthread_mutex_unlock(&io->lock);
+    if (stop)
+        begin_to_stop(io);
+    while ((waiter = TAILQ_FIRST(&answered))) {
+        TAILQ_REMOVE(&answered, waiter, next);
+        connection_answered((struct connection *)waiter);
+    }
+}
+
+static void expire(struct io *io)
+{
+    struct connection *connection = NULL;
+
+    for (int state = 0; state < CONNECTION_STATES; state++) {
+        while ((connection = TAILQ_FIRST(&io->by_state[state])) && connection->until <= io->now)
+            connection_timed_out(connection);
+    }
+    if (io->accept_again && io->now >= io->accept_again && !io->stopping) {
+        io->accept_again = 0;
+        watch_listener(io);
+    }
+}
+
+static int until_next_limit(const struct io *io)
+{
+    int64_t next = io->accept_again ? io->accept_again : INT64_MAX;
+
+    for (int state = 0; state < CONNECTION_STATES; state++) {
+        const struct connection *first = TAILQ_FIRST(&io->by_state[state]);
+        if (first && first->until < next)
+            next = first->until;
+    }
+    if (next == INT64_MAX)
+        return -1;
+    return next > io->now ? (int)(next - io->now) : 0;
+}
+
+void io_turn(struct io *io, int ms)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(io->epoll, events, EVENTS_MAX, ms);
+
+    io->now = board_now();
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.ptr == &io->listener)
+            accept_one(io);
+        else if (events[i].data.ptr != io)
+            connection_event(events[i].data.ptr, events[i].events);
+    }
+    take_answers(io);
+    expire(io);
+}
+
+void io_run(void *context)
+{
+    struct io *io = context;
+
+    while (!io->stopping || io->count)
+        io_turn(io, until_next_limit(io));
+}
