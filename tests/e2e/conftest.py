@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "core: contract, rights and bad input; for sanitizers too")
+    config.addinivalue_line("markers", "threads: a whole worker under mixed load; for ThreadSanitizer")
     config.addinivalue_line("markers", "heavy: takes long; run by ./quickstart test --all")
     config.addinivalue_line("markers", "databases(hostile=True): runs on each database of databases.py; "
                             "with hostile=False not on those with hostile settings")

@@ -15,7 +15,7 @@ from model import Model
 from schemas import check, check_error
 from stack import wait_for
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.threads]
 
 
 @pytest.fixture(scope="module")

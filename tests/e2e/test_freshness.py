@@ -9,7 +9,7 @@ import pytest
 
 from fleet import Tenant
 
-pytestmark = pytest.mark.databases
+pytestmark = [pytest.mark.databases, pytest.mark.threads]
 
 READERS = 12
 MOST = 6000  # what fits into the column for the cpu

@@ -13,6 +13,8 @@ from reply import Reply
 from schemas import check
 from stack import wait_for
 
+pytestmark = pytest.mark.threads
+
 PLACES = 20
 ROUNDS = 200
 POLL = "/api/agent/signals?wait=50"

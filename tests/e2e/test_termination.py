@@ -17,7 +17,7 @@ from checker import Checker
 from schemas import check, check_error
 from stack import REPO, wait_for
 
-pytestmark = pytest.mark.databases
+pytestmark = [pytest.mark.databases, pytest.mark.threads]
 
 SIGNALS = "/api/agent/signals?wait="
 

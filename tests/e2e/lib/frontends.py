@@ -45,6 +45,7 @@ class Front(Client):
 
     waits = True    # whether requests may wait: long polls, Prefer: wait
     decodes = True  # %2F in a path comes through
+    normalises = True  # .. and // in a path are resolved
     body_max = 5 * 2**20
     long_head = 400  # what becomes of one of more than 64 KiB
     slow, patience = 24, 12  # clients that are slow at a time, more than any worker has threads; and the
@@ -87,6 +88,7 @@ class Front(Client):
         for old, new in (("/run/vsay/vsay.sock", self.socket), ("/etc/vsay/vsay.conf", self.conf),
                          ("/usr/local/bin/vsay-api", self.dir / "vsay-api"),
                          ("listen 80;", f"listen 127.0.0.1:{self.port};"),
+                         ("bind :80", f"bind 127.0.0.1:{self.port}"),
                          ("*:80>", f"*:{self.port}>"), (r"vsay\.example\.com", r"127\.0\.0\.1")):
             text = text.replace(old, str(new))
         return "".join(line for line in text.splitlines(keepends=True)
@@ -141,7 +143,16 @@ class NginxPrefix(Nginx):
     site, prefix = "nginx/vsay-prefix.conf", "/vsay"
 
     def shipped(self):
-        return f"server {{ listen 127.0.0.1:{self.port};\n{super().shipped()} }}\n"
+        text = super().shipped()
+        beside = "\n".join(re.findall(r"^#   (.*)$", text, re.M))
+        return f"{beside}\nserver {{ listen 127.0.0.1:{self.port};\n{text} }}\n"
+
+
+class NginxCloses(Nginx):
+    """A connection for each request."""
+
+    def shipped(self):
+        return super().shipped().replace("fastcgi_keep_conn on;", "fastcgi_keep_conn off;")
 
 
 # --- Apache
@@ -208,6 +219,17 @@ class ApacheProxyVariant(ApacheProxy):
 
 class ApacheHandler(ApacheProxy):
     site = "conf/apache/sethandler.conf"
+
+
+class ApacheCloses(ApacheProxy):
+    """A connection for each request."""
+
+    def shipped(self):
+        return super().shipped().replace("enablereuse=on", "")
+
+
+class ApacheHandlerCloses(ApacheHandler, ApacheCloses):
+    pass
 
 
 class ApacheStarts(Apache):
@@ -345,8 +367,31 @@ class LighttpdCgi(Lighttpd):
         self.log = self.dir / "breakage.log"
 
 
+# --- HAProxy
+
+
+class HAProxy(Front):
+    """Below the defaults that Debian's haproxy.cfg has, whose error pages are HTML."""
+
+    site = "conf/haproxy/vsay.cfg"
+    normalises = False
+    surroundings = """defaults
+    timeout connect 5000
+    timeout client 50000
+    timeout server 50000
+""" + "".join(f"    errorfile {status} /etc/haproxy/errors/{status}.http\n"
+              for status in (400, 403, 408, 500, 502, 503, 504))
+
+    def start(self):
+        conf = self.dir / "haproxy.cfg"
+        conf.write_text(self.surroundings + self.shipped())
+        return [self.pool(), Process(self.dir / "haproxy.log", "haproxy", "-db", "-f", conf,
+                                     **account())]
+
+
 FRONTS = {
-    "nginx-unix": Nginx, "nginx-tcp": NginxTcp, "nginx-prefix": NginxPrefix,
-    "apache-proxy": ApacheProxy, "apache-sethandler": ApacheHandler, "apache-fcgid": ApacheFcgid,
+    "nginx-unix": Nginx, "nginx-tcp": NginxTcp, "nginx-prefix": NginxPrefix, "nginx-closes": NginxCloses,
+    "apache-proxy": ApacheProxy, "apache-sethandler": ApacheHandler, "apache-closes": ApacheCloses,
+    "apache-sethandler-closes": ApacheHandlerCloses, "apache-fcgid": ApacheFcgid,
     "apache-cgi": ApacheCgi, "kit-cgi": KitCgi, "kit-fcgi": KitFcgi,
-    "lighttpd-fastcgi": LighttpdFastcgi, "lighttpd-cgi": LighttpdCgi}
+    "lighttpd-fastcgi": LighttpdFastcgi, "lighttpd-cgi": LighttpdCgi, "haproxy": HAProxy}
