@@ -15,7 +15,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from stack import API, BUILD, REPO, Client, Process, free_port, run, start_nginx, start_pool, \
+from stack import API, BUILD, REPO, Client, Process, check_log, free_port, run, start_nginx, start_pool, \
     wait_for, write_conf
 
 APACHE = Path("/usr/lib/apache2/modules")
@@ -116,6 +116,7 @@ class Front(Client):
 
     def close(self):
         self.parts.close()
+        check_log(self.log)
 
 
 # --- nginx

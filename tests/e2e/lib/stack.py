@@ -228,6 +228,13 @@ def start_nginx(directory, site, processes=1, connections=1024):
                    directory / "nginx.conf", "-e", directory / "nginx.log")
 
 
+def check_log(path):
+    """No worker has found fault with itself."""
+    log = path.read_text(errors="replace") if path.exists() else ""
+    for words in "Sanitizer", "runtime error", "free()", "double free", "malloc()", "corrupted size":
+        assert words not in log, log[max(log.find(words) - 500, 0):][:5000]
+
+
 class Client:
     """Requests to a web server on `port`. `by` is anything with a token, `token` a bare one."""
 
@@ -327,8 +334,7 @@ class Stack(Client):
 
     def close(self):
         self.parts.close()
-        log = self.log.read_text(errors="replace")
-        assert "Sanitizer" not in log and "runtime error" not in log, log[-5000:]
+        check_log(self.log)
 
     def _serves(self):
         with contextlib.suppress(ConnectionError):
