@@ -9,13 +9,14 @@ import signal
 import pytest
 
 from fleet import Tenant
-from frontends import FRONTS
+from frontends import FRONTS as KNOWN, ApacheProxyVariant
 from load import Load
 from machine import Machine
 from stack import wait_for
 from test_frontends import missing
 
 CLIENTS, ROUNDS = 30, 6
+FRONTS = {**KNOWN, "apache-tcp": ApacheProxyVariant}
 STATS, SESSIONS = "/api/dashboard/stats", "/api/terminal/sessions"
 
 
@@ -24,8 +25,9 @@ def base(module_stacks):
     return module_stacks()
 
 
-@pytest.fixture(scope="module", params=["nginx-unix", "nginx-closes", "nginx-prefix", "apache-proxy",
-                                        "apache-sethandler", "apache-closes", "lighttpd-fastcgi", "haproxy"])
+@pytest.fixture(scope="module", params=["nginx-unix", "nginx-tcp", "nginx-closes", "nginx-prefix", "apache-proxy",
+                                        "apache-tcp", "apache-sethandler", "apache-closes", "lighttpd-fastcgi",
+                                        "haproxy"])
 def stack(request, base, new_directory):
     front = FRONTS[request.param]
     if lacks := missing(front):

@@ -214,7 +214,7 @@ class ApacheProxyVariant(ApacheProxy):
 
     def shipped(self):
         self.backend = free_port()
-        return super().shipped().replace(f"ProxyPass / unix:{self.socket}|fcgi://vsay/",
+        return super().shipped().replace(f"ProxyPass / unix:{self.socket}|fcgi://vsay/ enablereuse=on",
                                          f"ProxyPass /vsay/ fcgi://127.0.0.1:{self.backend}/vsay/")
 
 
