@@ -102,12 +102,14 @@ static bool hand_over(struct connection *connection)
 /* After an answer, or a request that gets none. */
 static bool end_request(struct connection *connection)
 {
-    fcgi_finish(connection->fcgi);
+    if (connection->fcgi)
+        fcgi_finish(connection->fcgi);
+    incoming_close(&connection->incoming);
     reply_release(connection->reply);
     free(connection->head);
     connection->reply = NULL;
     connection->head = NULL;
-    connection->aborted = false;
+    connection->aborted = connection->overloaded = false;
     if (connection->keeps && !connection->last && connection->io->stopping)
         hand_over(connection);
     if (!connection->keeps || connection->last || connection->io->stopping)
@@ -159,7 +161,8 @@ static bool respond(struct connection *connection, struct reply *reply)
         reply_head(reply, &connection->request, connection->io->app->settings, head);
     size_t body_length = reply_body_length(reply, &connection->request);
 
-    if (head_length + body_length <= FCGI_ANSWER_MAX && unread_by_peer(connection) == 0) {
+    if (!connection->overloaded && head_length + body_length <= FCGI_ANSWER_MAX &&
+        unread_by_peer(connection) == 0) {
         reply_log(reply, &connection->request);
         return fcgi_encode(connection->fcgi, connection->fd, head, head_length, reply->body,
                            body_length)
@@ -168,7 +171,7 @@ static bool respond(struct connection *connection, struct reply *reply)
     }
     connection->reply = reply_hold(reply);
     connection->head = xstrndup(head, head_length);
-    outgoing_start(&connection->outgoing, fcgi_request_id(connection->fcgi), connection->head,
+    outgoing_start(&connection->outgoing, (int)connection->scan.request_id, connection->head,
                    head_length, reply->body, body_length);
     return write_some(connection);
 }
@@ -260,14 +263,24 @@ static bool serve(struct connection *connection, int fd)
     return close_connection(connection);
 }
 
+/* A request that was not kept: nothing is known of it but its id. */
+static bool refuse_overloaded(struct connection *connection)
+{
+    char *nothing[] = {NULL};
+    struct error e = {0};
+
+    connection->overloaded = true;
+    connection->keeps = connection->scan.keeps;
+    request_parse(&connection->request, nothing, "", read_body, connection, &e);
+    error_set(&e, ERR_BUSY, "too much is being received, or no descriptor is left for it");
+    return respond_error(connection, ERR_BUSY, &e);
+}
+
 static bool serve_collected(struct connection *connection)
 {
-    int file = incoming_open(&connection->incoming);
+    int file = connection->overloaded ? -1 : incoming_open(&connection->incoming);
 
-    if (file >= 0)
-        return serve(connection, file);
-    log_event(LEVEL_ERROR, "request", "detail=\"no file in memory: %s\"", strerror(errno));
-    return close_connection(connection);
+    return file >= 0 ? serve(connection, file) : refuse_overloaded(connection);
 }
 
 /* --- records that are no part of a request ---------------------------------------------------- */
@@ -342,47 +355,50 @@ static bool is_one_request(const unsigned char *bytes, size_t count)
     return at == count && scan.stage == RECORDS_WHOLE && !scan.mixed;
 }
 
+static void keep(struct connection *connection, const struct record_piece *piece)
+{
+    if (connection->overloaded || incoming_keep(&connection->incoming, piece))
+        return;
+    connection->overloaded = true;
+    incoming_close(&connection->incoming);
+}
+
 /* Scans bytes and keeps those of the request, up to its end or something to be answered. Returns
  * how many it took. */
-static size_t collect(struct connection *connection, const unsigned char *bytes, size_t count,
-                      bool *kept)
+static size_t collect(struct connection *connection, const unsigned char *bytes, size_t count)
 {
     struct record_scan *scan = &connection->scan;
     struct record_piece piece;
     size_t at = 0;
 
-    *kept = true;
     do {
         at += record_scan(scan, bytes + at, count - at, &piece);
         if (piece.length)
-            *kept = incoming_keep(&connection->incoming, &piece);
-    } while (at < count && scan->stage < RECORDS_WHOLE && !scan->notice && *kept);
+            keep(connection, &piece);
+    } while (at < count && scan->stage < RECORDS_WHOLE && !scan->notice);
     return at;
 }
 
-/* The request under way gets no answer. */
-static bool give_up(struct connection *connection, enum protocol_status status)
+/* The request under way is aborted. */
+static bool abort_reading(struct connection *connection)
 {
     const struct record_scan scan = connection->scan;
 
     incoming_close(&connection->incoming);
+    connection->overloaded = false;
     record_scan_next(&connection->scan);
-    return refuse(connection, scan.request_id, status, scan.keeps);
+    return refuse(connection, scan.request_id, REQUEST_COMPLETE, scan.keeps);
 }
 
 /* What was collected has changed. */
-static bool after_collecting(struct connection *connection, bool kept)
+static bool after_collecting(struct connection *connection)
 {
     struct record_scan *scan = &connection->scan;
 
     if (scan->stage == RECORDS_BAD)
         return discard(connection);
-    if (!kept) {
-        log_event(LEVEL_WARNING, "request", "detail=\"no memory for slow requests is left\"");
-        return give_up(connection, OVERLOADED);
-    }
     if (scan->notice == NOTICE_ABORT)
-        return give_up(connection, REQUEST_COMPLETE);
+        return abort_reading(connection);
     if (scan->notice && !answer_notice(connection, scan))
         return false;
     if (scan->stage == RECORDS_WHOLE)
@@ -418,7 +434,6 @@ static bool adopt(struct connection *connection)
 static bool read_some(struct connection *connection, bool *more)
 {
     unsigned char bytes[PIECE];
-    bool kept;
     ssize_t n = recv(connection->fd, bytes, sizeof bytes, MSG_PEEK);
 
     *more = n > 0;
@@ -433,11 +448,11 @@ static bool read_some(struct connection *connection, bool *more)
         *more = connection->ended;
         return serve(connection, connection->fd);
     }
-    size_t taken = collect(connection, bytes, (size_t)n, &kept);
+    size_t taken = collect(connection, bytes, (size_t)n);
     if (recv(connection->fd, bytes, taken, 0) != (ssize_t)taken)
         return close_connection(connection);
     enter(connection, CONNECTION_READING);
-    if (!after_collecting(connection, kept))
+    if (!after_collecting(connection))
         return false;
     if (connection->state == CONNECTION_READING && record_scan_between(&connection->scan))
         enter(connection, CONNECTION_IDLE);

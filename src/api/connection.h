@@ -41,6 +41,7 @@ struct connection {
     bool aborted;       /* so was its request: it gets no answer */
     bool crowded;       /* there was no room for it: it gets a 503 */
     bool cut_off;       /* its request was, as the worker stops */
+    bool overloaded;    /* there was no room to keep its request */
     struct record_scan scan;
     struct incoming incoming;
     struct FCGX_Request *fcgi;

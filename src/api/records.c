@@ -17,7 +17,7 @@
 
 enum {
     RECORD_VERSION = 1,
-    CONTENT_MAX = 32 * 1024,
+    CONTENT_MAX = 16 * 1024,  /* a slow reader is seen to take so much at a time */
     IN_MEMORY = 64 * 1024,    /* bytes of a request that need no file before it is whole */
     REQUEST_MAX = 8 << 20,    /* bytes of one request, more than any route takes */
     COLLECTED_MAX = 256 << 20 /* bytes of all that are collected and not read yet */
@@ -73,6 +73,8 @@ int incoming_open(struct incoming *incoming)
 
 void incoming_close(struct incoming *incoming)
 {
+    if (incoming->size == 0 && incoming->file < 0)
+        return;
     if (incoming->file >= 0)
         close(incoming->file);
     free(incoming->bytes);

