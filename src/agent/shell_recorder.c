@@ -85,7 +85,8 @@ static void take_entry(struct recorder *recorder, const char *text, size_t lengt
         memcpy(line, semicolon + 1, left);
         const char *command = history_entry(line, &left);
         bool kept_out = *command == ' ' || *command == '\t';
-        recorder_start(recorder, command, kept_out ? 0 : left);
+        if (left || !recorder->begun) /* or its text is lost */
+            recorder_start(recorder, command, kept_out ? 0 : left);
     }
     free(line);
 }

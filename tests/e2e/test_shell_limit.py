@@ -126,11 +126,15 @@ def test_the_time_is_that_of_its_beginning(scene):
 @pytest.mark.parametrize("program", ["bash"], indirect=True)
 def test_what_cannot_be_named_is_said(scene):
     """Several lines in one paste have one prompt, and `exit` has none."""
-    scene = scene()
+    scene = scene("HISTCONTROL=ignorespace")
     scene.run("bind 'set enable-bracketed-paste on'")
     scene.shell.write("\x1b[200~false\ntrue 2\nfalse 3\x1b[201~\n")
     assert scene.recorded(2)[1:] == [("false 3", False)]
-    assert [said["lost"] for said in scene.host.agent.of("command") if "lost" in said] == [2]
+    scene.run(" echo kept out")
+    scene.run("history -c")
+    scene.run("true 4")
+    assert scene.recorded(3)[2:] == [("true 4", True)]
+    assert [said["lost"] for said in scene.host.agent.of("command") if "lost" in said] == [2, 1]
     scene.leave()
     assert scene.host.agent.of("open")[-1]["not_recorded"] == UNNAMED
 

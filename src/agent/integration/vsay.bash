@@ -178,12 +178,17 @@ __vsay_put_marks() {
     [[ ${PS1-} == *"$__vsay_ps1"* || ${PS1@a} == *r* ]] || PS1=$__vsay_ps1${PS1-}
 }
 
-# A command that PS0 could only mark, without a subshell.
+# A command that PS0 could only mark, without a subshell. One that was kept out of the history is a space; there is no
+# entry when that has been cleared since.
 __vsay_report() {
     local HISTTIMEFORMAT='' REPLY
     {
         builtin printf '\e]633;C;%s;%s;' "$__vsay_nonce" "$__vsay_was"
-        __vsay_obstacle || ((__vsay_new <= 0)) || builtin history 1
+        if __vsay_obstacle || ((__vsay_new <= 0)); then
+            builtin printf '0   ' # an entry's number is followed by two characters
+        else
+            builtin history 1
+        fi
         builtin printf ';%s\a' "$__vsay_nonce"
     } >/dev/tty
     __vsay_late=0
