@@ -148,7 +148,7 @@ def test_shell_that_does_not_obey(server, shell):
     os.kill(shell.pid, signal.SIGSTOP)
     server.signal(session, "ended by alice")
     assert server.wait_for_end(session)["reason"] == "killed"
-    assert not lives(job) and not lives(shell.pid)
+    wait_for(lambda: not lives(job) and not lives(shell.pid))
 
 
 def test_shell_is_killed(server, shell):

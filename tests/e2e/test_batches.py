@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.core, pytest.mark.threads]
 
 @pytest.fixture(scope="module")
 def stack(module_stacks):
-    """One worker, so that all meet on one board; few answerers, so that they have to wait."""
-    return module_stacks(workers=1, api={"answerers": "1"})
+    """One worker, so that all meet on one board; one thread of each kind, so that they have to wait."""
+    return module_stacks(workers=1, api={"answerers": "1", "io_threads": "1"})
 
 
 def transactions(stack):

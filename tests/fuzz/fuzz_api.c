@@ -119,7 +119,7 @@ static void check_question(const struct question *question)
         MUST(question->route->roles & 1u << question->who.role);
     if (strstr(question->route->pattern, ":id"))
         MUST(ident_valid(question->id, strlen(question->id)));
-    if (question->route->batch)
+    if (question->route->batch && !question->route->shared)
         MUST(question->weight > 0);
 }
 

@@ -63,7 +63,7 @@ class Front(Client):
         try:
             for self.server in self.start():
                 self.parts.callback(self.server.stop)
-            wait_for(self.serves, 15, self.site)
+            wait_for(self.serves, 60, self.site)
         except BaseException:
             self.parts.close()
             raise

@@ -20,6 +20,7 @@ def held_up(stack, agent):
                              for row in stack.database.query("SHOW FULL PROCESSLIST")),
                  what="the answerer to wait")
         yield
+        assert stack.fcgi().status == 200  # its only io thread has read what came before
     reply = fcgi.read_reply(first)
     assert reply.status == 200, reply
 

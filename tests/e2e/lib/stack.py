@@ -306,7 +306,7 @@ class Stack(Client):
                 self.database.create_schema(self.conf)
             self.pool = self._own(self._start_pool())
             self.nginx = self._own(self._start_nginx())
-            wait_for(self._serves, 15, "the stack")
+            wait_for(self._serves, 60, "the stack")
         except BaseException:
             self.parts.close()
             raise
@@ -323,7 +323,7 @@ class Stack(Client):
         """After somebody has stopped it."""
         self.socket.unlink(missing_ok=True)
         self.pool = self._own(self._start_pool())
-        wait_for(self._serves, 15, "the pool")
+        wait_for(self._serves, 60, "the pool")
 
     def _start_nginx(self):
         site = (REPO / "nginx" / "vsay.conf").read_text()
