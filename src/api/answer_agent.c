@@ -223,19 +223,14 @@ struct reply *late_signals(const struct question *question)
     return signals_reply(json_object_new_array());
 }
 
-struct polls {
-    struct question **questions;
-    size_t count;
-};
-
-/* Gives a signal to all polls of that machine in a batch: all but one are of an agent that has gone,
- * and nothing tells which. */
-static void add_signal(void *context, const struct signal_row *signal)
+/* Gives a signal to all polls of that machine in a batch: all but one are of an agent that has
+ * gone, and nothing tells which. False: it is for none. */
+static bool add_signal(struct question **questions, size_t count, const struct signal_row *signal)
 {
-    const struct polls *polls = context;
+    bool added = false;
 
-    for (size_t i = 0; i < polls->count; i++) {
-        struct poll *poll = polls->questions[i]->report;
+    for (size_t i = 0; i < count; i++) {
+        struct poll *poll = questions[i]->report;
         if (!signal_is_for(signal, &poll->agent))
             continue;
         struct json_object *item = json_object_new_object();
@@ -246,13 +241,16 @@ static void add_signal(void *context, const struct signal_row *signal)
         if (!poll->signals)
             poll->signals = json_object_new_array();
         json_object_array_add(poll->signals, item);
+        added = true;
     }
+    return added;
 }
 
 enum err answer_signals(struct db *db, struct question **questions, size_t count, struct error *e)
 {
     struct agent **agents = xcalloc(count, sizeof *agents);
-    struct polls polls = {questions, count};
+    struct signal_row signal;
+    struct rows taken = {0};
 
     for (size_t i = 0; i < count; i++) {
         struct poll *poll = questions[i]->report;
@@ -260,7 +258,14 @@ enum err answer_signals(struct db *db, struct question **questions, size_t count
         poll->signals = NULL;
         agents[i] = &poll->agent;
     }
-    enum err err = signals_take(db, agents, count, add_signal, &polls, e);
+    enum err err = signals_due(db, agents, count, e);
+    while (signals_next(db, &signal)) {
+        if (add_signal(questions, count, &signal))
+            rows_uint(&taken, PARAM_ID, (uint64_t)signal.id);
+    }
+    if (!err)
+        err = signals_lease(db, &taken, e);
+    rows_free(&taken);
     for (size_t i = 0; !err && i < count; i++) {
         struct poll *poll = questions[i]->report;
         if (!poll->agent.admitted)

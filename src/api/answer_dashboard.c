@@ -53,8 +53,8 @@ enum err answer_stats(struct db *db, struct question **questions, size_t count, 
 }
 
 /* Loads rows for the callers, and adds each to lists[caller]. */
-typedef enum err list_load(struct db *db, const struct callers *callers,
-                           struct json_object **lists, struct error *e);
+typedef enum err list_load(struct db *db, const struct callers *callers, struct json_object **lists,
+                           struct error *e);
 
 /* Answers each question with {NAME: [...]}. */
 static enum err answer_lists(struct db *db, struct question **questions, size_t count,
@@ -79,7 +79,7 @@ static enum err answer_lists(struct db *db, struct question **questions, size_t 
     return err;
 }
 
-static void add_command(void *lists, size_t caller, const struct command *command)
+static struct json_object *command_of(const struct command *command)
 {
     struct json_object *item = json_object_new_object();
     char id[32];
@@ -92,13 +92,21 @@ static void add_command(void *lists, size_t caller, const struct command *comman
     json_object_object_add(item, "username", json_object_new_string(command->username));
     json_object_object_add(item, "source", json_object_new_string(command->source));
     json_object_object_add(item, "timestamp", json_object_new_string(command->executed_at));
-    json_object_array_add(((struct json_object **)lists)[caller], item);
+    return item;
 }
 
 static enum err load_commands(struct db *db, const struct callers *callers,
                               struct json_object **lists, struct error *e)
 {
-    return dashboard_commands(db, callers, add_command, lists, e);
+    struct recent_commands *recent = xcalloc(callers->count, sizeof *recent);
+    enum err err = dashboard_commands(db, callers, recent, e);
+
+    for (size_t i = 0; i < callers->count; i++) {
+        for (size_t k = 0; k < recent[i].count; k++)
+            json_object_array_add(lists[i], command_of(&recent[i].items[k]));
+    }
+    free(recent);
+    return err;
 }
 
 enum err answer_recent_activity(struct db *db, struct question **questions, size_t count,
@@ -107,7 +115,7 @@ enum err answer_recent_activity(struct db *db, struct question **questions, size
     return answer_lists(db, questions, count, "activities", load_commands, e);
 }
 
-static void add_machine(void *lists, size_t caller, const struct machine *machine)
+static struct json_object *machine_of(const struct machine *machine)
 {
     struct json_object *item = json_object_new_object();
 
@@ -118,13 +126,21 @@ static void add_machine(void *lists, size_t caller, const struct machine *machin
     json_object_object_add(item, "cpu_percent", mean(machine->cpu, 1));
     json_object_object_add(item, "memory_percent", mean(machine->memory, 1));
     json_object_object_add(item, "last_active", json_object_new_string(machine->last_active));
-    json_object_array_add(((struct json_object **)lists)[caller], item);
+    return item;
 }
 
 static enum err load_machines(struct db *db, const struct callers *callers,
                               struct json_object **lists, struct error *e)
 {
-    return dashboard_machines(db, callers, add_machine, lists, e);
+    struct recent_machines *recent = xcalloc(callers->count, sizeof *recent);
+    enum err err = dashboard_machines(db, callers, recent, e);
+
+    for (size_t i = 0; i < callers->count; i++) {
+        for (size_t k = 0; k < recent[i].count; k++)
+            json_object_array_add(lists[i], machine_of(&recent[i].items[k]));
+    }
+    free(recent);
+    return err;
 }
 
 enum err answer_recent_machines(struct db *db, struct question **questions, size_t count,

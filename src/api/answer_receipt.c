@@ -6,10 +6,6 @@
 #include <json.h>
 #include <stdlib.h>
 
-struct receipt_body {
-    struct json_object *session, *logs;
-};
-
 static void add_text(struct json_object *object, const char *name, const char *text)
 {
     json_object_object_add(object, name, text ? json_object_new_string(text) : NULL);
@@ -34,9 +30,9 @@ static struct json_object *termination_of(const struct receipt *receipt)
     return item;
 }
 
-static void add_receipt(void *context, const struct receipt *receipt)
+static struct json_object *session_of(const struct receipt *receipt)
 {
-    struct json_object *item = ((struct receipt_body *)context)->session;
+    struct json_object *item = json_object_new_object();
 
     add_text(item, "session_id", receipt->session_id);
     add_text(item, "agent_id", receipt->agent_id);
@@ -54,9 +50,10 @@ static void add_receipt(void *context, const struct receipt *receipt)
     add_number(item, "exit_code", receipt->exit_code);
     json_object_object_add(item, "recorded", json_object_new_boolean(!receipt->not_recorded));
     add_text(item, "not_recorded_reason", receipt->not_recorded);
+    return item;
 }
 
-static void add_log(void *context, const struct log_entry *entry)
+static struct json_object *log_of(const struct log_entry *entry)
 {
     struct json_object *item = json_object_new_object();
 
@@ -64,18 +61,23 @@ static void add_log(void *context, const struct log_entry *entry)
     add_text(item, "timestamp", entry->executed_at);
     json_object_object_add(item, "success",
                            entry->success ? json_object_new_boolean(*entry->success != '0') : NULL);
-    json_object_array_add(((struct receipt_body *)context)->logs, item);
+    return item;
 }
 
 enum err answer_receipt(struct db *db, struct question *question, struct error *e)
 {
-    struct receipt_body parts = {json_object_new_object(), json_object_new_array()};
-    struct json_object *body = json_object_new_object();
+    struct receipt receipt;
+    struct log_entry entry;
+    enum err err = sessions_receipt(db, &question->scope, question->id, &receipt, e);
+    if (err)
+        return err;
 
-    json_object_object_add(body, "session", parts.session);
-    json_object_object_add(body, "logs", parts.logs);
-    enum err err =
-        sessions_receipt(db, &question->scope, question->id, add_receipt, add_log, &parts, e);
+    struct json_object *body = json_object_new_object(), *logs = json_object_new_array();
+    json_object_object_add(body, "session", session_of(&receipt));
+    json_object_object_add(body, "logs", logs);
+    err = sessions_log(db, question->id, e);
+    while (sessions_log_next(db, &entry))
+        json_object_array_add(logs, log_of(&entry));
     if (err)
         json_object_put(body);
     else

@@ -100,10 +100,8 @@ static struct json_object *time_of(const char *started_at)
     return json_object_new_string(text);
 }
 
-static void add_session(void *pages, size_t caller, const struct session *session)
+static void add_session(struct page *page, const struct session *session)
 {
-    struct page *page = (struct page *)pages + caller;
-
     if (page->limit && json_object_array_length(page->list) == page->limit) {
         page->more = true;
         return;
@@ -151,12 +149,16 @@ enum err answer_sessions(struct db *db, struct question **questions, size_t coun
     struct callers callers = questions_callers(questions, count);
     struct session_filter filter = questions[0]->filter;
     struct page *pages = xcalloc(count, sizeof *pages);
+    struct session session;
+    size_t caller;
 
     for (size_t i = 0; i < count; i++)
         pages[i] = (struct page){.list = json_object_new_array(), .limit = filter.limit};
     if (filter.limit)
         filter.limit++; /* one more tells whether there is a next page */
-    enum err err = sessions_active(db, &callers, &filter, add_session, pages, e);
+    enum err err = sessions_active(db, &callers, &filter, e);
+    while (sessions_next(db, &callers, &caller, &session))
+        add_session(&pages[caller], &session);
     for (size_t i = 0; i < count; i++) {
         if (err)
             json_object_put(pages[i].list);

@@ -78,32 +78,26 @@ static enum err check_clock(struct doctor *doctor, struct error *e)
     return err;
 }
 
-struct refusals {
-    int count; /* of machines */
-    char agent_id[IDENT_MAX + 1], at[32];
-};
-
-static void note_refusal(void *context, const struct listed_machine *machine)
-{
-    struct refusals *refusals = context;
-
-    if (!machine->refused_at)
-        return;
-    refusals->count++;
-    snprintf(refusals->agent_id, sizeof refusals->agent_id, "%s", machine->agent_id);
-    snprintf(refusals->at, sizeof refusals->at, "%s", machine->refused_at);
-}
-
 /* Two machines with one token. */
 static enum err check_machines(struct doctor *doctor, struct error *e)
 {
-    struct refusals refusals = {0};
-    enum err err = machines_list(doctor->db, NULL, note_refusal, &refusals, e);
+    struct machine_list list = {0};
+    struct listed_machine machine;
+    char agent_id[IDENT_MAX + 1], at[32];
+    int refused = 0;
+    enum err err = ERR_OK;
 
-    if (!err && refusals.count)
+    while (machines_next(doctor->db, &list, &machine, &err, e)) {
+        if (!machine.refused_at)
+            continue;
+        refused++;
+        snprintf(agent_id, sizeof agent_id, "%s", machine.agent_id);
+        snprintf(at, sizeof at, "%s", machine.refused_at);
+    }
+    if (!err && refused)
         err = error_set(e, ERR_CONFIG,
                         "%d report from two places; a second instance of %s was refused at %s",
-                        refusals.count, refusals.agent_id, refusals.at);
+                        refused, agent_id, at);
     return err;
 }
 

@@ -146,10 +146,8 @@ static const char *state_of(const struct listed_machine *machine)
     return machine->refused_at ? "conflict" : "online"; /* two machines have its token */
 }
 
-static void list_machine(void *context, const struct listed_machine *machine)
+static void list_machine(struct table *table, const struct listed_machine *machine)
 {
-    struct table *table = context;
-
     table_add(table, "%s", machine->agent_id);
     table_add(table, "%s", machine->tenant_id);
     table_add(table, "%s", state_of(machine));
@@ -165,9 +163,14 @@ static void list_machine(void *context, const struct listed_machine *machine)
 static enum err list_body(struct db *db, void *context, struct error *e)
 {
     struct listing *listing = context;
+    struct machine_list list = {.tenant_id = listing->tenant_id};
+    struct listed_machine machine;
+    enum err err = ERR_OK;
 
     table_clear(&listing->table);
-    return machines_list(db, listing->tenant_id, list_machine, &listing->table, e);
+    while (machines_next(db, &list, &machine, &err, e))
+        list_machine(&listing->table, &machine);
+    return err;
 }
 
 static enum err run_list(const struct call *call, struct error *e)

@@ -21,10 +21,8 @@ struct listing {
     struct table table;
 };
 
-static void list_session(void *context, const struct open_session *session)
+static void list_session(struct table *table, const struct open_session *session)
 {
-    struct table *table = context;
-
     table_add(table, "%s", session->session_id);
     table_add(table, "%s", session->user_id);
     table_add(table, "%s", session->agent_id);
@@ -36,10 +34,13 @@ static void list_session(void *context, const struct open_session *session)
 static enum err list_body(struct db *db, void *context, struct error *e)
 {
     struct listing *listing = context;
+    struct open_session session;
+    enum err err = open_sessions_list(db, listing->tenant_id, listing->agent_id, e);
 
     table_clear(&listing->table);
-    return open_sessions_list(db, listing->tenant_id, listing->agent_id, list_session,
-                              &listing->table, e);
+    while (open_sessions_next(db, &session))
+        list_session(&listing->table, &session);
+    return err;
 }
 
 static enum err run_list(const struct call *call, struct error *e)
@@ -92,12 +93,10 @@ struct close_order {
     const char *message; /* what came of it */
 };
 
-static void note_state(void *context, const struct open_session *session)
+static void note_state(struct close_order *order, const char *state)
 {
-    struct close_order *order = context;
-
     for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
-        if (strcmp(outcomes[i].state, session->state) == 0)
+        if (strcmp(outcomes[i].state, state) == 0)
             order->message = outcomes[i].message;
     }
 }
@@ -106,8 +105,11 @@ static enum err close_body(struct db *db, void *context, struct error *e)
 {
     struct close_order *order = context;
     struct closing closing;
-    enum err err = open_sessions_find(db, order->session_id, note_state, order, e);
+    struct open_session session;
+    enum err err = open_sessions_find(db, order->session_id, e);
 
+    if (open_sessions_next(db, &session))
+        note_state(order, session.state);
     if (!err)
         err = sessions_close(db, &order->who, order->session_id, order->reason, &closing, e);
     return err;

@@ -8,20 +8,6 @@
 #include "base/xalloc.h"
 #include "store/agents.h"
 
-struct session_row {
-    char agent_id[IDENT_MAX + 1], tenant_id[IDENT_MAX + 1];
-    char *state; /* of 16 bytes */
-};
-
-static void session_row(void *context, const struct cell *cells)
-{
-    struct session_row *session = context;
-
-    cell_ident(&cells[0], session->agent_id);
-    cell_ident(&cells[1], session->tenant_id);
-    strncpy(session->state, cells[2].text, 15);
-}
-
 /* An id may have been another tenant's machine before. */
 static bool is_agents(const struct agent *agent, const char *agent_id, const char *tenant_id)
 {
@@ -32,30 +18,32 @@ static bool is_agents(const struct agent *agent, const char *agent_id, const cha
 static enum err find_session(struct db *db, const struct params *params, const struct agent *agent,
                              char state[16], struct error *e)
 {
-    struct session_row session = {.state = memset(state, 0, 16)};
-    enum err err = db_select(db, STATEMENT_SESSION, params, session_row, &session, e);
+    char agent_id[IDENT_MAX + 1] = "", tenant_id[IDENT_MAX + 1] = "";
+    enum err err = db_select(db, STATEMENT_SESSION, params, e);
+    const struct cell *row = db_row(db);
 
+    memset(state, 0, 16);
+    if (row) {
+        cell_ident(&row[0], agent_id);
+        cell_ident(&row[1], tenant_id);
+        strncpy(state, row[2].text, 15);
+    }
     if (err)
         return err;
-    if (!*session.agent_id)
+    if (!*agent_id)
         return error_tell(e, ERR_NOT_FOUND, "Session not found");
-    if (!is_agents(agent, session.agent_id, session.tenant_id))
+    if (!is_agents(agent, agent_id, tenant_id))
         return error_tell(e, ERR_FORBIDDEN, "The session is another machine's");
     return ERR_OK;
-}
-
-static void count_row(void *context, const struct cell *cells)
-{
-    *(int64_t *)context = cell_int(&cells[0]);
 }
 
 /* With the session that was just opened. */
 static enum err check_room(struct db *db, const struct params *params, struct error *e)
 {
-    int64_t count = 0;
-    enum err err = db_select(db, STATEMENT_COUNT_OPEN, params, count_row, &count, e);
+    enum err err = db_select(db, STATEMENT_COUNT_OPEN, params, e);
+    const struct cell *row = db_row(db);
 
-    return err || count <= OPEN_SESSIONS_MAX
+    return !row || cell_int(row) <= OPEN_SESSIONS_MAX
                ? err
                : error_set(e, ERR_FULL, "machine %s has %d open sessions",
                            params->values[PARAM_AGENT].text, OPEN_SESSIONS_MAX);
@@ -134,18 +122,16 @@ struct known_sessions {
     size_t count;
 };
 
-static void known_row(void *context, const struct cell *cells)
+static void add_known(struct known_sessions *known, const struct cell *row)
 {
-    struct known_sessions *known = context;
-
     known->items = xrealloc(known->items, (known->count + 1) * sizeof *known->items);
     struct known_session *session = &known->items[known->count++];
-    cell_ident(&cells[0], session->session_id);
-    cell_ident(&cells[1], session->agent_id);
-    cell_ident(&cells[2], session->tenant_id);
-    cell_ident(&cells[3], session->user_id);
-    session->username = xstrdup(cells[4].text);
-    session->source = xstrdup(cells[5].text);
+    cell_ident(&row[0], session->session_id);
+    cell_ident(&row[1], session->agent_id);
+    cell_ident(&row[2], session->tenant_id);
+    cell_ident(&row[3], session->user_id);
+    session->username = xstrdup(row[4].text);
+    session->source = xstrdup(row[5].text);
 }
 
 static void known_free(struct known_sessions *known)
@@ -189,7 +175,9 @@ static enum err read_known(struct db *db, struct activity **activities, size_t c
                 rows_text(&rows, PARAM_SESSION, session);
         }
     }
-    enum err err = db_bulk(db, STATEMENT_SESSIONS, NULL, &rows, known_row, known, e);
+    enum err err = db_bulk(db, STATEMENT_SESSIONS, NULL, &rows, e);
+    for (const struct cell *row; (row = db_row(db));)
+        add_known(known, row);
     rows_free(&rows);
     return err;
 }
@@ -238,14 +226,14 @@ static void add_rows(struct activity **activities, size_t count, const struct kn
 static enum err add_commands(struct db *db, const struct rows *rows, struct entry **of,
                              struct error *e)
 {
-    enum err err = db_bulk(db, STATEMENT_ADD_COMMANDS, NULL, rows, NULL, NULL, e);
+    enum err err = db_bulk(db, STATEMENT_ADD_COMMANDS, NULL, rows, e);
 
     if (err != ERR_DB_DATA)
         return err;
     err = ERR_OK;
     for (size_t i = 0; !err && i * rows->width < rows->count; i++) {
         struct rows one = rows_at(rows, i);
-        err = db_bulk(db, STATEMENT_ADD_COMMANDS, NULL, &one, NULL, NULL, e);
+        err = db_bulk(db, STATEMENT_ADD_COMMANDS, NULL, &one, e);
         if (err == ERR_DB_DATA) {
             of[i]->refusal = error_info(err)->message;
             err = ERR_OK;
@@ -271,7 +259,7 @@ enum err agents_activity(struct db *db, struct activity **activities, size_t cou
         err = add_commands(db, &rows, of, e);
     }
     if (!err)
-        err = db_bulk(db, STATEMENT_LAST_COMMANDS, NULL, &rows, NULL, NULL, e);
+        err = db_bulk(db, STATEMENT_LAST_COMMANDS, NULL, &rows, e);
     known_free(&known);
     free(of);
     rows_free(&rows);

@@ -20,13 +20,13 @@ void idents_free(struct idents *idents)
 }
 
 enum err sessions_bulk(struct db *db, int statement, const struct params *params,
-                       const struct idents *sessions, row_fn *row, void *context, struct error *e)
+                       const struct idents *sessions, struct error *e)
 {
     struct rows rows = {0};
 
     for (size_t i = 0; i < sessions->count; i++)
         rows_text(&rows, PARAM_SESSION, sessions->items[i]);
-    enum err err = db_bulk(db, statement, params, &rows, row, context, e);
+    enum err err = db_bulk(db, statement, params, &rows, e);
     rows_free(&rows);
     return err;
 }
@@ -76,26 +76,27 @@ static bool is_same_machine(const char *instance, const char *other)
 }
 
 /* `claim` is the instance that alone may report, "" while any may: then the first one does. */
-static void admit(struct agent *agent, const struct cell *cells, char claim[IDENT_MAX + 1])
+static void admit(struct agent *agent, const struct cell *row, char claim[IDENT_MAX + 1])
 {
-    bool valid = agent->generation == cell_int(&cells[1]);
+    bool valid = agent->generation == cell_int(&row[1]);
 
-    cell_ident(&cells[2], agent->tenant_id);
-    agent->fresh = strcmp(cells[4].text, agent->instance) != 0 || cell_int(&cells[5]);
+    cell_ident(&row[2], agent->tenant_id);
+    agent->fresh = strcmp(row[4].text, agent->instance) != 0 || cell_int(&row[5]);
     agent->admitted = valid && (!*claim || is_same_machine(claim, agent->instance));
     agent->second = valid && !agent->admitted;
     if (agent->admitted)
         strcpy(claim, agent->instance);
 }
 
-static void agent_row(void *context, const struct cell *cells)
+static void read_agents(struct db *db, const struct checked *checked)
 {
-    const struct checked *checked = context;
-    char claim[IDENT_MAX + 1];
-
-    cell_ident(&cells[3], claim);
-    for (size_t i = first_of(checked, cells[0].text); is_of(checked, i, cells[0].text); i++)
-        admit(checked->agents[i], cells, claim);
+    for (const struct cell *row; (row = db_row(db));) {
+        const char *agent_id = row[0].text;
+        char claim[IDENT_MAX + 1];
+        cell_ident(&row[3], claim);
+        for (size_t i = first_of(checked, agent_id); is_of(checked, i, agent_id); i++)
+            admit(checked->agents[i], row, claim);
+    }
 }
 
 static void turn_away(struct agent *agent)
@@ -115,8 +116,8 @@ enum err agents_check(struct db *db, struct agent **agents, size_t count, bool l
         turn_away(agents[i]);
         rows_text(&rows, PARAM_AGENT, agents[i]->agent_id);
     }
-    enum err err = db_bulk(db, lock ? STATEMENT_LOCK_AGENTS : STATEMENT_AGENTS, &params, &rows,
-                           agent_row, &checked, e);
+    enum err err = db_bulk(db, lock ? STATEMENT_LOCK_AGENTS : STATEMENT_AGENTS, &params, &rows, e);
+    read_agents(db, &checked);
     rows_free(&rows);
     return err;
 }
@@ -136,7 +137,8 @@ enum err agents_admit(struct db *db, struct agent *agent, struct error *e)
 
     turn_away(agent);
     params_text(&params, PARAM_AGENT, agent->agent_id);
-    enum err err = db_select(db, STATEMENT_AGENT, &params, agent_row, &checked, e);
+    enum err err = db_select(db, STATEMENT_AGENT, &params, e);
+    read_agents(db, &checked);
     return err || agent->admitted ? err : agents_refusal(agent, e);
 }
 
@@ -186,7 +188,7 @@ static enum err note_figures(struct db *db, const struct checked *checked, struc
         rows_uint(&rows, PARAM_DROPPED, heartbeat->dropped);
         rows_uint(&rows, PARAM_SEQ, heartbeat->seq);
     }
-    enum err err = db_bulk(db, STATEMENT_HEARTBEATS, NULL, &rows, NULL, NULL, e);
+    enum err err = db_bulk(db, STATEMENT_HEARTBEATS, NULL, &rows, e);
     rows_free(&rows);
     return err;
 }
@@ -219,12 +221,11 @@ static bool tells_all(const struct heartbeat *heartbeat, uint64_t opened, bool y
     return !heartbeat->agent.fresh && (!heartbeat->seq || opened < heartbeat->seq || !young);
 }
 
-static void open_session_row(void *context, const struct cell *cells)
+static void compare_open_session(struct round_of_heartbeats *round, const struct cell *row)
 {
-    struct round_of_heartbeats *round = context;
-    const char *session = cells[0].text, *agent = cells[1].text, *tenant = cells[2].text;
-    bool closing = strcmp(cells[3].text, "closing") == 0, young = cell_int(&cells[5]) != 0;
-    uint64_t opened = (uint64_t)cell_int(&cells[4]);
+    const char *session = row[0].text, *agent = row[1].text, *tenant = row[2].text;
+    bool closing = strcmp(row[3].text, "closing") == 0, young = cell_int(&row[5]) != 0;
+    uint64_t opened = (uint64_t)cell_int(&row[4]);
 
     for (size_t i = first_of(&round->checked, agent); is_of(&round->checked, i, agent); i++) {
         struct heartbeat *heartbeat = heartbeat_at(&round->checked, i);
@@ -241,16 +242,15 @@ static void open_session_row(void *context, const struct cell *cells)
 }
 
 /* Of a session that is listed and not open on that machine. */
-static void held_session_row(void *context, const struct cell *cells)
+static void compare_held_session(struct round_of_heartbeats *round, const struct cell *row)
 {
-    struct round_of_heartbeats *round = context;
-    bool closed = strcmp(cells[2].text, "closed") == 0;
+    bool closed = strcmp(row[2].text, "closed") == 0;
 
     for (size_t i = 0; i < round->checked.count; i++) {
         struct heartbeat *heartbeat = heartbeat_at(&round->checked, i);
-        if (heartbeat->agent.admitted && note_known(heartbeat, cells[0].text) && closed &&
-            strcmp(heartbeat->agent.agent_id, cells[1].text) == 0)
-            terminate(round, heartbeat, cells[0].text);
+        if (heartbeat->agent.admitted && note_known(heartbeat, row[0].text) && closed &&
+            strcmp(heartbeat->agent.agent_id, row[1].text) == 0)
+            terminate(round, heartbeat, row[0].text);
     }
 }
 
@@ -262,7 +262,9 @@ static enum err compare_open(struct db *db, struct round_of_heartbeats *round, s
         if (round->checked.agents[i]->admitted)
             rows_text(&rows, PARAM_AGENT, round->checked.agents[i]->agent_id);
     }
-    enum err err = db_bulk(db, STATEMENT_OPEN_SESSIONS, NULL, &rows, open_session_row, round, e);
+    enum err err = db_bulk(db, STATEMENT_OPEN_SESSIONS, NULL, &rows, e);
+    for (const struct cell *row; (row = db_row(db));)
+        compare_open_session(round, row);
     rows_free(&rows);
     return err;
 }
@@ -282,23 +284,22 @@ static enum err compare_held(struct db *db, struct round_of_heartbeats *round, s
 
     for (size_t i = 0; i < round->checked.count; i++)
         add_missing(heartbeat_at(&round->checked, i), &held);
-    enum err err =
-        sessions_bulk(db, STATEMENT_HELD_SESSIONS, NULL, &held, held_session_row, round, e);
+    enum err err = sessions_bulk(db, STATEMENT_HELD_SESSIONS, NULL, &held, e);
+    for (const struct cell *row; (row = db_row(db));)
+        compare_held_session(round, row);
     for (size_t i = 0; !err && i < round->checked.count; i++)
         add_missing(heartbeat_at(&round->checked, i), &heartbeat_at(&round->checked, i)->unknown);
     idents_free(&held);
     return err;
 }
 
-static void reason_row(void *context, const struct cell *cells)
+static void note_reason(const struct checked *checked, const char *session, const char *reason)
 {
-    const struct checked *checked = context;
-
     for (size_t i = 0; i < checked->count; i++) {
         struct heartbeat *heartbeat = heartbeat_at(checked, i);
         for (size_t j = 0; j < heartbeat->terminate.count; j++) {
-            if (!heartbeat->reasons[j] && strcmp(heartbeat->terminate.items[j], cells[0].text) == 0)
-                heartbeat->reasons[j] = xstrdup(cells[1].text);
+            if (!heartbeat->reasons[j] && strcmp(heartbeat->terminate.items[j], session) == 0)
+                heartbeat->reasons[j] = xstrdup(reason);
         }
     }
 }
@@ -310,8 +311,10 @@ static enum err find_reasons(struct db *db, struct round_of_heartbeats *round, s
         struct heartbeat *heartbeat = heartbeat_at(&round->checked, i);
         heartbeat->reasons = xcalloc(heartbeat->terminate.count, sizeof *heartbeat->reasons);
     }
-    return sessions_bulk(db, STATEMENT_REASONS, NULL, &round->terminate, reason_row,
-                         &round->checked, e);
+    enum err err = sessions_bulk(db, STATEMENT_REASONS, NULL, &round->terminate, e);
+    for (const struct cell *row; (row = db_row(db));)
+        note_reason(&round->checked, row[0].text, row[1].text);
+    return err;
 }
 
 void heartbeat_clear(struct heartbeat *heartbeat)
@@ -364,7 +367,7 @@ enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t 
     if (!err)
         err = find_reasons(db, &round, e);
     if (!err)
-        err = sessions_bulk(db, STATEMENT_COUNT_DELIVERY, NULL, &round.closing, NULL, NULL, e);
+        err = sessions_bulk(db, STATEMENT_COUNT_DELIVERY, NULL, &round.closing, e);
     end(&round);
     return err;
 }
@@ -375,8 +378,8 @@ enum err agents_give_up(struct db *db, const struct idents *sessions, const char
     struct params params = {0};
 
     params_text(&params, PARAM_OUTCOME, outcome);
-    enum err err = sessions_bulk(db, STATEMENT_GIVE_UP_SESSIONS, &params, sessions, NULL, NULL, e);
+    enum err err = sessions_bulk(db, STATEMENT_GIVE_UP_SESSIONS, &params, sessions, e);
     if (!err)
-        err = sessions_bulk(db, STATEMENT_GIVE_UP_SIGNALS, &params, sessions, NULL, NULL, e);
+        err = sessions_bulk(db, STATEMENT_GIVE_UP_SIGNALS, &params, sessions, e);
     return err;
 }

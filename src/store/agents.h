@@ -18,7 +18,7 @@ void idents_free(struct idents *idents);
 
 /* db_bulk over the ids of sessions. */
 enum err sessions_bulk(struct db *db, int statement, const struct params *params,
-                       const struct idents *sessions, row_fn *row, void *context, struct error *e);
+                       const struct idents *sessions, struct error *e);
 
 /* A machine's token, and which of the instances that have it: who reports. */
 struct agent {

@@ -9,77 +9,59 @@
 
 /* --- stats ----------------------------------------------------------------------------------- */
 
-struct stats_of {
-    const struct callers *callers;
-    struct fleet_stats *stats;
-};
-
-static void stats_row(void *context, size_t caller, const struct cell *cells)
-{
-    const struct stats_of *of = context;
-
-    of->stats[caller] = (struct fleet_stats){
-        .machines = cell_int(&cells[0]),
-        .online = cell_int(&cells[1]),
-        .cpu = cell_int(&cells[2]),
-        .memory = cell_int(&cells[3]),
-        .disk = cell_int(&cells[4]),
-    };
-    of->callers->rows[caller] = (uint64_t)of->stats[caller].machines;
-}
-
 enum err dashboard_stats(struct db *db, const struct callers *callers, struct fleet_stats *out,
                          struct error *e)
 {
     struct params params = params_for(db, callers->scopes[0]);
-    struct stats_of of = {callers, out};
+    size_t caller;
+    enum err err = load_rows(db, callers, callers_statement(callers, STATEMENT_STATS), &params, e);
 
-    return load_rows(db, callers, callers_statement(callers, STATEMENT_STATS), &params, stats_row,
-                     &of, e);
+    for (const struct cell *row; (row = load_row(db, callers, &caller));) {
+        out[caller] = (struct fleet_stats){
+            .machines = cell_int(&row[0]),
+            .online = cell_int(&row[1]),
+            .cpu = cell_int(&row[2]),
+            .memory = cell_int(&row[3]),
+            .disk = cell_int(&row[4]),
+        };
+        callers->rows[caller] = (uint64_t)out[caller].machines;
+    }
+    return err;
 }
 
 /* --- machines -------------------------------------------------------------------------------- */
 
-enum { RECENT_MACHINES = 5 };
-
-struct each_machine {
-    unsigned *given; /* to each caller */
-    machine_fn *fn;
-    void *context;
-};
-
 /* A user's may be all of its machines, those included that were never heard of. */
-static void machine_row(void *context, size_t caller, const struct cell *cells)
+static void add_machine(struct recent_machines *recent, const struct cell *row)
 {
-    const struct each_machine *each = context;
-    struct machine machine = {
-        .agent_id = cells[0].text,
-        .name = cells[1].text,
-        .online = cell_int(&cells[2]) != 0,
-        .cpu = cell_int(&cells[3]),
-        .memory = cell_int(&cells[4]),
-        .last_active = cells[5].text,
+    if (!row[5].text || recent->count == RECENT_MACHINES)
+        return;
+    recent->items[recent->count++] = (struct machine){
+        .agent_id = row[0].text,
+        .name = row[1].text,
+        .online = cell_int(&row[2]) != 0,
+        .cpu = cell_int(&row[3]),
+        .memory = cell_int(&row[4]),
+        .last_active = row[5].text,
     };
-
-    if (machine.last_active && each->given[caller]++ < RECENT_MACHINES)
-        each->fn(each->context, caller, &machine);
 }
 
-enum err dashboard_machines(struct db *db, const struct callers *callers, machine_fn *fn,
-                            void *context, struct error *e)
+enum err dashboard_machines(struct db *db, const struct callers *callers,
+                            struct recent_machines *out, struct error *e)
 {
     struct params params = params_for(db, callers->scopes[0]);
-    struct each_machine each = {xcalloc(callers->count, sizeof *each.given), fn, context};
-    enum err err = load_rows(db, callers, callers_statement(callers, STATEMENT_RECENT_MACHINES),
-                             &params, machine_row, &each, e);
+    size_t caller;
+    enum err err =
+        load_rows(db, callers, callers_statement(callers, STATEMENT_RECENT_MACHINES), &params, e);
 
-    free(each.given);
+    for (const struct cell *row; (row = load_row(db, callers, &caller));)
+        add_machine(&out[caller], row);
     return err;
 }
 
 /* --- commands -------------------------------------------------------------------------------- */
 
-enum { BUSY_MACHINES = PARAM_COUNT - PARAM_AGENT_0, RECENT_COMMANDS = 10 };
+enum { BUSY_MACHINES = PARAM_COUNT - PARAM_AGENT_0 };
 
 /* A command that one of the callers may be shown. */
 struct pick {
@@ -95,12 +77,20 @@ struct recent {
     size_t newest_count;
 };
 
-static void busy_row(void *context, size_t caller, const struct cell *cells)
+static enum err load_busy_machines(struct db *db, const struct callers *callers,
+                                   const struct params *params, struct recent *recent,
+                                   struct error *e)
 {
-    struct recent *recent = (struct recent *)context + caller;
+    int statement = callers->several ? STATEMENT_BUSY_MACHINES_OF_USERS : STATEMENT_BUSY_MACHINES;
+    size_t caller;
+    enum err err = load_rows(db, callers, statement, params, e);
 
-    if (cells[0].text && recent->busy_count < BUSY_MACHINES)
-        cell_ident(&cells[0], recent->busy[recent->busy_count++]);
+    for (const struct cell *row; (row = load_row(db, callers, &caller));) {
+        struct recent *of = &recent[caller];
+        if (row[0].text && of->busy_count < BUSY_MACHINES)
+            cell_ident(&row[0], of->busy[of->busy_count++]);
+    }
+    return err;
 }
 
 /* The newest first; of one time, the greater id. */
@@ -128,13 +118,6 @@ static void add_pick(struct recent *recent, const struct pick *pick)
     memmove(&newest[place + 1], &newest[place],
             (recent->newest_count - place - 1) * sizeof *newest);
     newest[place] = *pick;
-}
-
-static void newest_row(void *context, size_t caller, const struct cell *cells)
-{
-    struct pick pick = {cell_int(&cells[0]), cell_int(&cells[1]), caller};
-
-    add_pick((struct recent *)context + caller, &pick);
 }
 
 /* A busy machine of a caller's. */
@@ -166,18 +149,18 @@ static struct interests interests_of(struct recent *recent, size_t count)
     return all;
 }
 
-static void newest_on_machine_row(void *context, const struct cell *cells)
+/* Adds a machine's command to the picks of all who are interested in it. */
+static void add_machine_pick(const struct interests *all, const struct cell *row)
 {
-    const struct interests *all = context;
     const struct interest *end = all->items + all->count;
-    struct interest key = {.agent_id = cells[0].text};
+    struct interest key = {.agent_id = row[0].text};
     const struct interest *found =
         bsearch(&key, all->items, all->count, sizeof *all->items, compare_interests);
 
     while (found && found > all->items && compare_interests(found - 1, &key) == 0)
         found--;
     for (; found && found < end && compare_interests(found, &key) == 0; found++) {
-        struct pick pick = {cell_int(&cells[1]), cell_int(&cells[2]), found->caller};
+        struct pick pick = {cell_int(&row[1]), cell_int(&row[2]), found->caller};
         add_pick(found->recent, &pick);
     }
 }
@@ -193,66 +176,63 @@ static enum err load_newest_on_machines(struct db *db, const struct params *para
         if (i == 0 || compare_interests(&all.items[i - 1], &all.items[i]) != 0)
             rows_text(&machines, PARAM_AGENT, all.items[i].agent_id);
     }
-    enum err err = db_bulk(db, STATEMENT_NEWEST_ON_MACHINES, params, &machines,
-                           newest_on_machine_row, &all, e);
+    enum err err = db_bulk(db, STATEMENT_NEWEST_ON_MACHINES, params, &machines, e);
+    for (const struct cell *row; (row = db_row(db));)
+        add_machine_pick(&all, row);
     rows_free(&machines);
     free(all.items);
     return err;
 }
 
-struct each_command {
-    const struct pick *next, *end; /* for several callers: in the order of the rows */
-    command_fn *fn;
-    void *context;
-};
-
-static void command_row(void *context, size_t caller, const struct cell *cells)
+static void add_command(struct recent_commands *recent, const struct cell *row)
 {
-    const struct each_command *each = context;
-    struct command command = {
-        .id = cell_int(&cells[0]),
-        .command = cells[1].text,
-        .machine_name = cells[2].text,
-        .agent_id = cells[3].text,
-        .username = cells[4].text,
-        .source = cells[5].text,
-        .executed_at = cells[6].text,
+    if (recent->count == RECENT_COMMANDS)
+        return;
+    recent->items[recent->count++] = (struct command){
+        .id = cell_int(&row[0]),
+        .command = row[1].text,
+        .machine_name = row[2].text,
+        .agent_id = row[3].text,
+        .username = row[4].text,
+        .source = row[5].text,
+        .executed_at = row[6].text,
     };
-
-    each->fn(each->context, caller, &command);
 }
 
-/* Hands a command to all who picked it. One that was picked may be gone by now. */
-static void picked_row(void *context, const struct cell *cells)
-{
-    struct each_command *each = context;
-    int64_t id = cell_int(&cells[0]);
-
-    while (each->next < each->end && each->next->id != id)
-        each->next++;
-    for (; each->next < each->end && each->next->id == id; each->next++)
-        command_row(each, each->next->caller, cells);
-}
-
-static enum err load_picked(struct db *db, const struct recent *recent, size_t callers,
-                            struct each_command *each, struct error *e)
+/* All picks of all callers, in the order of compare_picks. */
+static struct pick *all_picks(const struct recent *recent, size_t callers, size_t *count)
 {
     struct pick *picks = xcalloc(callers * RECENT_COMMANDS, sizeof *picks);
-    size_t count = 0;
+
+    *count = 0;
+    for (size_t i = 0; i < callers; i++) {
+        memcpy(picks + *count, recent[i].newest, recent[i].newest_count * sizeof *picks);
+        *count += recent[i].newest_count;
+    }
+    qsort(picks, *count, sizeof *picks, compare_picks);
+    return picks;
+}
+
+/* Gives each command to all who picked it. One that was picked may be gone by now. */
+static enum err load_picked(struct db *db, const struct recent *recent, size_t callers,
+                            struct recent_commands *out, struct error *e)
+{
+    size_t count, next = 0;
+    struct pick *picks = all_picks(recent, callers, &count);
     struct rows ids = {0};
 
-    for (size_t i = 0; i < callers; i++) {
-        memcpy(picks + count, recent[i].newest, recent[i].newest_count * sizeof *picks);
-        count += recent[i].newest_count;
-    }
-    qsort(picks, count, sizeof *picks, compare_picks);
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || picks[i - 1].id != picks[i].id)
             rows_uint(&ids, PARAM_ID, (uint64_t)picks[i].id);
     }
-    each->next = picks;
-    each->end = picks + count;
-    enum err err = db_bulk(db, STATEMENT_COMMANDS, NULL, &ids, picked_row, each, e);
+    enum err err = db_bulk(db, STATEMENT_COMMANDS, NULL, &ids, e);
+    for (const struct cell *row; (row = db_row(db));) {
+        int64_t id = cell_int(&row[0]);
+        while (next < count && picks[next].id != id)
+            next++;
+        for (; next < count && picks[next].id == id; next++)
+            add_command(&out[picks[next].caller], row);
+    }
     rows_free(&ids);
     free(picks);
     return err;
@@ -262,35 +242,47 @@ static enum err load_picked(struct db *db, const struct recent *recent, size_t c
  * machines, and then the rows of those that are shown. */
 static enum err load_commands(struct db *db, const struct callers *callers,
                               const struct params *params, struct recent *recent,
-                              struct each_command *each, struct error *e)
+                              struct recent_commands *out, struct error *e)
 {
     bool users = callers->scopes[0]->kind == SCOPE_USER;
     int newest = users ? STATEMENT_NEWEST_OF_USERS : STATEMENT_NEWEST_OF_TENANTS;
-    enum err err = load_rows(db, callers, newest, params, newest_row, recent, e);
+    size_t caller;
+    enum err err = load_rows(db, callers, newest, params, e);
 
+    for (const struct cell *row; (row = load_row(db, callers, &caller));)
+        add_pick(&recent[caller], &(struct pick){cell_int(&row[0]), cell_int(&row[1]), caller});
     if (!err && users)
         err = load_newest_on_machines(db, params, recent, callers->count, e);
-    return err ? err : load_picked(db, recent, callers->count, each, e);
+    return err ? err : load_picked(db, recent, callers->count, out, e);
 }
 
-enum err dashboard_commands(struct db *db, const struct callers *callers, command_fn *fn,
-                            void *context, struct error *e)
+/* The commands of one, by one statement. */
+static enum err load_own_commands(struct db *db, const struct callers *callers,
+                                  const struct params *params, struct recent_commands *out,
+                                  struct error *e)
+{
+    enum err err = db_select(db, callers_statement(callers, STATEMENT_RECENT_COMMANDS), params, e);
+
+    for (const struct cell *row; (row = db_row(db));)
+        add_command(out, row);
+    return err;
+}
+
+enum err dashboard_commands(struct db *db, const struct callers *callers,
+                            struct recent_commands *out, struct error *e)
 {
     struct params params = params_for(db, callers->scopes[0]);
-    struct each_command each = {.fn = fn, .context = context};
     struct recent *recent = xcalloc(callers->count, sizeof *recent);
-    int busy = callers->several ? STATEMENT_BUSY_MACHINES_OF_USERS : STATEMENT_BUSY_MACHINES;
     enum err err = ERR_OK;
 
     if (callers->scopes[0]->kind == SCOPE_USER)
-        err = load_rows(db, callers, busy, &params, busy_row, recent, e);
+        err = load_busy_machines(db, callers, &params, recent, e);
     for (int i = 0; i < BUSY_MACHINES; i++)
         params_text(&params, PARAM_AGENT_0 + (enum param)i, recent->busy[i]);
     if (!err && callers->several)
-        err = load_commands(db, callers, &params, recent, &each, e);
+        err = load_commands(db, callers, &params, recent, out, e);
     else if (!err)
-        err = load_rows(db, callers, callers_statement(callers, STATEMENT_RECENT_COMMANDS), &params,
-                        command_row, &each, e);
+        err = load_own_commands(db, callers, &params, out, e);
     free(recent);
     return err;
 }

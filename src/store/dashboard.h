@@ -14,7 +14,7 @@ struct fleet_stats {
 enum err dashboard_stats(struct db *db, const struct callers *callers, struct fleet_stats *out,
                          struct error *e);
 
-/* Borrowed until the callback returns. */
+/* Borrowed until the next statement. */
 struct machine {
     const char *agent_id, *name;
     bool online;
@@ -22,23 +22,32 @@ struct machine {
     const char *last_active; /* RFC 3339 */
 };
 
-typedef void machine_fn(void *context, size_t caller, const struct machine *machine);
+enum { RECENT_MACHINES = 5, RECENT_COMMANDS = 10 };
 
-/* The five machines of each caller (by its index) with the newest heartbeat, newest first. */
-enum err dashboard_machines(struct db *db, const struct callers *callers, machine_fn *fn,
-                            void *context, struct error *e);
+struct recent_machines {
+    struct machine items[RECENT_MACHINES];
+    size_t count;
+};
 
-/* Borrowed until the callback returns. */
+/* The machines of each caller with the newest heartbeat, newest first: out[callers->count], zeroed
+ * before. */
+enum err dashboard_machines(struct db *db, const struct callers *callers,
+                            struct recent_machines *out, struct error *e);
+
+/* Borrowed until the next statement. */
 struct command {
     int64_t id;
     const char *command, *machine_name, *agent_id, *username, *source;
     const char *executed_at; /* RFC 3339 */
 };
 
-typedef void command_fn(void *context, size_t caller, const struct command *command);
+struct recent_commands {
+    struct command items[RECENT_COMMANDS];
+    size_t count;
+};
 
-/* The ten newest commands of each caller (by its index), newest first. */
-enum err dashboard_commands(struct db *db, const struct callers *callers, command_fn *fn,
-                            void *context, struct error *e);
+/* The newest commands of each caller, newest first: out[callers->count], zeroed before. */
+enum err dashboard_commands(struct db *db, const struct callers *callers,
+                            struct recent_commands *out, struct error *e);
 
 #endif

@@ -46,6 +46,7 @@ void db_free(struct db *db)
 {
     if (!db)
         return;
+    db_forget_rows(db);
     db_disconnect(db);
     free(db);
     mysql_thread_end();
@@ -166,6 +167,50 @@ enum err db_query(struct db *db, const char *sql, struct error *e)
     return ERR_OK;
 }
 
+/* --- rows ------------------------------------------------------------------------------------ */
+
+/* Whatever lies in the database, what comes out is UTF-8: a column may be made BLOB, or hold what
+ * was put there by other programs. */
+void db_keep_row(struct db *db, const struct cell *cells, size_t width)
+{
+    size_t size = sizeof(struct fetched) + width * sizeof *cells;
+
+    for (size_t i = 0; i < width; i++)
+        size += cells[i].text ? cells[i].length + 1 : 0;
+    struct fetched *row = xcalloc(1, size);
+    char *text = (char *)&row->cells[width];
+    for (size_t i = 0; i < width; i++) {
+        row->cells[i] = (struct cell){cells[i].text ? text : NULL, cells[i].length};
+        if (!cells[i].text)
+            continue;
+        memcpy(text, cells[i].text, cells[i].length); /* a NUL byte is there after it */
+        utf8_repair(text, cells[i].length);
+        text += cells[i].length + 1;
+    }
+    *(db->rows ? &db->last->next : &db->rows) = row;
+    db->last = row;
+}
+
+const struct cell *db_row(struct db *db)
+{
+    struct fetched *next = db->told ? db->told->next : db->rows;
+
+    if (!next)
+        return NULL;
+    db->told = next;
+    return next->cells;
+}
+
+void db_forget_rows(struct db *db)
+{
+    while (db->rows) {
+        struct fetched *next = db->rows->next;
+        free(db->rows);
+        db->rows = next;
+    }
+    db->told = NULL;
+}
+
 /* --- running --------------------------------------------------------------------------------- */
 
 enum err db_script(struct db *db, const char *sql, struct error *e)
@@ -205,6 +250,7 @@ static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *
         err = db_query(db, "START TRANSACTION", e);
     if (!err)
         err = body(db, context, e);
+    db_forget_rows(db);
     if (!err && mode == DB_WRITE)
         err = db_query(db, "COMMIT", e);
     bool lost =
@@ -250,7 +296,7 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
     return err;
 }
 
-enum err db_text(struct db *db, const char *sql, row_fn *row, void *context, struct error *e)
+enum err db_fetch_text(struct db *db, const char *sql, struct error *e)
 {
     enum err err = db_query(db, sql, e);
     if (err)
@@ -265,14 +311,17 @@ enum err db_text(struct db *db, const char *sql, row_fn *row, void *context, str
     struct cell *cells = xcalloc(count, sizeof *cells);
     for (MYSQL_ROW values; (values = mysql_fetch_row(result));) {
         const unsigned long *lengths = mysql_fetch_lengths(result);
-        for (unsigned i = 0; i < count; i++) {
-            if (values[i])
-                utf8_repair(values[i], lengths[i]);
+        for (unsigned i = 0; i < count; i++)
             cells[i] = (struct cell){values[i], lengths[i]};
-        }
-        row(context, cells);
+        db_keep_row(db, cells, count);
     }
     free(cells);
     mysql_free_result(result);
     return ERR_OK;
+}
+
+enum err db_text(struct db *db, const char *sql, struct error *e)
+{
+    db_forget_rows(db);
+    return db_fetch_text(db, sql, e);
 }

@@ -75,7 +75,7 @@ void rows_uint(struct rows *rows, enum param param, uint64_t number);
 struct rows rows_at(const struct rows *rows, size_t row); /* that one alone, borrowed */
 void rows_free(struct rows *rows);
 
-/* One column of a row: text, or NULL for SQL NULL; borrowed until the row callback returns. */
+/* One column of a row: text, or NULL for SQL NULL; borrowed as its row is. */
 struct cell {
     const char *text;
     size_t length;
@@ -84,11 +84,12 @@ struct cell {
 int64_t cell_int(const struct cell *cell);
 void cell_ident(const struct cell *cell, char out[IDENT_MAX + 1]); /* "" when it is none */
 
-typedef void row_fn(void *context, const struct cell *cells);
+/* Runs a statement that returns rows, all of which are fetched: db_row tells them. */
+enum err db_select(struct db *db, int statement, const struct params *params, struct error *e);
 
-/* Runs a statement that returns rows, calling `row` for each. */
-enum err db_select(struct db *db, int statement, const struct params *params, row_fn *row,
-                   void *context, struct error *e);
+/* The next row of the last statement; NULL: no more, as after an error. Borrowed until the next
+ * statement or the end of db_run. */
+const struct cell *db_row(struct db *db);
 
 /* Runs a statement that changes rows; *affected receives how many. */
 enum err db_change(struct db *db, int statement, const struct params *params, uint64_t *affected,
@@ -96,16 +97,16 @@ enum err db_change(struct db *db, int statement, const struct params *params, ui
 
 /* Runs a statement with braces over rows, if there are any, in several pieces if its text becomes
  * long (one with several braces must not); the parameters that the rows lack are in `params`, NULL
- * when there are none. `row` as for db_select, and not called for a change. */
+ * when there are none. The rows of all pieces are told by db_row. */
 enum err db_bulk(struct db *db, int statement, const struct params *params, const struct rows *rows,
-                 row_fn *row, void *context, struct error *e);
+                 struct error *e);
 
 /* Runs several statements as text, each to its end: for migrations. */
 enum err db_script(struct db *db, const char *sql, struct error *e);
 
 /* Runs one statement as text: for tables that no prepared statement may name, as a migration makes
- * them, and for db_bulk. */
-enum err db_text(struct db *db, const char *sql, row_fn *row, void *context, struct error *e);
+ * them. Its rows, if any, are told by db_row. */
+enum err db_text(struct db *db, const char *sql, struct error *e);
 
 /* `body` runs statements; it must be safe to repeat. */
 typedef enum err db_body(struct db *db, void *context, struct error *e);

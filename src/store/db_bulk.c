@@ -214,15 +214,18 @@ static size_t compose(struct db *db, const char *named, const struct params *par
 }
 
 enum err db_bulk(struct db *db, int statement, const struct params *params, const struct rows *rows,
-                 row_fn *row, void *context, struct error *e)
+                 struct error *e)
 {
     enum err err = ERR_OK;
 
+    db_forget_rows(db);
     for (size_t next = 0; !err && next * rows->width < rows->count;) {
         struct text text = {0};
         next = compose(db, statements[statement], params, rows, next, &text);
-        err = db_text(db, text.data, row, context, e);
+        err = db_fetch_text(db, text.data, e);
         free(text.data);
     }
+    if (err)
+        db_forget_rows(db);
     return err;
 }

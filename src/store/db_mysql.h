@@ -19,25 +19,39 @@ struct value value_uint(uint64_t number);
 /* A statement prepared on the present connection. */
 struct prepared;
 
+/* A row that was fetched, with the text of its cells behind them. */
+struct fetched {
+    struct fetched *next;
+    struct cell cells[];
+};
+
 struct db {
     const struct settings *settings;
-    size_t host;   /* index into settings->db.host */
-    unsigned hung; /* how often it had been waited for in vain when this connection was made */
-    MYSQL *mysql;  /* NULL: not connected */
+    size_t host;    /* index into settings->db.host */
+    unsigned hung;  /* how often it had been waited for in vain when this connection was made */
+    MYSQL *mysql;   /* NULL: not connected */
     bool read_only; /* the server is, as is its packet: bytes that a statement may have */
     int64_t packet;
     struct prepared *prepared[STATEMENT_COUNT];
+    struct fetched *rows, *last, *told; /* of the last statement; up to where db_row told them */
 };
 
 enum { DB_ATTEMPTS = 5 }; /* to run a transaction that is in another's way */
 
 void prepared_free(struct prepared *prepared);
 
+/* Keeps a copy of a row for db_row. */
+void db_keep_row(struct db *db, const struct cell *cells, size_t width);
+void db_forget_rows(struct db *db);
+
+/* Runs one statement as text, and keeps its rows after those that are there. */
+enum err db_fetch_text(struct db *db, const char *sql, struct error *e);
+
 /* Runs one statement as text, up to its result. */
 enum err db_query(struct db *db, const char *sql, struct error *e);
 
-/* Makes a new connection independent of its server's settings. ERR_DB_AWAY when the server can be of
- * no use: it is read-only, or takes no statement of 1 MiB. */
+/* Makes a new connection independent of its server's settings. ERR_DB_AWAY when the server can be
+ * of no use: it is read-only, or takes no statement of 1 MiB. */
 enum err db_set_session(struct db *db, struct error *e);
 
 /* Whether a variable is on, which servers say as a number or a word: MariaDB 12's read_only is OFF,

@@ -35,7 +35,7 @@ static const struct variable {
     {"sort_buffer_size", "2097152"}, /* too small for one row, it is an error */
     {"sql_auto_is_null", "0"},
     {"sql_big_selects", "1"}, /* after max_join_size, which sets it */
-    {"sql_if_exists", "0"}, /* it makes CREATE TABLE IF NOT EXISTS fail on one that does */
+    {"sql_if_exists", "0"},   /* it makes CREATE TABLE IF NOT EXISTS fail on one that does */
     {"sql_mode", "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"},
     {"sql_safe_updates", "0"},
     {"sql_select_limit", UNLIMITED},
@@ -140,23 +140,17 @@ bool db_flag(const char *text)
 /* A statement with one report, and a command of which each byte is escaped, fits into less. */
 enum { PACKET_MIN = 1 << 20 };
 
-static void server_row(void *context, const struct cell *cells)
-{
-    struct db *db = context;
-
-    db->read_only = db_flag(cells[0].text) || db_flag(cells[1].text);
-    db->packet = cell_int(&cells[2]);
-}
-
 /* A replica is of no use, not even to read from: its rows may be older than the request. */
 static enum err check_server(struct db *db, struct error *e)
 {
-    db->read_only = true;
     enum err err = db_text(db,
                            "SELECT @@GLOBAL.read_only, @@GLOBAL.innodb_read_only, "
                            "@@GLOBAL.max_allowed_packet",
-                           server_row, db, e);
+                           e);
+    const struct cell *row = db_row(db);
 
+    db->read_only = !row || db_flag(row[0].text) || db_flag(row[1].text);
+    db->packet = row ? cell_int(&row[2]) : 0;
     if (!err && db->read_only)
         err = error_set(e, ERR_DB_AWAY, "%s: the server is read-only", db_host(db));
     else if (!err && db->packet < PACKET_MIN)

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "base/xalloc.h"
 
 struct column {
@@ -143,6 +142,7 @@ static void bind_value(MYSQL_BIND *bind, const struct value *value)
 static enum err execute(struct db *db, int statement, const struct params *params,
                         struct prepared **out, struct error *e)
 {
+    db_forget_rows(db);
     enum err err = prepare(db, statement, out, e);
     if (err)
         return err;
@@ -180,30 +180,26 @@ static enum err bind_columns(struct prepared *p, struct error *e)
     return mysql_stmt_bind_result(p->stmt, p->binds) ? statement_error(p->stmt, e) : ERR_OK;
 }
 
-/* Whatever lies in the database, what comes out is UTF-8: a column may be made BLOB, or hold what was
- * put there by other programs. */
-static enum err fetch(struct prepared *p, row_fn *row, void *context, struct error *e)
+static enum err fetch(struct db *db, struct prepared *p, struct error *e)
 {
     int status;
 
     while ((status = mysql_stmt_fetch(p->stmt)) == 0) {
         for (unsigned i = 0; i < p->column_count; i++) {
             struct column *column = &p->columns[i];
-            if (!column->is_null) {
-                column->buffer[column->length] = '\0';
-                utf8_repair(column->buffer, column->length);
-            }
             p->cells[i] = (struct cell){column->is_null ? NULL : column->buffer, column->length};
         }
-        row(context, p->cells);
+        db_keep_row(db, p->cells, p->column_count);
     }
+    if (status == MYSQL_NO_DATA)
+        return ERR_OK;
+    db_forget_rows(db);
     if (status == MYSQL_DATA_TRUNCATED)
         return error_set(e, ERR_DB, "a column was truncated");
-    return status == MYSQL_NO_DATA ? ERR_OK : statement_error(p->stmt, e);
+    return statement_error(p->stmt, e);
 }
 
-enum err db_select(struct db *db, int statement, const struct params *params, row_fn *row,
-                   void *context, struct error *e)
+enum err db_select(struct db *db, int statement, const struct params *params, struct error *e)
 {
     struct prepared *p = NULL;
     enum err err = execute(db, statement, params, &p, e);
@@ -213,7 +209,7 @@ enum err db_select(struct db *db, int statement, const struct params *params, ro
     if (mysql_stmt_store_result(p->stmt))
         return statement_error(p->stmt, e);
     if (!(err = bind_columns(p, e)))
-        err = fetch(p, row, context, e);
+        err = fetch(db, p, e);
     mysql_stmt_free_result(p->stmt);
     return err;
 }

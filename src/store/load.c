@@ -27,38 +27,13 @@ size_t callers_find(const struct callers *callers, const char *id)
     return found ? (size_t)(found - callers->scopes) : callers->count;
 }
 
-struct load {
-    const struct callers *callers;
-    load_row_fn *row;
-    void *context;
-};
-
-static void row_of_one(void *context, const struct cell *cells)
-{
-    const struct load *load = context;
-
-    load->row(load->context, 0, cells);
-}
-
-static void row_of_several(void *context, const struct cell *cells)
-{
-    const struct load *load = context;
-    size_t caller = callers_find(load->callers, cells[0].text);
-
-    if (caller == load->callers->count)
-        return;
-    load->callers->rows[caller]++;
-    load->row(load->context, caller, cells + 1);
-}
-
 enum err load_rows(struct db *db, const struct callers *callers, int statement,
-                   const struct params *params, load_row_fn *row, void *context, struct error *e)
+                   const struct params *params, struct error *e)
 {
-    struct load load = {callers, row, context};
     struct rows rows = {0};
 
     if (!callers->several) /* as a prepared statement it is not parsed each time */
-        return db_select(db, statement, params, row_of_one, &load, e);
+        return db_select(db, statement, params, e);
     for (size_t i = 0; i < callers->count; i++) {
         const struct scope *scope = callers->scopes[i];
         if (scope->kind == SCOPE_USER)
@@ -66,7 +41,22 @@ enum err load_rows(struct db *db, const struct callers *callers, int statement,
         else
             rows_text(&rows, PARAM_TENANT, scope->tenant_id);
     }
-    enum err err = db_bulk(db, statement, params, &rows, row_of_several, &load, e);
+    enum err err = db_bulk(db, statement, params, &rows, e);
     rows_free(&rows);
     return err;
+}
+
+const struct cell *load_row(struct db *db, const struct callers *callers, size_t *caller)
+{
+    const struct cell *row = db_row(db);
+
+    *caller = 0;
+    if (!callers->several)
+        return row;
+    while (row && (*caller = callers_find(callers, row[0].text)) == callers->count)
+        row = db_row(db);
+    if (!row)
+        return NULL;
+    callers->rows[*caller]++;
+    return row + 1;
 }

@@ -21,13 +21,13 @@ int callers_statement(const struct callers *callers, int statement);
 /* The caller whose tenant or user id that is; callers->count: none. */
 size_t callers_find(const struct callers *callers, const char *id);
 
-/* `caller` is an index into callers->scopes; the cells are borrowed until it returns. */
-typedef void load_row_fn(void *context, size_t caller, const struct cell *cells);
-
-/* Runs `statement` (see callers_statement) for the callers and calls `row` for each row, which it
- * counts in callers->rows. `params` are the first caller's, the others' are like them but for the
- * scope. */
+/* Runs `statement` (see callers_statement) for the callers. `params` are the first caller's, the
+ * others' are like them but for the scope. */
 enum err load_rows(struct db *db, const struct callers *callers, int statement,
-                   const struct params *params, load_row_fn *row, void *context, struct error *e);
+                   const struct params *params, struct error *e);
+
+/* db_row, without the column that says whose it is: *caller, an index into callers->scopes. Counts
+ * it in callers->rows. */
+const struct cell *load_row(struct db *db, const struct callers *callers, size_t *caller);
 
 #endif

@@ -7,50 +7,40 @@
 
 enum { PAGE = 1000 };
 
-struct listing {
-    listed_machine_fn *fn;
-    void *context;
-    char last[IDENT_MAX + 1];
-    uint64_t rows; /* on this page */
-};
-
-static void listed_row(void *context, const struct cell *cells)
-{
-    struct listing *listing = context;
-    struct listed_machine machine = {
-        .agent_id = cells[0].text,
-        .tenant_id = cells[1].text,
-        .name = cells[2].text,
-        .online = cell_int(&cells[3]) != 0,
-        .last_heartbeat = cells[4].text,
-        .cpu = cell_int(&cells[5]),
-        .memory = cell_int(&cells[6]),
-        .disk = cell_int(&cells[7]),
-        .dropped_commands = cell_int(&cells[8]),
-        .open_sessions = cell_int(&cells[9]),
-        .refused_at = cells[10].text,
-    };
-
-    listing->rows++;
-    snprintf(listing->last, sizeof listing->last, "%s", machine.agent_id);
-    listing->fn(listing->context, &machine);
-}
-
-enum err machines_list(struct db *db, const char *tenant_id, listed_machine_fn *fn, void *context,
-                       struct error *e)
+static enum err read_page(struct db *db, struct machine_list *list, struct error *e)
 {
     struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
-    struct listing listing = {fn, context, "", PAGE};
-    enum err err = ERR_OK;
 
-    params_text(&params, PARAM_TENANT, tenant_id);
-    params_text(&params, PARAM_AGENT, listing.last);
+    params_text(&params, PARAM_TENANT, list->tenant_id);
+    params_text(&params, PARAM_AGENT, list->last);
     params_uint(&params, PARAM_LIMIT, PAGE);
-    while (!err && listing.rows == PAGE) {
-        listing.rows = 0;
-        err = db_select(db, STATEMENT_LIST_MACHINES, &params, listed_row, &listing, e);
-    }
-    return err;
+    return db_select(db, STATEMENT_LIST_MACHINES, &params, e);
+}
+
+bool machines_next(struct db *db, struct machine_list *list, struct listed_machine *out,
+                   enum err *err, struct error *e)
+{
+    if (list->rows % PAGE == 0)
+        *err = read_page(db, list, e);
+    const struct cell *row = db_row(db);
+    if (!row)
+        return false;
+    list->rows++;
+    snprintf(list->last, sizeof list->last, "%s", row[0].text);
+    *out = (struct listed_machine){
+        .agent_id = row[0].text,
+        .tenant_id = row[1].text,
+        .name = row[2].text,
+        .online = cell_int(&row[3]) != 0,
+        .last_heartbeat = row[4].text,
+        .cpu = cell_int(&row[5]),
+        .memory = cell_int(&row[6]),
+        .disk = cell_int(&row[7]),
+        .dropped_commands = cell_int(&row[8]),
+        .open_sessions = cell_int(&row[9]),
+        .refused_at = row[10].text,
+    };
+    return true;
 }
 
 static enum err no_such_machine(const char *agent_id, struct error *e)
@@ -106,11 +96,6 @@ enum err machines_remove(struct db *db, const char *agent_id, uint64_t *open, st
     return err;
 }
 
-static void generation_row(void *context, const struct cell *cells)
-{
-    *(int64_t *)context = cell_int(&cells[0]);
-}
-
 enum err machines_rotate(struct db *db, const char *agent_id, int64_t *generation, struct error *e)
 {
     struct params params = {0};
@@ -123,13 +108,11 @@ enum err machines_rotate(struct db *db, const char *agent_id, int64_t *generatio
     if (!err) /* the agent may count anew */
         err = db_change(db, STATEMENT_FORGET_OPENINGS, &params, NULL, e);
     if (!err)
-        err = db_select(db, STATEMENT_TOKEN_GENERATION, &params, generation_row, generation, e);
+        err = db_select(db, STATEMENT_TOKEN_GENERATION, &params, e);
+    const struct cell *row = db_row(db);
+    if (row)
+        *generation = cell_int(row);
     return err;
-}
-
-static void tenant_row(void *context, const struct cell *cells)
-{
-    snprintf(context, IDENT_MAX + 1, "%s", cells[0].text);
 }
 
 /* The parameters of machine and user. `tenant_id` is filled and borrowed by them. */
@@ -141,7 +124,10 @@ static enum err access_params(struct db *db, const char *agent_id, const char *u
     params_text(out, PARAM_AGENT, agent_id);
     params_text(out, PARAM_OF_USER, user_id);
     params_text(out, PARAM_TENANT, tenant_id);
-    enum err err = db_select(db, STATEMENT_MACHINE_TENANT, out, tenant_row, tenant_id, e);
+    enum err err = db_select(db, STATEMENT_MACHINE_TENANT, out, e);
+    const struct cell *row = db_row(db);
+    if (row)
+        snprintf(tenant_id, IDENT_MAX + 1, "%s", row[0].text);
     if (!err && !*tenant_id)
         err = no_such_machine(agent_id, e);
     return err;

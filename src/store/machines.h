@@ -5,7 +5,7 @@
 
 #include "store/db.h"
 
-/* Borrowed until the callback returns. */
+/* Borrowed until the next one. */
 struct listed_machine {
     const char *agent_id, *tenant_id, *name;
     bool online;
@@ -15,11 +15,17 @@ struct listed_machine {
     const char *refused_at; /* RFC 3339: when another instance was turned away; NULL: not lately */
 };
 
-typedef void listed_machine_fn(void *context, const struct listed_machine *machine);
+/* All machines, or a tenant's, which are read page by page. */
+struct machine_list {
+    const char *tenant_id;    /* NULL: any; borrowed */
+    char last[IDENT_MAX + 1]; /* machine that was told */
+    uint64_t rows;            /* up to that one */
+};
 
-/* Calls `fn` for each machine, of one tenant unless NULL, in the order of their ids. */
-enum err machines_list(struct db *db, const char *tenant_id, listed_machine_fn *fn, void *context,
-                       struct error *e);
+/* The next machine, in the order of their ids; all of the list but its tenant is zeroed before the
+ * first. Runs a statement for each page. False: no more, or *err. */
+bool machines_next(struct db *db, struct machine_list *list, struct listed_machine *out,
+                   enum err *err, struct error *e);
 
 /* All that follow are to be run in one transaction each. ERR_NOT_FOUND when there is no such
  * machine. */

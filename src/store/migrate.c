@@ -24,31 +24,31 @@ enum { SQL_MAX = 1 << 20, HOLDER_MAX = 128, NUMBER_LENGTH = 4 };
 
 struct text {
     const char *sql;
-    row_fn *row; /* NULL: run as a script */
-    void *context;
+    char *value; /* where the first value goes, HOLDER_MAX bytes; NULL: run as a script */
 };
 
 static enum err run_text(struct db *db, void *context, struct error *e)
 {
     const struct text *text = context;
 
-    return text->row ? db_text(db, text->sql, text->row, text->context, e)
-                     : db_script(db, text->sql, e);
+    if (!text->value)
+        return db_script(db, text->sql, e);
+    enum err err = db_text(db, text->sql, e);
+    const struct cell *row = db_row(db);
+    if (row)
+        snprintf(text->value, HOLDER_MAX, "%s", row[0].text);
+    return err;
 }
 
 static enum err run_script(struct db *db, const char *sql, struct error *e)
 {
-    struct text text = {.sql = sql};
-
-    return db_run(db, DB_READ, run_text, &text, e);
+    return db_run(db, DB_READ, run_text, &(struct text){sql, NULL}, e);
 }
 
-static enum err run_select(struct db *db, const char *sql, row_fn *row, void *context,
-                           struct error *e)
+/* `value` stays as it is when there is no row. */
+static enum err run_select(struct db *db, const char *sql, char value[HOLDER_MAX], struct error *e)
 {
-    struct text text = {sql, row, context};
-
-    return db_run(db, DB_READ, run_text, &text, e);
+    return db_run(db, DB_READ, run_text, &(struct text){sql, value}, e);
 }
 
 /* --- the lease: who migrates ------------------------------------------------------------------ */
@@ -76,13 +76,6 @@ static void name_self(char self[HOLDER_MAX])
     snprintf(self, HOLDER_MAX, "%s:%ld:%08x", host, (long)getpid(), salt);
 }
 
-static void holder_row(void *context, const struct cell *cells)
-{
-    struct lease *lease = context;
-
-    snprintf(lease->holder, sizeof lease->holder, "%s", cells[0].text);
-}
-
 /* Takes the lease if it is free, or makes it last longer; then lease->holder is lease->self. */
 static enum err claim(struct db *db, struct lease *lease, struct error *e)
 {
@@ -94,8 +87,7 @@ static enum err claim(struct db *db, struct lease *lease, struct error *e)
 
     free(sql);
     return err ? err
-               : run_select(db, "SELECT holder FROM migration_lock WHERE id = 1", holder_row, lease,
-                            e);
+               : run_select(db, "SELECT holder FROM migration_lock WHERE id = 1", lease->holder, e);
 }
 
 static enum err wait_for_claim(struct db *db, struct lease *lease, migrate_fn *tell,
@@ -182,20 +174,15 @@ static int is_migration(const struct dirent *entry)
            strcmp(name + length - NUMBER_LENGTH, ".sql") == 0;
 }
 
-static void found_row(void *context, const struct cell *cells)
-{
-    (void)cells;
-    *(bool *)context = true;
-}
-
 static enum err is_applied(struct db *db, const char *name, bool *out, struct error *e)
 {
     char *sql = xasprintf("SELECT version FROM schema_migrations WHERE version = %ld",
                           strtol(name, NULL, 10));
+    char version[HOLDER_MAX] = "";
+    enum err err = run_select(db, sql, version, e);
 
-    *out = false;
-    enum err err = run_select(db, sql, found_row, out, e);
     free(sql);
+    *out = *version;
     return err == ERR_DB_SCHEMA ? ERR_OK : err; /* not even the table */
 }
 

@@ -5,22 +5,21 @@
 
 #include "store/db.h"
 
-/* Borrowed until the callback returns. */
+/* Borrowed until the next statement. */
 struct open_session {
     const char *session_id, *user_id, *agent_id, *source;
     const char *state;      /* active; offline: active, and its machine is not online; closing */
     const char *started_at; /* RFC 3339 */
 };
 
-typedef void open_session_fn(void *context, const struct open_session *session);
-
-/* Calls `fn` for each session that is open, newest first, of one tenant and one machine unless
- * NULL. */
+/* Selects the sessions that are open, newest first, of one tenant and one machine unless NULL. */
 enum err open_sessions_list(struct db *db, const char *tenant_id, const char *agent_id,
-                            open_session_fn *fn, void *context, struct error *e);
+                            struct error *e);
 
-/* Calls `fn` if there is such a session; its state may be closed too. */
-enum err open_sessions_find(struct db *db, const char *session_id, open_session_fn *fn,
-                            void *context, struct error *e);
+/* Selects that session, if there is one; its state may be closed too. */
+enum err open_sessions_find(struct db *db, const char *session_id, struct error *e);
+
+/* The next of those selected. False: no more. */
+bool open_sessions_next(struct db *db, struct open_session *out);
 
 #endif

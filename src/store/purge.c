@@ -30,13 +30,6 @@ struct lost {
     uint64_t closed;
 };
 
-static void lost_row(void *context, const struct cell *cells)
-{
-    struct lost *lost = context;
-
-    snprintf(lost->session_id[lost->found++], IDENT_MAX + 1, "%s", cells[0].text);
-}
-
 static enum err close_batch(struct db *db, void *context, struct error *e)
 {
     struct lost *lost = context;
@@ -46,7 +39,9 @@ static enum err close_batch(struct db *db, void *context, struct error *e)
     lost->closed = 0;
     params_text(&params, PARAM_BEFORE_AT, lost->run->before.at);
     params_uint(&params, PARAM_LIMIT, BATCH);
-    enum err err = db_select(db, STATEMENT_LOST_SESSIONS, &params, lost_row, lost, e);
+    enum err err = db_select(db, STATEMENT_LOST_SESSIONS, &params, e);
+    for (const struct cell *row; (row = db_row(db));)
+        snprintf(lost->session_id[lost->found++], IDENT_MAX + 1, "%s", row[0].text);
     for (size_t i = 0; !err && i < lost->found; i++) {
         uint64_t rows = 0; /* the session and its signal, if any */
         params_text(&params, PARAM_SESSION, lost->session_id[i]);
@@ -114,14 +109,17 @@ struct walk {
     uint64_t removed[REMOVALS_MAX];
 };
 
-static void page_row(void *context, const struct cell *cells)
+static void note_moment(struct moment *moment, const struct cell *at, const struct cell *seconds)
 {
-    struct walk *walk = context;
+    snprintf(moment->at, sizeof moment->at, "%s", at->text);
+    moment->seconds = cell_int(seconds);
+}
 
+static void note_row(struct walk *walk, const struct cell *row)
+{
     walk->rows++;
-    snprintf(walk->upto.moment.at, sizeof walk->upto.moment.at, "%s", cells[0].text);
-    walk->upto.id = (uint64_t)cell_int(&cells[1]);
-    walk->upto.moment.seconds = cell_int(&cells[2]);
+    note_moment(&walk->upto.moment, &row[0], &row[2]);
+    walk->upto.id = (uint64_t)cell_int(&row[1]);
     if (!walk->began)
         walk->began = walk->upto.moment.seconds;
 }
@@ -137,8 +135,10 @@ static enum err purge_page(struct db *db, void *context, struct error *e)
     params_text(&params, PARAM_AFTER_AT, walk->after.moment.at);
     params_uint(&params, PARAM_AFTER_ID, walk->after.id);
     params_uint(&params, PARAM_LIMIT, BATCH);
-    enum err err = db_select(db, walk->table->page, &params, page_row, walk, e);
+    enum err err = db_select(db, walk->table->page, &params, e);
 
+    for (const struct cell *row; (row = db_row(db));)
+        note_row(walk, row);
     params_text(&params, PARAM_UPTO_AT, walk->upto.moment.at);
     params_uint(&params, PARAM_UPTO_ID, walk->upto.id);
     for (size_t i = 0; !err && i < walk->table->removal_count; i++)
@@ -178,14 +178,6 @@ static enum err purge_table(const struct run *run, const struct table *table, st
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
-static void moment_row(void *context, const struct cell *cells)
-{
-    struct moment *moment = context;
-
-    snprintf(moment->at, sizeof moment->at, "%s", cells[0].text);
-    moment->seconds = cell_int(&cells[1]);
-}
-
 enum err purge(struct db *db, long older_than, purge_fn *tell, void *context,
                uint64_t counts[PURGED_COUNT], struct error *e)
 {
@@ -193,7 +185,10 @@ enum err purge(struct db *db, long older_than, purge_fn *tell, void *context,
     struct params params = {0};
 
     params_uint(&params, PARAM_OLDER_THAN, (uint64_t)older_than);
-    enum err err = db_select(db, STATEMENT_PURGE_BEFORE, &params, moment_row, &run.before, e);
+    enum err err = db_select(db, STATEMENT_PURGE_BEFORE, &params, e);
+    const struct cell *row = db_row(db);
+    if (row)
+        note_moment(&run.before, &row[0], &row[1]);
     if (!err)
         err = db_run(db, DB_WRITE, signals_expire, NULL, e); /* no worker does, if all is CGI */
     if (!err)

@@ -15,43 +15,11 @@ const char *session_source(const char *name)
     return NULL;
 }
 
-struct each_session {
-    const struct callers *callers;
-    session_fn *fn;
-    void *context;
-};
-
-static void session_row(void *context, size_t caller, const struct cell *cells)
-{
-    const struct each_session *each = context;
-
-    if (!cells[1].text) { /* only how many machines there are */
-        each->callers->rows[caller] += (uint64_t)cell_int(&cells[0]);
-        return;
-    }
-    struct session session = {
-        .id = cell_int(&cells[0]),
-        .session_id = cells[1].text,
-        .agent_id = cells[2].text,
-        .machine_name = cells[3].text,
-        .user_id = cells[4].text,
-        .username = cells[5].text,
-        .source = cells[6].text,
-        .browser = cells[7].text,
-        .os = cells[8].text,
-        .started_at = cells[9].text,
-    };
-
-    each->fn(each->context, caller, &session);
-}
-
 enum err sessions_active(struct db *db, const struct callers *callers,
-                         const struct session_filter *filter, session_fn *fn, void *context,
-                         struct error *e)
+                         const struct session_filter *filter, struct error *e)
 {
     struct params params = params_for(db, callers->scopes[0]);
     bool first = !*filter->before.started_at;
-    struct each_session each = {callers, fn, context};
 
     params_filled(&params, PARAM_AGENT, filter->agent_id);
     params_filled(&params, PARAM_OF_USER, filter->user_id);
@@ -60,22 +28,31 @@ enum err sessions_active(struct db *db, const struct callers *callers,
     params_uint(&params, PARAM_BEFORE_ID, filter->before.id);
     params_uint(&params, PARAM_LIMIT, filter->limit ? filter->limit : INT64_MAX);
     return load_rows(db, callers, callers_statement(callers, STATEMENT_ACTIVE_SESSIONS), &params,
-                     session_row, &each, e);
+                     e);
 }
 
-struct right {
-    bool visible, may_close;
-    struct closing *closing;
-};
-
-static void right_row(void *context, const struct cell *cells)
+bool sessions_next(struct db *db, const struct callers *callers, size_t *caller,
+                   struct session *out)
 {
-    struct right *right = context;
+    const struct cell *row = load_row(db, callers, caller);
 
-    right->visible = true;
-    cell_ident(&cells[0], right->closing->agent_id);
-    right->closing->closed = strcmp(cells[1].text, "closed") == 0;
-    right->may_close = cell_int(&cells[2]) != 0;
+    for (; row && !row[1].text; row = load_row(db, callers, caller)) /* how many machines */
+        callers->rows[*caller] += (uint64_t)cell_int(&row[0]);
+    if (!row)
+        return false;
+    *out = (struct session){
+        .id = cell_int(&row[0]),
+        .session_id = row[1].text,
+        .agent_id = row[2].text,
+        .machine_name = row[3].text,
+        .user_id = row[4].text,
+        .username = row[5].text,
+        .source = row[6].text,
+        .browser = row[7].text,
+        .os = row[8].text,
+        .started_at = row[9].text,
+    };
+    return true;
 }
 
 enum err sessions_close(struct db *db, const struct principal *who, const char *session_id,
@@ -83,19 +60,20 @@ enum err sessions_close(struct db *db, const struct principal *who, const char *
 {
     struct scope scope = scope_of(who);
     struct params params = params_for(db, &scope);
-    struct right right = {.closing = out};
     uint64_t changed = 0;
 
     *out = (struct closing){0};
 
     params_text(&params, PARAM_SESSION, session_id);
-    enum err err =
-        db_select(db, STATEMENT_CLOSING_RIGHT + (int)scope.kind, &params, right_row, &right, e);
+    enum err err = db_select(db, STATEMENT_CLOSING_RIGHT + (int)scope.kind, &params, e);
+    const struct cell *row = db_row(db);
     if (err)
         return err;
-    if (!right.visible)
+    if (!row)
         return error_tell(e, ERR_NOT_FOUND, "Session not found");
-    if (!right.may_close)
+    cell_ident(&row[0], out->agent_id);
+    out->closed = strcmp(row[1].text, "closed") == 0;
+    if (!cell_int(&row[2]))
         return error_tell(e, ERR_FORBIDDEN, "You may not close this session");
 
     err = db_change(db, STATEMENT_CLOSE_SESSION, &params, &changed, e);
@@ -111,61 +89,56 @@ enum err sessions_close(struct db *db, const struct principal *who, const char *
 
 /* --- receipts -------------------------------------------------------------------------------- */
 
-struct reader {
-    receipt_fn *fn;
-    log_fn *log;
-    void *context;
-    bool found;
-};
-
-static void receipt_row(void *context, const struct cell *cells)
-{
-    struct reader *reader = context;
-    struct receipt receipt = {
-        .session_id = cells[0].text,
-        .agent_id = cells[1].text,
-        .machine_name = cells[2].text,
-        .user_id = cells[3].text,
-        .username = cells[4].text,
-        .source = cells[5].text,
-        .state = cells[6].text,
-        .started_at = cells[7].text,
-        .browser = cells[8].text,
-        .os = cells[9].text,
-        .ended_at = cells[10].text,
-        .close_reason = cells[11].text,
-        .exit_code = cells[12].text,
-        .requested_by = cells[13].text,
-        .requested_at = cells[14].text,
-        .delivered_at = cells[15].text,
-        .attempts = cells[16].text,
-        .confirmed_at = cells[17].text,
-        .outcome = cells[18].text,
-        .not_recorded = cells[19].text,
-    };
-
-    reader->found = true;
-    reader->fn(reader->context, &receipt);
-}
-
-static void log_row(void *context, const struct cell *cells)
-{
-    const struct reader *reader = context;
-    struct log_entry entry = {cells[0].text, cells[1].text, cells[2].text};
-
-    reader->log(reader->context, &entry);
-}
-
 enum err sessions_receipt(struct db *db, const struct scope *scope, const char *session_id,
-                          receipt_fn *fn, log_fn *log, void *context, struct error *e)
+                          struct receipt *out, struct error *e)
 {
     struct params params = params_for(db, scope);
-    struct reader reader = {fn, log, context, false};
 
     params_text(&params, PARAM_SESSION, session_id);
-    enum err err =
-        db_select(db, STATEMENT_RECEIPT + (int)scope->kind, &params, receipt_row, &reader, e);
-    if (!err && !reader.found)
-        err = error_tell(e, ERR_NOT_FOUND, "Session not found");
-    return err ? err : db_select(db, STATEMENT_LOGS, &params, log_row, &reader, e);
+    enum err err = db_select(db, STATEMENT_RECEIPT + (int)scope->kind, &params, e);
+    const struct cell *row = db_row(db);
+    if (err)
+        return err;
+    if (!row)
+        return error_tell(e, ERR_NOT_FOUND, "Session not found");
+    *out = (struct receipt){
+        .session_id = row[0].text,
+        .agent_id = row[1].text,
+        .machine_name = row[2].text,
+        .user_id = row[3].text,
+        .username = row[4].text,
+        .source = row[5].text,
+        .state = row[6].text,
+        .started_at = row[7].text,
+        .browser = row[8].text,
+        .os = row[9].text,
+        .ended_at = row[10].text,
+        .close_reason = row[11].text,
+        .exit_code = row[12].text,
+        .requested_by = row[13].text,
+        .requested_at = row[14].text,
+        .delivered_at = row[15].text,
+        .attempts = row[16].text,
+        .confirmed_at = row[17].text,
+        .outcome = row[18].text,
+        .not_recorded = row[19].text,
+    };
+    return ERR_OK;
+}
+
+enum err sessions_log(struct db *db, const char *session_id, struct error *e)
+{
+    struct params params = {0};
+
+    params_text(&params, PARAM_SESSION, session_id);
+    return db_select(db, STATEMENT_LOGS, &params, e);
+}
+
+bool sessions_log_next(struct db *db, struct log_entry *out)
+{
+    const struct cell *row = db_row(db);
+
+    if (row)
+        *out = (struct log_entry){row[0].text, row[1].text, row[2].text};
+    return row;
 }

@@ -8,7 +8,7 @@
 /* The source of that name, as static text; NULL: there is none. */
 const char *session_source(const char *name);
 
-/* Borrowed until the callback returns. */
+/* Borrowed until the next statement. */
 struct session {
     int64_t id;
     const char *session_id, *agent_id, *machine_name, *user_id, *username, *source;
@@ -29,13 +29,14 @@ struct session_filter {
     uint64_t limit;                                       /* 0: all */
 };
 
-typedef void session_fn(void *context, size_t caller, const struct session *session);
-
-/* Calls `fn` for each active session in the scope of each of the callers (by its index) that the
- * filter lets through, the newest of a caller first; for users perhaps more than filter->limit. */
+/* Selects the active sessions in the scope of each of the callers that the filter lets through, the
+ * newest of a caller first; for users perhaps more than filter->limit. */
 enum err sessions_active(struct db *db, const struct callers *callers,
-                         const struct session_filter *filter, session_fn *fn, void *context,
-                         struct error *e);
+                         const struct session_filter *filter, struct error *e);
+
+/* The next of those selected, which is *caller's (an index). False: no more. */
+bool sessions_next(struct db *db, const struct callers *callers, size_t *caller,
+                   struct session *out);
 
 enum { REASON_MAX = 200 }; /* bytes that a caller may give as its reason to close a session */
 
@@ -51,7 +52,7 @@ struct closing {
 enum err sessions_close(struct db *db, const struct principal *who, const char *session_id,
                         const char *reason, struct closing *out, struct error *e);
 
-/* Borrowed until the callback returns; NULL: not known, or not yet. Times are RFC 3339. */
+/* Borrowed until the next statement; NULL: not known, or not yet. Times are RFC 3339. */
 struct receipt {
     const char *session_id, *agent_id, *machine_name, *user_id, *username, *source, *state;
     const char *started_at, *browser, *os, *ended_at, *close_reason, *exit_code;
@@ -64,12 +65,14 @@ struct log_entry {
     const char *command, *executed_at, *success;
 };
 
-typedef void receipt_fn(void *context, const struct receipt *receipt);
-typedef void log_fn(void *context, const struct log_entry *entry);
-
-/* Calls `fn` for the session and then `log` for each of its last 100 commands, newest first.
- * ERR_NOT_FOUND when it is not in the scope. */
+/* ERR_NOT_FOUND when the session is not in the scope. */
 enum err sessions_receipt(struct db *db, const struct scope *scope, const char *session_id,
-                          receipt_fn *fn, log_fn *log, void *context, struct error *e);
+                          struct receipt *out, struct error *e);
+
+/* Selects the last 100 commands of a session, newest first. */
+enum err sessions_log(struct db *db, const char *session_id, struct error *e);
+
+/* The next of those selected. False: no more. */
+bool sessions_log_next(struct db *db, struct log_entry *out);
 
 #endif

@@ -7,47 +7,15 @@
 
 #include "base/xalloc.h"
 
-struct taking {
-    struct agent **agents;
-    size_t agent_count;
-    signal_fn *fn;
-    void *context;
-    struct rows ids;
-};
-
 bool signal_is_for(const struct signal_row *signal, const struct agent *agent)
 {
     return agent->admitted && strcmp(agent->agent_id, signal->agent_id) == 0 && signal->tenant_id &&
            strcmp(agent->tenant_id, signal->tenant_id) == 0;
 }
 
-static bool is_for_any(const struct taking *taking, const struct signal_row *signal)
+enum err signals_due(struct db *db, struct agent **agents, size_t count, struct error *e)
 {
-    for (size_t i = 0; i < taking->agent_count; i++) {
-        if (signal_is_for(signal, taking->agents[i]))
-            return true;
-    }
-    return false;
-}
-
-static void due_row(void *context, const struct cell *cells)
-{
-    struct taking *taking = context;
-    struct signal_row signal = {cell_int(&cells[0]), cells[1].text, cells[2].text, cells[3].text,
-                                cells[4].text};
-
-    if (!is_for_any(taking, &signal))
-        return;
-    taking->fn(taking->context, &signal);
-    rows_uint(&taking->ids, PARAM_ID, (uint64_t)signal.id);
-}
-
-enum err signals_take(struct db *db, struct agent **agents, size_t count, signal_fn *fn,
-                      void *context, struct error *e)
-{
-    struct params lease = {0};
     struct rows admitted = {0};
-    struct taking taking = {.agents = agents, .agent_count = count, .fn = fn, .context = context};
     enum err err = agents_check(db, agents, count, false, e);
 
     for (size_t i = 0; !err && i < count; i++) {
@@ -55,31 +23,51 @@ enum err signals_take(struct db *db, struct agent **agents, size_t count, signal
             rows_text(&admitted, PARAM_AGENT, agents[i]->agent_id);
     }
     if (!err)
-        err = db_bulk(db, STATEMENT_DUE_SIGNALS, NULL, &admitted, due_row, &taking, e);
-    params_uint(&lease, PARAM_LEASE, SIGNAL_LEASE);
-    if (!err)
-        err = db_bulk(db, STATEMENT_LEASE_SIGNALS, &lease, &taking.ids, NULL, NULL, e);
-    rows_free(&taking.ids);
+        err = db_bulk(db, STATEMENT_DUE_SIGNALS, NULL, &admitted, e);
     rows_free(&admitted);
     return err;
 }
 
-static void ident_row(void *context, const struct cell *cells)
+bool signals_next(struct db *db, struct signal_row *out)
 {
-    idents_add(context, cells[0].text);
+    const struct cell *row = db_row(db);
+
+    if (row)
+        *out = (struct signal_row){cell_int(&row[0]), row[1].text, row[2].text, row[3].text,
+                                   row[4].text};
+    return row;
+}
+
+enum err signals_lease(struct db *db, const struct rows *ids, struct error *e)
+{
+    struct params lease = {0};
+
+    params_uint(&lease, PARAM_LEASE, SIGNAL_LEASE);
+    return db_bulk(db, STATEMENT_LEASE_SIGNALS, &lease, ids, e);
+}
+
+static void read_idents(struct db *db, struct idents *out)
+{
+    for (const struct cell *row; (row = db_row(db));)
+        idents_add(out, row[0].text);
 }
 
 enum err signals_due_agents(struct db *db, struct idents *out, struct error *e)
 {
     struct params none = {0};
+    enum err err = db_select(db, STATEMENT_DUE_AGENTS, &none, e);
 
-    return db_select(db, STATEMENT_DUE_AGENTS, &none, ident_row, out, e);
+    read_idents(db, out);
+    return err;
 }
 
 enum err signals_closed(struct db *db, const struct idents *sessions, struct idents *out,
                         struct error *e)
 {
-    return sessions_bulk(db, STATEMENT_CLOSED_SESSIONS, NULL, sessions, ident_row, out, e);
+    enum err err = sessions_bulk(db, STATEMENT_CLOSED_SESSIONS, NULL, sessions, e);
+
+    read_idents(db, out);
+    return err;
 }
 
 enum err signals_expire(struct db *db, void *unused, struct error *e)
@@ -89,7 +77,8 @@ enum err signals_expire(struct db *db, void *unused, struct error *e)
     struct params params = params_for(db, &all);
     struct idents expired = {0};
 
-    enum err err = db_select(db, STATEMENT_EXPIRED, &params, ident_row, &expired, e);
+    enum err err = db_select(db, STATEMENT_EXPIRED, &params, e);
+    read_idents(db, &expired);
     if (!err)
         err = agents_give_up(db, &expired, "expired", e);
     idents_free(&expired);

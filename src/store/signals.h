@@ -7,7 +7,7 @@
 
 enum { SIGNAL_LEASE = 15 }; /* s */
 
-/* Borrowed until the callback returns. */
+/* Borrowed until the next statement. */
 struct signal_row {
     int64_t id;
     const char *agent_id, *session_id, *reason;
@@ -17,12 +17,15 @@ struct signal_row {
 /* Whether it is for this agent, which was checked: its machine's id may have been another's. */
 bool signal_is_for(const struct signal_row *signal, const struct agent *agent);
 
-typedef void signal_fn(void *context, const struct signal_row *signal);
+/* Checks agents, and selects the signals that are due for the machines of those that are admitted.
+ * To be run in one transaction with signals_lease. */
+enum err signals_due(struct db *db, struct agent **agents, size_t count, struct error *e);
 
-/* Checks agents, and takes the signals that are due for those that are admitted: they are due
- * again after SIGNAL_LEASE. To be run in one transaction. */
-enum err signals_take(struct db *db, struct agent **agents, size_t count, signal_fn *fn,
-                      void *context, struct error *e);
+/* The next of those selected. False: no more. */
+bool signals_next(struct db *db, struct signal_row *out);
+
+/* Takes signals, rows of PARAM_ID: they are due again after SIGNAL_LEASE. */
+enum err signals_lease(struct db *db, const struct rows *ids, struct error *e);
 
 /* Adds the machines for which a signal became due lately. */
 enum err signals_due_agents(struct db *db, struct idents *out, struct error *e);

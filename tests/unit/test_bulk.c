@@ -19,15 +19,19 @@ enum { PACKET = 1 << 20 };
 
 static char *texts[8]; /* of the statements that were run */
 static size_t text_count;
+static size_t fails_at; /* which of them the server refuses; 0: none */
 
-enum err __wrap_db_text(struct db *db, const char *sql, row_fn *row, void *context,
-                        struct error *e);
+enum err __wrap_db_fetch_text(struct db *db, const char *sql, struct error *e);
 
-enum err __wrap_db_text(struct db *db, const char *sql, row_fn *row, void *context, struct error *e)
+enum err __wrap_db_fetch_text(struct db *db, const char *sql, struct error *e)
 {
-    (void)db, (void)row, (void)context, (void)e;
+    const struct cell cell = {"row", 3};
+
     assert_true(text_count < sizeof texts / sizeof *texts);
     texts[text_count++] = xstrdup(sql);
+    if (text_count == fails_at)
+        return error_set(e, ERR_DB_CONFLICT, "deadlock");
+    db_keep_row(db, &cell, 1);
     return ERR_OK;
 }
 
@@ -44,7 +48,35 @@ static void run(int statement, int64_t packet, const struct params *params, cons
     struct error e;
 
     forget();
-    assert_int_equal(db_bulk(&db, statement, params, rows, NULL, NULL, &e), ERR_OK);
+    assert_int_equal(db_bulk(&db, statement, params, rows, &e), ERR_OK);
+    for (size_t i = 0; i < text_count; i++) /* a row of each */
+        assert_string_equal(db_row(&db)[0].text, "row");
+    assert_null(db_row(&db));
+    db_forget_rows(&db);
+    mysql_close(db.mysql);
+}
+
+/* Rows of the pieces before are no answer either. */
+static void no_rows_of_a_statement_that_failed(void **state)
+{
+    struct db db = {.mysql = mysql_init(NULL), .packet = PACKET};
+    struct rows rows = {0};
+    struct error e;
+
+    (void)state;
+    for (uint64_t i = 0; i < 600; i++)
+        rows_uint(&rows, PARAM_ID, i);
+    forget();
+    db_keep_row(&db, &(struct cell){"of an earlier statement", 23}, 1);
+    fails_at = 2;
+    assert_int_equal(db_bulk(&db, STATEMENT_COMMANDS, NULL, &rows, &e), ERR_DB_CONFLICT);
+    fails_at = 0;
+    assert_int_equal(text_count, 2);
+    assert_null(db_row(&db));
+    db_keep_row(&db, &(struct cell){"of an earlier statement", 23}, 1);
+    assert_int_equal(db_bulk(&db, STATEMENT_COMMANDS, NULL, &(struct rows){0}, &e), ERR_OK);
+    assert_null(db_row(&db));
+    rows_free(&rows);
     mysql_close(db.mysql);
 }
 
@@ -155,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_rows_no_statement),
+        cmocka_unit_test(no_rows_of_a_statement_that_failed),
         cmocka_unit_test(values_within_and_outside),
         cmocka_unit_test(values_go_where_they_are_named),
         cmocka_unit_test(long_statements_are_divided),
