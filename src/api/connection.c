@@ -171,8 +171,11 @@ static bool respond(struct connection *connection, struct reply *reply)
     }
     connection->reply = reply_hold(reply);
     connection->head = xstrndup(head, head_length);
-    outgoing_start(&connection->outgoing, (int)connection->scan.request_id, connection->head,
-                   head_length, reply->body, body_length);
+    connection->outgoing = (struct outgoing){.request_id = connection->scan.request_id,
+                                             .head = connection->head,
+                                             .head_length = head_length,
+                                             .body = reply->body,
+                                             .body_length = body_length};
     return write_some(connection);
 }
 

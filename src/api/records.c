@@ -17,7 +17,8 @@
 
 enum {
     RECORD_VERSION = 1,
-    CONTENT_MAX = 16 * 1024,  /* a slow reader is seen to take so much at a time */
+    CONTENT_MAX = 32 * 1024,
+    RECORDS_AT_ONCE = 4,
     IN_MEMORY = 64 * 1024,    /* bytes of a request that need no file before it is whole */
     REQUEST_MAX = 8 << 20,    /* bytes of one request, more than any route takes */
     COLLECTED_MAX = 256 << 20 /* bytes of all that are collected and not read yet */
@@ -84,7 +85,7 @@ void incoming_close(struct incoming *incoming)
 
 /* --- outgoing -------------------------------------------------------------------------------- */
 
-static void put_header(unsigned char *header, int type, int request_id, size_t length)
+static void put_header(unsigned char *header, int type, unsigned request_id, size_t length)
 {
     const unsigned char bytes[RECORD_HEADER] = {RECORD_VERSION,
                                                 (unsigned char)type,
@@ -96,67 +97,75 @@ static void put_header(unsigned char *header, int type, int request_id, size_t l
     memcpy(header, bytes, RECORD_HEADER);
 }
 
-static void start_record(struct outgoing *outgoing, const char *content, size_t length)
+/* What one call of sendmsg takes: some records, from a place within the first one on. */
+struct batch {
+    struct iovec parts[3 * RECORDS_AT_ONCE + 1];
+    int count;
+    size_t skip; /* bytes that were sent before */
+    unsigned char headers[RECORDS_AT_ONCE][RECORD_HEADER], end[3 * RECORD_HEADER];
+};
+
+static void add(struct batch *batch, const void *bytes, size_t length)
 {
-    put_header(outgoing->header, RECORD_STDOUT, outgoing->request_id, length);
-    outgoing->content = content;
-    outgoing->length = length;
-    outgoing->sent = 0;
+    size_t skipped = batch->skip < length ? batch->skip : length;
+
+    batch->skip -= skipped;
+    if (length > skipped)
+        batch->parts[batch->count++] = (struct iovec){
+            (void *)(uintptr_t)((const char *)bytes + skipped), length - skipped};
 }
 
-void outgoing_start(struct outgoing *outgoing, int request_id, const char *head, size_t head_length,
-                    const char *body, size_t body_length)
+/* The part of `text`, which begins at `start` of the content, that lies from `from` to `to`. */
+static void add_text(struct batch *batch, const char *text, size_t length, size_t start,
+                     size_t from, size_t to)
 {
-    *outgoing =
-        (struct outgoing){.request_id = request_id, .body = body, .body_length = body_length};
-    put_header(outgoing->end, RECORD_END, request_id, RECORD_HEADER);
-    start_record(outgoing, head, head_length);
+    size_t begin = from > start ? from - start : 0;
+    size_t end = to > start ? to - start : 0;
+
+    end = end < length ? end : length;
+    if (begin < end)
+        add(batch, text + begin, end - begin);
 }
 
-/* The next piece of the body, or the empty record that ends the stream, with that of the request.
- * False when all is sent. */
-static bool next_record(struct outgoing *outgoing)
+static void fill(struct batch *batch, const struct outgoing *out)
 {
-    size_t n = outgoing->body_length < CONTENT_MAX ? outgoing->body_length : CONTENT_MAX;
+    size_t all = out->head_length + out->body_length;
+    size_t from = out->sent / (RECORD_HEADER + CONTENT_MAX) * CONTENT_MAX;
 
-    if (outgoing->ended)
-        return false;
-    if (n) {
-        start_record(outgoing, outgoing->body, n);
-        outgoing->body += n;
-        outgoing->body_length -= n;
-        return true;
+    *batch = (struct batch){.skip = out->sent % (RECORD_HEADER + CONTENT_MAX)};
+    if (from > all) { /* the last record is shorter than the others */
+        batch->skip += from - all;
+        from = all;
     }
-    start_record(outgoing, NULL, 0);
-    outgoing->content = (const char *)outgoing->end;
-    outgoing->length = sizeof outgoing->end;
-    outgoing->ended = true;
-    return true;
-}
-
-static ssize_t send_record(struct outgoing *outgoing, int fd)
-{
-    size_t of_header = outgoing->sent < RECORD_HEADER ? RECORD_HEADER - outgoing->sent : 0;
-    size_t of_content = outgoing->sent - (RECORD_HEADER - of_header);
-    struct iovec parts[] = {
-        {outgoing->header + RECORD_HEADER - of_header, of_header},
-        {(void *)(uintptr_t)(outgoing->content + of_content), outgoing->length - of_content}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-
-    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    for (int i = 0; i < RECORDS_AT_ONCE && from < all; i++) {
+        size_t to = all - from < CONTENT_MAX ? all : from + CONTENT_MAX;
+        put_header(batch->headers[i], RECORD_STDOUT, out->request_id, to - from);
+        add(batch, batch->headers[i], RECORD_HEADER);
+        add_text(batch, out->head, out->head_length, 0, from, to);
+        add_text(batch, out->body, out->body_length, out->head_length, from, to);
+        from = to;
+    }
+    if (from < all)
+        return;
+    put_header(batch->end, RECORD_STDOUT, out->request_id, 0);
+    put_header(batch->end + RECORD_HEADER, RECORD_END, out->request_id, RECORD_HEADER);
+    add(batch, batch->end, sizeof batch->end);
 }
 
 enum progress outgoing_send(struct outgoing *outgoing, int fd)
 {
-    do {
-        while (outgoing->sent < RECORD_HEADER + outgoing->length) {
-            ssize_t n = send_record(outgoing, fd);
-            if (n < 0)
-                return errno == EAGAIN || errno == EINTR ? PROGRESS_MORE : PROGRESS_BROKEN;
-            outgoing->sent += (size_t)n;
-        }
-    } while (next_record(outgoing));
-    return PROGRESS_COMPLETE;
+    struct batch batch;
+
+    for (;;) {
+        fill(&batch, outgoing);
+        if (batch.count == 0)
+            return PROGRESS_COMPLETE;
+        struct msghdr message = {.msg_iov = batch.parts, .msg_iovlen = (size_t)batch.count};
+        ssize_t n = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0)
+            return errno == EAGAIN || errno == EINTR ? PROGRESS_MORE : PROGRESS_BROKEN;
+        outgoing->sent += (size_t)n;
+    }
 }
 
 /* --- other answers --------------------------------------------------------------------------- */
@@ -164,7 +173,7 @@ enum progress outgoing_send(struct outgoing *outgoing, int fd)
 /* A record whose eight bytes of content begin with `first`. */
 static void put_record(unsigned char *out, int type, unsigned request_id, unsigned char first)
 {
-    put_header(out, type, (int)request_id, RECORD_HEADER);
+    put_header(out, type, request_id, RECORD_HEADER);
     memset(out + RECORD_HEADER, 0, RECORD_HEADER);
     out[RECORD_HEADER] = first;
 }

@@ -33,19 +33,14 @@ void incoming_close(struct incoming *incoming);
 
 enum progress { PROGRESS_MORE, PROGRESS_COMPLETE, PROGRESS_BROKEN };
 
-/* An answer on its way; the texts are borrowed. */
+/* An answer on its way: STDOUT records with `head` and `body`, which are borrowed, an empty one and
+ * END_REQUEST. */
 struct outgoing {
-    int request_id;
-    const char *body;
-    size_t body_length;
-    unsigned char header[RECORD_HEADER], end[2 * RECORD_HEADER];
-    const char *content; /* of the record under way */
-    size_t length, sent; /* of its content; of header and content */
-    bool ended;
+    unsigned request_id;
+    const char *head, *body;
+    size_t head_length, body_length;
+    size_t sent; /* bytes of all the records */
 };
-
-void outgoing_start(struct outgoing *outgoing, int request_id, const char *head, size_t head_length,
-                    const char *body, size_t body_length);
 
 /* Sends as much as socket `fd` takes. */
 enum progress outgoing_send(struct outgoing *outgoing, int fd);

@@ -115,7 +115,7 @@ static void test_outgoing(void **state)
     pair(ends);
     setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     fcntl(ends[1], F_SETFL, O_NONBLOCK);
-    outgoing_start(&outgoing, 258, "head", 4, body, sizeof body);
+    outgoing = (struct outgoing){258, "head", body, 4, sizeof body, 0};
     do {
         progress = outgoing_send(&outgoing, ends[0]);
         while ((n = read(ends[1], received + count, 777)) > 0)
@@ -128,9 +128,45 @@ static void test_outgoing(void **state)
     assert_memory_equal(shown, "head", 4);
     assert_memory_equal(shown + 4, body, sizeof body);
     close(ends[1]);
-    outgoing_start(&outgoing, 258, "head", 4, body, sizeof body);
+    outgoing = (struct outgoing){258, "head", body, 4, sizeof body, 0};
     assert_int_equal(outgoing_send(&outgoing, ends[0]), PROGRESS_BROKEN);
     close(ends[0]);
+}
+
+/* From each place on, whatever the length of the last record is. */
+static void test_outgoing_goes_on(void **state)
+{
+    static char body[70 * 1024], whole[80 * 1024], rest[80 * 1024];
+    static const size_t sizes[] = {1, 100, 32 * 1024 - 5, 32 * 1024 - 4, 32 * 1024 - 3, 64 * 1024 - 4};
+
+    (void)state;
+    memset(body, 'b', sizeof body);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct outgoing all = {1, "head", body, 4, sizes[i], 0};
+        size_t length = 0;
+        for (size_t back = 0; back == 0 || back < 60; back++) {
+            struct outgoing part = all;
+            int ends[2];
+            if (back > length && length)
+                break;
+            part.sent = length ? length - back : 0;
+            pair(ends);
+            assert_int_equal(outgoing_send(&part, ends[0]), PROGRESS_COMPLETE);
+            close(ends[0]);
+            size_t got = 0;
+            ssize_t n;
+            while ((n = read(ends[1], rest + got, sizeof rest - got)) > 0)
+                got += (size_t)n;
+            close(ends[1]);
+            if (length == 0) {
+                length = got;
+                memcpy(whole, rest, got);
+            } else {
+                assert_int_equal(got, back);
+                assert_memory_equal(rest, whole + length - back, back);
+            }
+        }
+    }
 }
 
 static void test_values(void **state)
@@ -169,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_incoming_is_bounded),
         cmocka_unit_test(test_all_are_bounded),
         cmocka_unit_test(test_outgoing),
+        cmocka_unit_test(test_outgoing_goes_on),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_ends),
     };
