@@ -56,7 +56,7 @@ static enum err answer_round(struct answerers *answerers, struct db *db, struct 
 {
     size_t count = 0;
     struct question **questions = questions_of(round, &count);
-    enum err err = questions_answer(db, questions, count);
+    enum err err = dispatch_batch(db, questions, count);
 
     board_asked(answerers->app->board, round);
     for (size_t i = 0; i < count; i++) {

@@ -195,7 +195,7 @@ static long read_body(void *context, char *buffer, size_t size)
     return fcgi_read(((struct connection *)context)->fcgi, buffer, size);
 }
 
-/* Begins a request, or goes on with one whose agent was looked up. Returns as route_dispatch. */
+/* Begins a request, or goes on with one whose agent was looked up. Returns as dispatch_request. */
 static struct reply *dispatch(struct connection *connection, struct question **question)
 {
     struct app *app = connection->io->app;
@@ -204,13 +204,13 @@ static struct reply *dispatch(struct connection *connection, struct question **q
     *question = connection->waiter.question;
     connection->waiter.question = NULL;
     if (*question)
-        return route_resume(&connection->request, question);
+        return dispatch_resume(&connection->request, question);
     enum err err =
         request_parse(&connection->request, fcgi_variables(connection->fcgi),
                       app->settings->api.prefix, read_body, connection, &e);
     if (connection->crowded)
         err = error_set(&e, ERR_BUSY, "too many connections for the descriptors there are");
-    return err ? reply_error(err, &e) : route_dispatch(app, &connection->request, question);
+    return err ? reply_error(err, &e) : dispatch_request(app, &connection->request, question);
 }
 
 static bool enqueue(struct connection *connection, struct question *question)

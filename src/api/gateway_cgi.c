@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "api/route.h"
+#include "api/dispatch.h"
 
 enum { DRAIN_MAX = 8 << 20 /* bytes */ };
 
@@ -40,9 +40,9 @@ static struct reply *ask_database(struct app *app, struct request *request,
     struct reply *reply = NULL;
 
     question->wait = 0; /* a process is too much for it */
-    questions_answer(db, &question, 1);
-    if (!question->reply && question->next && !(reply = route_resume(request, &question)))
-        questions_answer(db, &question, 1);
+    dispatch_batch(db, &question, 1);
+    if (!question->reply && question->next && !(reply = dispatch_resume(request, &question)))
+        dispatch_batch(db, &question, 1);
     if (!reply)
         reply = question->reply ? reply_hold(question->reply) : question->route->late(question);
     question_free(question);
@@ -59,7 +59,7 @@ static struct reply *answer(struct app *app, struct request *request)
 
     if (err)
         return reply_error(err, &e);
-    struct reply *reply = route_dispatch(app, request, &question);
+    struct reply *reply = dispatch_request(app, request, &question);
     return reply ? reply : ask_database(app, request, question);
 }
 

@@ -4,7 +4,7 @@
 #ifndef API_PARKING_H
 #define API_PARKING_H
 
-#include "api/route.h"
+#include "api/dispatch.h"
 
 /* Parks a waiter on the board. Errors as board_park: then it stays the caller's. */
 enum err parking_ask(struct app *app, struct waiter *waiter);

@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "api/app.h"
+#include "api/dispatch.h"
 #include "api/reply.h"
-#include "api/route.h"
 #include "base/xalloc.h"
 #include "common/keyring.h"
 #include "common/token.h"
@@ -126,9 +126,9 @@ static void check_question(const struct question *question)
 /* As if the database had admitted each agent. */
 static struct reply *dispatch(struct request *request, struct question **question)
 {
-    struct reply *reply = route_dispatch(fuzz_app(), request, question);
+    struct reply *reply = dispatch_request(fuzz_app(), request, question);
 
-    return *question && (*question)->next ? route_resume(request, question) : reply;
+    return *question && (*question)->next ? dispatch_resume(request, question) : reply;
 }
 
 void fuzz_dispatch(struct request *request)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* api/request, api/route, api/body: a request up to the point where the database is asked. The input
+/* api/request, api/route, api/dispatch, api/body: a request up to the point where the database is asked. The input
  * is lines NAME=VALUE, the CGI variables, then an empty line and the body. ROLE=user, and the other
  * roles, stands for a good token. */
 #include "config.h"

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "api/cursor.h"
+#include "api/dispatch.h"
 #include "api/heavy.h"
-#include "api/route.h"
 #include "store/statements.h"
 
 static long no_body(void *gateway, char *buffer, size_t size)
@@ -33,7 +33,7 @@ static struct reply *dispatch(enum method method, const char *path)
     struct question *question = NULL;
 
     strcpy(request.path, path);
-    struct reply *reply = route_dispatch(&app, &request, &question);
+    struct reply *reply = dispatch_request(&app, &request, &question);
     question_free(question);
     return reply;
 }
