@@ -18,7 +18,8 @@
 enum {
     RECORD_VERSION = 1,
     CONTENT_MAX = 32 * 1024,
-    RECORDS_AT_ONCE = 4,
+    RECORDS_AT_ONCE = 2,
+    SENT_AT_ONCE = 16 * 1024, /* a UNIX socket tells only that all of it was taken */
     IN_MEMORY = 64 * 1024,    /* bytes of a request that need no file before it is whole */
     REQUEST_MAX = 8 << 20,    /* bytes of one request, more than any route takes */
     COLLECTED_MAX = 256 << 20 /* bytes of all that are collected and not read yet */
@@ -102,6 +103,7 @@ struct batch {
     struct iovec parts[3 * RECORDS_AT_ONCE + 1];
     int count;
     size_t skip; /* bytes that were sent before */
+    size_t room; /* for bytes to be sent */
     unsigned char headers[RECORDS_AT_ONCE][RECORD_HEADER], end[3 * RECORD_HEADER];
 };
 
@@ -110,9 +112,11 @@ static void add(struct batch *batch, const void *bytes, size_t length)
     size_t skipped = batch->skip < length ? batch->skip : length;
 
     batch->skip -= skipped;
-    if (length > skipped)
-        batch->parts[batch->count++] = (struct iovec){
-            (void *)(uintptr_t)((const char *)bytes + skipped), length - skipped};
+    length = length - skipped < batch->room ? length - skipped : batch->room;
+    batch->room -= length;
+    if (length)
+        batch->parts[batch->count++] =
+            (struct iovec){(void *)(uintptr_t)((const char *)bytes + skipped), length};
 }
 
 /* The part of `text`, which begins at `start` of the content, that lies from `from` to `to`. */
@@ -132,7 +136,8 @@ static void fill(struct batch *batch, const struct outgoing *out)
     size_t all = out->head_length + out->body_length;
     size_t from = out->sent / (RECORD_HEADER + CONTENT_MAX) * CONTENT_MAX;
 
-    *batch = (struct batch){.skip = out->sent % (RECORD_HEADER + CONTENT_MAX)};
+    *batch = (struct batch){.skip = out->sent % (RECORD_HEADER + CONTENT_MAX),
+                             .room = SENT_AT_ONCE};
     if (from > all) { /* the last record is shorter than the others */
         batch->skip += from - all;
         from = all;
