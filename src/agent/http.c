@@ -30,6 +30,7 @@ struct http {
     const char *instance;
     struct bell *bell;
     CURL *curl;
+    CURLSH *connections; /* that are kept from one request to the next */
     char why[CURL_ERROR_SIZE]; /* the last request failed */
     char *answer;
     size_t length;
@@ -75,7 +76,9 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
     return bell_stopped(http->bell);
 }
 
-static void connect_anew(struct http *http)
+/* Each request has a handle of its own: with one that is used again, libcurl 7.88 reads a header
+ * that was freed when the next answer begins with a folded line. */
+static void renew_handle(struct http *http)
 {
     const char *ca_file = http->options->agent.ca_file;
 
@@ -98,6 +101,19 @@ static void connect_anew(struct http *http)
     curl_easy_setopt(http->curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(http->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(http->curl, CURLOPT_XFERINFODATA, http);
+    curl_easy_setopt(http->curl, CURLOPT_SHARE, http->connections);
+}
+
+static void connect_anew(struct http *http)
+{
+    curl_easy_cleanup(http->curl);
+    http->curl = NULL;
+    curl_share_cleanup(http->connections); /* NULL is fine */
+    http->connections = curl_share_init();
+    if (!http->connections)
+        abort(); /* out of memory */
+    curl_share_setopt(http->connections, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
+    renew_handle(http);
 }
 
 struct http *http_new(const char *name, const struct agent_options *options, const char *instance,
@@ -118,6 +134,7 @@ void http_free(struct http *http)
     if (!http)
         return;
     curl_easy_cleanup(http->curl);
+    curl_share_cleanup(http->connections);
     free(http->answer);
     free(http->trouble);
     free(http);
@@ -196,6 +213,8 @@ static CURLcode perform(struct http *http, const char *credential,
 
     if (has_leftovers(http))
         connect_anew(http);
+    else
+        renew_handle(http);
     struct curl_slist *headers = make_headers(http, credential);
     curl_easy_setopt(http->curl, CURLOPT_URL, url);
     curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
