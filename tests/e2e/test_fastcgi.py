@@ -746,6 +746,8 @@ def test_stopping_serves_kept_connections_meanwhile(stack, new_stack, connect, w
         assert connection.ask(HEALTH).status == 200
     stopped = pool.worker_pids()[0]
     os.kill(stopped, signal.SIGSTOP)
+    wait_for(lambda: all(path.read_text().rpartition(")")[2].split()[0] == "T"
+                         for path in Path(f"/proc/{stopped}/task").glob("*/stat")), what="it to stand still")
     os.kill(stopped, signal.SIGTERM)
     for connection in connections:
         connection.send(fcgi.encode(environment("GET", STATS, stack.admin), keep=True))
