@@ -261,9 +261,10 @@ def test_a_client_that_went_away_gets_no_signal(stack, agent, admin):
     with socket.create_connection(("127.0.0.1", stack.port)) as client:
         client.sendall(f"GET {SIGNALS}50 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
                        f"{agent.token}\r\n\r\n".encode())
-        wait_for(lambda: sockets(nginx) >= quiet + 2, what="nginx to ask a worker")
+        wait_for(lambda: sockets(nginx) > quiet, what="nginx to ask a worker")
         wait_until_parked(stack)
-    wait_for(lambda: sockets(nginx) <= quiet, what="nginx to close both connections")
+        open_now = min(sockets(nginx) for _ in range(200))  # it may have used one that it had kept
+    wait_for(lambda: sockets(nginx) <= open_now - 2, what="nginx to close both connections")
     stack.delete(session, admin)
     assert agent.signals(wait=10) == [session]
     assert attempts(stack, session) == 1
