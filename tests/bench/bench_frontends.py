@@ -19,11 +19,12 @@ BASE = "nginx-unix"
 def start(parts, root, stack):
     """All of them but the kit for shared hosting, whose way is that of mod_cgid and mod_fcgid."""
     fronts = {}
-    for name, front in FRONTS.items():
+    for number, (name, front) in enumerate(FRONTS.items()):
         if name.startswith("kit-"):
             continue
-        (root / name).mkdir()
-        fronts[name] = parts.enter_context(contextlib.closing(front(root / name, stack)))
+        directory = root / str(number)  # the path of a socket must be short
+        directory.mkdir()
+        fronts[name] = parts.enter_context(contextlib.closing(front(directory, stack)))
     return fronts
 
 
