@@ -18,10 +18,10 @@ import agent_process
 from machine import Machine, entry
 from fleet import Tenant
 from frontends import (
-    APACHE, FRONTS, Apache, ApacheFcgid, ApacheProxyVariant, KitCgi, KitFcgi, Lighttpd,
-    LighttpdFastcgiVariant, HAProxy, unpack_kit)
+    FRONTS, Apache, ApacheFcgid, ApacheProxyVariant, HAProxy, KitCgi, KitFcgi, Lighttpd,
+    LighttpdFastcgiVariant, missing, serving, unpack_kit)
 from schemas import check, check_error
-from stack import ENV, REPO, Database, Stack, free_port, run, wait_for
+from stack import REPO, Database, Stack, free_port, run, wait_for
 from tokens import claims
 import test_contract as contract
 from test_contract import (  # noqa: F401 (collected from here too)
@@ -44,23 +44,9 @@ def base(new_directory):
         yield base
 
 
-def missing(front):
-    """What this machine lacks to run it."""
-    if issubclass(front, Apache):
-        needs = [APACHE / "mod_fcgid.so"] if "fcgi" in front.site and "proxy" not in front.site else []
-        return [path for path in needs if not path.exists()] or (
-            [] if shutil.which("apache2") else ["apache2"])
-    program = {Lighttpd: "lighttpd", HAProxy: "haproxy"}
-    return [name for kind, name in program.items()
-            if issubclass(front, kind) and not shutil.which(name, path=ENV["PATH"])]
-
-
 @pytest.fixture(scope="module", params=FRONTS)
 def stack(request, base, new_directory):
-    front = FRONTS[request.param]
-    if lacks := missing(front):
-        pytest.skip(f"there is no {lacks[0]} here")
-    with contextlib.closing(front(new_directory(), base)) as stack:
+    with serving(FRONTS[request.param], base, new_directory) as stack:
         yield stack
 
 
@@ -78,9 +64,7 @@ def test_every_site_is_tested():
 
 @pytest.mark.parametrize("front", [ApacheProxyVariant, LighttpdFastcgiVariant])
 def test_variants_that_comments_name(base, new_directory, front):
-    if lacks := missing(front):
-        pytest.skip(f"there is no {lacks[0]} here")
-    with contextlib.closing(front(new_directory(), base)) as stack:
+    with serving(front, base, new_directory) as stack:
         check(stack.get(STATS, Tenant(stack).user("company_admin")), "stats")
         assert stack.raw(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") in (403, 404), \
             "not vsay's"
@@ -156,10 +140,8 @@ def test_two_credentials(stack, admin):
 def test_authorization_kept_back(base, new_directory, name):
     """Without the line that has it passed on, the log says what is missing."""
     front = FRONTS[name]
-    if lacks := missing(front):
-        pytest.skip(f"there is no {lacks[0]} here")
     line = "CGIPassAuth" if "CGIPassAuth" in (REPO / front.site).read_text() else "HTTP_AUTHORIZATION"
-    with contextlib.closing(front(new_directory(), base, without=line)) as stack:
+    with serving(front, base, new_directory, without=line) as stack:
         check_error(stack.get(STATS, Tenant(stack).user("company_admin")), 401)
         wait_for(lambda: "Apache lacks CGIPassAuth On or, with ProxyPass, SetEnvIf Authorization"
                  in stack.log.read_text())
@@ -221,9 +203,7 @@ def test_httpoxy(stack, admin):
                                   "lighttpd-fastcgi", "haproxy"])
 def test_no_worker(base, new_directory, name):
     """Everybody is told so, and served as soon as there is one again."""
-    if lacks := missing(FRONTS[name]):
-        pytest.skip(f"there is no {lacks[0]} here")
-    with contextlib.closing(FRONTS[name](new_directory(), base)) as stack:
+    with serving(FRONTS[name], base, new_directory) as stack:
         stack.workers_of_pool.stop()
         reply = stack.get("/health")
         assert reply.status == 503
@@ -254,9 +234,7 @@ def test_errors_come_through(stack, tenant, admin, agent):
                                   "haproxy"])
 def test_errors_of_a_broken_database_come_through(base, new_directory, name):
     """500 and 503, which could be the web server's as well."""
-    if lacks := missing(FRONTS[name]):
-        pytest.skip(f"there is no {lacks[0]} here")
-    with contextlib.closing(FRONTS[name](new_directory(), base, db={"name": "nowhere"})) as stack:
+    with serving(FRONTS[name], base, new_directory, db={"name": "nowhere"}) as stack:
         admin = Tenant(stack).user("company_admin")
         in_its_own_words(stack.get("/health/ready", admin), 503)
     base.database.query("CREATE DATABASE IF NOT EXISTS half CHARACTER SET utf8mb4")
@@ -264,14 +242,14 @@ def test_errors_of_a_broken_database_come_through(base, new_directory, name):
         base.database.query("CREATE OR REPLACE VIEW half.{0} AS SELECT * FROM vsay.{0}".format(
             *table.values()))
     base.database.query("GRANT SELECT ON half.schema_migrations TO vsay@localhost")
-    with contextlib.closing(FRONTS[name](new_directory(), base, db={"name": "half"})) as stack:
+    with serving(FRONTS[name], base, new_directory, db={"name": "half"}) as stack:
         in_its_own_words(stack.get(STATS, Tenant(stack).user("company_admin")), 500)
 
 
 @pytest.mark.parametrize("name", ["nginx-unix", "nginx-prefix"])
 def test_nginx_in_trouble(base, new_directory, name):
     """Where it would keep a body there is no place: a 500 of its own."""
-    with contextlib.closing(FRONTS[name](new_directory(), base)) as stack:
+    with serving(FRONTS[name], base, new_directory) as stack:
         shutil.rmtree(stack.dir / "client_body")
         (stack.dir / "client_body").touch()
         reply = stack.request("POST", "/api/agent/heartbeat", Machine(Tenant(stack)),
@@ -519,10 +497,8 @@ def test_kit_as_its_page_says(base, new_directory):
 @pytest.mark.heavy
 def test_kit_with_a_real_agent(base, new_directory):
     """By mod_fcgid with its defaults; what waits in the spool is more than one request may hold."""
-    if lacks := missing(KitFcgi):
-        pytest.skip(f"there is no {lacks[0]} here")
     with contextlib.ExitStack() as closing:
-        front = closing.enter_context(contextlib.closing(KitFcgi(new_directory(), base)))
+        front = closing.enter_context(serving(KitFcgi, base, new_directory))
         tenant, home = Tenant(front), new_directory()
         machine, admin = tenant.machine(seen=None), tenant.user("company_admin")
 
@@ -554,9 +530,7 @@ def test_kit_with_a_real_agent(base, new_directory):
 
 @pytest.fixture
 def fcgid(base, new_directory):
-    if lacks := missing(ApacheFcgid):
-        pytest.skip(f"there is no {lacks[0]} here")
-    with contextlib.closing(ApacheFcgid(new_directory(), base)) as front:
+    with serving(ApacheFcgid, base, new_directory) as front:
         yield front
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Workers that are restarted one after the other, behind web servers that keep their connections to
 them: no request is lost, whatever its method."""
-import contextlib
 import itertools
 import os
 import signal
@@ -9,11 +8,10 @@ import signal
 import pytest
 
 from fleet import Tenant
-from frontends import FRONTS as KNOWN, ApacheProxyVariant
+from frontends import FRONTS as KNOWN, ApacheProxyVariant, serving
 from load import Load
 from machine import Machine
 from stack import wait_for
-from test_frontends import missing
 
 CLIENTS, ROUNDS = 30, 6
 FRONTS = {**KNOWN, "apache-tcp": ApacheProxyVariant}
@@ -29,10 +27,7 @@ def base(module_stacks):
                                         "apache-tcp", "apache-sethandler", "apache-closes", "lighttpd-fastcgi",
                                         "haproxy"])
 def stack(request, base, new_directory):
-    front = FRONTS[request.param]
-    if lacks := missing(front):
-        pytest.skip(f"there is no {lacks[0]} here")
-    with contextlib.closing(front(new_directory(), base)) as stack:
+    with serving(FRONTS[request.param], base, new_directory) as stack:
         yield stack
 
 

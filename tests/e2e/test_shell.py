@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shell_fixtures import TIME, finished, host, new_host  # noqa: F401
+from shell_fixtures import TIME, finished, host, new_host, started_host  # noqa: F401
 from shells import SHELL, Terminal, alive
 from stack import wait_for
 

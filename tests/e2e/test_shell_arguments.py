@@ -1,26 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What a login shell is given, by programs that know nothing of vsay-shell: as the real shell takes it."""
-import contextlib
 import subprocess
 
 import pytest
 
-from shells import SHELL, Host, Terminal
+from shell_fixtures import new_host, started_host  # noqa: F401
+from shells import SHELL, Terminal
 from stack import wait_for
 
 SHELLS = {"bash": "/bin/bash", "dash": "/bin/dash", "zsh": "/usr/bin/zsh", "fish": "/usr/bin/fish"}
 NOT_RECORDED = b"vsay: commands are not recorded: they do not come from a terminal\n"
-
-
-@pytest.fixture
-def new_host(new_directory):
-    with contextlib.ExitStack() as stack:
-        def make(**options):
-            host = Host(new_directory(), **options)
-            stack.callback(host.stack.close)
-            host.agent.start()
-            return host
-        yield make
 
 
 ARGUMENTS = [
@@ -42,8 +31,8 @@ ARGUMENTS = [
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=" ".join)
 @pytest.mark.parametrize("shell", SHELLS)
-def test_as_the_shell_takes_them(new_host, shell, arguments):
-    host = new_host(program=SHELLS[shell])
+def test_as_the_shell_takes_them(started_host, shell, arguments):
+    host = started_host(program=SHELLS[shell])
     script = host.directory / "script"
     script.write_text('echo "script $# $1"; exit 4\n')
     arguments = [str(script) if argument == "SCRIPT" else argument for argument in arguments]
@@ -66,22 +55,22 @@ def without_ids(errors):
     ("bash", ["-c", "-e", "--", "true"], "true"), ("bash", ["-eo", "posix", "/dev/null"], "/dev/null"),
     ("bash", ["-rcfile", "/dev/zero", "/dev/null"], "/dev/null"), ("zsh", ["-oerrexit", "-c", "true"], "true"),
     ("fish", ["-lctrue", "one"], "true"), ("fish", ["--command=true"], "true"), ("dash", ["-ec", "true"], "true")])
-def test_the_command_is_recorded(new_host, program, arguments, command):
-    host = new_host(program=SHELLS[program])
+def test_the_command_is_recorded(started_host, program, arguments, command):
+    host = started_host(program=SHELLS[program])
     assert host.run(*arguments).returncode == 0
     host.agent.wait("end")
     assert host.agent.commands() == [(command, True)]
 
 
-def test_own_options_come_first(new_host):
-    host = new_host()
+def test_own_options_come_first(started_host):
+    host = started_host()
     assert host.run("--source=ui", "-l", "--username", "Alice", "-xc", "echo $1", "-", "--source").stdout == b"--source\n"
     opened = host.agent.wait("open")
     assert (opened["source"], opened["username"]) == ("ui", "Alice")
 
 
-def test_ssh_command_with_options(new_host):
-    host = new_host()
+def test_ssh_command_with_options(started_host):
+    host = started_host()
     result = host.run("--login", "-l", "-e", "-o", "pipefail", env={"SSH_ORIGINAL_COMMAND": "shopt login_shell; false"})
     assert b"off" in result.stdout and result.returncode == 1
 
@@ -100,8 +89,8 @@ def recorded(host, shell):
     (["-s", "--", "-x"], "arguments 1"), (["--login"], "profile"), (["-l", "--"], "profile"), (["-"], "arguments 0"),
     (["-o", "pipefail"], "pipefail *\ton"), (["-euo", "pipefail"], "pipefail *\ton"),
     (["-O", "nullglob"], "nullglob *\ton"), (["--noediting"], "arguments 0")])
-def test_bash_on_a_terminal(new_host, arguments, says):
-    host = new_host()
+def test_bash_on_a_terminal(started_host, arguments, says):
+    host = started_host()
     (host.home / ".bash_profile").write_text("PS1='READY> ' about=profile\n")
     shell = host.shell(*arguments)
     shell.write("echo arguments $# ${2-}; set -o | grep pipefail; shopt nullglob || :; echo ${about-}\n")
@@ -113,8 +102,8 @@ def test_bash_on_a_terminal(new_host, arguments, says):
     (["--rcfile", "FILE"], "FILE"), (["-init-file", "FILE", "-i"], "FILE"), (["--rcfile", "/no/such"], None),
     (["--noprofile"], ".bashrc"), (["--noprofile", "--login"], None), (["-l", "--"], ".profile"),
     (["--norc", "-l"], ".profile"), (["--posix"], "ENV"), (["-o", "posix"], "ENV"), (["--posix", "-l"], "ENV")])
-def test_bash_reads_the_files_it_was_told_to(new_host, arguments, file):
-    host = new_host()
+def test_bash_reads_the_files_it_was_told_to(started_host, arguments, file):
+    host = started_host()
     for name in (".bashrc", ".profile", "FILE", "ENV"):
         (host.home / name).write_text(f"from={name}\n")
     arguments = [str(host.home / name) if name == "FILE" else name for name in arguments]
@@ -126,8 +115,8 @@ def test_bash_reads_the_files_it_was_told_to(new_host, arguments, file):
 
 
 @pytest.mark.parametrize("option", ["-x", "-u", "-e", "-v", "-eux"])
-def test_options_do_not_meet_our_files(new_host, option):
-    host = new_host()
+def test_options_do_not_meet_our_files(started_host, option):
+    host = started_host()
     (host.home / ".bashrc").write_text("PS1='READY> '; : trace me\n")
     shell = host.shell(option)
     assert (b": trace me" in shell.output) == (option in ("-x", "-v", "-eux"))
@@ -145,8 +134,8 @@ RESTRICTED = "a restricted shell cannot mark them"
     ("bash", ["--rcfile", "x", "--norc"], UNREAD), ("bash", ["-r"], RESTRICTED), ("bash", ["--restricted"], RESTRICTED),
     ("zsh", ["-f"], UNREAD), ("zsh", ["-o", "NO_RCS"], UNREAD), ("zsh", ["+o", "rcs"], UNREAD),
     ("zsh", ["--no-rcs"], UNREAD), ("zsh", ["--emulate", "sh"], UNREAD), ("zsh", ["-ir"], RESTRICTED)])
-def test_shells_that_cannot_mark(new_host, program, arguments, why):
-    host = new_host(program=SHELLS[program])
+def test_shells_that_cannot_mark(started_host, program, arguments, why):
+    host = started_host(program=SHELLS[program])
     shell = host.terminal(*arguments)
     shell.expect(f"vsay: commands are not recorded: {why}\r\n")
     assert host.agent.wait("open").get("not_recorded") == why
@@ -154,8 +143,8 @@ def test_shells_that_cannot_mark(new_host, program, arguments, why):
     shell.expect("still 42")
 
 
-def test_zsh_on_a_terminal(new_host):
-    host = new_host(program="/usr/bin/zsh")
+def test_zsh_on_a_terminal(started_host):
+    host = started_host(program="/usr/bin/zsh")
     shell = host.shell("-o", "pipefail", "-is", "one")
     shell.write("echo arguments $# $1; [[ -o pipefail ]] && echo 'set'\n")
     shell.expect("arguments 1 one\r\nset\r\n")
@@ -164,8 +153,8 @@ def test_zsh_on_a_terminal(new_host):
 
 @pytest.mark.skipif(subprocess.run(["su", "-m", "-s", "/bin/sh", "-c", "true"], stdin=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL).returncode != 0, reason="su lets nobody in")
-def test_su(new_host):
-    host = new_host()
+def test_su(started_host):
+    host = started_host()
     wrapper = host.directory / "login-shell"
     wrapper.write_text(f"#!/bin/bash\nexec -a \"$0\" {SHELL} --config {host.conf} \"$@\"\n")
     wrapper.chmod(0o755)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shell_fixtures import finished, host, new_host  # noqa: F401
+from shell_fixtures import finished, host, new_host, started_host  # noqa: F401
 from stack import wait_for
 
 COMPLAINT = "vsay: commands are not recorded: "

@@ -1,27 +1,16 @@
 # SPDX-License-Identifier: MIT
 """A shell that has lost its marks is told from one that just runs something."""
-import contextlib
 import os
 import shutil
 import time
 
 import pytest
 
-from shells import SHARE, Host
+from shell_fixtures import new_host, started_host  # noqa: F401
+from shells import SHARE
 from stack import wait_for
 
 LOST = "the shell's prompt has lost its marks"
-
-
-@pytest.fixture
-def new_host(new_directory):
-    with contextlib.ExitStack() as stack:
-        def make(**options):
-            host = Host(new_directory(), **options)
-            stack.callback(host.stack.close)
-            host.agent.start()
-            return host
-        yield make
 
 
 def told(host, shell, why=LOST):
@@ -37,8 +26,8 @@ ZSH = "precmd_functions=() preexec_functions=() zshaddhistory_functions=(); seto
 @pytest.mark.parametrize("program, line", [
     ("bash", BASH), ("bash", "PROMPT_COMMAND=(:) PS0=x PS1='READY> '"),
     ("bash", "unset PS0 PS1 PROMPT_COMMAND; PS1='READY> '"), ("zsh", ZSH)])
-def test_marks_that_stop(new_host, program, line):
-    host = new_host(program=f"/bin/{program}")
+def test_marks_that_stop(started_host, program, line):
+    host = started_host(program=f"/bin/{program}")
     (host.home / ".zshrc").write_text("PS1='READY> '\nunsetopt prompt_cr prompt_sp\n")
     shell = host.shell()
     shell.write(line + "\n")
@@ -48,9 +37,9 @@ def test_marks_that_stop(new_host, program, line):
 
 
 @pytest.mark.parametrize("lines, line", [(2, "/bin/true"), (8, "true")])
-def test_marks_that_stop_by_a_file(new_host, lines, line):
+def test_marks_that_stop_by_a_file(started_host, lines, line):
     """It cannot be seen in the command: some lines tell."""
-    host = new_host()
+    host = started_host()
     (host.home / "quiet").write_text(BASH + "\n")
     shell = host.shell()
     shell.run(". ~/quiet")
@@ -64,8 +53,8 @@ def test_marks_that_stop_by_a_file(new_host, lines, line):
     "unset PROMPT_COMMAND", "PS0=", "PS1='READY> '", "unset PROMPT_COMMAND; PS0=", "PS0=; PS1='READY> '",
     "unset PROMPT_COMMAND; PS1='READY> '", "unset PROMPT_COMMAND; PS0='hello '", "PROMPT_COMMAND=(); PS0=",
     "set -u; unset PROMPT_COMMAND PS0", "PROMPT_COMMAND=: PS0=x PS1='READY> '"])
-def test_marks_that_come_back(new_host, line):
-    host = new_host()
+def test_marks_that_come_back(started_host, line):
+    host = started_host()
     shell = host.shell()
     shell.run(line)
     shell.run(":")  # it may be lost
@@ -74,8 +63,8 @@ def test_marks_that_come_back(new_host, line):
     assert "not_recorded" not in host.agent.of("open")[-1]
 
 
-def test_bash_without_ps0(new_host):
-    host = new_host()
+def test_bash_without_ps0(started_host):
+    host = started_host()
     share = host.directory / "share"
     shutil.copytree(SHARE, share)
     file = share / "vsay.bash"
@@ -100,9 +89,9 @@ termios.tcsetattr(0, termios.TCSANOW, old)
 @pytest.mark.parametrize("line", [
     "python3 raw.py", "set +m; python3 raw.py", "x=$(python3 raw.py 3>&1 >/dev/tty)", "bash -c 'python3 raw.py; true'",
     "(python3 raw.py)", "PS1='READY> ' python3 raw.py", "script -qc 'python3 raw.py' /dev/null"])
-def test_programs_that_take_keys(new_host, line):
+def test_programs_that_take_keys(started_host, line):
     """As vim, less, ssh, tmux and fzf do."""
-    host = new_host()
+    host = started_host()
     (host.home / "raw.py").write_text(RAW)
     shell = host.shell(cwd=host.home)
     shell.write(line + "\n")
@@ -132,10 +121,10 @@ def fine(host, shell):
     ["sleep 1000 &", "jobs", *["/bin/true"] * 9, "kill %1"], ["PS1='READY> '", *[""] * 9, "/bin/true"],
     ["sleep 3", *["/bin/true"] * 9], ["cat", *"123456789", "\x04"],
     ["tmux -L vsay new bash --norc", *["/bin/true"] * 5, "exit"]], ids=lambda steps: steps[0][:20])
-def test_lines_that_are_no_commands(new_host, steps):
+def test_lines_that_are_no_commands(started_host, steps):
     if steps[0].startswith("tmux") and not shutil.which("tmux"):
         pytest.skip("no tmux")
-    host = new_host()
+    host = started_host()
     shell = host.shell(env={"TMUX_TMPDIR": str(host.directory)})
     for step in steps:
         shell.write(step + ("" if step == "\x04" else "\n"))
@@ -146,9 +135,9 @@ def test_lines_that_are_no_commands(new_host, steps):
     fine(host, shell)
 
 
-def test_a_busy_shell_is_not_suspected(new_host):
+def test_a_busy_shell_is_not_suspected(started_host):
     """Between the terminal's setting and the prompt's mark it may be stopped."""
-    host = new_host()
+    host = started_host()
     shell = host.shell()
     leader = host.agent.wait("open")["leader"]
     for _ in range(5):

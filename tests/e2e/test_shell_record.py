@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from shell_fixtures import TIME, either, finished, host, new_host  # noqa: F401
+from shell_fixtures import TIME, either, finished, host, new_host, started_host  # noqa: F401
 
 
 def test_commands(either):

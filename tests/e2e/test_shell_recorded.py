@@ -1,28 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Where commands are not recorded, the user is told at once, and so is vsay."""
-import contextlib
 import shutil
 
 import pytest
 
-from shells import SHARE, Host
+from shell_fixtures import new_host, started_host  # noqa: F401
+from shells import SHARE
 from stack import wait_for
 
 
-@pytest.fixture
-def new_host(new_directory):
-    with contextlib.ExitStack() as stack:
-        def make(**options):
-            host = Host(new_directory(), **options)
-            stack.callback(host.stack.close)
-            host.agent.start()
-            return host
-        yield make
-
-
 @pytest.fixture(params=["bash", "zsh"])
-def either(request, new_host):
-    return new_host(program=f"/bin/{request.param}")
+def either(request, started_host):
+    return started_host(program=f"/bin/{request.param}")
 
 
 def reason(host):
@@ -49,8 +38,8 @@ def test_recorded(either):
 
 
 @pytest.mark.parametrize("name", ["dash", "fish", "tcsh"])
-def test_other_shells(new_host, name):
-    host = new_host()
+def test_other_shells(started_host, name):
+    host = started_host()
     shutil.copy("/bin/dash", host.directory / name)
     host.conf.write_text(host.conf.read_text().replace("/bin/bash", f"{host.directory}/{name}"))
     shell = host.terminal(env={"PS1": "READY> "})
@@ -59,8 +48,8 @@ def test_other_shells(new_host, name):
 
 
 @pytest.mark.parametrize("program, file", [("bash", "vsay.bash"), ("zsh", "zsh/.zshenv")])
-def test_no_integration(new_host, program, file):
-    host = new_host(program=f"/bin/{program}")
+def test_no_integration(started_host, program, file):
+    host = started_host(program=f"/bin/{program}")
     shutil.copytree(SHARE, host.directory / "share")
     (host.directory / "share" / file).unlink()
     shell = host.shell("--share", host.directory / "share")
@@ -80,14 +69,14 @@ def test_another_program_in_place_of_the_shell(either, line, name):
 
 
 @pytest.mark.parametrize("program, file", [("bash", ".bashrc"), ("zsh", ".zshrc")])
-def test_another_program_before_the_first_prompt(new_host, program, file):
-    host = new_host(program=f"/bin/{program}")
+def test_another_program_before_the_first_prompt(started_host, program, file):
+    host = started_host(program=f"/bin/{program}")
     (host.home / file).write_text("PS1='READY> ' exec dash\n")
     unrecorded(host, host.terminal(), "the shell was replaced by dash")
 
 
-def test_what_the_integration_says(new_host):
-    host = new_host()
+def test_what_the_integration_says(started_host):
+    host = started_host()
     shell = host.shell()
     shell.run("set +o history")
     shell.run(":")  # the first that is not recorded
@@ -96,8 +85,8 @@ def test_what_the_integration_says(new_host):
     assert len(host.agent.of("open")) == 2, "the first reason counts"
 
 
-def test_no_terminal_and_no_command(new_host):
-    host = new_host()
+def test_no_terminal_and_no_command(started_host):
+    host = started_host()
     result = host.run(input=b"echo fine")
     why = "they do not come from a terminal"
     assert result.stdout == b"fine\n"
@@ -105,17 +94,17 @@ def test_no_terminal_and_no_command(new_host):
     assert reason(host) == why
 
 
-def test_a_command_is_recorded(new_host):
-    host = new_host(program="/bin/dash")
+def test_a_command_is_recorded(started_host):
+    host = started_host(program="/bin/dash")
     assert host.run("-c", "true").stderr == b""
     host.agent.wait("end")
     assert "not_recorded" not in host.agent.wait("open")
     assert host.agent.commands() == [("true", True)]
 
 
-def test_the_agent_was_away(new_host):
+def test_the_agent_was_away(started_host):
     """The reason is in what is handed over, too."""
-    host = new_host()
+    host = started_host()
     shell = host.shell()
     shell.run("true")
     host.agent.stop()

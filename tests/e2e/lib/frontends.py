@@ -15,7 +15,9 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from stack import API, BUILD, REPO, Client, Process, check_log, free_port, run, start_nginx, start_pool, \
+import pytest
+
+from stack import API, BUILD, ENV, REPO, Client, Process, check_log, free_port, run, start_nginx, start_pool, \
     wait_for, write_conf
 
 APACHE = Path("/usr/lib/apache2/modules")
@@ -396,3 +398,23 @@ FRONTS = {
     "apache-sethandler-closes": ApacheHandlerCloses, "apache-fcgid": ApacheFcgid,
     "apache-cgi": ApacheCgi, "kit-cgi": KitCgi, "kit-fcgi": KitFcgi,
     "lighttpd-fastcgi": LighttpdFastcgi, "lighttpd-cgi": LighttpdCgi, "haproxy": HAProxy}
+
+
+def missing(front):
+    """What this machine lacks to run it."""
+    if issubclass(front, Apache):
+        needs = [APACHE / "mod_fcgid.so"] if "fcgi" in front.site and "proxy" not in front.site else []
+        return [path for path in needs if not path.exists()] or (
+            [] if shutil.which("apache2") else ["apache2"])
+    program = {Lighttpd: "lighttpd", HAProxy: "haproxy"}
+    return [name for kind, name in program.items()
+            if issubclass(front, kind) and not shutil.which(name, path=ENV["PATH"])]
+
+
+@contextlib.contextmanager
+def serving(front, base, new_directory, **options):
+    """One that serves during the block; skips the test where the web server is not installed."""
+    if lacks := missing(front):
+        pytest.skip(f"there is no {lacks[0]} here")
+    with contextlib.closing(front(new_directory(), base, **options)) as stack:
+        yield stack

@@ -22,18 +22,25 @@ def new_host(new_directory):
 
 
 @pytest.fixture
-def host(new_host):
+def started_host(new_host):
+    """Makes those whose agent runs."""
+    def make(**options):
+        host = new_host(**options)
+        host.agent.start()
+        return host
+    return make
+
+
+@pytest.fixture
+def host(started_host):
     """One with an agent."""
-    host = new_host()
-    host.agent.start()
-    return host
+    return started_host()
 
 
 @pytest.fixture(params=["bash", "zsh"])
-def either(request, new_host):
+def either(request, started_host):
     """The same with each of the shells that mark commands."""
-    host = new_host(program=f"/bin/{request.param}")
-    host.agent.start()
+    host = started_host(program=f"/bin/{request.param}")
     host.shell_name = request.param
     return host
 
