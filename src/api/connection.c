@@ -110,9 +110,10 @@ static bool end_request(struct connection *connection)
     connection->reply = NULL;
     connection->head = NULL;
     connection->aborted = connection->overloaded = false;
-    if (connection->keeps && !connection->last && connection->io->stopping)
+    bool stays = connection->keeps && !connection->last;
+    if (stays && connection->io->stopping)
         hand_over(connection);
-    if (!connection->keeps || connection->last || connection->io->stopping)
+    if (!stays || connection->io->stopping)
         return close_connection(connection);
     record_scan_next(&connection->scan);
     enter(connection, CONNECTION_IDLE);
