@@ -19,13 +19,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-enum {
-    PIECE = 16 * 1024,       /* bytes that are read at a time */
-    IDLE_MS = 10 * 60 * 1000 /* web servers close idle connections much sooner */
-};
-
-/* Static functions that return bool say whether the connection is still open: it is freed when it
- * is closed. */
+enum { IDLE_MS = 10 * 60 * 1000 /* web servers close idle connections much sooner */ };
 
 /* --- its life -------------------------------------------------------------------------------- */
 
@@ -48,7 +42,7 @@ static int64_t limit_of(const struct connection *connection)
 }
 
 /* Enters a state, or makes its time begin again. */
-static void enter(struct connection *connection, enum connection_state state)
+void connection_enter(struct connection *connection, enum connection_state state)
 {
     struct connections *lists = connection->io->by_state;
 
@@ -72,7 +66,7 @@ static void watch(struct connection *connection, uint32_t events)
     connection->events = event.events;
 }
 
-static bool close_connection(struct connection *connection)
+bool connection_close(struct connection *connection)
 {
     struct io *io = connection->io;
 
@@ -100,11 +94,10 @@ static bool hand_over(struct connection *connection)
 }
 
 /* After an answer, or a request that gets none. */
-static bool end_request(struct connection *connection)
+bool connection_end_request(struct connection *connection)
 {
     if (connection->fcgi)
         fcgi_finish(connection->fcgi);
-    incoming_close(&connection->incoming);
     reply_release(connection->reply);
     free(connection->head);
     connection->reply = NULL;
@@ -114,9 +107,9 @@ static bool end_request(struct connection *connection)
     if (stays && connection->io->stopping)
         hand_over(connection);
     if (!stays || connection->io->stopping)
-        return close_connection(connection);
+        return connection_close(connection);
     record_scan_next(&connection->scan);
-    enter(connection, CONNECTION_IDLE);
+    connection_enter(connection, CONNECTION_IDLE);
     return true;
 }
 
@@ -134,7 +127,7 @@ static bool cut_writing(struct connection *connection)
 {
     log_event(LEVEL_INFO, "write", "id=%s detail=\"the reader has gone, or stands still\"",
               connection->request.id);
-    return close_connection(connection);
+    return connection_close(connection);
 }
 
 static bool write_some(struct connection *connection)
@@ -143,13 +136,13 @@ static bool write_some(struct connection *connection)
     case PROGRESS_COMPLETE:
         reply_log(connection->reply, &connection->request);
         watch(connection, 0);
-        return end_request(connection);
+        return connection_end_request(connection);
     case PROGRESS_BROKEN:
         return cut_writing(connection);
     default:
         connection->unread = unread_by_peer(connection);
         watch(connection, EPOLLOUT);
-        enter(connection, CONNECTION_WRITING);
+        connection_enter(connection, CONNECTION_WRITING);
         return true;
     }
 }
@@ -167,8 +160,8 @@ static bool respond(struct connection *connection, struct reply *reply)
         reply_log(reply, &connection->request);
         return fcgi_encode(connection->fcgi, connection->fd, head, head_length, reply->body,
                            body_length)
-                   ? end_request(connection)
-                   : close_connection(connection);
+                   ? connection_end_request(connection)
+                   : connection_close(connection);
     }
     connection->reply = reply_hold(reply);
     connection->head = xstrndup(head, head_length);
@@ -214,26 +207,27 @@ static struct reply *dispatch(struct connection *connection, struct question **q
     return err ? reply_error(err, &e) : dispatch_request(app, &connection->request, question);
 }
 
+/* Only a request whose agent is looked up first was not read before it is answered. */
+void connection_end_reading(struct connection *connection)
+{
+    fcgi_end_reading(connection->fcgi);
+    incoming_close(&connection->incoming);
+}
+
 static bool enqueue(struct connection *connection, struct question *question)
 {
     question->until = board_now() + question->wait * 1000;
     connection->waiter.question = question;
     connection->waiter.gone = connection->ended;
-    enter(connection, CONNECTION_WAITING);
+    connection_enter(connection, CONNECTION_WAITING);
     watch(connection, 0);
     enum err err = parking_ask(connection->io->app, &connection->waiter);
     if (!err)
         return true;
     connection->waiter.question = NULL;
     question_free(question);
+    connection_end_reading(connection);
     return respond_error(connection, err, NULL);
-}
-
-/* Only a request whose agent is not admitted was not read by then. */
-static void end_reading(struct connection *connection)
-{
-    fcgi_end_reading(connection->fcgi);
-    incoming_close(&connection->incoming);
 }
 
 /* Answers the request or has it wait. */
@@ -244,7 +238,7 @@ static bool run(struct connection *connection)
 
     if (!reply && question->next) /* its body is read later */
         return enqueue(connection, question);
-    end_reading(connection);
+    connection_end_reading(connection);
     if (!reply)
         return enqueue(connection, question);
     bool open = connection->cut_off ? respond_error(connection, ERR_STOPPING, NULL)
@@ -254,7 +248,7 @@ static bool run(struct connection *connection)
 }
 
 /* Decodes the request that lies in `fd`, its socket or the file of what was collected. */
-static bool serve(struct connection *connection, int fd)
+bool connection_serve(struct connection *connection, int fd)
 {
     if (!connection->fcgi)
         connection->fcgi = fcgi_new();
@@ -264,7 +258,7 @@ static bool serve(struct connection *connection, int fd)
     }
     *(fd == connection->fd ? &connection->fd : &connection->incoming.file) = -1;
     log_event(LEVEL_WARNING, "request", "detail=\"libfcgi does not take it\"");
-    return close_connection(connection);
+    return connection_close(connection);
 }
 
 /* A request that was not kept: nothing is known of it but its id. */
@@ -273,6 +267,7 @@ static bool refuse_overloaded(struct connection *connection)
     char *nothing[] = {NULL};
     struct error e = {0};
 
+    incoming_close(&connection->incoming);
     connection->overloaded = true;
     connection->keeps = connection->scan.keeps;
     request_parse(&connection->request, nothing, "", read_body, connection, &e);
@@ -280,253 +275,11 @@ static bool refuse_overloaded(struct connection *connection)
     return respond_error(connection, ERR_BUSY, &e);
 }
 
-static bool serve_collected(struct connection *connection)
+bool connection_serve_collected(struct connection *connection)
 {
     int file = connection->overloaded ? -1 : incoming_open(&connection->incoming);
 
-    return file >= 0 ? serve(connection, file) : refuse_overloaded(connection);
-}
-
-/* --- records that are no part of a request ---------------------------------------------------- */
-
-/* What an idle connection is told, and one that reads or waits. */
-static bool send_record(struct connection *connection, const unsigned char *record, size_t length)
-{
-    if (send(connection->fd, record, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)length)
-        return true;
-    return close_connection(connection);
-}
-
-static bool refuse(struct connection *connection, unsigned request_id, enum protocol_status status,
-                   bool keeps)
-{
-    unsigned char record[RECORD_ANSWER_MAX];
-    size_t length = record_end(record, request_id, status);
-
-    if (!send_record(connection, record, length))
-        return false;
-    return keeps || close_connection(connection);
-}
-
-static bool answer_notice(struct connection *connection, const struct record_scan *scan)
-{
-    unsigned char record[RECORD_ANSWER_MAX];
-
-    switch (scan->notice) {
-    case NOTICE_VALUES:
-        return send_record(connection, record,
-                           record_values(record, scan->record + RECORD_HEADER,
-                                         scan->notice_length,
-                                         connection->io->app->connections_max));
-    case NOTICE_UNKNOWN_TYPE:
-        return send_record(connection, record, record_unknown_type(record, scan->notice_type));
-    case NOTICE_UNKNOWN_ROLE:
-        return refuse(connection, scan->notice_id, UNKNOWN_ROLE, scan->notice_keeps);
-    case NOTICE_CANT_MULTIPLEX:
-        return refuse(connection, scan->notice_id, CANT_MPX_CONN, true);
-    default:
-        return true;
-    }
-}
-
-/* --- reading --------------------------------------------------------------------------------- */
-
-static bool discard(struct connection *connection)
-{
-    log_event(LEVEL_WARNING, "request", "detail=\"not a whole FastCGI request\"");
-    return close_connection(connection);
-}
-
-/* No more will come of the request under way. One that breaks off in its body is answered. */
-static bool break_off(struct connection *connection)
-{
-    connection->last = true;
-    if (connection->scan.stage == RECORDS_BODY)
-        return serve_collected(connection);
-    return record_scan_between(&connection->scan) ? close_connection(connection)
-                                                  : discard(connection);
-}
-
-/* Whether the bytes are one request and nothing else: libfcgi may read it from the socket. */
-static bool is_one_request(const unsigned char *bytes, size_t count)
-{
-    struct record_scan scan = {0};
-    struct record_piece piece;
-    size_t at = 0;
-
-    while (at < count && scan.stage < RECORDS_WHOLE && !scan.notice)
-        at += record_scan(&scan, bytes + at, count - at, &piece);
-    return at == count && scan.stage == RECORDS_WHOLE && !scan.mixed;
-}
-
-static void keep(struct connection *connection, const struct record_piece *piece)
-{
-    if (connection->overloaded || incoming_keep(&connection->incoming, piece))
-        return;
-    connection->overloaded = true;
-    incoming_close(&connection->incoming);
-}
-
-/* Scans bytes and keeps those of the request, up to its end or something to be answered. Returns
- * how many it took. */
-static size_t collect(struct connection *connection, const unsigned char *bytes, size_t count)
-{
-    struct record_scan *scan = &connection->scan;
-    struct record_piece piece;
-    size_t at = 0;
-
-    do {
-        at += record_scan(scan, bytes + at, count - at, &piece);
-        if (piece.length)
-            keep(connection, &piece);
-    } while (at < count && scan->stage < RECORDS_WHOLE && !scan->notice);
-    return at;
-}
-
-/* The request under way is aborted. */
-static bool abort_reading(struct connection *connection)
-{
-    const struct record_scan scan = connection->scan;
-
-    incoming_close(&connection->incoming);
-    connection->overloaded = false;
-    record_scan_next(&connection->scan);
-    return refuse(connection, scan.request_id, REQUEST_COMPLETE, scan.keeps);
-}
-
-/* What was collected has changed. */
-static bool after_collecting(struct connection *connection)
-{
-    struct record_scan *scan = &connection->scan;
-
-    if (scan->stage == RECORDS_BAD)
-        return discard(connection);
-    if (scan->notice == NOTICE_ABORT)
-        return abort_reading(connection);
-    if (scan->notice && !answer_notice(connection, scan))
-        return false;
-    if (scan->stage == RECORDS_WHOLE)
-        return serve_collected(connection);
-    return true;
-}
-
-/* Whether the time for the request under way is over. */
-static bool is_late(struct connection *connection)
-{
-    const struct io *io = connection->io;
-
-    if (connection->state == CONNECTION_IDLE) {
-        connection->read_until = io->now + io->app->settings->api.body_timeout * 1000;
-        return false;
-    }
-    connection->cut_off = io->stopping && io->now > io->stop_reading;
-    return connection->cut_off || io->now > connection->read_until;
-}
-
-/* Takes over the connection of a worker that stops, which came on this one. */
-static bool adopt(struct connection *connection)
-{
-    struct io *io = connection->io;
-    int fd = handover_receive(connection->fd);
-
-    if (fd >= 0)
-        connection_open(io, fd);
-    return close_connection(connection);
-}
-
-/* Reads some of what has come. *more: there may be more of it. */
-static bool read_some(struct connection *connection, bool *more)
-{
-    unsigned char bytes[PIECE];
-    ssize_t n = recv(connection->fd, bytes, sizeof bytes, MSG_PEEK);
-
-    *more = n > 0;
-    connection->pending = false;
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return true;
-    if (n <= 0 || is_late(connection))
-        return break_off(connection);
-    if (bytes[0] == HANDOVER_MARK && record_scan_between(&connection->scan))
-        return adopt(connection);
-    if (record_scan_between(&connection->scan) && is_one_request(bytes, (size_t)n)) {
-        *more = connection->ended;
-        return serve(connection, connection->fd);
-    }
-    size_t taken = collect(connection, bytes, (size_t)n);
-    if (recv(connection->fd, bytes, taken, 0) != (ssize_t)taken)
-        return close_connection(connection);
-    enter(connection, CONNECTION_READING);
-    if (!after_collecting(connection))
-        return false;
-    if (connection->state == CONNECTION_READING && record_scan_between(&connection->scan))
-        enter(connection, CONNECTION_IDLE);
-    return true;
-}
-
-static bool is_reading(const struct connection *connection)
-{
-    return connection->state == CONNECTION_IDLE || connection->state == CONNECTION_READING;
-}
-
-/* --- while it waits -------------------------------------------------------------------------- */
-
-/* Ends a request that was aborted (section 5.4): nobody wants the answer. */
-static bool end_aborted(struct connection *connection)
-{
-    unsigned char record[RECORD_ANSWER_MAX];
-
-    question_free(connection->waiter.question);
-    connection->waiter.question = NULL;
-    end_reading(connection);
-    if (!send_record(connection, record,
-                     record_end(record, connection->scan.request_id, REQUEST_COMPLETE)))
-        return false;
-    return end_request(connection);
-}
-
-static bool abort_waiting(struct connection *connection)
-{
-    connection->aborted = true;
-    if (parking_abandon(connection->io->app, &connection->waiter))
-        return end_aborted(connection);
-    return true; /* its answer is on its way */
-}
-
-/* A record that came while the request waits: of its own, or of none. Another request stays in the
- * socket until this one is answered. */
-static bool read_while_waiting(struct connection *connection, bool *more)
-{
-    unsigned char bytes[RECORD_HEADER + RECORD_SMALL_MAX + UINT8_MAX];
-    struct record_scan scan = {.stage = RECORDS_BODY, .request_id = connection->scan.request_id};
-    struct record_piece piece;
-    ssize_t n = recv(connection->fd, bytes, sizeof bytes, MSG_PEEK);
-    size_t at = 0;
-
-    while (n > 0 && at < (size_t)n && scan.stage == RECORDS_BODY && !scan.notice)
-        at += record_scan(&scan, bytes + at, (size_t)n - at, &piece);
-    *more = scan.notice && scan.notice != NOTICE_CANT_MULTIPLEX;
-    connection->pending = n >= 0 && !*more;
-    if (!*more)
-        return true;
-    if (recv(connection->fd, bytes, at, 0) != (ssize_t)at)
-        return close_connection(connection);
-    return scan.notice == NOTICE_ABORT ? abort_waiting(connection)
-                                       : answer_notice(connection, &scan);
-}
-
-/* Reads all that has come, and answers what it can. */
-static bool read_all(struct connection *connection)
-{
-    bool more = true;
-
-    while (more && connection->state != CONNECTION_WRITING) {
-        bool open = is_reading(connection) ? read_some(connection, &more)
-                                           : read_while_waiting(connection, &more);
-        if (!open)
-            return false;
-    }
-    connection->pending |= more;
-    return true;
+    return file >= 0 ? connection_serve(connection, file) : refuse_overloaded(connection);
 }
 
 /* --- what happens ---------------------------------------------------------------------------- */
@@ -543,14 +296,14 @@ void connection_open(struct io *io, int fd)
     connection->until = limit_of(connection);
     TAILQ_INSERT_TAIL(&io->by_state[CONNECTION_IDLE], connection, next);
     io->count++;
-    if (read_all(connection))
+    if (connection_read(connection))
         watch(connection, 0);
 }
 
 void connection_stop(struct connection *connection)
 {
     if (!connection->last && hand_over(connection)) {
-        close_connection(connection);
+        connection_close(connection);
         return;
     }
     connection->until = limit_of(connection);
@@ -570,9 +323,9 @@ void connection_event(struct connection *connection, uint32_t events)
         return;
     if (connection->state == CONNECTION_WAITING && events & ended &&
         parking_abandon(connection->io->app, &connection->waiter))
-        close_connection(connection);
+        connection_close(connection);
     else
-        read_all(connection);
+        connection_read(connection);
 }
 
 void connection_answered(struct connection *connection)
@@ -582,18 +335,18 @@ void connection_answered(struct connection *connection)
 
     connection->waiter.reply = NULL;
     if (connection->aborted) {
-        open = end_aborted(connection);
+        open = connection_end_aborted(connection);
     } else if (reply) {
         question_free(connection->waiter.question);
         connection->waiter.question = NULL;
-        end_reading(connection);
+        connection_end_reading(connection);
         open = respond(connection, reply);
     } else {
         open = run(connection);
     }
     reply_release(reply);
-    if (open && connection->pending && is_reading(connection))
-        read_all(connection);
+    if (open && connection->pending && connection_is_reading(connection))
+        connection_read(connection);
 }
 
 void connection_timed_out(struct connection *connection)
@@ -602,11 +355,11 @@ void connection_timed_out(struct connection *connection)
 
     switch (connection->state) {
     case CONNECTION_IDLE:
-        close_connection(connection);
+        connection_close(connection);
         break;
     case CONNECTION_READING:
         connection->cut_off = connection->io->stopping;
-        break_off(connection);
+        connection_break_off(connection);
         break;
     default:
         /* A UNIX socket tells that it has room only when three quarters of it are empty. */
@@ -616,7 +369,7 @@ void connection_timed_out(struct connection *connection)
             break;
         }
         connection->unread = unread;
-        enter(connection, CONNECTION_WRITING);
+        connection_enter(connection, CONNECTION_WRITING);
     }
 }
 

@@ -80,4 +80,34 @@ void connection_resume(struct waiter *waiter);
  * then; other web servers tell nothing. */
 bool connection_has_gone(const struct waiter *waiter);
 
+/* --- between connection.c and connection_read.c ------------------------------------------------ */
+
+/* All that return bool say whether the connection is still open: it is freed when it is closed. */
+
+/* Enters a state, or makes its time begin again. */
+void connection_enter(struct connection *connection, enum connection_state state);
+bool connection_close(struct connection *connection);
+
+/* Decodes the request that lies in `fd`, its socket or the file of what was collected, and runs it. */
+bool connection_serve(struct connection *connection, int fd);
+bool connection_serve_collected(struct connection *connection);
+
+/* Reads what is left of the request, and gives up what was collected of it. */
+void connection_end_reading(struct connection *connection);
+
+/* After an answer, or a request that gets none. */
+bool connection_end_request(struct connection *connection);
+
+/* Whether it takes the next request, or is taking one. */
+bool connection_is_reading(const struct connection *connection);
+
+/* Reads all that has come, and answers what it can. */
+bool connection_read(struct connection *connection);
+
+/* No more will come of the request under way. One that breaks off in its body is answered. */
+bool connection_break_off(struct connection *connection);
+
+/* Ends a request that was aborted (FastCGI 1.0 section 5.4): nobody wants the answer. */
+bool connection_end_aborted(struct connection *connection);
+
 #endif

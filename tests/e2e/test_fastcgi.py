@@ -638,6 +638,18 @@ def test_more_bodies_than_are_kept(stack, conf, new_worker, connect):
     assert {connection.ask(HEALTH).status for connection in connections} == {200}
 
 
+def test_bodies_that_nobody_reads(stack, conf, new_worker, connect, directory):
+    """Without a database no agent is looked up: 503, and the connection is good for the next request."""
+    worker = new_worker(conf(db={"host": directory / "none.sock"}))
+    wait_for(lambda: worker.get("/health").status == 200)
+    connection = connect(worker, timeout=20)
+    for size in 100, 5000, 100 * 1024:
+        env = environment("POST", "/api/agent/activity", stack.machine)
+        del env["CONTENT_LENGTH"]
+        assert connection.ask(env, padded(b'{"activities": []}', size)).status == 503
+        assert connection.ask(HEALTH).status == 200
+
+
 # --- slow readers
 
 

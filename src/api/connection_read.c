@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* What comes on a connection: requests, and records that are no part of one. */
+#include "config.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "api/connection.h"
+#include "api/fcgi.h"
+#include "api/handover.h"
+#include "api/io.h"
+#include "api/parking.h"
+#include "base/log.h"
+
+enum { PIECE = 16 * 1024 /* bytes that are read at a time */ };
+
+/* --- records that are no part of a request ---------------------------------------------------- */
+
+/* What an idle connection is told, and one that reads or waits. */
+static bool send_record(struct connection *connection, const unsigned char *record, size_t length)
+{
+    if (send(connection->fd, record, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)length)
+        return true;
+    return connection_close(connection);
+}
+
+static bool refuse(struct connection *connection, unsigned request_id, enum protocol_status status,
+                   bool keeps)
+{
+    unsigned char record[RECORD_ANSWER_MAX];
+    size_t length = record_end(record, request_id, status);
+
+    if (!send_record(connection, record, length))
+        return false;
+    return keeps || connection_close(connection);
+}
+
+static bool answer_notice(struct connection *connection, const struct record_scan *scan)
+{
+    unsigned char record[RECORD_ANSWER_MAX];
+
+    switch (scan->notice) {
+    case NOTICE_VALUES:
+        return send_record(connection, record,
+                           record_values(record, scan->record + RECORD_HEADER,
+                                         scan->notice_length,
+                                         connection->io->app->connections_max));
+    case NOTICE_UNKNOWN_TYPE:
+        return send_record(connection, record, record_unknown_type(record, scan->notice_type));
+    case NOTICE_UNKNOWN_ROLE:
+        return refuse(connection, scan->notice_id, UNKNOWN_ROLE, scan->notice_keeps);
+    case NOTICE_CANT_MULTIPLEX:
+        return refuse(connection, scan->notice_id, CANT_MPX_CONN, true);
+    default:
+        return true;
+    }
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+static bool discard(struct connection *connection)
+{
+    log_event(LEVEL_WARNING, "request", "detail=\"not a whole FastCGI request\"");
+    return connection_close(connection);
+}
+
+/* No more will come of the request under way. One that breaks off in its body is answered. */
+bool connection_break_off(struct connection *connection)
+{
+    connection->last = true;
+    if (connection->scan.stage == RECORDS_BODY)
+        return connection_serve_collected(connection);
+    return record_scan_between(&connection->scan) ? connection_close(connection)
+                                                  : discard(connection);
+}
+
+/* Whether the bytes are one request and nothing else: libfcgi may read it from the socket. */
+static bool is_one_request(const unsigned char *bytes, size_t count)
+{
+    struct record_scan scan = {0};
+    struct record_piece piece;
+    size_t at = 0;
+
+    while (at < count && scan.stage < RECORDS_WHOLE && !scan.notice)
+        at += record_scan(&scan, bytes + at, count - at, &piece);
+    return at == count && scan.stage == RECORDS_WHOLE && !scan.mixed;
+}
+
+static void keep(struct connection *connection, const struct record_piece *piece)
+{
+    if (connection->overloaded || incoming_keep(&connection->incoming, piece))
+        return;
+    connection->overloaded = true;
+    incoming_close(&connection->incoming);
+}
+
+/* Scans bytes and keeps those of the request, up to its end or something to be answered. Returns
+ * how many it took. */
+static size_t collect(struct connection *connection, const unsigned char *bytes, size_t count)
+{
+    struct record_scan *scan = &connection->scan;
+    struct record_piece piece;
+    size_t at = 0;
+
+    do {
+        at += record_scan(scan, bytes + at, count - at, &piece);
+        if (piece.length)
+            keep(connection, &piece);
+    } while (at < count && scan->stage < RECORDS_WHOLE && !scan->notice);
+    return at;
+}
+
+/* The request under way is aborted. */
+static bool abort_reading(struct connection *connection)
+{
+    const struct record_scan scan = connection->scan;
+
+    incoming_close(&connection->incoming);
+    connection->overloaded = false;
+    record_scan_next(&connection->scan);
+    return refuse(connection, scan.request_id, REQUEST_COMPLETE, scan.keeps);
+}
+
+/* What was collected has changed. */
+static bool after_collecting(struct connection *connection)
+{
+    struct record_scan *scan = &connection->scan;
+
+    if (scan->stage == RECORDS_BAD)
+        return discard(connection);
+    if (scan->notice == NOTICE_ABORT)
+        return abort_reading(connection);
+    if (scan->notice && !answer_notice(connection, scan))
+        return false;
+    if (scan->stage == RECORDS_WHOLE)
+        return connection_serve_collected(connection);
+    return true;
+}
+
+/* Whether the time for the request under way is over. */
+static bool is_late(struct connection *connection)
+{
+    const struct io *io = connection->io;
+
+    if (connection->state == CONNECTION_IDLE) {
+        connection->read_until = io->now + io->app->settings->api.body_timeout * 1000;
+        return false;
+    }
+    connection->cut_off = io->stopping && io->now > io->stop_reading;
+    return connection->cut_off || io->now > connection->read_until;
+}
+
+/* Takes over the connection of a worker that stops, which came on this one. */
+static bool adopt(struct connection *connection)
+{
+    struct io *io = connection->io;
+    int fd = handover_receive(connection->fd);
+
+    if (fd >= 0)
+        connection_open(io, fd);
+    return connection_close(connection);
+}
+
+/* Reads some of what has come. *more: there may be more of it. */
+static bool read_some(struct connection *connection, bool *more)
+{
+    unsigned char bytes[PIECE];
+    ssize_t n = recv(connection->fd, bytes, sizeof bytes, MSG_PEEK);
+
+    *more = n > 0;
+    connection->pending = false;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (n <= 0 || is_late(connection))
+        return connection_break_off(connection);
+    if (bytes[0] == HANDOVER_MARK && record_scan_between(&connection->scan))
+        return adopt(connection);
+    if (record_scan_between(&connection->scan) && is_one_request(bytes, (size_t)n)) {
+        *more = connection->ended;
+        return connection_serve(connection, connection->fd);
+    }
+    size_t taken = collect(connection, bytes, (size_t)n);
+    if (recv(connection->fd, bytes, taken, 0) != (ssize_t)taken)
+        return connection_close(connection);
+    connection_enter(connection, CONNECTION_READING);
+    if (!after_collecting(connection))
+        return false;
+    if (connection->state == CONNECTION_READING && record_scan_between(&connection->scan))
+        connection_enter(connection, CONNECTION_IDLE);
+    return true;
+}
+
+bool connection_is_reading(const struct connection *connection)
+{
+    return connection->state == CONNECTION_IDLE || connection->state == CONNECTION_READING;
+}
+
+/* --- while it waits -------------------------------------------------------------------------- */
+
+/* Ends a request that was aborted (section 5.4): nobody wants the answer. */
+bool connection_end_aborted(struct connection *connection)
+{
+    unsigned char record[RECORD_ANSWER_MAX];
+
+    question_free(connection->waiter.question);
+    connection->waiter.question = NULL;
+    connection_end_reading(connection);
+    if (!send_record(connection, record,
+                     record_end(record, connection->scan.request_id, REQUEST_COMPLETE)))
+        return false;
+    return connection_end_request(connection);
+}
+
+static bool abort_waiting(struct connection *connection)
+{
+    connection->aborted = true;
+    if (parking_abandon(connection->io->app, &connection->waiter))
+        return connection_end_aborted(connection);
+    return true; /* its answer is on its way */
+}
+
+/* A record that came while the request waits: of its own, or of none. Another request stays in the
+ * socket until this one is answered. */
+static bool read_while_waiting(struct connection *connection, bool *more)
+{
+    unsigned char bytes[RECORD_HEADER + RECORD_SMALL_MAX + UINT8_MAX];
+    struct record_scan scan = {.stage = RECORDS_BODY, .request_id = connection->scan.request_id};
+    struct record_piece piece;
+    ssize_t n = recv(connection->fd, bytes, sizeof bytes, MSG_PEEK);
+    size_t at = 0;
+
+    while (n > 0 && at < (size_t)n && scan.stage == RECORDS_BODY && !scan.notice)
+        at += record_scan(&scan, bytes + at, (size_t)n - at, &piece);
+    *more = scan.notice && scan.notice != NOTICE_CANT_MULTIPLEX;
+    connection->pending = n >= 0 && !*more;
+    if (!*more)
+        return true;
+    if (recv(connection->fd, bytes, at, 0) != (ssize_t)at)
+        return connection_close(connection);
+    return scan.notice == NOTICE_ABORT ? abort_waiting(connection)
+                                       : answer_notice(connection, &scan);
+}
+
+/* Reads all that has come, and answers what it can. */
+bool connection_read(struct connection *connection)
+{
+    bool more = true;
+
+    while (more && connection->state != CONNECTION_WRITING) {
+        bool open = connection_is_reading(connection) ? read_some(connection, &more)
+                                           : read_while_waiting(connection, &more);
+        if (!open)
+            return false;
+    }
+    connection->pending |= more;
+    return true;
+}
