@@ -14,11 +14,12 @@
 
 TAILQ_HEAD(rounds, round);
 
-/* A question, or a kind of batch: at most one round under way, so that no flood of one kind keeps
- * all answerers from the others; and those for after it, of which the last gathers waiters. */
+/* A question, or a kind of batch: the rounds under way, and those for after them, of which the last
+ * gathers waiters. */
 struct slot {
     char *key;
-    bool under_way;
+    unsigned under_way; /* rounds: see may_overlap */
+    unsigned taken;     /* waiters of the last one that was started */
     struct rounds later;
     unsigned weight; /* of all of these */
     UT_hash_handle hh;
@@ -34,10 +35,10 @@ struct board {
     pthread_mutex_t lock;
     pthread_cond_t work; /* there may be a round to take, or it stopped */
     pthread_cond_t stopping;
-    struct slot *slots;    /* hash by key */
+    struct slot *slots;          /* hash by key */
     struct rounds reads, writes; /* may be taken; oldest first */
-    struct rounds resting; /* may be taken when due; oldest first */
-    struct waiters by_age; /* all who wait, oldest first */
+    struct rounds resting;       /* may be taken when due; oldest first */
+    struct waiters by_age;       /* all who wait, oldest first */
     unsigned parked, capacity;
     unsigned answerers_up;
     enum err shut_reason; /* while answerers_up is 0 */
@@ -147,15 +148,42 @@ static void make_ready(struct board *board, struct round *round)
         pthread_cond_signal(&board->work);
 }
 
-static void rest(struct board *board, struct round *round, const struct round *ended)
+static void rest(struct board *board, struct round *round, int64_t us, unsigned enough)
 {
-    int64_t rest = (now_us() - ended->started) * REST_TIMES;
-
-    round->enough = round->count + ended->count;
-    rest = rest < REST_MIN_US ? REST_MIN_US : rest > REST_MAX_US ? REST_MAX_US : rest;
-    round->due = now_us() + rest;
+    round->due = now_us() + us;
+    round->enough = enough;
     enqueue(&board->resting, round);
     pthread_cond_broadcast(&board->work);
+}
+
+static void rest_after(struct board *board, struct round *round, const struct round *ended)
+{
+    int64_t us = (now_us() - ended->started) * REST_TIMES;
+
+    us = us < REST_MIN_US ? REST_MIN_US : us > REST_MAX_US ? REST_MAX_US : us;
+    rest(board, round, us, round->count + ended->count);
+}
+
+/* One round of a kind at a time, so that no flood of one kind keeps all answerers from the others:
+ * except for batches of reads, of which a second round of the same size keeps the database busy
+ * while answers are written, if there is an answerer left for other kinds. */
+static bool may_overlap(const struct board *board, const struct round *round)
+{
+    return round->weight && !round->writes && round->slot->under_way == 1 &&
+           board->answerers_up > 2;
+}
+
+/* Lets the next round start if it may. */
+static void schedule(struct board *board, struct slot *slot)
+{
+    struct round *next = TAILQ_FIRST(&slot->later);
+
+    if (!next || next->queue)
+        return;
+    if (!slot->under_way)
+        make_ready(board, next);
+    else if (may_overlap(board, next))
+        rest(board, next, REST_MAX_US, slot->taken);
 }
 
 static void end_rests(struct board *board, int64_t now)
@@ -201,10 +229,10 @@ static struct round *round_new(struct board *board, struct slot *slot, bool writ
     TAILQ_INIT(&round->waiters);
     round->slot = slot;
     round->writes = writes;
-    if (!slot || (!slot->under_way && TAILQ_EMPTY(&slot->later)))
-        make_ready(board, round);
     if (slot)
         TAILQ_INSERT_TAIL(&slot->later, round, later);
+    else
+        make_ready(board, round);
     return round;
 }
 
@@ -227,6 +255,8 @@ static void join(struct board *board, struct waiter *waiter, struct round *round
     if (round->slot)
         round->slot->weight += waiter->weight;
     TAILQ_INSERT_TAIL(&round->waiters, waiter, next);
+    if (round->slot)
+        schedule(board, round->slot);
     if (round->queue == &board->resting && round->count >= round->enough) {
         dequeue(round);
         make_ready(board, round);
@@ -244,6 +274,29 @@ static void leave_slot(struct round *round)
     round->slot->weight -= round->weight;
 }
 
+static void forget(struct board *board, struct waiter *waiter)
+{
+    TAILQ_REMOVE(&board->by_age, waiter, age);
+    board->parked--;
+}
+
+static void start(struct board *board, struct round *round)
+{
+    struct slot *slot = round->slot;
+    struct waiter *waiter = NULL;
+
+    dequeue(round);
+    round->started = now_us();
+    TAILQ_FOREACH (waiter, &round->waiters, next)
+        forget(board, waiter);
+    leave_slot(round);
+    if (!slot)
+        return;
+    slot->under_way++;
+    slot->taken = round->count;
+    schedule(board, slot);
+}
+
 /* Takes a round that nobody waits for any more off the board. */
 static void round_withdraw(struct board *board, struct round *round)
 {
@@ -253,16 +306,8 @@ static void round_withdraw(struct board *board, struct round *round)
     leave_slot(round);
     if (!slot)
         return;
-    struct round *next = TAILQ_FIRST(&slot->later);
-    if (next && !next->queue && !slot->under_way)
-        make_ready(board, next);
+    schedule(board, slot);
     slot_drop_if_idle(board, slot);
-}
-
-static void forget(struct board *board, struct waiter *waiter)
-{
-    TAILQ_REMOVE(&board->by_age, waiter, age);
-    board->parked--;
 }
 
 /* Moves a waiter from its round to `out`. */
@@ -313,19 +358,10 @@ enum err board_park(struct board *board, struct waiter *waiter, const char *key)
 
 struct round *board_take(struct board *board, bool reads_only)
 {
-    struct waiter *waiter = NULL;
-
     pthread_mutex_lock(&board->lock);
     struct round *round = next_round(board, reads_only);
-    if (round) {
-        dequeue(round);
-        round->started = now_us();
-        TAILQ_FOREACH (waiter, &round->waiters, next)
-            forget(board, waiter);
-        leave_slot(round);
-        if (round->slot)
-            round->slot->under_way = true;
-    }
+    if (round)
+        start(board, round);
     if (board->stopped && board->parked == 0)
         pthread_cond_broadcast(&board->work);
     pthread_mutex_unlock(&board->lock);
@@ -338,9 +374,9 @@ void board_asked(struct board *board, struct round *round)
         return;
     pthread_mutex_lock(&board->lock);
     struct round *next = TAILQ_FIRST(&round->slot->later);
-    round->slot->under_way = false;
-    if (next)
-        rest(board, next, round);
+    round->slot->under_way--;
+    if (next && !next->queue)
+        rest_after(board, next, round);
     slot_drop_if_idle(board, round->slot);
     round->slot = NULL;
     pthread_mutex_unlock(&board->lock);

@@ -7,7 +7,8 @@
  * its request. A question without a key has a round of its own.
  *
  * Waiters with a weight are a batch: each asks something of its own, and a round takes them up to
- * ROUND_WEIGHT together; one that is full is followed by the next, of the same key.
+ * ROUND_WEIGHT together; one that is full is followed by the next, of the same key. Two batches
+ * of reads may be under way at a time.
  *
  * Under load, a question whose round has just ended rests for some milliseconds, so that its next
  * round gathers more of those who are on their way, unless all of them seem to be there. */

@@ -305,12 +305,15 @@ static void a_batch_takes_as_many_as_it_bears(void **state)
     end_board(board);
 }
 
-static void full_batches_go_one_at_a_time(void **state)
+static void batches_of_writes_go_one_at_a_time(void **state)
 {
     struct board *board = new_board(2000);
-    struct waiter a = {.weight = 300}, b = {.weight = 300}, other = {0};
+    struct waiter a = {.weight = 300, .writes = true}, b = {.weight = 300, .writes = true};
+    struct waiter other = {0};
 
     (void)state;
+    board_answerer_up(board);
+    board_answerer_up(board);
     park(board, &a, "activity");
     struct round *under_way = take(board, 300, 1);
     park(board, &b, "activity");
@@ -320,6 +323,29 @@ static void full_batches_go_one_at_a_time(void **state)
     end_round(board, meanwhile);
     end_round(board, under_way);
     end_round(board, take(board, 300, 1));
+    end_board(board);
+}
+
+static void two_batches_of_reads_overlap(void **state)
+{
+    struct board *board = new_board(2000);
+    struct waiter a = {.weight = 1}, b = {.weight = 1}, c = {.weight = 1}, other = {0};
+
+    (void)state;
+    board_answerer_up(board);
+    board_answerer_up(board);
+    park(board, &a, "stats");
+    struct round *first = take(board, 1, 1);
+    park(board, &b, "stats"); /* as many as are under way: it need not rest */
+    struct round *second = take(board, 1, 1);
+    park(board, &c, "stats");
+    park(board, &other, "sessions"); /* has the third answerer */
+    struct round *meanwhile = take(board, 0, 1);
+    assert_ptr_equal(TAILQ_FIRST(&meanwhile->waiters), &other);
+    end_round(board, meanwhile);
+    end_round(board, second);
+    end_round(board, take(board, 1, 1));
+    end_round(board, first);
     end_board(board);
 }
 
@@ -476,7 +502,8 @@ int main(void)
         cmocka_unit_test(nobody_waits_without_answerers),
         cmocka_unit_test(a_stopped_board_answers_what_it_has),
         cmocka_unit_test(a_batch_takes_as_many_as_it_bears),
-        cmocka_unit_test(full_batches_go_one_at_a_time),
+        cmocka_unit_test(batches_of_writes_go_one_at_a_time),
+        cmocka_unit_test(two_batches_of_reads_overlap),
         cmocka_unit_test(a_key_is_bounded_by_weight),
         cmocka_unit_test(waiters_leave_a_batch_with_their_weight),
         cmocka_unit_test(a_closed_batch_expires_too),
