@@ -3,7 +3,7 @@
 #ifndef API_ANSWER_H
 #define API_ANSWER_H
 
-#include "api/dispatch.h"
+#include "api/question.h"
 #include "store/agents.h"
 
 route_answer answer_health;

@@ -136,9 +136,9 @@ enum err answer_activity(struct db *db, struct question **questions, size_t coun
         activities[i] = questions[i]->report;
     enum err err = agents_activity(db, activities, count, e);
     for (size_t i = 0; !err && i < count; i++)
-        questions[i]->reply =
-            activities[i]->agent.admitted ? activity_reply(activities[i])
-                                          : reply_not_admitted(&activities[i]->agent);
+        question_answer(questions[i], activities[i]->agent.admitted
+                                          ? activity_reply(activities[i])
+                                          : reply_not_admitted(&activities[i]->agent));
     free(activities);
     return err;
 }

@@ -50,8 +50,10 @@ enum err answer_admissions(struct db *db, struct question **questions, size_t co
     }
     enum err err = agents_check(db, sorted, count, false, e);
     for (size_t i = 0; !err && i < count; i++) {
-        if (!agents[i].admitted)
-            questions[i]->reply = reply_not_admitted(&agents[i]);
+        if (agents[i].admitted)
+            questions[i]->outcome = OUTCOME_CONTINUE;
+        else
+            question_answer(questions[i], reply_not_admitted(&agents[i]));
     }
     free(sorted);
     free(agents);
@@ -167,10 +169,11 @@ enum err answer_heartbeats(struct db *db, struct question **questions, size_t co
         heartbeats[i] = questions[i]->report;
     enum err err = agents_heartbeats(db, heartbeats, count, e);
     for (size_t i = 0; !err && i < count; i++)
-        questions[i]->reply =
+        question_answer(
+            questions[i],
             heartbeats[i]->agent.admitted
                 ? heartbeat_reply(heartbeats[i], db_settings(db)->agents.heartbeat_interval)
-                : reply_not_admitted(&heartbeats[i]->agent);
+                : reply_not_admitted(&heartbeats[i]->agent));
     free(heartbeats);
     return err;
 }
@@ -269,9 +272,11 @@ enum err answer_signals(struct db *db, struct question **questions, size_t count
     for (size_t i = 0; !err && i < count; i++) {
         struct poll *poll = questions[i]->report;
         if (!poll->agent.admitted)
-            questions[i]->reply = reply_not_admitted(&poll->agent);
+            question_answer(questions[i], reply_not_admitted(&poll->agent));
         else if (poll->signals)
-            questions[i]->reply = signals_reply(json_object_get(poll->signals));
+            question_answer(questions[i], signals_reply(json_object_get(poll->signals)));
+        else
+            questions[i]->outcome = OUTCOME_WAIT;
     }
     free(agents);
     return err;
@@ -352,7 +357,7 @@ enum err answer_session_open(struct db *db, struct question *question, struct er
     struct json_object *body = json_object_new_object();
     json_object_object_add(body, "session_id", json_object_new_string(opening->session_id));
     json_object_object_add(body, "status", json_object_new_string(opening->state));
-    question->reply = reply_json(201, body);
+    question_answer(question, reply_json(201, body));
     return ERR_OK;
 }
 
@@ -407,6 +412,6 @@ enum err answer_session_end(struct db *db, struct question *question, struct err
         return err;
     question->wakes = WAIT_END;
     strcpy(question->wake_key, question->id);
-    question->reply = reply_message(200, "Session ended");
+    question_answer(question, reply_message(200, "Session ended"));
     return ERR_OK;
 }

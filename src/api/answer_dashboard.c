@@ -46,7 +46,7 @@ enum err answer_stats(struct db *db, struct question **questions, size_t count, 
     enum err err = dashboard_stats(db, &callers, stats, e);
 
     for (size_t i = 0; !err && i < count; i++)
-        questions[i]->reply = stats_reply(&stats[i]);
+        question_answer(questions[i], stats_reply(&stats[i]));
     free(stats);
     questions_loaded(questions, &callers);
     return err;
@@ -72,7 +72,7 @@ static enum err answer_lists(struct db *db, struct question **questions, size_t 
         if (err)
             json_object_put(body);
         else
-            questions[i]->reply = reply_json(200, body);
+            question_answer(questions[i], reply_json(200, body));
     }
     free(lists);
     questions_loaded(questions, &callers);

@@ -19,7 +19,7 @@ enum err answer_health(struct db *db, struct question *question, struct error *e
 {
     (void)db;
     (void)e;
-    question->reply = ok();
+    question_answer(question, ok());
     return ERR_OK;
 }
 
@@ -28,6 +28,6 @@ enum err answer_ready(struct db *db, struct question *question, struct error *e)
     enum err err = schema_check(db, e);
 
     if (!err)
-        question->reply = ok();
+        question_answer(question, ok());
     return err;
 }

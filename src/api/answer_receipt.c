@@ -81,6 +81,6 @@ enum err answer_receipt(struct db *db, struct question *question, struct error *
     if (err)
         json_object_put(body);
     else
-        question->reply = reply_json(200, body);
+        question_answer(question, reply_json(200, body));
     return err;
 }

@@ -163,7 +163,7 @@ enum err answer_sessions(struct db *db, struct question **questions, size_t coun
         if (err)
             json_object_put(pages[i].list);
         else
-            questions[i]->reply = page_reply(&pages[i]);
+            question_answer(questions[i], page_reply(&pages[i]));
     }
     free(pages);
     questions_loaded(questions, &callers);
@@ -213,6 +213,8 @@ enum err answer_session_close(struct db *db, struct question *question, struct e
         strcpy(question->wake_key, closing.agent_id);
     }
     if (closing.closed || !question->wait)
-        question->reply = close_reply(question, 200, "Session closed");
+        question_answer(question, close_reply(question, 200, "Session closed"));
+    else
+        question->outcome = OUTCOME_WAIT;
     return ERR_OK;
 }

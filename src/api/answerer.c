@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "api/parking.h"
+#include "api/worker.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "store/schema.h"
@@ -30,75 +31,64 @@ static enum err bring_up(struct db *db, enum err before)
     return err;
 }
 
-static void go_down(struct answerers *answerers, enum err reason)
+static void go_down(struct worker *worker, enum err reason)
 {
     struct waiters expelled;
 
-    board_answerer_down(answerers->app->board, reason, &expelled);
+    board_answerer_down(worker->board, reason, &expelled);
     parking_refuse(&expelled, reason);
 }
 
-/* The questions that a round asks: the waiters' own in a batch, else the one that all share. */
-static struct question **questions_of(const struct round *round, size_t *count)
+static enum err answer_round(struct worker *worker, struct db *db, struct round *round)
 {
+    struct question **questions = xcalloc(round->count, sizeof *questions);
     struct waiter *waiter = NULL;
-    struct question **questions = xcalloc(round->weight ? round->weight : 1, sizeof *questions);
-
-    *count = 0;
-    TAILQ_FOREACH (waiter, &round->waiters, next) {
-        if (*count == 0 || waiter->weight)
-            questions[(*count)++] = waiter->question;
-    }
-    return questions;
-}
-
-static enum err answer_round(struct answerers *answerers, struct db *db, struct round *round)
-{
     size_t count = 0;
-    struct question **questions = questions_of(round, &count);
-    enum err err = dispatch_batch(db, questions, count);
 
-    board_asked(answerers->app->board, round);
+    TAILQ_FOREACH (waiter, &round->waiters, next)
+        questions[count++] = waiter->question;
+    enum err err = dispatch_batch(db, questions, count);
+    board_asked(worker->board, round);
     for (size_t i = 0; i < count; i++) {
         if (questions[i]->wakes)
-            parking_wake(answerers->app, questions[i]->wakes, questions[i]->wake_key);
+            parking_wake(worker, questions[i]->wakes, questions[i]->wake_key);
     }
-    parking_settle(answerers->app, round);
+    parking_settle(worker, round);
     round_free(round);
     free(questions);
     return err;
 }
 
-static void answer_until_down(struct answerers *answerers, struct db *db, bool reads_only)
+static void answer_until_down(struct worker *worker, struct db *db, bool reads_only)
 {
     struct round *round = NULL;
     enum err err = ERR_OK;
 
-    while (db_connected(db) && err != ERR_DB_SCHEMA && (round = board_take(answerers->app->board, reads_only)))
-        err = answer_round(answerers, db, round);
-    go_down(answerers, err == ERR_DB_SCHEMA ? err : ERR_DB_AWAY);
+    while (db_connected(db) && err != ERR_DB_SCHEMA &&
+           (round = board_take(worker->board, reads_only)))
+        err = answer_round(worker, db, round);
+    go_down(worker, err == ERR_DB_SCHEMA ? err : ERR_DB_AWAY);
 }
 
 void answerer_run(void *context)
 {
-    struct answerers *answerers = context;
-    struct board *board = answerers->app->board;
-    struct db *db = db_new(answerers->app->settings);
+    struct worker *worker = context;
+    struct db *db = db_new(worker->settings);
     /* One takes nothing that writes: while a backup locks the tables, reads go on. */
-    bool reads_only = atomic_fetch_add(&answerers->started, 1) == 0 &&
-                      answerers->app->settings->api.answerers > 1;
+    bool reads_only =
+        atomic_fetch_add(&worker->answerers, 1) == 0 && worker->settings->api.answerers > 1;
     bool first = true;
     enum err err = ERR_OK;
 
     do {
         err = bring_up(db, err);
         if (!err)
-            board_answerer_up(board);
+            board_answerer_up(worker->board);
         if (first)
-            pthread_barrier_wait(&answerers->tried);
+            pthread_barrier_wait(&worker->tried);
         first = false;
         if (!err)
-            answer_until_down(answerers, db, reads_only);
-    } while (!board_stopped(board, err ? RECONNECT_MS : 0));
+            answer_until_down(worker, db, reads_only);
+    } while (!board_stopped(worker->board, err ? RECONNECT_MS : 0));
     db_free(db);
 }

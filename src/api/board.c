@@ -10,6 +10,7 @@
 #define uthash_fatal(msg) abort()
 #include <uthash.h>
 
+#include "base/clock.h"
 #include "base/xalloc.h"
 
 TAILQ_HEAD(rounds, round);
@@ -44,19 +45,6 @@ struct board {
     enum err shut_reason; /* while answerers_up is 0 */
     bool stopped;
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-int64_t board_now(void)
-{
-    return now_us() / 1000;
-}
 
 static struct timespec timespec_of(int64_t us)
 {
@@ -140,7 +128,7 @@ static void dequeue(struct round *round)
 /* Whoever is woken for a round that writes may be one that only reads. */
 static void make_ready(struct board *board, struct round *round)
 {
-    round->ready = now_us();
+    round->ready = clock_us();
     enqueue(round->writes ? &board->writes : &board->reads, round);
     if (round->writes)
         pthread_cond_broadcast(&board->work);
@@ -150,7 +138,7 @@ static void make_ready(struct board *board, struct round *round)
 
 static void rest(struct board *board, struct round *round, int64_t us, unsigned enough)
 {
-    round->due = now_us() + us;
+    round->due = clock_us() + us;
     round->enough = enough;
     enqueue(&board->resting, round);
     pthread_cond_broadcast(&board->work);
@@ -158,7 +146,7 @@ static void rest(struct board *board, struct round *round, int64_t us, unsigned 
 
 static void rest_after(struct board *board, struct round *round, const struct round *ended)
 {
-    int64_t us = (now_us() - ended->started) * REST_TIMES;
+    int64_t us = (clock_us() - ended->started) * REST_TIMES;
 
     us = us < REST_MIN_US ? REST_MIN_US : us > REST_MAX_US ? REST_MAX_US : us;
     rest(board, round, us, round->count + ended->count);
@@ -208,7 +196,7 @@ static struct round *oldest_ready(const struct board *board, bool reads_only)
 static struct round *next_round(struct board *board, bool reads_only)
 {
     for (;;) {
-        end_rests(board, now_us());
+        end_rests(board, clock_us());
         struct round *round = oldest_ready(board, reads_only);
         struct round *resting = TAILQ_FIRST(&board->resting);
         if (round || (board->stopped && board->parked == 0))
@@ -286,7 +274,7 @@ static void start(struct board *board, struct round *round)
     struct waiter *waiter = NULL;
 
     dequeue(round);
-    round->started = now_us();
+    round->started = clock_us();
     TAILQ_FOREACH (waiter, &round->waiters, next)
         forget(board, waiter);
     leave_slot(round);
@@ -429,7 +417,7 @@ void board_stop(struct board *board)
 
 bool board_stopped(struct board *board, int ms)
 {
-    struct timespec until = timespec_of(now_us() + (int64_t)ms * 1000);
+    struct timespec until = timespec_of(clock_us() + (int64_t)ms * 1000);
     pthread_mutex_lock(&board->lock);
     while (!board->stopped && pthread_cond_timedwait(&board->stopping, &board->lock, &until) == 0)
         ;

@@ -22,7 +22,6 @@
 #include "base/error.h"
 
 struct board;
-struct reply;
 struct round;
 
 enum { ROUND_WEIGHT = 500 };
@@ -36,8 +35,7 @@ struct waiter {
     unsigned weight;          /* in a batch, at most ROUND_WEIGHT; 0: shares its round's answer */
     int64_t since;            /* monotonic ms: when its request came */
     void *place, *owner;      /* the round's, or the watch's own */
-    bool watched, gone;       /* the watch's own: it waits there; it must not, as its client has gone */
-    struct reply *reply;      /* on its way to its connection */
+    bool watched, gone; /* the watch's own: it waits there; it must not, as its client has gone */
     TAILQ_ENTRY(waiter) next; /* in its round */
     TAILQ_ENTRY(waiter) age;  /* on the board, oldest first */
 };
@@ -90,7 +88,5 @@ bool board_stopped(struct board *board, int ms);
 
 /* No more parking; takes go on until it is empty. */
 void board_stop(struct board *board);
-
-int64_t board_now(void); /* monotonic ms */
 
 #endif

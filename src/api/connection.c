@@ -35,7 +35,7 @@ static int64_t limit_of(const struct connection *connection)
             return io->stop_reading;
         /* fall through */
     case CONNECTION_WRITING:
-        return io->now + io->app->settings->api.io_timeout * 1000;
+        return io->now + io->worker->settings->api.io_timeout * 1000;
     default:
         return INT64_MAX;
     }
@@ -72,9 +72,8 @@ bool connection_close(struct connection *connection)
 
     TAILQ_REMOVE(&io->by_state[connection->state], connection, next);
     io->count--;
-    atomic_fetch_sub(&io->app->connections, 1);
+    atomic_fetch_sub(&io->worker->connections, 1);
     question_free(connection->waiter.question);
-    reply_release(connection->reply);
     incoming_close(&connection->incoming);
     fcgi_free(connection->fcgi);
     if (connection->fd >= 0)
@@ -98,9 +97,9 @@ bool connection_end_request(struct connection *connection)
 {
     if (connection->fcgi)
         fcgi_finish(connection->fcgi);
-    reply_release(connection->reply);
+    question_free(connection->waiter.question);
     free(connection->head);
-    connection->reply = NULL;
+    connection->waiter.question = NULL;
     connection->head = NULL;
     connection->aborted = connection->overloaded = false;
     bool stays = connection->keeps && !connection->last;
@@ -132,9 +131,11 @@ static bool cut_writing(struct connection *connection)
 
 static bool write_some(struct connection *connection)
 {
+    const struct question *question = connection->waiter.question;
+
     switch (outgoing_send(&connection->outgoing, connection->fd)) {
     case PROGRESS_COMPLETE:
-        reply_log(connection->reply, &connection->request);
+        reply_log(question->reply, &connection->request);
         watch(connection, 0);
         return connection_end_request(connection);
     case PROGRESS_BROKEN:
@@ -148,11 +149,12 @@ static bool write_some(struct connection *connection)
 }
 
 /* libfcgi cannot but wait for a reader, so it encodes what fits into a socket that is empty. */
-static bool respond(struct connection *connection, struct reply *reply)
+static bool respond(struct connection *connection)
 {
+    const struct reply *reply = ((struct question *)connection->waiter.question)->reply;
     char head[REPLY_HEAD_MAX];
     size_t head_length =
-        reply_head(reply, &connection->request, connection->io->app->settings, head);
+        reply_head(reply, &connection->request, connection->io->worker->settings, head);
     size_t body_length = reply_body_length(reply, &connection->request);
 
     if (!connection->overloaded && head_length + body_length <= FCGI_ANSWER_MAX &&
@@ -163,7 +165,6 @@ static bool respond(struct connection *connection, struct reply *reply)
                    ? connection_end_request(connection)
                    : connection_close(connection);
     }
-    connection->reply = reply_hold(reply);
     connection->head = xstrndup(head, head_length);
     connection->outgoing = (struct outgoing){.request_id = connection->scan.request_id,
                                              .head = connection->head,
@@ -175,11 +176,8 @@ static bool respond(struct connection *connection, struct reply *reply)
 
 static bool respond_error(struct connection *connection, enum err err, const struct error *e)
 {
-    struct reply *reply = reply_error(err, e);
-    bool open = respond(connection, reply);
-
-    reply_release(reply);
-    return open;
+    question_answer(connection->waiter.question, reply_error(err, e));
+    return respond(connection);
 }
 
 /* --- the request ----------------------------------------------------------------------------- */
@@ -189,24 +187,6 @@ static long read_body(void *context, char *buffer, size_t size)
     return fcgi_read(((struct connection *)context)->fcgi, buffer, size);
 }
 
-/* Begins a request, or goes on with one whose agent was looked up. Returns as dispatch_request. */
-static struct reply *dispatch(struct connection *connection, struct question **question)
-{
-    struct app *app = connection->io->app;
-    struct error e = {0};
-
-    *question = connection->waiter.question;
-    connection->waiter.question = NULL;
-    if (*question)
-        return dispatch_resume(&connection->request, question);
-    enum err err =
-        request_parse(&connection->request, fcgi_variables(connection->fcgi),
-                      app->settings->api.prefix, read_body, connection, &e);
-    if (connection->crowded)
-        err = error_set(&e, ERR_BUSY, "too many connections for the descriptors there are");
-    return err ? reply_error(err, &e) : dispatch_request(app, &connection->request, question);
-}
-
 /* Only a request whose agent is looked up first was not read before it is answered. */
 void connection_end_reading(struct connection *connection)
 {
@@ -214,37 +194,49 @@ void connection_end_reading(struct connection *connection)
     incoming_close(&connection->incoming);
 }
 
-static bool enqueue(struct connection *connection, struct question *question)
+static bool enqueue(struct connection *connection)
 {
-    question->until = board_now() + question->wait * 1000;
-    connection->waiter.question = question;
+    struct question *question = connection->waiter.question;
+
+    question->until = connection->io->now + question->wait * 1000;
     connection->waiter.gone = connection->ended;
     connection_enter(connection, CONNECTION_WAITING);
     watch(connection, 0);
-    enum err err = parking_ask(connection->io->app, &connection->waiter);
+    enum err err = parking_ask(connection->io->worker, &connection->waiter);
     if (!err)
         return true;
-    connection->waiter.question = NULL;
-    question_free(question);
     connection_end_reading(connection);
     return respond_error(connection, err, NULL);
 }
 
-/* Answers the request or has it wait. */
+/* Answers the request that was dispatched, or has it wait. */
+static bool proceed(struct connection *connection)
+{
+    const struct question *question = connection->waiter.question;
+
+    if (question->outcome != OUTCOME_CONTINUE) /* else its body is read later */
+        connection_end_reading(connection);
+    if (question->outcome != OUTCOME_DONE)
+        return enqueue(connection);
+    return connection->cut_off ? respond_error(connection, ERR_STOPPING, NULL)
+                               : respond(connection);
+}
+
 static bool run(struct connection *connection)
 {
-    struct question *question = NULL;
-    struct reply *reply = dispatch(connection, &question);
+    struct worker *worker = connection->io->worker;
+    struct question *question = connection->waiter.question = question_new();
+    struct error e = {0};
+    enum err err = request_parse(&connection->request, fcgi_variables(connection->fcgi),
+                                 worker->settings->api.prefix, read_body, connection, &e);
 
-    if (!reply && question->next) /* its body is read later */
-        return enqueue(connection, question);
-    connection_end_reading(connection);
-    if (!reply)
-        return enqueue(connection, question);
-    bool open = connection->cut_off ? respond_error(connection, ERR_STOPPING, NULL)
-                                    : respond(connection, reply);
-    reply_release(reply);
-    return open;
+    if (connection->crowded)
+        err = error_set(&e, ERR_BUSY, "too many connections for the descriptors there are");
+    if (err)
+        question_answer(question, reply_error(err, &e));
+    else
+        dispatch_request(worker, &connection->request, question);
+    return proceed(connection);
 }
 
 /* Decodes the request that lies in `fd`, its socket or the file of what was collected. */
@@ -270,6 +262,7 @@ static bool refuse_overloaded(struct connection *connection)
     incoming_close(&connection->incoming);
     connection->overloaded = true;
     connection->keeps = connection->scan.keeps;
+    connection->waiter.question = question_new();
     request_parse(&connection->request, nothing, "", read_body, connection, &e);
     error_set(&e, ERR_BUSY, "too much is being received, or no descriptor is left for it");
     return respond_error(connection, ERR_BUSY, &e);
@@ -287,11 +280,11 @@ bool connection_serve_collected(struct connection *connection)
 void connection_open(struct io *io, int fd)
 {
     struct connection *connection = xcalloc(1, sizeof *connection);
-    size_t others = atomic_fetch_add(&io->app->connections, 1);
+    size_t others = atomic_fetch_add(&io->worker->connections, 1);
 
     connection->io = io;
     connection->fd = fd;
-    connection->crowded = connection->last = others >= io->app->connections_max;
+    connection->crowded = connection->last = others >= io->worker->connections_max;
     connection->incoming.file = -1;
     connection->until = limit_of(connection);
     TAILQ_INSERT_TAIL(&io->by_state[CONNECTION_IDLE], connection, next);
@@ -322,7 +315,7 @@ void connection_event(struct connection *connection, uint32_t events)
     if (connection->state == CONNECTION_WRITING && events & EPOLLOUT && !write_some(connection))
         return;
     if (connection->state == CONNECTION_WAITING && events & ended &&
-        parking_abandon(connection->io->app, &connection->waiter))
+        parking_abandon(connection->io->worker, &connection->waiter))
         connection_close(connection);
     else
         connection_read(connection);
@@ -330,21 +323,18 @@ void connection_event(struct connection *connection, uint32_t events)
 
 void connection_answered(struct connection *connection)
 {
-    struct reply *reply = connection->waiter.reply;
+    struct question *question = connection->waiter.question;
     bool open;
 
-    connection->waiter.reply = NULL;
     if (connection->aborted) {
         open = connection_end_aborted(connection);
-    } else if (reply) {
-        question_free(connection->waiter.question);
-        connection->waiter.question = NULL;
-        connection_end_reading(connection);
-        open = respond(connection, reply);
+    } else if (question->outcome == OUTCOME_CONTINUE) {
+        dispatch_continue(&connection->request, question);
+        open = proceed(connection);
     } else {
-        open = run(connection);
+        connection_end_reading(connection);
+        open = respond(connection);
     }
-    reply_release(reply);
     if (open && connection->pending && connection_is_reading(connection))
         connection_read(connection);
 }
@@ -373,13 +363,7 @@ void connection_timed_out(struct connection *connection)
     }
 }
 
-void connection_deliver(struct waiter *waiter, struct reply *reply)
-{
-    waiter->reply = reply_hold(reply);
-    connection_resume(waiter);
-}
-
-void connection_resume(struct waiter *waiter)
+void connection_deliver(struct waiter *waiter)
 {
     io_answer(((struct connection *)waiter)->io, waiter);
 }

@@ -46,8 +46,7 @@ struct connection {
     struct incoming incoming;
     struct FCGX_Request *fcgi;
     struct request request;
-    struct reply *reply; /* that is being written; NULL: none */
-    char *head;          /* of it */
+    char *head; /* of the reply that is being written */
     struct outgoing outgoing;
     unsigned unread; /* bytes of it in the socket, when they were last counted */
     TAILQ_ENTRY(connection) next;
@@ -64,17 +63,14 @@ void connection_stop(struct connection *connection);
 /* Events of epoll have come. */
 void connection_event(struct connection *connection, uint32_t events);
 
-/* Its answer has come: waiter->reply, which it takes; without one the request goes on. */
+/* The outcome of its question has come: a reply, or the request continues. */
 void connection_answered(struct connection *connection);
 
 /* The time limit of its state is over. */
 void connection_timed_out(struct connection *connection);
 
-/* From any thread that has its waiter: hands it an answer, which stays the caller's. */
-void connection_deliver(struct waiter *waiter, struct reply *reply);
-
-/* The same, for a request of which only the agent was looked up: its body is read now. */
-void connection_resume(struct waiter *waiter);
+/* From any thread that has its waiter: gives that back, with a question that need not wait. */
+void connection_deliver(struct waiter *waiter);
 
 /* From any thread that has its waiter: whether its client has gone. nginx closes its connection
  * then; other web servers tell nothing. */

@@ -42,9 +42,8 @@ static bool answer_notice(struct connection *connection, const struct record_sca
     switch (scan->notice) {
     case NOTICE_VALUES:
         return send_record(connection, record,
-                           record_values(record, scan->record + RECORD_HEADER,
-                                         scan->notice_length,
-                                         connection->io->app->connections_max));
+                           record_values(record, scan->record + RECORD_HEADER, scan->notice_length,
+                                         connection->io->worker->connections_max));
     case NOTICE_UNKNOWN_TYPE:
         return send_record(connection, record, record_unknown_type(record, scan->notice_type));
     case NOTICE_UNKNOWN_ROLE:
@@ -143,7 +142,7 @@ static bool is_late(struct connection *connection)
     const struct io *io = connection->io;
 
     if (connection->state == CONNECTION_IDLE) {
-        connection->read_until = io->now + io->app->settings->api.body_timeout * 1000;
+        connection->read_until = io->now + io->worker->settings->api.body_timeout * 1000;
         return false;
     }
     connection->cut_off = io->stopping && io->now > io->stop_reading;
@@ -202,8 +201,6 @@ bool connection_end_aborted(struct connection *connection)
 {
     unsigned char record[RECORD_ANSWER_MAX];
 
-    question_free(connection->waiter.question);
-    connection->waiter.question = NULL;
     connection_end_reading(connection);
     if (!send_record(connection, record,
                      record_end(record, connection->scan.request_id, REQUEST_COMPLETE)))
@@ -214,7 +211,7 @@ bool connection_end_aborted(struct connection *connection)
 static bool abort_waiting(struct connection *connection)
 {
     connection->aborted = true;
-    if (parking_abandon(connection->io->app, &connection->waiter))
+    if (parking_abandon(connection->io->worker, &connection->waiter))
         return connection_end_aborted(connection);
     return true; /* its answer is on its way */
 }

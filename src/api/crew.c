@@ -2,6 +2,7 @@
 #include "config.h"
 #include "api/crew.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -9,31 +10,38 @@
 
 enum { STACK_SIZE = 512 * 1024 }; /* libjwt puts tokens on it: see TOKEN_MAX */
 
+struct member {
+    pthread_t thread;
+    struct crew *crew;
+    void (*job)(void *);
+    void *argument;
+    SLIST_ENTRY(member) next;
+};
+
 static void *work(void *context)
 {
-    struct crew *crew = context;
+    struct member *member = context;
 
-    crew->job(crew->argument);
-    atomic_fetch_sub(&crew->working, 1);
+    member->job(member->argument);
+    atomic_fetch_sub(&member->crew->working, 1);
     return NULL;
 }
 
-void crew_start(struct crew *crew, size_t count, void (*job)(void *), void *argument)
+void crew_start(struct crew *crew, void (*job)(void *), void *argument)
 {
+    struct member *member = xcalloc(1, sizeof *member);
     pthread_attr_t attributes;
 
-    crew->threads = xcalloc(count, sizeof *crew->threads);
-    crew->count = count;
-    crew->job = job;
-    crew->argument = argument;
-    atomic_init(&crew->working, count);
+    member->crew = crew;
+    member->job = job;
+    member->argument = argument;
+    SLIST_INSERT_HEAD(&crew->members, member, next);
+    atomic_fetch_add(&crew->working, 1);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    for (size_t i = 0; i < count; i++) {
-        if (pthread_create(&crew->threads[i], &attributes, work, crew) != 0) {
-            log_event(LEVEL_ERROR, "start", "detail=\"cannot start a thread\"");
-            exit(EXIT_FAILURE);
-        }
+    if (pthread_create(&member->thread, &attributes, work, member) != 0) {
+        log_event(LEVEL_ERROR, "start", "detail=\"cannot start a thread\"");
+        exit(EXIT_FAILURE);
     }
     pthread_attr_destroy(&attributes);
 }
@@ -45,7 +53,11 @@ bool crew_done(struct crew *crew)
 
 void crew_join(struct crew *crew)
 {
-    for (size_t i = 0; i < crew->count; i++)
-        pthread_join(crew->threads[i], NULL);
-    free(crew->threads);
+    struct member *member = NULL;
+
+    while ((member = SLIST_FIRST(&crew->members))) {
+        SLIST_REMOVE_HEAD(&crew->members, next);
+        pthread_join(member->thread, NULL);
+        free(member);
+    }
 }

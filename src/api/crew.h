@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads of one job that start together and are waited for together. */
+/* Threads that are waited for together. All zero at first. */
 #ifndef API_CREW_H
 #define API_CREW_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <sys/queue.h>
 
 struct crew {
-    pthread_t *threads;
-    size_t count;
+    SLIST_HEAD(, member) members;
     atomic_size_t working;
-    void (*job)(void *);
-    void *argument;
 };
 
-/* Starts `count` threads that run job(argument); ends the process when it cannot. */
-void crew_start(struct crew *crew, size_t count, void (*job)(void *), void *argument);
+/* Starts a thread that runs job(argument); ends the process when it cannot. */
+void crew_start(struct crew *crew, void (*job)(void *), void *argument);
 
 /* Whether all have returned. */
 bool crew_done(struct crew *crew);

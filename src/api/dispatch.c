@@ -2,19 +2,35 @@
 #include "config.h"
 #include "api/dispatch.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/heavy.h"
+#include "api/worker.h"
 #include "base/xalloc.h"
 
 enum { UNCHECKED_REPORT = 16 * 1024 /* a body so long is read before its agent is looked up */ };
 
-static bool is_preflight(const struct app *app, const struct request *request)
+static bool is_preflight(const struct worker *worker, const struct request *request)
 {
     return request->method == METHOD_OPTIONS && request->preflight_method &&
-           reply_allows_origin(app->settings, request->origin);
+           reply_allows_origin(worker->settings, request->origin);
+}
+
+/* Checks the request's token, and whether its role may use the route. */
+static enum err authorise(struct auth *auth, const struct request *request,
+                          struct question *question, struct error *e)
+{
+    const struct route *route = question->route;
+    struct principal *who = &question->who;
+
+    if (route->roles == ANYONE)
+        return ERR_OK;
+    enum err err = auth_check(auth, request, who, e);
+    if (!err && !(route->roles & 1u << who->role))
+        err = error_set(e, ERR_FORBIDDEN, "role %s", role_names[who->role]);
+    question->scope = scope_of(who);
+    return err;
 }
 
 /* Which instance of its machine's agent reports, of two with one token. */
@@ -62,12 +78,13 @@ static enum err read_input(struct request *request, struct question *question, s
     return err || !route->ask ? err : route->ask(request, question, e);
 }
 
-static enum err fill(struct app *app, struct request *request, const struct route *route,
+static enum err fill(const struct worker *worker, struct request *request,
                      const struct segment *id, struct question *question, struct error *e)
 {
-    question->route = route;
-    enum err err = route_authorise(route, app->auth, request, &question->who, e);
-    question->scope = scope_of(&question->who);
+    const struct route *route = question->route;
+
+    question->outcome = OUTCOME_WAIT;
+    enum err err = authorise(worker->auth, request, question, e);
     if (!err)
         err = read_instance(request, question, e);
     if (!err && id->text && !ident_valid(id->text, id->length))
@@ -76,82 +93,43 @@ static enum err fill(struct app *app, struct request *request, const struct rout
         memcpy(question->id, id->text, id->length);
     if (err || !is_large_report(request, question))
         return err ? err : read_input(request, question, e);
+    question->outcome = OUTCOME_CONTINUE;
     question->next = route;
     question->route = &route_admission;
     question->weight = 1;
     return ERR_OK;
 }
 
-void question_free(struct question *question)
-{
-    if (!question)
-        return;
-    if (question->report)
-        question->report_free(question->report);
-    reply_release(question->reply);
-    free(question);
-}
-
-struct reply *dispatch_request(struct app *app, struct request *request, struct question **question)
+void dispatch_request(const struct worker *worker, struct request *request,
+                      struct question *question)
 {
     struct error e = {0};
     unsigned allow = 0;
     struct segment id = {0};
-    const struct route *route = route_find(request->path, request->method, &allow, &id);
+    enum err err = ERR_OK;
 
-    *question = NULL;
+    question->route = route_find(request->path, request->method, &allow, &id);
     if (!allow)
-        return reply_error(ERR_NOT_FOUND, NULL);
-    if (is_preflight(app, request))
-        return reply_preflight(allow);
-    if (!route)
-        return reply_method(allow);
-
-    struct question *asked = xcalloc(1, sizeof *asked);
-    enum err err = fill(app, request, route, &id, asked, &e);
-    if (!err && !route->immediate) {
-        *question = asked;
-        return NULL;
-    }
-    if (!err)
-        err = dispatch_batch(NULL, &asked, 1);
-    struct reply *reply = err ? reply_error(err, &e) : reply_hold(asked->reply);
-    question_free(asked);
-    return reply;
+        question_answer(question, reply_error(ERR_NOT_FOUND, NULL));
+    else if (is_preflight(worker, request))
+        question_answer(question, reply_preflight(allow));
+    else if (!question->route)
+        question_answer(question, reply_method(allow));
+    else if ((err = fill(worker, request, &id, question, &e)))
+        question_answer(question, reply_error(err, &e));
+    else if (question->route->immediate)
+        dispatch_batch(NULL, &question, 1);
 }
 
-struct reply *dispatch_resume(struct request *request, struct question **question)
+void dispatch_continue(struct request *request, struct question *question)
 {
-    struct question *asked = *question;
     struct error e = {0};
 
-    asked->route = asked->next;
-    asked->next = NULL;
-    enum err err = read_input(request, asked, &e);
-    if (!err)
-        return NULL;
-    question_free(asked);
-    *question = NULL;
-    return reply_error(err, &e);
-}
-
-bool question_key(const struct question *question, char out[QUESTION_KEY_MAX])
-{
-    const struct session_filter *filter = &question->filter;
-    const char *pattern = question->route->pattern;
-    const struct scope *scope = &question->scope;
-    bool batched = question->weight > 0; /* users of a tenant together, and admins of all tenants */
-
-    if (!question->route->shared)
-        return question->route->batch && snprintf(out, QUESTION_KEY_MAX, "%s", pattern) > 0;
-    int length = snprintf(out, QUESTION_KEY_MAX, "%s|%d|%s|%s|%s|%s|%s|%s|%s|%llu|%llu", pattern,
-                          (int)scope->kind,
-                          batched && scope->kind == SCOPE_TENANT ? "" : scope->tenant_id,
-                          batched ? "" : scope->user_id, question->id, filter->agent_id,
-                          filter->user_id, filter->source ? filter->source : "",
-                          filter->before.started_at, (unsigned long long)filter->before.id,
-                          (unsigned long long)filter->limit);
-    return length > 0 && length < QUESTION_KEY_MAX;
+    question->outcome = OUTCOME_WAIT;
+    question->route = question->next;
+    enum err err = read_input(request, question, &e);
+    if (err)
+        question_answer(question, reply_error(err, &e));
 }
 
 struct asking {
@@ -164,11 +142,8 @@ static enum err ask_database(struct db *db, void *context, struct error *e)
 {
     struct asking *asking = context;
 
-    for (size_t i = 0; i < asking->count; i++) { /* of an attempt whose commit failed */
-        reply_release(asking->questions[i]->reply);
-        asking->questions[i]->reply = NULL;
-        asking->questions[i]->wakes = WAIT_NOTHING;
-    }
+    for (size_t i = 0; i < asking->count; i++)
+        asking->questions[i]->wakes = WAIT_NOTHING; /* of an attempt whose commit failed */
     return asking->route->batch ? asking->route->batch(db, asking->questions, asking->count, e)
                                 : asking->route->answer(db, asking->questions[0], e);
 }
@@ -190,8 +165,7 @@ static enum err answer_distinct(struct db *db, struct question **questions, size
 
     for (size_t i = 0; err && i < count; i++) {
         if (count == 1 || !is_own_fault(err)) {
-            reply_release(questions[i]->reply);
-            questions[i]->reply = reply_error(err, &e);
+            question_answer(questions[i], reply_error(err, &e));
             continue;
         }
         enum err alone = answer_distinct(db, &questions[i], 1);
@@ -234,25 +208,6 @@ enum err dispatch_batch(struct db *db, struct question **questions, size_t count
     enum err err = answer_distinct(db, questions, distinct);
 
     for (size_t i = distinct; i < count; i++)
-        questions[i]->reply = reply_hold(questions[i]->same->reply);
+        question_answer(questions[i], reply_hold(questions[i]->same->reply));
     return err;
-}
-
-struct callers questions_callers(struct question **questions, size_t count)
-{
-    struct callers callers = {count, xcalloc(count, sizeof *callers.scopes),
-                              count > 1 || questions[0]->measure,
-                              xcalloc(count, sizeof *callers.rows)};
-
-    for (size_t i = 0; i < count; i++)
-        callers.scopes[i] = &questions[i]->scope;
-    return callers;
-}
-
-void questions_loaded(struct question **questions, struct callers *callers)
-{
-    for (size_t i = 0; callers->several && i < callers->count; i++)
-        heavy_note(questions[i]->route->pattern, callers->scopes[i], callers->rows[i]);
-    free(callers->scopes);
-    free(callers->rows);
 }

@@ -32,35 +32,34 @@ static long read_body(void *gateway, char *buffer, size_t size)
     return n;
 }
 
-/* Answers a question, and frees it. */
-static struct reply *ask_database(struct app *app, struct request *request,
-                                  struct question *question)
+static void ask_database(const struct worker *worker, struct request *request,
+                         struct question *question)
 {
-    struct db *db = db_new(app->settings);
-    struct reply *reply = NULL;
+    struct db *db = db_new(worker->settings);
 
     question->wait = 0; /* a process is too much for it */
-    dispatch_batch(db, &question, 1);
-    if (!question->reply && question->next && !(reply = dispatch_resume(request, &question)))
+    while (question->outcome != OUTCOME_DONE) {
         dispatch_batch(db, &question, 1);
-    if (!reply)
-        reply = question->reply ? reply_hold(question->reply) : question->route->late(question);
-    question_free(question);
+        if (question->outcome == OUTCOME_CONTINUE)
+            dispatch_continue(request, question);
+        else if (question->outcome == OUTCOME_WAIT)
+            question_answer(question, question->route->late(question));
+    }
     db_free(db);
-    return reply;
 }
 
-static struct reply *answer(struct app *app, struct request *request)
+static void answer(const struct worker *worker, struct request *request, struct question *question)
 {
     struct error e = {0};
-    struct question *question = NULL;
     enum err err =
-        request_parse(request, environ, app->settings->api.prefix, read_body, request, &e);
+        request_parse(request, environ, worker->settings->api.prefix, read_body, request, &e);
 
     if (err)
-        return reply_error(err, &e);
-    struct reply *reply = dispatch_request(app, request, &question);
-    return reply ? reply : ask_database(app, request, question);
+        question_answer(question, reply_error(err, &e));
+    else
+        dispatch_request(worker, request, question);
+    if (question->outcome != OUTCOME_DONE)
+        ask_database(worker, request, question);
 }
 
 /* mod_cgid mixes its own error up with the answer of a program that leaves a body unread. */
@@ -73,16 +72,17 @@ static void drain(struct request *request)
         total += n;
 }
 
-int gateway_cgi_run(struct app *app)
+int gateway_cgi_run(struct worker *worker)
 {
     struct request request;
     char head[REPLY_HEAD_MAX];
-    struct reply *reply = answer(app, &request);
+    struct question *question = question_new();
 
+    answer(worker, &request, question);
     drain(&request);
-    fwrite(head, 1, reply_head(reply, &request, app->settings, head), stdout);
-    fwrite(reply->body, 1, reply_body_length(reply, &request), stdout);
-    reply_log(reply, &request);
-    reply_release(reply);
+    fwrite(head, 1, reply_head(question->reply, &request, worker->settings, head), stdout);
+    fwrite(question->reply->body, 1, reply_body_length(question->reply, &request), stdout);
+    reply_log(question->reply, &request);
+    question_free(question);
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

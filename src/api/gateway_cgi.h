@@ -3,9 +3,9 @@
 #ifndef API_GATEWAY_CGI_H
 #define API_GATEWAY_CGI_H
 
-#include "api/app.h"
+#include "api/worker.h"
 
 /* Answers the request in the environment and on standard input. Returns the exit status. */
-int gateway_cgi_run(struct app *app);
+int gateway_cgi_run(struct worker *worker);
 
 #endif

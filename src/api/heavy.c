@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-#include "api/board.h"
+#include "base/clock.h"
 
 /* From some 100 rows on, they cost the database more than the statement that a batch saves. */
 enum { ROWS_MAX = 100, KNOWN_FOR = 60 /* s */, SLOTS = 4096 };
@@ -31,7 +31,7 @@ static uint64_t hash_of(const char *pattern, const struct scope *caller)
 
 static uint16_t seconds_now(void)
 {
-    return (uint16_t)(board_now() / 1000);
+    return (uint16_t)(clock_ms() / 1000);
 }
 
 bool heavy_check(const char *pattern, const struct scope *caller, bool *measure)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/listen.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -25,16 +26,16 @@ static void watch_listener(struct io *io)
     epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->listener, &event);
 }
 
-struct io *io_new(struct app *app, int listener)
+struct io *io_new(struct worker *worker, int listener)
 {
     struct io *io = xcalloc(1, sizeof *io);
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = io};
 
-    io->app = app;
+    io->worker = worker;
     io->listener = listener;
     io->epoll = epoll_create1(EPOLL_CLOEXEC);
     io->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    io->now = board_now();
+    io->now = clock_ms();
     pthread_mutex_init(&io->lock, NULL);
     TAILQ_INIT(&io->answered);
     for (int state = 0; state < CONNECTION_STATES; state++)
@@ -87,7 +88,8 @@ void io_stop(struct io *io)
 /* Takes one connection a turn, so that the loops share them. */
 static void accept_one(struct io *io)
 {
-    bool exhausted = atomic_load(&io->app->connections) >= io->app->connections_max + REFUSED_MAX;
+    bool exhausted =
+        atomic_load(&io->worker->connections) >= io->worker->connections_max + REFUSED_MAX;
     int fd = exhausted ? -1 : listen_accept(io->listener, &exhausted);
 
     if (exhausted) { /* others wait in its queue until some are given back */
@@ -167,7 +169,7 @@ void io_turn(struct io *io, int ms)
     struct epoll_event events[EVENTS_MAX];
     int count = epoll_wait(io->epoll, events, EVENTS_MAX, ms);
 
-    io->now = board_now();
+    io->now = clock_ms();
     for (int i = 0; i < count; i++) {
         if (events[i].data.ptr == &io->listener)
             accept_one(io);

@@ -10,13 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "api/app.h"
 #include "api/connection.h"
+#include "api/worker.h"
 
 enum { IO_GRACE_MS = 1000 }; /* for requests that are on their way when the worker stops */
 
 struct io {
-    struct app *app;
+    struct worker *worker;
     int epoll, wakeup, listener; /* -1: accepts no more */
     int64_t now;                 /* monotonic ms, of this turn of the loop */
     int64_t accept_again;        /* after it ran out of descriptors; 0: it has not */
@@ -31,7 +31,7 @@ struct io {
 };
 
 /* Takes connections of `listener` (-1: none) once it runs. */
-struct io *io_new(struct app *app, int listener);
+struct io *io_new(struct worker *worker, int listener);
 
 /* NULL is fine. Its connections must be gone. */
 void io_free(struct io *io);
@@ -45,7 +45,7 @@ void io_turn(struct io *io, int ms);
 /* From any thread: no more connections are accepted, and each is closed after its answer. */
 void io_stop(struct io *io);
 
-/* From any thread: hands an answer (waiter->reply) to one of its connections. */
+/* From any thread: hands one of its connections what became of its request. */
 void io_answer(struct io *io, struct waiter *waiter);
 
 #endif

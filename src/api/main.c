@@ -70,7 +70,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
 }
 
 /* Runs the gateway that fits how the process was started. */
-static int serve(struct app *app, const struct arguments *arguments, struct error *e)
+static int serve(struct worker *worker, const struct arguments *arguments, struct error *e)
 {
     bool cgi = getenv("GATEWAY_INTERFACE") != NULL;
     int listener = arguments->listen ? -1 : listen_inherited();
@@ -78,9 +78,9 @@ static int serve(struct app *app, const struct arguments *arguments, struct erro
     if (arguments->listen && listen_on(arguments->listen, &listener, e))
         return EXIT_FAILURE;
     if (listener >= 0)
-        return worker_run(app, listener);
+        return worker_run(worker, listener);
     if (cgi)
-        return gateway_cgi_run(app);
+        return gateway_cgi_run(worker);
     fputs(usage, stderr);
     return 2;
 }
@@ -89,7 +89,7 @@ int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
     struct settings settings;
-    struct app app = {.settings = &settings};
+    struct worker worker = {.settings = &settings};
     struct error e = {0};
 
     /* A CGI's arguments are words of the query string (RFC 3875 section 4.4). */
@@ -101,7 +101,7 @@ int main(int argc, char **argv)
     enum err err =
         settings_load("vsay-api", arguments.config, SETTINGS_DB | SETTINGS_KEYS, &settings, &e);
     if (!err)
-        err = auth_new(&settings, arguments.config, &app.auth, &e);
+        err = auth_new(&settings, arguments.config, &worker.auth, &e);
     if (!err && arguments.listen)
         err = listen_check(arguments.listen, &e);
     status = EXIT_FAILURE;
@@ -109,14 +109,14 @@ int main(int argc, char **argv)
         puts("vsay-api: the configuration is good");
         status = EXIT_SUCCESS;
     } else if (!err) {
-        status = serve(&app, &arguments, &e);
+        status = serve(&worker, &arguments, &e);
     }
     if (status == EXIT_FAILURE && *e.detail && arguments.check_config)
         log_say("vsay-api: %s", e.detail);
     else if (status == EXIT_FAILURE && *e.detail)
         log_event(LEVEL_ERROR, "start", "detail=\"%s\"", e.detail);
 
-    auth_free(app.auth);
+    auth_free(worker.auth);
     settings_free(&settings);
     db_library_end();
     return status;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "api/connection.h"
+#include "api/worker.h"
+#include "base/clock.h"
 
 static struct waiter *take_first(struct waiters *waiters)
 {
@@ -15,41 +17,39 @@ static struct waiter *take_first(struct waiters *waiters)
     return waiter;
 }
 
-enum err parking_ask(struct app *app, struct waiter *waiter)
+enum err parking_ask(struct worker *worker, struct waiter *waiter)
 {
     const struct question *question = waiter->question;
     char key[QUESTION_KEY_MAX];
     bool keyed = question_key(question, key);
 
     if (!question->waited)
-        waiter->since = board_now();
+        waiter->since = clock_ms();
     waiter->weight = question->weight;
     waiter->writes = question->route->mode == DB_WRITE;
-    waiter->deadline = board_now() + app->settings->api.deadline * 1000;
-    return board_park(app->board, waiter, keyed ? key : NULL);
+    waiter->deadline = clock_ms() + worker->settings->api.deadline * 1000;
+    return board_park(worker->board, waiter, keyed ? key : NULL);
 }
 
 static void deliver_late(struct waiter *waiter)
 {
-    const struct question *question = waiter->question;
-    struct reply *reply = question->route->late(question);
+    struct question *question = waiter->question;
 
-    connection_deliver(waiter, reply);
-    reply_release(reply);
+    question_answer(question, question->route->late(question));
+    connection_deliver(waiter);
 }
 
 /* What was asked already, and waited, has an answer that is true. */
 static void refuse(struct waiter *waiter, enum err code)
 {
-    const struct question *question = waiter->question;
+    struct question *question = waiter->question;
 
     if (question->waited) {
         deliver_late(waiter);
         return;
     }
-    struct reply *reply = reply_error(code, NULL);
-    connection_deliver(waiter, reply);
-    reply_release(reply);
+    question_answer(question, reply_error(code, NULL));
+    connection_deliver(waiter);
 }
 
 void parking_refuse(struct waiters *waiters, enum err code)
@@ -69,93 +69,87 @@ static void deliver_all_late(struct waiters *late)
 }
 
 /* An agent that polls again has given up its older poll, which may not have been noticed here. */
-static bool wait_for_signal(struct app *app, struct waiter *waiter)
+static bool wait_for_signal(struct worker *worker, struct waiter *waiter)
 {
     const struct question *question = waiter->question;
     struct waiters older;
-    bool parked = watch_park_newest(app->watches[WAIT_SIGNAL], waiter, question->who.user_id,
+    bool parked = watch_park_newest(worker->watches[WAIT_SIGNAL], waiter, question->who.user_id,
                                     question->until, &older);
 
     deliver_all_late(&older);
     return parked;
 }
 
-static bool wait_for_end(struct app *app, struct waiter *waiter)
+static bool wait_for_end(struct worker *worker, struct waiter *waiter)
 {
     const struct question *question = waiter->question;
     char owner[2 * IDENT_MAX + 2];
 
     snprintf(owner, sizeof owner, "%s/%s", question->who.tenant_id, question->who.user_id);
-    return watch_park(app->watches[WAIT_END], waiter, question->id, owner, question->until);
+    return watch_park(worker->watches[WAIT_END], waiter, question->id, owner, question->until);
 }
 
-static void wait_on(struct app *app, struct waiter *waiter)
+static void wait_on(struct worker *worker, struct waiter *waiter)
 {
     struct question *question = waiter->question;
     bool again = question->waited;
 
     question->waited = true;
-    if (question->route->waits_for == WAIT_SIGNAL ? wait_for_signal(app, waiter)
-                                                  : wait_for_end(app, waiter))
+    if (question->route->waits_for == WAIT_SIGNAL ? wait_for_signal(worker, waiter)
+                                                  : wait_for_end(worker, waiter))
         return;
-    if (!again && board_now() < question->until)
+    if (!again && clock_ms() < question->until)
         question->wait = 0; /* there is no place for it */
     deliver_late(waiter);
 }
 
-void parking_settle(struct app *app, struct round *round)
+void parking_settle(struct worker *worker, struct round *round)
 {
-    struct question *first = TAILQ_FIRST(&round->waiters)->question;
-    struct reply *shared = first->reply ? reply_hold(first->reply) : NULL;
     struct waiter *waiter = NULL;
 
     while ((waiter = take_first(&round->waiters))) {
-        struct question *question = waiter->question;
-        struct reply *reply = waiter->weight ? question->reply : shared;
-        if (reply)
-            connection_deliver(waiter, reply);
-        else if (question->next)
-            connection_resume(waiter);
+        const struct question *question = waiter->question;
+        if (question->outcome == OUTCOME_WAIT)
+            wait_on(worker, waiter);
         else
-            wait_on(app, waiter);
+            connection_deliver(waiter);
     }
-    reply_release(shared);
 }
 
-void parking_wake(struct app *app, enum wait_for what, const char *key)
+void parking_wake(struct worker *worker, enum wait_for what, const char *key)
 {
     struct waiters woken;
     struct waiter *waiter = NULL;
 
-    watch_wake(app->watches[what], key, &woken);
+    watch_wake(worker->watches[what], key, &woken);
     while ((waiter = take_first(&woken))) {
         enum err err = ERR_OK;
         if (connection_has_gone(waiter)) /* it must not be given anything */
             deliver_late(waiter);
         else
-            err = parking_ask(app, waiter);
+            err = parking_ask(worker, waiter);
         if (err)
             refuse(waiter, err);
     }
 }
 
-bool parking_abandon(struct app *app, struct waiter *waiter)
+bool parking_abandon(struct worker *worker, struct waiter *waiter)
 {
     const struct question *question = waiter->question;
-    struct watch *watch = app->watches[question->route->waits_for];
+    struct watch *watch = worker->watches[question->route->waits_for];
 
     return watch && watch_abandon(watch, waiter);
 }
 
-void parking_expire(struct app *app, bool closing)
+void parking_expire(struct worker *worker, bool closing)
 {
     struct waiters late;
 
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++) {
         if (closing)
-            watch_close(app->watches[what], &late);
+            watch_close(worker->watches[what], &late);
         else
-            watch_expire(app->watches[what], board_now(), &late);
+            watch_expire(worker->watches[what], clock_ms(), &late);
         deliver_all_late(&late);
     }
 }

@@ -144,14 +144,3 @@ const struct route *route_find(const char *path, enum method method, unsigned *a
     }
     return found;
 }
-
-enum err route_authorise(const struct route *route, struct auth *auth,
-                         const struct request *request, struct principal *who, struct error *e)
-{
-    if (route->roles == ANYONE)
-        return ERR_OK;
-    enum err err = auth_check(auth, request, who, e);
-    if (!err && !(route->roles & 1u << who->role))
-        err = error_set(e, ERR_FORBIDDEN, "role %s", role_names[who->role]);
-    return err;
-}

@@ -3,9 +3,9 @@
 #ifndef API_ROUTE_H
 #define API_ROUTE_H
 
-#include "api/app.h"
 #include "api/reply.h"
 #include "api/request.h"
+#include "api/watch.h"
 #include "store/db.h"
 
 struct question;
@@ -13,8 +13,8 @@ struct question;
 /* Checks the parameters and the body of a request and notes them in the question. */
 typedef enum err route_ask(struct request *request, struct question *question, struct error *e);
 
-/* Asks the database and sets question->reply; leaves it NULL when the request should wait (see
- * wait_for). May be repeated. */
+/* Asks the database, and answers the question or sets another outcome (see enum outcome). May be
+ * repeated. */
 typedef enum err route_answer(struct db *db, struct question *question, struct error *e);
 
 /* The same for many questions at once. */
@@ -57,10 +57,5 @@ struct segment {
  * with that path, *id borrows from `path`. */
 const struct route *route_find(const char *path, enum method method, unsigned *allow,
                                struct segment *id);
-
-/* Checks the request's token and whether its role may use the route. Fills *who, unless the route
- * is for anyone. Errors as auth_check, and ERR_FORBIDDEN. */
-enum err route_authorise(const struct route *route, struct auth *auth,
-                         const struct request *request, struct principal *who, struct error *e);
 
 #endif

@@ -9,6 +9,7 @@
 #define uthash_fatal(msg) abort()
 #include <uthash.h>
 
+#include "base/clock.h"
 #include "base/xalloc.h"
 
 /* Who waits for one key. */
@@ -46,7 +47,7 @@ struct watch *watch_new(unsigned capacity)
     pthread_mutex_init(&watch->lock, NULL);
     for (int i = 0; i < BUCKETS; i++)
         TAILQ_INIT(&watch->wheel[i]);
-    watch->next_bucket = board_now() / BUCKET_MS;
+    watch->next_bucket = clock_ms() / BUCKET_MS;
     watch->capacity = capacity;
     return watch;
 }
@@ -140,7 +141,7 @@ static void hand_out_spot(struct watch *watch, const char *key, struct waiters *
 
 static bool may_park(const struct watch *watch, const struct waiter *waiter, int64_t until)
 {
-    return !watch->closed && !waiter->gone && until / BUCKET_MS >= watch->next_bucket && until > board_now();
+    return !watch->closed && !waiter->gone && until / BUCKET_MS >= watch->next_bucket && until > clock_ms();
 }
 
 /* NULL when the owner has its share: so many that others find as many places again. */

@@ -10,6 +10,14 @@
 
 enum { WATCH_MAX_MS = 60000 };
 
+/* What a request may wait for: each has a watch of its own. */
+enum wait_for {
+    WAIT_NOTHING,
+    WAIT_SIGNAL, /* for the machine of an agent */
+    WAIT_END,    /* of a session */
+    WAIT_COUNT
+};
+
 struct watch;
 
 /* At most `capacity` waiters at a time. */

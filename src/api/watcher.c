@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "api/parking.h"
+#include "api/worker.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/signals.h"
 
@@ -15,7 +17,7 @@ enum {
 };
 
 struct look {
-    struct app *app;
+    struct worker *worker;
     struct idents agents; /* with signals that are due */
     struct idents closed; /* sessions, of those that are waited for */
 };
@@ -26,7 +28,7 @@ static enum err look_for_ends(struct db *db, struct look *look, struct error *e)
     char **keys = NULL;
     size_t count = 0;
 
-    watch_keys(look->app->watches[WAIT_END], &keys, &count);
+    watch_keys(look->worker->watches[WAIT_END], &keys, &count);
     for (size_t i = 0; i < count; i++) {
         idents_add(&waited, keys[i]);
         free(keys[i]);
@@ -44,22 +46,22 @@ static enum err look_at_database(struct db *db, void *context, struct error *e)
 
     idents_free(&look->agents); /* of an earlier attempt */
     idents_free(&look->closed);
-    if (!watch_empty(look->app->watches[WAIT_SIGNAL]))
+    if (!watch_empty(look->worker->watches[WAIT_SIGNAL]))
         err = signals_due_agents(db, &look->agents, e);
-    if (!err && !watch_empty(look->app->watches[WAIT_END]))
+    if (!err && !watch_empty(look->worker->watches[WAIT_END]))
         err = look_for_ends(db, look, e);
     return err;
 }
 
-static void wake_all(struct app *app, enum wait_for what, const struct idents *keys)
+static void wake_all(struct worker *worker, enum wait_for what, const struct idents *keys)
 {
     for (size_t i = 0; i < keys->count; i++)
-        parking_wake(app, what, keys->items[i]);
+        parking_wake(worker, what, keys->items[i]);
 }
 
-static enum err look(struct app *app, struct db *db, enum err before)
+static enum err look(struct worker *worker, struct db *db, enum err before)
 {
-    struct look look = {.app = app};
+    struct look look = {.worker = worker};
     struct error e = {0};
     enum err err = db_run(db, DB_READ, look_at_database, &look, &e);
 
@@ -67,31 +69,31 @@ static enum err look(struct app *app, struct db *db, enum err before)
         log_event(LEVEL_WARNING, "watch", "error=%s detail=\"%s\"", error_info(err)->name,
                   e.detail);
     if (!err) {
-        wake_all(app, WAIT_SIGNAL, &look.agents);
-        wake_all(app, WAIT_END, &look.closed);
+        wake_all(worker, WAIT_SIGNAL, &look.agents);
+        wake_all(worker, WAIT_END, &look.closed);
     }
     idents_free(&look.agents);
     idents_free(&look.closed);
     return err;
 }
 
-static bool anybody_waits(const struct app *app)
+static bool anybody_waits(const struct worker *worker)
 {
-    return !watch_empty(app->watches[WAIT_SIGNAL]) || !watch_empty(app->watches[WAIT_END]);
+    return !watch_empty(worker->watches[WAIT_SIGNAL]) || !watch_empty(worker->watches[WAIT_END]);
 }
 
 void watcher_run(void *context)
 {
-    struct app *app = context;
-    struct db *db = db_new(app->settings);
+    struct worker *worker = context;
+    struct db *db = db_new(worker->settings);
     struct error e = {0};
     int64_t next_expiry = 0;
     enum err err = ERR_OK;
 
-    while (!board_stopped(app->board, err ? AWAY_MS : LOOK_MS)) {
-        err = anybody_waits(app) ? look(app, db, err) : ERR_OK;
-        if (board_now() >= next_expiry) {
-            next_expiry = board_now() + EXPIRE_MS;
+    while (!board_stopped(worker->board, err ? AWAY_MS : LOOK_MS)) {
+        err = anybody_waits(worker) ? look(worker, db, err) : ERR_OK;
+        if (clock_ms() >= next_expiry) {
+            next_expiry = clock_ms() + EXPIRE_MS;
             if (db_run(db, DB_WRITE, signals_expire, NULL, &e))
                 log_event(LEVEL_WARNING, "expiry", "detail=\"%s\"", e.detail);
         }

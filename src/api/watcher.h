@@ -4,7 +4,7 @@
 #ifndef API_WATCHER_H
 #define API_WATCHER_H
 
-/* Runs until the board of `app` is stopped. */
-void watcher_run(void *app);
+/* Runs until the board of `worker` is stopped. */
+void watcher_run(void *worker);
 
 #endif

@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include "api/answerer.h"
-#include "api/crew.h"
 #include "api/fcgi.h"
 #include "api/io.h"
 #include "api/listen.h"
 #include "api/parking.h"
 #include "api/watcher.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -25,46 +25,38 @@ enum {
     DESCRIPTORS = 96 /* for the database, the log, files in memory, and connections to be refused */
 };
 
-/* In the order in which they start. */
-static struct {
-    struct crew answerers, watcher, *io;
-    struct answerers answering;
-    struct io **loops;
-    size_t loop_count;
-} threads;
-
-static void reload(struct app *app)
+static void reload(struct worker *worker)
 {
     struct error e = {0};
 
-    if (auth_reload(app->auth, &e))
+    if (auth_reload(worker->auth, &e))
         log_event(LEVEL_ERROR, "reload", "detail=\"%s; the old keys stay\"", e.detail);
     else
         log_event(LEVEL_INFO, "reload", "detail=\"keys read\"");
 }
 
 /* Handles one signal, or none within a tick; true when told to stop. */
-static bool tick(struct app *app, const sigset_t *signals)
+static bool tick(struct worker *worker, const sigset_t *signals)
 {
     struct timespec wait = {.tv_nsec = TICK_MS * 1000000L};
     struct waiters expired;
     int number = sigtimedwait(signals, NULL, &wait);
 
     if (number == SIGHUP)
-        reload(app);
-    board_expire(app->board, board_now(), &expired);
+        reload(worker);
+    board_expire(worker->board, clock_ms(), &expired);
     parking_refuse(&expired, ERR_DEADLINE);
-    parking_expire(app, false);
+    parking_expire(worker, false);
     return number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGUSR1;
 }
 
 /* Ticks until the crew is done; ends the process when that takes until `deadline`. */
-static void await_crew(struct app *app, const sigset_t *signals, struct crew *crew,
+static void await_crew(struct worker *worker, const sigset_t *signals, struct crew *crew,
                        int64_t deadline)
 {
     while (!crew_done(crew)) {
-        tick(app, signals);
-        if (board_now() > deadline) {
+        tick(worker, signals);
+        if (clock_ms() > deadline) {
             log_event(LEVEL_ERROR, "stop", "detail=\"not done within api.shutdown_after\"");
             _exit(EXIT_FAILURE);
         }
@@ -73,10 +65,10 @@ static void await_crew(struct app *app, const sigset_t *signals, struct crew *cr
 }
 
 /* Who waits for long leaves a sixth of the connections to the rest: a full watch answers at once. */
-static unsigned watch_capacity(const struct app *app, enum wait_for what)
+static unsigned watch_capacity(const struct worker *worker, enum wait_for what)
 {
-    size_t most = app->connections_max / 6 * (what == WAIT_SIGNAL ? 4 : 1);
-    size_t parked = (size_t)app->settings->api.max_parked;
+    size_t most = worker->connections_max / 6 * (what == WAIT_SIGNAL ? 4 : 1);
+    size_t parked = (size_t)worker->settings->api.max_parked;
 
     return (unsigned)(most < parked ? most : parked);
 }
@@ -97,80 +89,74 @@ static size_t connections_max(void)
     return descriptors > 2 * DESCRIPTORS ? descriptors - DESCRIPTORS : descriptors / 2;
 }
 
-static void open_worker(struct app *app, int listener)
+static void open_worker(struct worker *worker, int listener)
 {
     mallopt(M_MMAP_THRESHOLD, LARGE); /* glibc would raise it to what large bodies take, for good */
     mallopt(M_TRIM_THRESHOLD, 2 * LARGE);
     fcgi_library_init();
-    atomic_init(&app->connections, 0);
-    app->connections_max = connections_max();
-    app->board = board_new((unsigned)app->settings->api.max_parked);
+    worker->connections_max = connections_max();
+    worker->board = board_new((unsigned)worker->settings->api.max_parked);
     for (enum wait_for what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
-        app->watches[what] = watch_new(watch_capacity(app, what));
+        worker->watches[what] = watch_new(watch_capacity(worker, what));
     listen_prepare(listener);
 }
 
 /* Accepts nothing before each answerer has tried to connect. */
-static void start_threads(struct app *app, int listener)
+static void start_threads(struct worker *worker, int listener)
 {
-    const struct settings *settings = app->settings;
-    struct answerers *answering = &threads.answering;
+    const struct settings *settings = worker->settings;
 
-    answering->app = app;
-    pthread_barrier_init(&answering->tried, NULL, (unsigned)settings->api.answerers + 1);
-    crew_start(&threads.answerers, (size_t)settings->api.answerers, answerer_run, answering);
-    pthread_barrier_wait(&answering->tried);
-    crew_start(&threads.watcher, 1, watcher_run, app);
-    threads.loop_count = io_threads(settings);
-    threads.loops = xcalloc(threads.loop_count, sizeof(*threads.loops));
-    threads.io = xcalloc(threads.loop_count, sizeof(*threads.io));
-    for (size_t i = 0; i < threads.loop_count; i++) {
-        threads.loops[i] = io_new(app, listener);
-        crew_start(&threads.io[i], 1, io_run, threads.loops[i]);
+    pthread_barrier_init(&worker->tried, NULL, (unsigned)settings->api.answerers + 1);
+    for (long i = 0; i < settings->api.answerers; i++)
+        crew_start(&worker->database, answerer_run, worker);
+    pthread_barrier_wait(&worker->tried);
+    crew_start(&worker->database, watcher_run, worker);
+    worker->loop_count = io_threads(settings);
+    worker->loops = xcalloc(worker->loop_count, sizeof(struct io *));
+    for (size_t i = 0; i < worker->loop_count; i++) {
+        worker->loops[i] = io_new(worker, listener);
+        crew_start(&worker->io, io_run, worker->loops[i]);
     }
-    log_event(LEVEL_INFO, "start", "io_threads=%zu answerers=%ld", threads.loop_count,
+    log_event(LEVEL_INFO, "start", "io_threads=%zu answerers=%ld", worker->loop_count,
               settings->api.answerers);
 }
 
 /* The connections first, whose requests the others still answer. */
-static void stop_threads(struct app *app, const sigset_t *signals)
+static void stop_threads(struct worker *worker, const sigset_t *signals)
 {
-    int64_t deadline = board_now() + app->settings->api.shutdown_after * 1000;
+    int64_t deadline = clock_ms() + worker->settings->api.shutdown_after * 1000;
 
-    for (size_t i = 0; i < threads.loop_count; i++)
-        io_stop(threads.loops[i]);
-    parking_expire(app, true);
-    for (size_t i = 0; i < threads.loop_count; i++)
-        await_crew(app, signals, &threads.io[i], deadline);
-    board_stop(app->board);
-    await_crew(app, signals, &threads.watcher, deadline);
-    await_crew(app, signals, &threads.answerers, deadline);
+    for (size_t i = 0; i < worker->loop_count; i++)
+        io_stop(worker->loops[i]);
+    parking_expire(worker, true);
+    await_crew(worker, signals, &worker->io, deadline);
+    board_stop(worker->board);
+    await_crew(worker, signals, &worker->database, deadline);
     log_event(LEVEL_INFO, "stop", "detail=\"all answered\"");
 }
 
-static void close_worker(struct app *app)
+static void close_worker(struct worker *worker)
 {
-    pthread_barrier_destroy(&threads.answering.tried);
-    for (size_t i = 0; i < threads.loop_count; i++)
-        io_free(threads.loops[i]);
-    free(threads.loops);
-    free(threads.io);
-    board_free(app->board);
+    pthread_barrier_destroy(&worker->tried);
+    for (size_t i = 0; i < worker->loop_count; i++)
+        io_free(worker->loops[i]);
+    free(worker->loops);
+    board_free(worker->board);
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
-        watch_free(app->watches[what]);
+        watch_free(worker->watches[what]);
 }
 
-int worker_run(struct app *app, int listener)
+int worker_run(struct worker *worker, int listener)
 {
     sigset_t signals;
 
     sigfillset(&signals);
     pthread_sigmask(SIG_SETMASK, &signals, NULL);
-    open_worker(app, listener);
-    start_threads(app, listener);
-    while (!tick(app, &signals))
+    open_worker(worker, listener);
+    start_threads(worker, listener);
+    while (!tick(worker, &signals))
         ;
-    stop_threads(app, &signals);
-    close_worker(app);
+    stop_threads(worker, &signals);
+    close_worker(worker);
     return EXIT_SUCCESS;
 }

@@ -1,12 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* A FastCGI worker: the threads of one process that serve a listening socket. */
+/* What all threads of one process share, and a FastCGI worker: the threads that serve a listening
+ * socket. */
 #ifndef API_WORKER_H
 #define API_WORKER_H
 
-#include "api/app.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "api/auth.h"
+#include "api/crew.h"
+#include "api/watch.h"
+#include "common/settings.h"
+
+struct io;
+
+struct worker {
+    const struct settings *settings;
+    struct auth *auth;
+    struct board *board;               /* this and the rest: NULL or 0 in CGI mode */
+    struct watch *watches[WAIT_COUNT]; /* none for WAIT_NOTHING */
+    atomic_size_t connections;         /* that are open */
+    size_t connections_max;            /* before descriptors run short */
+
+    struct crew io, database; /* threads, in the order in which they stop */
+    struct io **loops;        /* of the io threads */
+    size_t loop_count;
+    atomic_uint answerers;   /* that have started */
+    pthread_barrier_t tried; /* reached when each of them has tried to connect once */
+};
 
 /* Serves `listener` until SIGTERM, SIGINT, SIGQUIT or SIGUSR1, then answers what it has accepted.
- * SIGHUP rereads the keys. Returns the exit status. */
-int worker_run(struct app *app, int listener);
+ * SIGHUP rereads the keys. Settings and auth are set. Returns the exit status. */
+int worker_run(struct worker *worker, int listener);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "api/app.h"
+#include "api/worker.h"
 #include "api/dispatch.h"
 #include "api/reply.h"
 #include "base/xalloc.h"
@@ -41,32 +41,32 @@ static void mint(void)
     keyring_free(ring);
 }
 
-struct app *fuzz_app(void)
+struct worker *fuzz_worker(void)
 {
-    static struct app app = {.settings = &settings};
+    static struct worker worker = {.settings = &settings};
     struct error e = {0};
 
-    if (app.auth)
-        return &app;
+    if (worker.auth)
+        return &worker;
     char *secret = fuzz_path("key"), *conf = fuzz_path("vsay.conf");
     char *text = xasprintf("[api]\ncors_origins = https://a.example\n[auth]\nkeys = k1:HS256:%s\n",
                            secret);
     fuzz_write(secret, SECRET, strlen(SECRET));
     fuzz_write(conf, text, strlen(text));
     MUST(settings_load(NULL, conf, 0, &settings, &e) == ERR_OK);
-    MUST(auth_new(&settings, conf, &app.auth, &e) == ERR_OK);
+    MUST(auth_new(&settings, conf, &worker.auth, &e) == ERR_OK);
     mint();
     free(text);
     free(conf);
     free(secret);
-    return &app;
+    return &worker;
 }
 
 const char *fuzz_bearer(const char *role)
 {
     enum role found;
 
-    fuzz_app();
+    fuzz_worker();
     return role_from_name(role, &found) ? bearers[found] : NULL;
 }
 
@@ -113,7 +113,7 @@ static void check_question(const struct question *question)
 {
     char key[QUESTION_KEY_MAX];
 
-    MUST(question->route && !question->reply);
+    MUST(question->outcome == OUTCOME_WAIT && question->route);
     question_key(question, key);
     if (question->route->roles != ANYONE)
         MUST(question->route->roles & 1u << question->who.role);
@@ -124,24 +124,24 @@ static void check_question(const struct question *question)
 }
 
 /* As if the database had admitted each agent. */
-static struct reply *dispatch(struct request *request, struct question **question)
+static struct question *dispatch(struct request *request)
 {
-    struct reply *reply = dispatch_request(fuzz_app(), request, question);
+    struct question *question = question_new();
 
-    return *question && (*question)->next ? dispatch_resume(request, question) : reply;
+    dispatch_request(fuzz_worker(), request, question);
+    if (question->outcome == OUTCOME_CONTINUE)
+        dispatch_continue(request, question);
+    return question;
 }
 
 void fuzz_dispatch(struct request *request)
 {
-    struct question *question = NULL;
-    struct reply *reply = dispatch(request, &question);
+    struct question *question = dispatch(request);
 
-    MUST(!reply != !question);
-    if (reply)
-        check_reply(reply, request);
+    if (question->outcome == OUTCOME_DONE)
+        check_reply(question->reply, request);
     else
         check_question(question);
-    reply_release(reply);
     question_free(question);
 }
 
@@ -155,14 +155,14 @@ static struct question *ask(const char *path, const char *body)
     char method[] = "REQUEST_METHOD=POST";
     char *envp[] = {method, script, token, NULL};
     struct request request;
-    struct question *question = NULL;
     struct error e = {0};
 
     MUST(request_parse(&request, envp, "", fuzz_read_body, &text, &e) == ERR_OK);
-    struct reply *reply = dispatch(&request, &question);
-    if (reply)
-        fprintf(stderr, "refused: %s: %.*s\n", body, (int)reply->body_length, reply->body);
-    MUST(!reply);
+    struct question *question = dispatch(&request);
+    if (question->outcome == OUTCOME_DONE)
+        fprintf(stderr, "refused: %s: %.*s\n", body, (int)question->reply->body_length,
+                question->reply->body);
+    MUST(question->outcome == OUTCOME_WAIT);
     free(token);
     free(script);
     return question;

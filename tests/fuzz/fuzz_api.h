@@ -5,12 +5,12 @@
 
 #include "fuzz.h"
 
-struct app;
+struct worker;
 struct request;
 struct error;
 
-/* An app without gateway and board; made once. */
-struct app *fuzz_app(void);
+/* An worker without gateway and board; made once. */
+struct worker *fuzz_worker(void);
 
 /* `Bearer` and a good token of that role's name; NULL when there is no such role. Borrowed. */
 const char *fuzz_bearer(const char *role);

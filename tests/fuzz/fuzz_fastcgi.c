@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/app.h"
+#include "api/worker.h"
 #include "api/fcgi.h"
 #include "api/io.h"
 #include "fuzz_api.h"
@@ -21,15 +21,15 @@ const char *__lsan_default_suppressions(void)
     return "leak:libfcgi.so";
 }
 
-/* An app whose database is away: what would wait is refused at once. */
+/* An worker whose database is away: what would wait is refused at once. */
 static struct io *new_io(void)
 {
-    struct app *app = fuzz_app();
+    struct worker *worker = fuzz_worker();
 
     fcgi_library_init();
-    app->connections_max = 10;
-    app->board = board_new(10);
-    return io_new(app, -1);
+    worker->connections_max = 10;
+    worker->board = board_new(10);
+    return io_new(worker, -1);
 }
 
 /* Reads what has come back; checks that it is whole records. */

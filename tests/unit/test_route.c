@@ -14,6 +14,7 @@
 #include "api/cursor.h"
 #include "api/dispatch.h"
 #include "api/heavy.h"
+#include "api/worker.h"
 #include "store/statements.h"
 
 static long no_body(void *gateway, char *buffer, size_t size)
@@ -24,18 +25,17 @@ static long no_body(void *gateway, char *buffer, size_t size)
     return 0;
 }
 
-static struct reply *dispatch(enum method method, const char *path)
+static struct question *dispatch(enum method method, const char *path)
 {
     struct settings settings = {0};
-    struct app app = {.settings = &settings};
+    struct worker worker = {.settings = &settings};
     struct request request = {
         .method = method, .query = "", .content_length = -1, .read_body = no_body};
-    struct question *question = NULL;
+    struct question *question = question_new();
 
     strcpy(request.path, path);
-    struct reply *reply = dispatch_request(&app, &request, &question);
-    question_free(question);
-    return reply;
+    dispatch_request(&worker, &request, question);
+    return question;
 }
 
 static void status_before_any_token(void **state)
@@ -62,10 +62,11 @@ static void status_before_any_token(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct reply *reply = dispatch(rows[i].method, rows[i].path);
-        assert_int_equal(reply->status, rows[i].status);
-        assert_int_equal(reply->allow, rows[i].allow);
-        reply_release(reply);
+        struct question *question = dispatch(rows[i].method, rows[i].path);
+        assert_int_equal(question->outcome, OUTCOME_DONE);
+        assert_int_equal(question->reply->status, rows[i].status);
+        assert_int_equal(question->reply->allow, rows[i].allow);
+        question_free(question);
     }
 }
 

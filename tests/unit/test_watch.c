@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "api/watch.h"
+#include "base/clock.h"
 
 enum { LONG_MS = WATCH_MAX_MS - 1000 };
 
@@ -25,7 +26,7 @@ static int64_t start;
 static int set_start(void **state)
 {
     (void)state;
-    start = board_now();
+    start = clock_ms();
     return 0;
 }
 
@@ -209,7 +210,7 @@ static void no_room_no_time_no_parking(void **state)
     struct waiter a = {0}, b = {0}, c = {0};
 
     (void)state;
-    assert_false(watch_park(watch, &a, "x", "a", board_now()));
+    assert_false(watch_park(watch, &a, "x", "a", clock_ms()));
     assert_false(watch_park(watch, &a, "x", "a", 0));
     assert_true(park(watch, &a, "x", LONG_MS));
     assert_true(park(watch, &b, "x", LONG_MS));
@@ -363,7 +364,7 @@ static void *park_again_and_again(void *unused)
         snprintf(key, sizeof key, "k%d", i % KEYS);
         atomic_store(&self.out, false);
         assert_true(watch_park(world.watch, &self.waiter, key, key, /* which they share */
-                               board_now() + LONG_MS - i % 7 * 1000));
+                               clock_ms() + LONG_MS - i % 7 * 1000));
         atomic_fetch_add(&world.parked, 1);
         while (!atomic_load(&self.out))
             sched_yield();
@@ -392,7 +393,7 @@ static void *let_them_expire(void *unused)
 
     (void)unused;
     while (!atomic_load(&world.done)) {
-        watch_expire(world.watch, board_now(), &out);
+        watch_expire(world.watch, clock_ms(), &out);
         hand_back(&out);
     }
     return NULL;

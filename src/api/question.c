@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/question.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/heavy.h"
+#include "base/xalloc.h"
+
+struct question *question_new(void)
+{
+    return xcalloc(1, sizeof(struct question));
+}
+
+void question_free(struct question *question)
+{
+    if (!question)
+        return;
+    if (question->report)
+        question->report_free(question->report);
+    reply_release(question->reply);
+    free(question);
+}
+
+void question_answer(struct question *question, struct reply *reply)
+{
+    reply_release(question->reply);
+    question->reply = reply;
+    question->outcome = OUTCOME_DONE;
+}
+
+bool question_key(const struct question *question, char out[QUESTION_KEY_MAX])
+{
+    const struct session_filter *filter = &question->filter;
+    const char *pattern = question->route->pattern;
+    const struct scope *scope = &question->scope;
+    bool batched = question->weight > 0; /* users of a tenant together, and admins of all tenants */
+
+    if (!question->route->shared)
+        return question->route->batch && snprintf(out, QUESTION_KEY_MAX, "%s", pattern) > 0;
+    int length = snprintf(out, QUESTION_KEY_MAX, "%s|%d|%s|%s|%s|%s|%s|%s|%s|%llu|%llu", pattern,
+                          (int)scope->kind,
+                          batched && scope->kind == SCOPE_TENANT ? "" : scope->tenant_id,
+                          batched ? "" : scope->user_id, question->id, filter->agent_id,
+                          filter->user_id, filter->source ? filter->source : "",
+                          filter->before.started_at, (unsigned long long)filter->before.id,
+                          (unsigned long long)filter->limit);
+    return length > 0 && length < QUESTION_KEY_MAX;
+}
+
+struct callers questions_callers(struct question **questions, size_t count)
+{
+    struct callers callers = {count, xcalloc(count, sizeof *callers.scopes),
+                              count > 1 || questions[0]->measure,
+                              xcalloc(count, sizeof *callers.rows)};
+
+    for (size_t i = 0; i < count; i++)
+        callers.scopes[i] = &questions[i]->scope;
+    return callers;
+}
+
+void questions_loaded(struct question **questions, struct callers *callers)
+{
+    for (size_t i = 0; callers->several && i < callers->count; i++)
+        heavy_note(questions[i]->route->pattern, callers->scopes[i], callers->rows[i]);
+    free(callers->scopes);
+    free(callers->rows);
+}

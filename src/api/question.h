@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* What one request asks of the database, from its dispatch to its reply. */
+#ifndef API_QUESTION_H
+#define API_QUESTION_H
+
+#include "api/route.h"
+#include "store/load.h"
+#include "store/sessions.h"
+
+/* What has become of a request so far. */
+enum outcome {
+    OUTCOME_DONE,    /* it has its reply */
+    OUTCOME_WAIT,    /* for the database; after it was asked, for what the route waits for */
+    OUTCOME_CONTINUE /* its agent is looked up first: see dispatch_continue */
+};
+
+/* What one request wants to know, and its answer. */
+struct question {
+    enum outcome outcome;
+    const struct route *route; /* whose handlers answer it */
+    const struct route *next;  /* the same, once it continues */
+    struct principal who;
+    struct scope scope;
+    char id[IDENT_MAX + 1];       /* `:id` of the path */
+    char instance[IDENT_MAX + 1]; /* of the agent that reports; "": it has none */
+    struct session_filter filter;
+    char reason[REASON_MAX + 1];
+    long wait;       /* s; 0: not at all, or there is no place to wait */
+    int64_t until;   /* monotonic ms: when `wait` is over */
+    bool waited;     /* it was asked before, and is asked again */
+    unsigned weight; /* in a batch; 0: in none */
+    bool measure;    /* count what is read for its caller */
+    struct question *same; /* in a batch: the equal one whose answer it shares; NULL: none */
+    void *report;    /* of an agent; owned */
+    void (*report_free)(void *report);
+
+    struct reply *reply; /* owned; valid when OUTCOME_DONE */
+    enum wait_for wakes; /* after the commit, ask those again who wait for that */
+    char wake_key[IDENT_MAX + 1];
+};
+
+struct question *question_new(void);
+void question_free(struct question *question); /* NULL is fine */
+
+/* Takes the reply, instead of an earlier one: OUTCOME_DONE. */
+void question_answer(struct question *question, struct reply *reply);
+
+enum { QUESTION_KEY_MAX = 1024 };
+
+/* The board's key: equal for questions that have the same answer or are answered together. False
+ * for one that stands alone. */
+bool question_key(const struct question *question, char out[QUESTION_KEY_MAX]);
+
+/* The callers of questions that are asked together. questions_loaded frees it, after it has noted
+ * which are heavy. */
+struct callers questions_callers(struct question **questions, size_t count);
+void questions_loaded(struct question **questions, struct callers *callers);
+
+#endif
