@@ -6,6 +6,8 @@
 #include "api/question.h"
 #include "store/agents.h"
 
+enum { POLL_WAIT_MAX = 55 /* s */ };
+
 route_answer answer_health;
 route_answer answer_ready;
 route_answer answer_session_close;

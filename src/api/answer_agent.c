@@ -18,8 +18,7 @@ enum {
     SESSIONS_WEIGH_ONE = 20,
     REASON_LENGTH = 64,
     SHORT_TEXT = 64,
-    WHY_MAX = 255,
-    WAIT_MAX = 55
+    WHY_MAX = 255
 };
 
 struct agent answer_agent_of(const struct question *question)
@@ -196,19 +195,14 @@ static void poll_free(void *report)
 
 enum err ask_signals(struct request *request, struct question *question, struct error *e)
 {
-    char text[8], *end = NULL;
-    bool found = false;
     struct poll *poll = xcalloc(1, sizeof *poll);
 
+    (void)request;
+    (void)e;
     question->report = poll;
     question->report_free = poll_free;
     poll->agent = answer_agent_of(question);
-    enum err err = request_parameter(request, "wait", text, sizeof text, &found, e);
-    if (err || !found)
-        return err;
-    question->wait = strtol(text, &end, 10);
-    if (!*text || strspn(text, "0123456789") != strlen(text) || question->wait > WAIT_MAX)
-        return error_tell(e, ERR_REQUEST, "wait is a number from 0 to 55");
+    question->wait = query_number(&question->query, "wait", 0);
     return ERR_OK;
 }
 

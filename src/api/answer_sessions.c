@@ -8,72 +8,35 @@
 #include <string.h>
 
 #include "api/cursor.h"
-#include "base/utf8.h"
 #include "base/xalloc.h"
 
-enum { PAGE_MAX = 1000, CLOSE_WAIT_MAX = 30 /* s */ };
+enum { CLOSE_WAIT_MAX = 30 /* s */ };
 
 /* --- the question ---------------------------------------------------------------------------- */
 
-static enum err ask_ident(const struct request *request, const char *name, char out[IDENT_MAX + 1],
-                          struct error *e)
+static void copy_ident(const struct query *query, const char *name, char out[IDENT_MAX + 1])
 {
-    bool found = false;
-    enum err err = request_parameter(request, name, out, IDENT_MAX + 1, &found, e);
+    const char *value = query_text(query, name);
 
-    if (!err && found && !ident_valid(out, strlen(out)))
-        err = error_tell(e, ERR_REQUEST, "agent_id and user_id are identifiers");
-    return err;
-}
-
-static enum err ask_source(const struct request *request, const char **source, struct error *e)
-{
-    char text[16];
-    bool found = false;
-    enum err err = request_parameter(request, "source", text, sizeof text, &found, e);
-
-    if (err || !found)
-        return err;
-    *source = session_source(text);
-    return *source ? ERR_OK : error_tell(e, ERR_REQUEST, "source is ui, cli or vscode");
-}
-
-static enum err ask_page(const struct request *request, struct session_filter *filter,
-                         struct error *e)
-{
-    char text[CURSOR_MAX + 1], *end = NULL;
-    bool limited = false, continued = false;
-    enum err err = request_parameter(request, "limit", text, sizeof text, &limited, e);
-
-    if (!err && limited) {
-        filter->limit = strtoul(text, &end, 10);
-        if (strspn(text, "0123456789") != strlen(text) || filter->limit < 1 ||
-            filter->limit > PAGE_MAX)
-            return error_tell(e, ERR_REQUEST, "limit is a number from 1 to 1000");
-    }
-    if (!err)
-        err = request_parameter(request, "cursor", text, sizeof text, &continued, e);
-    if (err || !continued)
-        return err;
-    if (!limited)
-        return error_tell(e, ERR_REQUEST, "cursor needs limit");
-    if (!cursor_parse(text, &filter->before))
-        return error_tell(e, ERR_REQUEST, "cursor is not one that this service gave");
-    return ERR_OK;
+    strcpy(out, value ? value : "");
 }
 
 enum err ask_sessions(struct request *request, struct question *question, struct error *e)
 {
+    const struct query *query = &question->query;
     struct session_filter *filter = &question->filter;
-    enum err err = ask_ident(request, "agent_id", filter->agent_id, e);
+    const char *cursor = query_text(query, "cursor");
 
-    if (!err)
-        err = ask_ident(request, "user_id", filter->user_id, e);
-    if (!err)
-        err = ask_source(request, &filter->source, e);
-    if (!err)
-        err = ask_page(request, filter, e);
-    return err;
+    (void)request;
+    copy_ident(query, "agent_id", filter->agent_id);
+    copy_ident(query, "user_id", filter->user_id);
+    filter->source = query_text(query, "source");
+    filter->limit = (uint64_t)query_number(query, "limit", 0);
+    if (cursor && !filter->limit)
+        return error_tell(e, ERR_REQUEST, "cursor needs limit");
+    if (cursor)
+        cursor_parse(cursor, &filter->before);
+    return ERR_OK;
 }
 
 /* --- the answer ------------------------------------------------------------------------------ */
@@ -82,7 +45,7 @@ struct page {
     struct json_object *list;
     uint64_t limit; /* 0: none */
     bool more;
-    struct session_position last; /* of the list */
+    struct position last; /* of the list */
 };
 
 static struct json_object *text_or_null(const char *text)
@@ -119,7 +82,7 @@ static void add_session(struct page *page, const struct session *session)
     json_object_object_add(item, "os", text_or_null(session->os));
     json_object_array_add(page->list, item);
     page->last.id = (uint64_t)session->id;
-    memcpy(page->last.started_at, session->started_at, sizeof page->last.started_at);
+    memcpy(page->last.at, session->started_at, sizeof page->last.at);
 }
 
 static struct json_object *next_cursor(const struct page *page)
@@ -174,16 +137,14 @@ enum err answer_sessions(struct db *db, struct question **questions, size_t coun
 
 enum err ask_session_close(struct request *request, struct question *question, struct error *e)
 {
-    bool found = false;
+    const char *reason = query_text(&question->query, "reason");
 
+    (void)e;
     question->wait = request_prefers_wait(request);
     if (question->wait > CLOSE_WAIT_MAX)
         question->wait = CLOSE_WAIT_MAX;
-    enum err err =
-        request_parameter(request, "reason", question->reason, sizeof question->reason, &found, e);
-    if (!err && !utf8_plain(question->reason, strlen(question->reason)))
-        err = error_tell(e, ERR_REQUEST, "reason is text without control characters");
-    return err;
+    strcpy(question->reason, reason ? reason : "");
+    return ERR_OK;
 }
 
 static struct reply *close_reply(const struct question *question, int status, const char *message)

@@ -8,15 +8,15 @@
 #include <time.h>
 
 /* `20260206T120000.123000-4711` */
-void cursor_format(const struct session_position *position, char out[CURSOR_MAX + 1])
+void cursor_format(const struct position *position, char out[CURSOR_MAX + 1])
 {
-    const char *t = position->started_at;
+    const char *t = position->at;
 
     snprintf(out, CURSOR_MAX + 1, "%.4s%.2s%.5s%.2s%.9s-%" PRIu64, t, t + 5, t + 8, t + 14, t + 17,
              position->id);
 }
 
-bool cursor_parse(const char *text, struct session_position *out)
+bool cursor_parse(const char *text, struct position *out)
 {
     struct tm given = {0};
     unsigned micro = 0;
@@ -30,8 +30,8 @@ bool cursor_parse(const char *text, struct session_position *out)
     given.tm_mon -= 1;
     struct tm normal = given; /* timegm turns 31 February into 3 March */
     timegm(&normal);
-    size_t length = strftime(out->started_at, sizeof out->started_at, "%Y-%m-%dT%H:%M:%S", &normal);
-    snprintf(out->started_at + length, sizeof out->started_at - length, ".%06u", micro);
+    size_t length = strftime(out->at, sizeof out->at, "%Y-%m-%dT%H:%M:%S", &normal);
+    snprintf(out->at + length, sizeof out->at - length, ".%06u", micro);
     cursor_format(out, again);
     return strcmp(text, again) == 0;
 }

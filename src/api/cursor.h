@@ -6,13 +6,13 @@
 
 #include <stdbool.h>
 
-#include "store/sessions.h"
+#include "store/position.h"
 
 enum { CURSOR_MAX = 48 };
 
-void cursor_format(const struct session_position *position, char out[CURSOR_MAX + 1]);
+void cursor_format(const struct position *position, char out[CURSOR_MAX + 1]);
 
 /* False unless cursor_format could have written `text`. */
-bool cursor_parse(const char *text, struct session_position *out);
+bool cursor_parse(const char *text, struct position *out);
 
 #endif

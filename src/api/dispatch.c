@@ -78,8 +78,8 @@ static enum err read_input(struct request *request, struct question *question, s
     return err || !route->ask ? err : route->ask(request, question, e);
 }
 
-static enum err fill(const struct worker *worker, struct request *request,
-                     const struct segment *id, struct question *question, struct error *e)
+static enum err fill(const struct worker *worker, struct request *request, const struct segment *id,
+                     struct question *question, struct error *e)
 {
     const struct route *route = question->route;
 
@@ -91,6 +91,10 @@ static enum err fill(const struct worker *worker, struct request *request,
         err = error_tell(e, ERR_REQUEST, "Malformed identifier in the path");
     if (!err && id->text)
         memcpy(question->id, id->text, id->length);
+    if (!err)
+        err = query_parse(request->query, route->parameters, &question->query, e);
+    if (route->list)
+        question->format = format_choose(request->accept);
     if (err || !is_large_report(request, question))
         return err ? err : read_input(request, question, e);
     question->outcome = OUTCOME_CONTINUE;

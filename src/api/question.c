@@ -20,6 +20,7 @@ void question_free(struct question *question)
     if (question->report)
         question->report_free(question->report);
     reply_release(question->reply);
+    query_free(&question->query);
     free(question);
 }
 
@@ -32,21 +33,17 @@ void question_answer(struct question *question, struct reply *reply)
 
 bool question_key(const struct question *question, char out[QUESTION_KEY_MAX])
 {
-    const struct session_filter *filter = &question->filter;
     const char *pattern = question->route->pattern;
     const struct scope *scope = &question->scope;
     bool batched = question->weight > 0; /* users of a tenant together, and admins of all tenants */
 
     if (!question->route->shared)
         return question->route->batch && snprintf(out, QUESTION_KEY_MAX, "%s", pattern) > 0;
-    int length = snprintf(out, QUESTION_KEY_MAX, "%s|%d|%s|%s|%s|%s|%s|%s|%s|%llu|%llu", pattern,
-                          (int)scope->kind,
+    int length = snprintf(out, QUESTION_KEY_MAX, "%s|%d|%s|%s|%s|%d|", pattern, (int)scope->kind,
                           batched && scope->kind == SCOPE_TENANT ? "" : scope->tenant_id,
-                          batched ? "" : scope->user_id, question->id, filter->agent_id,
-                          filter->user_id, filter->source ? filter->source : "",
-                          filter->before.started_at, (unsigned long long)filter->before.id,
-                          (unsigned long long)filter->limit);
-    return length > 0 && length < QUESTION_KEY_MAX;
+                          batched ? "" : scope->user_id, question->id, (int)question->format);
+    size_t left = QUESTION_KEY_MAX - (size_t)length;
+    return query_format(&question->query, NULL, out + length, left) < left;
 }
 
 struct callers questions_callers(struct question **questions, size_t count)

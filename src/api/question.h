@@ -3,6 +3,7 @@
 #ifndef API_QUESTION_H
 #define API_QUESTION_H
 
+#include "api/format.h"
 #include "api/route.h"
 #include "store/load.h"
 #include "store/sessions.h"
@@ -23,15 +24,17 @@ struct question {
     struct scope scope;
     char id[IDENT_MAX + 1];       /* `:id` of the path */
     char instance[IDENT_MAX + 1]; /* of the agent that reports; "": it has none */
+    struct query query;
+    enum format format; /* of a list */
     struct session_filter filter;
     char reason[REASON_MAX + 1];
-    long wait;       /* s; 0: not at all, or there is no place to wait */
-    int64_t until;   /* monotonic ms: when `wait` is over */
-    bool waited;     /* it was asked before, and is asked again */
-    unsigned weight; /* in a batch; 0: in none */
-    bool measure;    /* count what is read for its caller */
+    long wait;             /* s; 0: not at all, or there is no place to wait */
+    int64_t until;         /* monotonic ms: when `wait` is over */
+    bool waited;           /* it was asked before, and is asked again */
+    unsigned weight;       /* in a batch; 0: in none */
+    bool measure;          /* count what is read for its caller */
     struct question *same; /* in a batch: the equal one whose answer it shares; NULL: none */
-    void *report;    /* of an agent; owned */
+    void *report;          /* of an agent; owned */
     void (*report_free)(void *report);
 
     struct reply *reply; /* owned; valid when OUTCOME_DONE */
@@ -45,7 +48,7 @@ void question_free(struct question *question); /* NULL is fine */
 /* Takes the reply, instead of an earlier one: OUTCOME_DONE. */
 void question_answer(struct question *question, struct reply *reply);
 
-enum { QUESTION_KEY_MAX = 1024 };
+enum { QUESTION_KEY_MAX = 4096 };
 
 /* The board's key: equal for questions that have the same answer or are answered together. False
  * for one that stands alone. */

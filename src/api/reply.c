@@ -26,8 +26,19 @@ struct reply *reply_json(int status, struct json_object *body)
     const char *text = json_object_to_json_string_length(
         body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &reply->body_length);
 
+    reply->type = "application/json";
     reply->body = xstrndup(text, reply->body_length);
     json_object_put(body);
+    return reply;
+}
+
+struct reply *reply_text(int status, const char *type, char *body, size_t length)
+{
+    struct reply *reply = reply_new(status);
+
+    reply->type = type;
+    reply->body = body;
+    reply->body_length = length;
     return reply;
 }
 
@@ -39,13 +50,19 @@ struct reply *reply_message(int status, const char *message)
     return reply_json(status, body);
 }
 
+static const char *told(const struct error_info *info, const struct error *e)
+{
+    if (e && e->tell_detail)
+        return e->detail;
+    return e && e->told ? e->told : info->message;
+}
+
 struct reply *reply_error(enum err code, const struct error *e)
 {
     const struct error_info *info = error_info(code);
     struct json_object *body = json_object_new_object();
 
-    json_object_object_add(body, "error",
-                           json_object_new_string(e && e->told ? e->told : info->message));
+    json_object_object_add(body, "error", json_object_new_string(told(info, e)));
     struct reply *reply = reply_json(info->status, body);
     reply->error = code;
     if (e)
@@ -80,6 +97,7 @@ void reply_release(struct reply *reply)
 {
     if (!reply || atomic_fetch_sub(&reply->references, 1) > 1)
         return;
+    free(reply->next);
     free(reply->body);
     free(reply);
 }
@@ -175,7 +193,7 @@ static void add_cors(struct head *head, const struct reply *reply, const struct 
         return;
     add(head, "Access-Control-Allow-Origin: %s\r\n", request->origin);
     if (!reply->preflight) {
-        add(head, "Access-Control-Expose-Headers: X-Request-Id, Preference-Applied\r\n");
+        add(head, "Access-Control-Expose-Headers: X-Request-Id, Preference-Applied, Link\r\n");
         return;
     }
     add_methods(head, "Access-Control-Allow-Methods", reply->allow);
@@ -200,12 +218,17 @@ size_t reply_head(const struct reply *reply, const struct request *request,
 
     add(&head, "Status: %d %s\r\n", reply->status, reason(reply->status));
     if (reply->body)
-        add(&head, "Content-Type: application/json\r\nContent-Length: %zu\r\n", reply->body_length);
+        add(&head, "Content-Type: %s\r\nContent-Length: %zu\r\n", reply->type, reply->body_length);
     add(&head, "Cache-Control: no-store\r\nX-Request-Id: %s\r\n", request->id);
     if (reply->error && info->challenge)
         add_challenge(&head, info->challenge);
     if (reply->status == 503 || reply->status == 429)
         add(&head, "Retry-After: 1\r\n");
+    if (reply->negotiated)
+        add(&head, "Vary: Accept\r\n");
+    if (reply->next)
+        add(&head, "Link: <%s%s?%s>; rel=\"next\"\r\n", settings->api.prefix, request->path,
+            reply->next);
     if (reply->waited)
         add(&head, "Preference-Applied: wait=%ld\r\n", reply->waited);
     if (reply->allow && !reply->preflight)

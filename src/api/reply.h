@@ -14,18 +14,22 @@
 struct reply {
     atomic_int references;
     int status;
-    enum err error; /* ERR_OK, or why */
-    unsigned allow; /* enum method bits of the Allow header, or 0 */
-    bool preflight; /* answers a CORS preflight */
-    long waited;    /* the wait=N that was applied (RFC 7240 section 3), or 0 */
-    char *body;     /* owned; NULL: none */
+    enum err error;   /* ERR_OK, or why */
+    unsigned allow;   /* enum method bits of the Allow header, or 0 */
+    bool preflight;   /* answers a CORS preflight */
+    long waited;      /* the wait=N that was applied (RFC 7240 section 3), or 0 */
+    const char *type; /* Content-Type, static */
+    char *body;       /* owned; NULL: none */
     size_t body_length;
+    bool negotiated;  /* the type depends on the request's Accept */
+    char *next;       /* owned: the query string of the next page; NULL: there is none */
     char detail[256]; /* what went wrong, for the log */
 };
 
 /* All return a reply with one reference; reply_json takes ownership of `body`. */
 struct json_object;
 struct reply *reply_json(int status, struct json_object *body);
+struct reply *reply_text(int status, const char *type, char *body, size_t length); /* takes body */
 struct reply *reply_message(int status, const char *message);
 struct reply *reply_error(enum err code, const struct error *e);
 struct reply *reply_method(unsigned allow);    /* 405 */
@@ -34,7 +38,7 @@ struct reply *reply_preflight(unsigned allow); /* 204 */
 struct reply *reply_hold(struct reply *reply);
 void reply_release(struct reply *reply); /* NULL is fine */
 
-enum { REPLY_HEAD_MAX = 2048 };
+enum { REPLY_HEAD_MAX = 4096 };
 
 /* Writes the CGI header (RFC 3875 section 6.3) of `reply` to `request`, with its closing empty
  * line, to out[]; returns its length. */

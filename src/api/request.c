@@ -15,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/utf8.h"
 #include "base/xalloc.h"
 
 static const struct {
@@ -113,6 +112,7 @@ enum err request_parse(struct request *out, char *const *envp, const char *prefi
     out->query = query ? query : "";
     out->server = variable(envp, "SERVER_SOFTWARE");
     out->origin = variable(envp, "HTTP_ORIGIN");
+    out->accept = variable(envp, "HTTP_ACCEPT");
     out->prefer = variable(envp, "HTTP_PREFER");
     out->instance = variable(envp, "HTTP_VSAY_INSTANCE");
     out->preflight_method = variable(envp, "HTTP_ACCESS_CONTROL_REQUEST_METHOD");
@@ -191,59 +191,4 @@ long request_prefers_wait(const struct request *request)
             return seconds;
     }
     return 0;
-}
-
-/* --- query parameters ------------------------------------------------------------------------ */
-
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
-
-    return at ? (int)(at - digits) : -1;
-}
-
-/* Decodes application/x-www-form-urlencoded text; false when malformed or longer than out. */
-static bool decode(const char *text, size_t length, char *out, size_t size)
-{
-    size_t used = 0;
-
-    for (size_t i = 0; i < length; i++) {
-        char c = text[i] == '+' ? ' ' : text[i];
-        if (c == '%') {
-            int high = i + 2 < length ? hex_digit(text[i + 1]) : -1;
-            int low = i + 2 < length ? hex_digit(text[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                return false;
-            c = (char)(high << 4 | low);
-            i += 2;
-        }
-        if (c == '\0' || used + 1 >= size)
-            return false;
-        out[used++] = c;
-    }
-    out[used] = '\0';
-    return utf8_valid(out, used);
-}
-
-enum err request_parameter(const struct request *request, const char *name, char *out, size_t size,
-                           bool *found, struct error *e)
-{
-    size_t name_length = strlen(name);
-
-    *found = false;
-    *out = '\0';
-    for (const char *p = request->query; *p;) {
-        size_t length = strcspn(p, "&");
-        const char *value = p + name_length + 1;
-        if (strncmp(p, name, name_length) == 0 && p[name_length] == '=') {
-            if (*found)
-                return error_tell(e, ERR_REQUEST, "A query parameter is given twice");
-            if (!decode(value, length - name_length - 1, out, size))
-                return error_tell(e, ERR_REQUEST, "A query parameter is malformed or too long");
-            *found = true;
-        }
-        p += length + (p[length] == '&');
-    }
-    return ERR_OK;
 }

@@ -32,6 +32,7 @@ struct request {
     const char *server;             /* SERVER_SOFTWARE; NULL: not told */
     const char *origin;             /* NULL: none */
     const char *preflight_method;   /* Access-Control-Request-Method; NULL: none */
+    const char *accept;             /* NULL: none */
     const char *prefer;             /* NULL: none */
     const char *instance;           /* Vsay-Instance; NULL: none */
     long content_length;            /* -1: not told, the body ends where it ends */
@@ -54,10 +55,5 @@ enum err request_read_body(struct request *request, size_t limit, char **out, si
 
 /* Seconds of `Prefer: wait=N` (RFC 7240 section 4.3); 0 when there is no such preference. */
 long request_prefers_wait(const struct request *request);
-
-/* Copies the decoded value of query parameter `name` to out[size]. *found tells whether it is
- * there. ERR_REQUEST when it is there twice, too long, or not UTF-8 without NUL. */
-enum err request_parameter(const struct request *request, const char *name, char *out, size_t size,
-                           bool *found, struct error *e);
 
 #endif

@@ -15,6 +15,20 @@ enum {
     LARGE_REPORT = 4 * 1024 * 1024
 };
 
+/* clang-format off */
+#define AGENT_ID {.name = "agent_id", .kind = QUERY_IDENT}
+#define USER_ID {.name = "user_id", .kind = QUERY_IDENT}
+#define SOURCE {.name = "source", .kind = QUERY_CHOICE, .choices = "ui cli vscode"}
+#define END {.name = NULL}
+/* clang-format on */
+
+static const struct query_parameter of_active_sessions[] = {AGENT_ID, USER_ID, SOURCE, QUERY_PAGE,
+                                                            END};
+static const struct query_parameter of_closing[] = {
+    {.name = "reason", .kind = QUERY_TEXT, .min = 0, .max = REASON_MAX}, END};
+static const struct query_parameter of_signals[] = {
+    {.name = "wait", .kind = QUERY_NUMBER, .min = 0, .max = POLL_WAIT_MAX}, END};
+
 const struct route routes[] = {
     {.methods = READ,
      .pattern = "/health",
@@ -32,6 +46,7 @@ const struct route routes[] = {
      .pattern = "/api/terminal/sessions",
      .roles = PEOPLE,
      .body_limit = NO_BODY,
+     .parameters = of_active_sessions,
      .shared = true,
      .ask = ask_sessions,
      .batch = answer_sessions},
@@ -40,6 +55,7 @@ const struct route routes[] = {
      .roles = PEOPLE,
      .body_limit = NO_BODY,
      .mode = DB_WRITE,
+     .parameters = of_closing,
      .ask = ask_session_close,
      .answer = answer_session_close,
      .waits_for = WAIT_END,
@@ -80,6 +96,7 @@ const struct route routes[] = {
      .roles = AGENT,
      .body_limit = NO_BODY,
      .mode = DB_WRITE,
+     .parameters = of_signals,
      .ask = ask_signals,
      .batch = answer_signals,
      .waits_for = WAIT_SIGNAL,

@@ -3,6 +3,7 @@
 #ifndef API_ROUTE_H
 #define API_ROUTE_H
 
+#include "api/query.h"
 #include "api/reply.h"
 #include "api/request.h"
 #include "api/watch.h"
@@ -10,7 +11,8 @@
 
 struct question;
 
-/* Checks the parameters and the body of a request and notes them in the question. */
+/* Checks the body of a request, and what the table of parameters cannot tell, and notes what it
+ * needs in the question. */
 typedef enum err route_ask(struct request *request, struct question *question, struct error *e);
 
 /* Asks the database, and answers the question or sets another outcome (see enum outcome). May be
@@ -30,8 +32,10 @@ struct route {
     unsigned roles;      /* who may: bits 1 << enum role, or ANYONE for no token */
     size_t body_limit;   /* bytes */
     enum db_mode mode;
-    bool shared;          /* equal questions have one answer, asked for once */
-    route_ask *ask;       /* reads the body too; NULL: neither parameters nor body */
+    const struct query_parameter *parameters; /* of its query string; NULL: none */
+    bool list;                                /* comes as JSON, CSV or NDJSON */
+    bool shared;                              /* equal questions have one answer, asked for once */
+    route_ask *ask;                           /* reads the body too; NULL: nothing */
     route_answer *answer; /* called with db NULL when `immediate`; NULL: see batch */
     route_batch *batch;   /* questions of this route are answered together */
     bool immediate;       /* needs no database */

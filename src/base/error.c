@@ -40,16 +40,23 @@ const struct error_info *error_info(enum err code)
     return &infos[(unsigned)code < ERR_COUNT ? code : ERR_INTERNAL];
 }
 
-enum err error_set(struct error *e, enum err code, const char *format, ...)
+static void set(struct error *e, enum err code, const char *format, va_list args)
 {
     if (!e)
-        return code;
-    va_list args;
-    va_start(args, format);
+        return;
     e->code = code;
     e->told = NULL;
+    e->tell_detail = false;
     e->db_number = 0;
     vsnprintf(e->detail, sizeof e->detail, format, args);
+}
+
+enum err error_set(struct error *e, enum err code, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    set(e, code, format, args);
     va_end(args);
     return code;
 }
@@ -59,5 +66,17 @@ enum err error_tell(struct error *e, enum err code, const char *told)
     error_set(e, code, "%s", told);
     if (e)
         e->told = told;
+    return code;
+}
+
+enum err error_tell_of(struct error *e, enum err code, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    set(e, code, format, args);
+    va_end(args);
+    if (e)
+        e->tell_detail = true;
     return code;
 }

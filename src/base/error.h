@@ -3,6 +3,8 @@
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
+#include <stdbool.h>
+
 enum err {
     ERR_OK = 0,
     ERR_REQUEST,     /* malformed request */
@@ -45,8 +47,9 @@ const struct error_info *error_info(enum err code);
 /* Detail of one failure. Zero-initialise before use. */
 struct error {
     enum err code;
-    const char *told; /* static text for the client; NULL: the table's message */
-    char detail[256]; /* for the log; never sent */
+    const char *told;   /* static text for the client; NULL: the table's message */
+    bool tell_detail;   /* the client is told the detail */
+    char detail[256];   /* for the log */
     unsigned db_number; /* what the database server calls it; 0: not one of its errors */
 };
 
@@ -56,5 +59,9 @@ enum err error_set(struct error *e, enum err code, const char *format, ...)
 
 /* The same with `told`, a static text that the client sees too. */
 enum err error_tell(struct error *e, enum err code, const char *told);
+
+/* The same with a text that is made here, of well-formed UTF-8. */
+enum err error_tell_of(struct error *e, enum err code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

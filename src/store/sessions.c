@@ -19,12 +19,12 @@ enum err sessions_active(struct db *db, const struct callers *callers,
                          const struct session_filter *filter, struct error *e)
 {
     struct params params = params_for(db, callers->scopes[0]);
-    bool first = !*filter->before.started_at;
+    bool first = !*filter->before.at;
 
     params_filled(&params, PARAM_AGENT, filter->agent_id);
     params_filled(&params, PARAM_OF_USER, filter->user_id);
     params_text(&params, PARAM_SOURCE, filter->source);
-    params_text(&params, PARAM_BEFORE_AT, first ? "9999-12-31" : filter->before.started_at);
+    params_text(&params, PARAM_BEFORE_AT, first ? "9999-12-31" : filter->before.at);
     params_uint(&params, PARAM_BEFORE_ID, filter->before.id);
     params_uint(&params, PARAM_LIMIT, filter->limit ? filter->limit : INT64_MAX);
     return load_rows(db, callers, callers_statement(callers, STATEMENT_ACTIVE_SESSIONS), &params,

@@ -4,6 +4,7 @@
 #define STORE_SESSIONS_H
 
 #include "store/load.h"
+#include "store/position.h"
 
 /* The source of that name, as static text; NULL: there is none. */
 const char *session_source(const char *name);
@@ -16,16 +17,10 @@ struct session {
     const char *started_at;   /* UTC, `2026-02-06T12:00:00.123000` */
 };
 
-/* Keyset position: sessions older than this one. */
-struct session_position {
-    char started_at[27]; /* as in struct session */
-    uint64_t id;
-};
-
 struct session_filter {
     char agent_id[IDENT_MAX + 1], user_id[IDENT_MAX + 1]; /* "": any */
     const char *source;                                   /* NULL: any */
-    struct session_position before;                       /* .started_at "": from the newest */
+    struct position before;                               /* older ones; none: from the newest */
     uint64_t limit;                                       /* 0: all */
 };
 

@@ -46,7 +46,7 @@ def still_serves(stack):
     ("%00", 400), ("a%00b", 400), ("%ff", 400), ("%c3%28", 400), ("%ed%a0%80", 400),
     ("a" * 65, 400), ("a" * 64, 404), ("a" * 900, 400), ("'", 400), ("' OR '1'='1", 400),
     ("x'; DROP TABLE sessions; --", 400), ("1 UNION SELECT 1", 400), ("%27", 400), ("%25", 400),
-    ("a%20b", 400), ("a+b", 400), ("a?b", 404), ("a;b", 400), ("a\\b", 400), ("*", 400),
+    ("a%20b", 400), ("a+b", 400), ("a?b", 400), ("a;b", 400), ("a\\b", 400), ("*", 400),
     ("%7f", 400), ("%0a", 400), ("%0d%0aX: y", 400), ("ü", 400), ("%u0041", 400), ("%", 400),
     ("%zz", 400), ("SESS_1", 404), ("{}", 400), ("$(id)", 400)])
 def test_ids(stack, id, status):
@@ -93,6 +93,7 @@ def test_path_info(stack):
     "source=web", "source=", "source=UI", "source=ui'", "source=ui%00", "source=ui&source=ui",
     "source=ui,cli", "agent_id=", "agent_id=a/b", "agent_id=%ff", "agent_id=" + "a" * 65,
     "agent_id=a%00", "agent_id='%20OR%20''='", "agent_id=a&agent_id=a", "agent_id=%",
+    "=", "=&=", "?", "x", "x=%zz", "limits=0", "a=b&c", "LIMIT=1", "%", "\xff", "%5f%5f=1",
     "user_id=", "user_id=%c3%a9", "user_id=a%20b", "user_id=a+b", "user_id=" + "u" * 3000,
     "x=" + "y" * 5000])
 def test_queries(stack, query):
@@ -122,8 +123,7 @@ def test_forged_cursors(stack):
         assert stack.get(f"{SESSIONS}?limit=9&cursor={cursor[:cut]}", admin).status in (200, 400)
 
 
-@pytest.mark.parametrize("query", ["", "&", "&&&", "=", "=&=", "?", "x", "x=%zz", "limits=0", "a=b&c",
-                                   "LIMIT=0", "%", "\xff"])
+@pytest.mark.parametrize("query", ["", "&", "&&&", "_", "_=%zz", "_=1&_=2", "%5f=1"])
 def test_harmless_queries(stack, query):
     assert stack.fcgi("GET", SESSIONS, stack.admin, QUERY_STRING=query).status == 200
 

@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 
 from fleet import Tenant
+from machine import Machine
 from model import Model
 from schemas import OF_PATH, READS, check, check_error
 
@@ -188,7 +189,12 @@ def test_encoded_and_unknown_parameters(stack, tenant, admin):
     agent = tenant.machine()
     session = tenant.session(agent, admin)
     encoded = "".join(f"%{ord(char):02x}" for char in agent)
-    assert ids(stack.get(f"{SESSIONS}?agent_id={encoded}&x=%zz&&limits=0", admin)) == [session]
+    for name in "agent_id", "agent%5fid":
+        assert ids(stack.get(f"{SESSIONS}?_=17&{name}={encoded}&&_=%zz", admin)) == [session]
+    assert check_error(stack.get(f"{SESSIONS}?agentid={encoded}", admin), 400) == \
+        "Unknown query parameter 'agentid'"
+    assert "reson" in check_error(stack.delete(f"{session}?reson=maintenance", admin), 400)
+    assert ids(stack.get(SESSIONS, admin)) == [session]
 
 
 def pages(stack, by, limit, between=lambda: None):
@@ -286,6 +292,16 @@ def test_wrong_method(stack, admin, path, method):
         assert reply.headers["Allow"] == ALLOWED[path]
         if method != "HEAD":
             check_error(reply, reply.status)
+
+
+@pytest.mark.parametrize("path", ALLOWED)
+def test_no_route_takes_an_unknown_parameter(stack, tenant, admin, path):
+    by = Machine(tenant) if path.startswith("/api/agent/") else admin
+    for method in ALLOWED[path].split(", "):
+        reply = stack.request(method, f"{path}?x=1", by, body=b"{}" if method == "POST" else None)
+        assert reply.status == 400
+        if method != "HEAD":
+            assert check_error(reply, 400) == "Unknown query parameter 'x'"
 
 
 @pytest.mark.parametrize("path", [

@@ -148,49 +148,6 @@ static void bodies(void **state)
     }
 }
 
-static void query_parameters(void **state)
-{
-    static const struct {
-        const char *query;
-        enum err err;
-        const char *value; /* NULL: absent */
-    } rows[] = {
-        {"", ERR_OK, NULL},
-        {"q=1", ERR_OK, "1"},
-        {"a=2&q=1&b", ERR_OK, "1"},
-        {"qq=1", ERR_OK, NULL},
-        {"q", ERR_OK, NULL},
-        {"q=", ERR_OK, ""},
-        {"&&q=a+b%20c&&", ERR_OK, "a b c"},
-        {"q=%c3%A9", ERR_OK, "\xc3\xa9"},
-        {"q=1&q=1", ERR_REQUEST, NULL},
-        {"q=%", ERR_REQUEST, NULL},
-        {"q=%4", ERR_REQUEST, NULL},
-        {"q=%zz", ERR_REQUEST, NULL},
-        {"q=%4&x=1", ERR_REQUEST, NULL},
-        {"q=a%00b", ERR_REQUEST, NULL},
-        {"q=%ff", ERR_REQUEST, NULL},
-        {"q=%c0%af", ERR_REQUEST, NULL},
-        {"q=%ed%a0%80", ERR_REQUEST, NULL},
-        {"q=0123456789abcde", ERR_OK, "0123456789abcde"},
-        {"q=0123456789abcdef", ERR_REQUEST, NULL},
-    };
-    char value[16];
-    bool found = false;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct request request = {.query = rows[i].query};
-        enum err err = request_parameter(&request, "q", value, sizeof value, &found, NULL);
-        assert_int_equal(err, rows[i].err);
-        if (err)
-            continue;
-        assert_int_equal(found, rows[i].value != NULL);
-        if (found)
-            assert_string_equal(value, rows[i].value);
-    }
-}
-
 static void authorization_also_after_a_rewrite(void **state)
 {
     char *envp[] = {"REQUEST_METHOD=GET", "SCRIPT_NAME=/health",
@@ -248,7 +205,6 @@ int main(void)
         cmocka_unit_test(methods),
         cmocka_unit_test(content_length),
         cmocka_unit_test(bodies),
-        cmocka_unit_test(query_parameters),
         cmocka_unit_test(preferences),
         cmocka_unit_test(authorization_also_after_a_rewrite),
     };

@@ -85,6 +85,10 @@ static struct question stats_of(const char *tenant, const char *user, enum role 
     return question;
 }
 
+static const struct query_parameter limit[] = {{.name = "limit"}, {.name = NULL}};
+static char ten[] = "10";
+static const struct query limited = {.parameters = limit, .values = {ten}};
+
 static bool share(struct question a, struct question b)
 {
     char key_a[QUESTION_KEY_MAX], key_b[QUESTION_KEY_MAX];
@@ -110,7 +114,7 @@ static void only_equal_scopes_share(void **state)
         share(stats_of("t", "u", ROLE_COMPANY_ADMIN), stats_of("t", "u", ROLE_SUPER_ADMIN)));
 
     struct question all = stats_of("t", "u", ROLE_USER), page = all;
-    page.filter.limit = 10;
+    page.query = limited;
     assert_false(share(all, page));
 }
 
@@ -139,7 +143,7 @@ static void users_of_a_tenant_are_a_batch_and_admins(void **state)
     assert_false(share(user, batched(user)));
     assert_false(share(stats_of("t", "u", ROLE_COMPANY_ADMIN),
                        batched(stats_of("t", "u", ROLE_COMPANY_ADMIN))));
-    page.filter.limit = 10;
+    page.query = limited;
     assert_false(in_one_batch(user, page));
     other.route++;
     assert_false(in_one_batch(user, other));
@@ -180,16 +184,15 @@ static void writes_share_no_answer(void **state)
 
 static void cursors_round_trip(void **state)
 {
-    struct session_position position = {.started_at = "2026-02-06T12:34:56.789000",
-                                        .id = UINT64_MAX};
-    struct session_position again;
+    struct position position = {.at = "2026-02-06T12:34:56.789000", .id = UINT64_MAX};
+    struct position again;
     char text[CURSOR_MAX + 1];
 
     (void)state;
     cursor_format(&position, text);
     assert_string_equal(text, "20260206T123456.789000-18446744073709551615");
     assert_true(cursor_parse(text, &again));
-    assert_string_equal(again.started_at, position.started_at);
+    assert_string_equal(again.at, position.at);
     assert_int_equal(again.id, position.id);
 }
 
@@ -213,7 +216,7 @@ static void forged_cursors_are_refused(void **state)
         "20260206 123456.789000-1",
         "20260206T123456.789-1",
     };
-    struct session_position position;
+    struct position position;
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -243,11 +246,14 @@ static void statements_translate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(status_before_any_token),    cmocka_unit_test(only_equal_scopes_share),
+        cmocka_unit_test(status_before_any_token),
+        cmocka_unit_test(only_equal_scopes_share),
         cmocka_unit_test(users_of_a_tenant_are_a_batch_and_admins),
         cmocka_unit_test(heavy_callers_are_remembered),
-        cmocka_unit_test(writes_share_no_answer),     cmocka_unit_test(cursors_round_trip),
-        cmocka_unit_test(forged_cursors_are_refused), cmocka_unit_test(statements_translate),
+        cmocka_unit_test(writes_share_no_answer),
+        cmocka_unit_test(cursors_round_trip),
+        cmocka_unit_test(forged_cursors_are_refused),
+        cmocka_unit_test(statements_translate),
     };
 
     return cmocka_run_group_tests_name("route", tests, NULL, NULL);

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/list.h"
+
+#include <inttypes.h>
+#include <json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+enum { LINK_MAX = 2048, PRINTED_MAX = 32 };
+
+struct list {
+    const struct columns *columns;
+    enum format format;
+    struct json_object *array; /* of JSON */
+    FILE *stream;              /* of the others */
+    char *text;
+    size_t length;
+};
+
+/* --- values ---------------------------------------------------------------------------------- */
+
+/* A value as it is printed, to `buffer` unless it is text. */
+static const char *print(const struct column *column, const struct cell *cell,
+                         char buffer[PRINTED_MAX])
+{
+    int64_t number = cell_int(cell);
+    int64_t tenths = (number + 5) / 10;
+
+    switch (column->kind) {
+    case COLUMN_TEXT:
+        return cell->text;
+    case COLUMN_INTEGER:
+        snprintf(buffer, PRINTED_MAX, "%" PRId64, number);
+        break;
+    case COLUMN_BOOLEAN:
+        snprintf(buffer, PRINTED_MAX, "%s", number ? "true" : "false");
+        break;
+    case COLUMN_PERCENT:
+        snprintf(buffer, PRINTED_MAX, "%" PRId64 ".%d", tenths / 10, (int)(tenths % 10));
+        break;
+    }
+    return buffer;
+}
+
+static struct json_object *value_of(const struct column *column, const struct cell *cell)
+{
+    char printed[PRINTED_MAX];
+
+    if (!cell->text)
+        return NULL;
+    switch (column->kind) {
+    case COLUMN_INTEGER:
+        return json_object_new_int64(cell_int(cell));
+    case COLUMN_BOOLEAN:
+        return json_object_new_boolean(cell_int(cell) != 0);
+    case COLUMN_PERCENT:
+        return json_object_new_double_s((double)cell_int(cell) / 100, print(column, cell, printed));
+    case COLUMN_TEXT:
+        break;
+    }
+    return json_object_new_string_len(cell->text, (int)cell->length);
+}
+
+/* --- JSON ------------------------------------------------------------------------------------ */
+
+/* The object that a column is a member of; NULL: its group is null. */
+static struct json_object *member_of(struct json_object *row, const struct column *column,
+                                     bool filled)
+{
+    struct json_object *group = NULL;
+
+    if (!column->group)
+        return row;
+    if (json_object_object_get_ex(row, column->group, &group))
+        return group;
+    group = filled ? json_object_new_object() : NULL;
+    json_object_object_add(row, column->group, group);
+    return group;
+}
+
+static struct json_object *row_object(const struct columns *columns, const struct cell *row)
+{
+    struct json_object *object = json_object_new_object();
+
+    for (size_t i = 0; i < columns->count; i++) {
+        const struct column *column = &columns->items[i];
+        struct json_object *owner = member_of(object, column, row[i].text != NULL);
+        if (owner)
+            json_object_object_add(owner, column->name, value_of(column, &row[i]));
+    }
+    return object;
+}
+
+static void add_line(struct list *list, struct json_object *row)
+{
+    fprintf(list->stream, "%s\n",
+            json_object_to_json_string_ext(row, JSON_C_TO_STRING_PLAIN |
+                                                    JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(row);
+}
+
+/* --- CSV (RFC 4180) -------------------------------------------------------------------------- */
+
+/* A spreadsheet takes a text that begins with one of these for a formula. */
+static bool is_formula(const char *text)
+{
+    return *text && strchr("=+-@\t\r", *text);
+}
+
+static void put_cell(FILE *out, const char *text, bool may_be_formula)
+{
+    const char *escape = may_be_formula && is_formula(text) ? "'" : "";
+
+    if (!*escape && !text[strcspn(text, "\",\r\n")]) {
+        fputs(text, out);
+        return;
+    }
+    fprintf(out, "\"%s", escape);
+    for (; *text; text++) {
+        if (*text == '"')
+            putc('"', out);
+        putc(*text, out);
+    }
+    putc('"', out);
+}
+
+static void add_header(struct list *list)
+{
+    for (size_t i = 0; i < list->columns->count; i++) {
+        const struct column *column = &list->columns->items[i];
+        fprintf(list->stream, "%s%s%s%s", i ? "," : "", column->group ? column->group : "",
+                column->group ? "." : "", column->name);
+    }
+    fputs("\r\n", list->stream);
+}
+
+static void add_record(struct list *list, const struct cell *row)
+{
+    char printed[PRINTED_MAX];
+
+    for (size_t i = 0; i < list->columns->count; i++) {
+        const struct column *column = &list->columns->items[i];
+        if (i)
+            putc(',', list->stream);
+        if (row[i].text)
+            put_cell(list->stream, print(column, &row[i], printed), column->kind == COLUMN_TEXT);
+    }
+    fputs("\r\n", list->stream);
+}
+
+/* --- the list -------------------------------------------------------------------------------- */
+
+struct list *list_new(const struct columns *columns, enum format format)
+{
+    struct list *list = xcalloc(1, sizeof *list);
+
+    list->columns = columns;
+    list->format = format;
+    if (format == FORMAT_JSON)
+        list->array = json_object_new_array();
+    else
+        list->stream = xmemstream(&list->text, &list->length);
+    if (format == FORMAT_CSV)
+        add_header(list);
+    return list;
+}
+
+void list_free(struct list *list)
+{
+    if (list->stream)
+        xfclose(list->stream);
+    json_object_put(list->array);
+    free(list->text);
+    free(list);
+}
+
+void list_add(struct list *list, const struct cell *row)
+{
+    switch (list->format) {
+    case FORMAT_CSV:
+        add_record(list, row);
+        break;
+    case FORMAT_NDJSON:
+        add_line(list, row_object(list->columns, row));
+        break;
+    default:
+        json_object_array_add(list->array, row_object(list->columns, row));
+        break;
+    }
+}
+
+static struct json_object *text_or_null(const char *text)
+{
+    return text ? json_object_new_string(text) : NULL;
+}
+
+static struct reply *json_reply(struct list *list, const struct page_end *end)
+{
+    struct json_object *body = json_object_new_object();
+
+    json_object_object_add(body, list->columns->list, list->array);
+    list->array = NULL;
+    json_object_object_add(body, "next_cursor", text_or_null(end->next_cursor));
+    if (end->is_search)
+        json_object_object_add(body, "searched_to", text_or_null(end->searched_to));
+    return reply_json(200, body);
+}
+
+static struct reply *text_reply(struct list *list)
+{
+    xfclose(list->stream);
+    list->stream = NULL;
+    struct reply *reply = reply_text(200, format_types[list->format], list->text, list->length);
+    list->text = NULL;
+    return reply;
+}
+
+struct reply *list_reply(struct list *list, const struct query *query, const struct page_end *end)
+{
+    struct reply *reply = list->format == FORMAT_JSON ? json_reply(list, end) : text_reply(list);
+    char link[LINK_MAX];
+
+    reply->negotiated = true;
+    if (end->next_cursor && query_format(query, end->next_cursor, link, sizeof link) < sizeof link)
+        reply->next = xstrdup(link);
+    list_free(list);
+    return reply;
+}
