@@ -98,3 +98,15 @@ int ender_timeout(const struct ender *ender)
         return -1;
     return left > 0 ? (int)left : 0;
 }
+
+const char *ender_reason(const struct ender *ender)
+{
+    static const char *const reasons[] = {
+        [ENDER_IDLE] = "exited",
+        [ENDER_HANGUP] = "hangup",
+        [ENDER_TERMINATE] = "terminated",
+        [ENDER_KILL] = "killed",
+    };
+
+    return reasons[ender->state];
+}

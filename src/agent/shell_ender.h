@@ -34,4 +34,7 @@ void ender_terminate(struct ender *ender);
 bool ender_step(struct ender *ender, bool childless);
 int ender_timeout(const struct ender *ender);
 
+/* Why the session has ended, as docs/agent-protocol.md has it. */
+const char *ender_reason(const struct ender *ender);
+
 #endif

@@ -44,6 +44,7 @@ struct journal {
     int64_t connect_at;
     bool open_sent, blocked; /* on this connection */
     bool all_gone;           /* of the session's processes */
+    bool ended;              /* the agent has an end, perhaps one of its own */
     struct journal_state state;
     char *refused, *terminate; /* behind `state` */
 };
@@ -217,7 +218,10 @@ void journal_end(struct journal *journal, const char *reason, int exit_code)
     members_put(body, "ended_at", now);
     if (journal->all_gone)
         json_object_object_add(body, "gone", json_object_new_boolean(true));
-    add(journal, END_SEQ, body);
+    if (journal->ended)
+        json_object_put(body);
+    else
+        add(journal, END_SEQ, body);
 }
 
 /* --- what the agent says ------------------------------------------------- */
@@ -253,13 +257,19 @@ static void on_ack(struct journal *journal, const struct json_object *packet)
     }
 }
 
-static void on_ended(struct journal *journal, const struct json_object *packet)
+static void forget_end(struct journal *journal, bool sent)
 {
-    struct message *end = find(journal, END_SEQ, true);
+    struct message *end = find(journal, END_SEQ, sent);
 
-    (void)packet;
     if (end)
         forget(journal, end);
+}
+
+static void on_ended(struct journal *journal, const struct json_object *packet)
+{
+    (void)packet;
+    journal->ended = true;
+    forget_end(journal, true);
 }
 
 static void on_terminate(struct journal *journal, const struct json_object *packet)
@@ -413,17 +423,29 @@ static enum err drop(const struct journal *journal, struct error *e)
     return err;
 }
 
+/* Whether there is nothing to wait for: the agent has everything, or wants more than an end that
+ * leaves something of the session behind. */
+static bool finished(const struct journal *journal)
+{
+    return TAILQ_EMPTY(&journal->unacked) || (journal->terminate && !journal->all_gone);
+}
+
 enum err journal_finish(struct journal *journal, struct error *e)
 {
     int64_t deadline = moment_monotonic() + FINISH_MS;
 
+    journal->connect_at = 0;
+    if (!finished(journal))
+        journal_step(journal, false);
+    if (!finished(journal) && journal->fd < 0 && drop(journal, e) == ERR_OK)
+        return ERR_OK;
+    while (!finished(journal) && moment_monotonic() < deadline)
+        wait_and_step(journal, deadline);
+    if (!finished(journal))
+        return drop(journal, e);
     if (TAILQ_EMPTY(&journal->unacked))
         return ERR_OK;
-    journal->connect_at = 0;
-    journal_step(journal, false);
-    if (journal->fd < 0 && drop(journal, e) == ERR_OK)
-        return ERR_OK;
-    while (!TAILQ_EMPTY(&journal->unacked) && moment_monotonic() < deadline)
-        wait_and_step(journal, deadline);
-    return TAILQ_EMPTY(&journal->unacked) ? ERR_OK : drop(journal, e);
+    forget_end(journal, true);
+    forget_end(journal, false);
+    return ERR_BUSY;
 }

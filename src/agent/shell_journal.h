@@ -50,7 +50,8 @@ const struct journal_state *journal_state(const struct journal *journal);
 void journal_await_opening(struct journal *journal, int ms);
 
 /* After journal_end: waits a moment until the agent has everything, or leaves it in a file for the
- * agent. */
+ * agent. ERR_BUSY: the agent says that the session must end, and something of it is left: the end
+ * is taken back, and there should be another when that is gone. */
 enum err journal_finish(struct journal *journal, struct error *e);
 
 #endif

@@ -345,18 +345,6 @@ static int exit_status(const struct run *run)
     return WIFSIGNALED(run->status) ? 128 + WTERMSIG(run->status) : WEXITSTATUS(run->status);
 }
 
-static const char *end_reason(const struct run *run)
-{
-    static const char *const reasons[] = {
-        [ENDER_IDLE] = "exited",
-        [ENDER_HANGUP] = "hangup",
-        [ENDER_TERMINATE] = "terminated",
-        [ENDER_KILL] = "killed",
-    };
-
-    return reasons[run->ender.state];
-}
-
 static void open_journal(struct run *run, const struct run_request *request)
 {
     const struct agent_options *options = request->options;
@@ -387,6 +375,23 @@ static bool admitted(struct run *run)
     return state->opened;
 }
 
+static enum err report_end(struct run *run, int status, struct error *e)
+{
+    if (run->childless)
+        journal_all_gone(run->journal);
+    journal_end(run->journal, ender_reason(&run->ender), status);
+    return journal_finish(run->journal, e);
+}
+
+/* The agent says so only now: what the shell has left must not outlive the session. */
+static void end_rest(struct run *run)
+{
+    obey_agent(run);
+    bid_farewell(run);
+    hang_up(run, SIGHUP);
+    loop(run);
+}
+
 static int converse(struct run *run, const struct run_request *request)
 {
     static const char unnamed[] = "the last command could not be named: no process could be started";
@@ -408,10 +413,12 @@ static int converse(struct run *run, const struct run_request *request)
     recorder_finish(&run->recorder, status == 0 && run->ender.state < ENDER_TERMINATE);
     if (run->recorder.begun)
         not_recorded(run, unnamed, strlen(unnamed), false);
-    if (run->childless)
-        journal_all_gone(run->journal);
-    journal_end(run->journal, end_reason(run), status);
-    if (journal_finish(run->journal, &e))
+    enum err err = report_end(run, status, &e);
+    if (err == ERR_BUSY) {
+        end_rest(run);
+        err = report_end(run, status, &e);
+    }
+    if (err)
         log_say("vsay-shell: this session could not be reported: %s", e.detail);
     return status;
 }

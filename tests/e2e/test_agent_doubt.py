@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What cannot be seen is never called gone, and what a vsay-shell still holds is not lost unnoticed."""
 import contextlib
+import ctypes
 import os
 import resource
 import signal
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,43 @@ def test_an_ordinary_end_of_a_session_that_was_to_end(agent, server, shell):
     shell.die_when_sent()
     agent.process.kill(signal.SIGCONT)
     assert server.wait_for_end(shell.session)["confirmed"] is False
+
+
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+
+
+@contextlib.contextmanager
+def main_thread_stopped(pid):
+    """The other threads go on."""
+    ptrace = ctypes.CDLL(None).ptrace
+    ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    assert ptrace(PTRACE_SEIZE, pid, None, None) == 0
+    assert ptrace(PTRACE_INTERRUPT, pid, None, None) == 0
+    os.waitpid(pid, WALL)
+    yield
+    assert ptrace(PTRACE_DETACH, pid, None, None) == 0
+
+
+def test_an_exit_just_before_the_order_to_end(host, server):
+    """vsay-shell is about to leave. It ends what its shell has left, and so can confirm that when
+    the agent is killed before it could store anything."""
+    host.conf = host.agent.conf
+    agent = host.agent.start()
+    shell = host.shell()
+    session, job = opened(server), background(shell, "nohup sleep 7777")
+    wait_for(lambda: server.parked)
+    pid = agent.process.pid
+    with main_thread_stopped(pid):
+        shell.write("exit 5\n")
+        wait_for(lambda: termios.tcgetattr(shell.slave) == shell.settings, what="the shell's exit")
+        server.signal(session, "ended by alice")
+        wait_for(lambda: "event=session_terminate" in agent.log())
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+    assert shell.wait() == 5 and not lives(job)
+    agent.stop(signal.SIGKILL)
+    agent.start()
+    end = server.wait_for_end(session)
+    assert end["reason"] != "exited" and end["exit_code"] == 5 and "confirmed" not in end
 
 
 def test_session_of_an_earlier_boot_is_gone(new_agent, server, new_shell):

@@ -54,6 +54,11 @@ class Life:
         """vsay-shell was, and what it held with it."""
         return "kill" in self.fate
 
+    @property
+    def untold(self):
+        """The shell has exited, and its vsay-shell has left before it was told to end the session."""
+        return self.exited and b"vsay: this session was ended" not in self.shell.terminal.output
+
     def run(self, command, success=True):
         self.shell.terminal.write(command + "\n")
         self.shell.terminal.expect(rb"\n", PATIENCE)
@@ -235,7 +240,10 @@ def verdict_on(life, session, rows):
                 for row in rows if row["command"] != "exit 5"]
     if session["state"] != "closed":
         yield f"is {session['state']}"
-    blind = life.killed or session["close_reason"] == "exited"  # nobody saw what was left
+    # Nobody saw what was left: the agent was away, or late, when the shell exited. Where it knew of
+    # the DELETE it has killed what it could find.
+    blind = life.killed or session["close_reason"] == "exited" or (
+        life.untold and session["close_reason"] == "killed")
     early = life.fate == "kill and delete"  # it may have been over before the DELETE
     if life.deleted and session["outcome"] not in (
             "confirmed", *["vanished"] * blind, *[None] * early):

@@ -493,6 +493,35 @@ def test_terminate_twice_and_exit(host):
     assert b"bob" not in shell.output
 
 
+@pytest.mark.parametrize("agent", ["waits", "goes away", "has ended it"])
+def test_terminate_after_the_exit(new_host, agent):
+    """The session is not over while its end is not acknowledged: vsay-shell ends what the shell has
+    left, and only it can say that nothing is left, whatever becomes of the agent."""
+    host = new_host(kill_after="1s")
+    host.agent.start()
+    shell = host.shell()
+    shell.write(STUBBORN["orphan"] + "\n")
+    pid = int(shell.expect(rb"pid=(\d+)")[1])
+    finished(host, 1)
+    host.agent.quiet_about = "end"
+    shell.write("exit 5\n")
+    assert host.agent.wait("end")["reason"] == "exited" and alive(pid)
+    host.agent.terminate()
+    shell.expect("vsay: this session was ended by alice: maintenance")
+    host.agent.quiet_about = None
+    if agent == "goes away":
+        host.agent.stop()
+    elif agent == "has ended it":
+        host.agent.connections[-1].send(b'{"type": "ended"}')
+    assert shell.wait() == 5 and not alive(pid)
+    if agent == "has ended it":
+        assert len(host.agent.of("end")) == 1 and list(host.drop.iterdir()) == []
+        return
+    ends = host.agent.of("end")[1:] if agent == "waits" else [
+        line for line in host.dropped() if line["type"] == "end"]
+    assert [(end["reason"], end["exit_code"], end["gone"]) for end in ends] == [("killed", 5, True)]
+
+
 # --- the agent is away ----------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ class Agent:
 
     def __init__(self, path, refuse=None, mute=False):
         self.path, self.refuse, self.mute = path, refuse, mute
+        self.quiet_about = None  # the type of packets that it does not answer
         self.packets, self.connections, self.peers = [], [], []
         self.listener = None
 
@@ -66,7 +67,7 @@ class Agent:
                     connection.send(json.dumps(answer).encode())
 
     def answer(self, packet):
-        if self.mute:
+        if self.mute or packet["type"] == self.quiet_about:
             return None
         if packet["type"] == "open" and self.refuse:
             return {"type": "refused", "reason": self.refuse}
