@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
 from databases import SERVERS
+import openapi
 from fleet import Tenant
 from stack import API, Stack, Worker, write_conf
 
@@ -66,6 +67,16 @@ def pytest_collection_modifyitems(items):
         if name:
             item.add_marker(pytest.mark.xdist_group(name))
     items.sort(key=lambda item: groups[item] is None)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call():
+    """Fails a test when a reply, of its own or of its fixtures, was not as docs/openapi.json says."""
+    outcome = yield
+    found = list(dict.fromkeys(openapi.deviations))
+    openapi.deviations.clear()
+    if found and not outcome.excinfo:
+        pytest.fail("\n".join(["not as docs/openapi.json says:", *found[:20]]), pytrace=False)
 
 
 @pytest.fixture(scope="session")

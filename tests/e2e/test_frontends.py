@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import agent_process
+import openapi
 from machine import Machine, entry
 from fleet import Tenant
 from frontends import (
@@ -66,6 +67,7 @@ def test_every_site_is_tested():
 def test_variants_that_comments_name(base, new_directory, front):
     with serving(front, base, new_directory) as stack:
         check(stack.get(STATS, Tenant(stack).user("company_admin")), "stats")
+        assert stack.get("/api/openapi.json").body == openapi.PATH.read_bytes()
         assert stack.raw(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") in (403, 404), \
             "not vsay's"
 
@@ -96,6 +98,21 @@ def test_text(stack, tenant, admin, text):
 
 def test_no_preflight(stack, admin):
     contract.test_no_preflight_for_other_origins(stack, admin, "https://evil.example")
+
+
+# --- the contract
+
+
+def test_openapi(stack):
+    """A file beside the API, for everybody."""
+    reply = stack.get("/api/openapi.json?_=1")
+    if not stack.has_files:
+        check_error(reply, 404)
+        return
+    assert (reply.status, reply.body) == (200, openapi.PATH.read_bytes())
+    assert reply.headers["Content-Type"] == "application/json"
+    head = stack.request("HEAD", "/api/openapi.json")
+    assert (head.status, head.body) == (200, b"")
 
 
 # --- headers

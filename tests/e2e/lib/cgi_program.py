@@ -13,7 +13,7 @@ def cgi(conf, path, *arguments, method="GET", by=None, body=None, **env):
     ran = subprocess.run([API, *arguments], env=env, input=body or b"", capture_output=True,
                          timeout=20)
     assert ran.returncode == 0, ran.stderr
-    return from_cgi(ran.stdout)
+    return from_cgi(ran.stdout, *fcgi.asked(env, body))
 
 
 class CgiClient(Client):

@@ -86,7 +86,15 @@ def connect(path, timeout=20):
     return connection
 
 
-def read_reply(connection):
+def asked(env, body):
+    """What a reply is checked against."""
+    script, info, query = (value if isinstance(value, str) else value.decode(errors="replace")
+                           for value in (env.get(name, "") for name in (
+                               "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING")))
+    return env.get("REQUEST_METHOD"), f"{script}{info}?{query}", body
+
+
+def read_reply(connection, *request):
     """The reply on a connection; None when the worker closed it without one."""
     output, source = b"", connection.makefile("rb")
     while len(header := source.read(8)) == 8:
@@ -96,13 +104,13 @@ def read_reply(connection):
             output += content
         if kind == END:
             break
-    return from_cgi(output) if output else None
+    return from_cgi(output, *request) if output else None
 
 
 def request(path, env, body=b""):
     with connect(path) as connection:
         connection.sendall(encode(env, body))
-        return read_reply(connection)
+        return read_reply(connection, *asked(env, body))
 
 
 class Connection:
@@ -122,7 +130,7 @@ class Connection:
     def ask(self, env, body=b"", keep=True, id=1):
         """A request, and its reply."""
         self.send(encode(env, body, keep, id))
-        return self.reply(id)
+        return self.reply(id, *asked(env, body))
 
     def record(self):
         """The next one: (kind, id, content); None when the worker has closed the connection."""
@@ -146,10 +154,10 @@ class Connection:
             output += content
         raise ConnectionResetError("closed without END_REQUEST")
 
-    def reply(self, id=1):
+    def reply(self, id=1, *request):
         status, output = self.outcome(id)
         assert status == COMPLETE
-        return from_cgi(output)
+        return from_cgi(output, *request)
 
     def values(self, *names):
         """What FCGI_GET_VALUES tells of them."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+import openapi
 from stack import API, BUILD, ENV, REPO, Client, Process, check_log, free_port, run, start_nginx, start_pool, \
     wait_for, write_conf
 
@@ -46,6 +47,7 @@ class Front(Client):
     `site` is the file that is shipped; lines that match `without` are left out."""
 
     waits = True    # whether requests may wait: long polls, Prefer: wait
+    has_files = True  # serves the contract
     decodes = True  # %2F in a path comes through
     normalises = True  # .. and // in a path are resolved
     body_max = 5 * 2**20
@@ -59,6 +61,7 @@ class Front(Client):
         self.log = directory / "api.log"
         self.port, self.parts = free_port(), contextlib.ExitStack()
         shutil.copy(API, directory)
+        shutil.copy(openapi.PATH, directory)
         self.write_conf(base, settings)
         self.prepare()
         give_away(directory)
@@ -89,7 +92,7 @@ class Front(Client):
         text = (REPO / self.site).read_text()
         for old, new in (("/run/vsay/vsay.sock", self.socket), ("/etc/vsay/vsay.conf", self.conf),
                          ("/usr/local/bin/vsay-api", self.dir / "vsay-api"),
-                         ("listen 80;", f"listen 127.0.0.1:{self.port};"),
+                         ("/usr/local/share/vsay", self.dir), ("listen 80;", f"listen 127.0.0.1:{self.port};"),
                          ("bind :80", f"bind 127.0.0.1:{self.port}"),
                          ("*:80>", f"*:{self.port}>"), (r"vsay\.example\.com", r"127\.0\.0\.1")):
             text = text.replace(old, str(new))
@@ -216,8 +219,9 @@ class ApacheProxyVariant(ApacheProxy):
 
     def shipped(self):
         self.backend = free_port()
-        return super().shipped().replace(f"ProxyPass / unix:{self.socket}|fcgi://vsay/ enablereuse=on",
-                                         f"ProxyPass /vsay/ fcgi://127.0.0.1:{self.backend}/vsay/")
+        site = super().shipped().replace('"/api/openapi', '"/vsay/api/openapi')
+        return site.replace(f"ProxyPass / unix:{self.socket}|fcgi://vsay/ enablereuse=on",
+                            f"ProxyPass /vsay/ fcgi://127.0.0.1:{self.backend}/vsay/")
 
 
 class ApacheHandler(ApacheProxy):
@@ -358,7 +362,7 @@ class LighttpdFastcgiVariant(LighttpdFastcgi):
 
     def shipped(self):
         self.backend = free_port()
-        return super().shipped().replace('( "/" =>', '( "/vsay/" =>').replace(
+        return super().shipped().replace('( "/" =>', '( "/vsay/" =>').replace('"/api', '"/vsay/api').replace(
             f'"socket" => "{self.socket}"', f'"host" => "127.0.0.1", "port" => {self.backend}')
 
 
@@ -377,7 +381,7 @@ class HAProxy(Front):
     """Below the defaults that Debian's haproxy.cfg has, whose error pages are HTML."""
 
     site = "conf/haproxy/vsay.cfg"
-    normalises = False
+    normalises = has_files = False
     surroundings = """defaults
     timeout connect 5000
     timeout client 50000

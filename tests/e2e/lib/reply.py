@@ -4,7 +4,9 @@ import http
 import http.client
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
+
+import openapi
 
 
 def _unique(pairs):
@@ -18,6 +20,10 @@ class Reply:
     status: int
     headers: http.client.HTTPMessage
     body: bytes
+    request: InitVar[tuple] = ()  # (method, path, body), as far as they are known
+
+    def __post_init__(self, request):
+        openapi.note(self, *request)
 
     def json(self):
         """The body; its dictionaries keep the order of the members."""
@@ -28,11 +34,12 @@ class Reply:
         return self.json()["error"]
 
 
-def from_cgi(output):
+def from_cgi(output, *request):
     """The reply in a CGI program's output (RFC 3875 section 6)."""
     stream = io.BytesIO(output)
     headers = http.client.parse_headers(stream)
     status, _, reason = headers.get("Status", "200 OK").partition(" ")
     phrase = http.HTTPStatus(int(status)).phrase if status != "413" else "Content Too Large"
     assert reason == phrase
-    return Reply(int(status), headers, stream.read())
+    assert "X-Request-Id" in headers, "vsay's own"
+    return Reply(int(status), headers, stream.read(), request)

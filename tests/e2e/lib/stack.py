@@ -260,7 +260,7 @@ class Client:
                 connection.endheaders(body)
             response = connection.getresponse()
             assert response.reason, "each status has its phrase"
-            return Reply(response.status, response.msg, response.read())
+            return Reply(response.status, response.msg, response.read(), (method, path, body))
 
     def get(self, path, by=None, **options):
         return self.request("GET", path, by, **options)
