@@ -111,12 +111,13 @@ class Front(Client):
     def workers(self):
         """The ids of its processes of vsay-api."""
         found = []
-        for path in Path("/proc").glob("[0-9]*/exe"):
+        for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                environment = (path.parent / "environ").read_bytes().decode(errors="replace")
-                arguments = (path.parent / "cmdline").read_bytes().decode(errors="replace")
-                if path.readlink().name == "vsay-api" and f"{self.dir}/" in environment + arguments:
-                    found.append(int(path.parent.name))
+                environment = (process / "environ").read_bytes().decode(errors="replace")
+                arguments = (process / "cmdline").read_bytes().decode(errors="replace")
+                program = (process / "exe").readlink().name
+                if program == "vsay-api" and f"{self.dir}/" in environment + arguments:
+                    found.append(int(process.name))
         return found
 
     def close(self):

@@ -48,13 +48,13 @@ class Shell:
     def processes(self):
         """Of its session."""
         found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
+        for process in Path("/proc").glob("[0-9]*"):
             try:
-                fields = stat.read_text().rpartition(")")[2].split()
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
             except (FileNotFoundError, ProcessLookupError):
                 continue
             if int(fields[3]) == self.sid and fields[0] not in "ZX":
-                found.append(int(stat.parent.name))
+                found.append(int(process.name))
         return found
 
     def receipt(self, by):
@@ -81,10 +81,10 @@ def marked_processes(session):
     """Whatever lives and has the session's id in its environment, as all that a recorded shell
     starts has: found without the help of vsay."""
     mark, found = f"VSAY_SESSION_ID={session}".encode(), []
-    for environ in Path("/proc").glob("[0-9]*/environ"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            if mark in environ.read_bytes().split(b"\0"):
-                found.append(int(environ.parent.name))
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
     return found
