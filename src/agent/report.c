@@ -68,7 +68,7 @@ static bool put_user(struct json_object *record, const struct json_object *packe
 
     if (name && !plain_member(packet, "username", MEMBER_NAME))
         return false;
-    if (user && !ident_valid(user, strlen(user)))
+    if (user && !ident_valid_user(user, strlen(user)))
         return false;
     if (name)
         members_put(record, "username", name);

@@ -61,8 +61,9 @@ static int check_arguments(const struct arguments *arguments)
 
     if (identity->source && !members_source(identity->source))
         return refuse(identity->source, "the source is ui, cli or vscode");
-    if (identity->user_id && !ident_valid(identity->user_id, strlen(identity->user_id)))
-        return refuse(identity->user_id, "an id is 1 to 64 letters, digits and characters of _.:-");
+    if (identity->user_id && !ident_valid_user(identity->user_id, strlen(identity->user_id)))
+        return refuse(identity->user_id, "a user id is 1 to 128 ASCII characters without blanks, "
+                                         "quotes and backslash");
     if (identity->username && !members_plain(identity->username, MEMBER_NAME))
         return refuse(identity->username, "a name is 1 to 255 bytes of UTF-8 without control "
                                           "characters");

@@ -309,7 +309,7 @@ static enum err read_opening(struct json_object *body, struct opening *out, stru
     if (!err && !*out->session_id)
         new_session_id(out->session_id);
     if (!err)
-        err = body_ident(body, "user_id", REQUIRED, out->user_id, e);
+        err = body_user_id(body, out->user_id, e);
     if (!err)
         err = body_text(body, "username", REQUIRED, USERNAME_MAX, &out->username, e);
     if (!err)

@@ -14,7 +14,8 @@ enum { CLOSE_WAIT_MAX = 30 /* s */ };
 
 /* --- the question ---------------------------------------------------------------------------- */
 
-static void copy_ident(const struct query *query, const char *name, char out[IDENT_MAX + 1])
+/* To as many bytes as its kind may have. */
+static void copy_id(const struct query *query, const char *name, char *out)
 {
     const char *value = query_text(query, name);
 
@@ -28,8 +29,8 @@ enum err ask_sessions(struct request *request, struct question *question, struct
     const char *cursor = query_text(query, "cursor");
 
     (void)request;
-    copy_ident(query, "agent_id", filter->agent_id);
-    copy_ident(query, "user_id", filter->user_id);
+    copy_id(query, "agent_id", filter->agent_id);
+    copy_id(query, "user_id", filter->user_id);
     filter->source = query_text(query, "source");
     filter->limit = (uint64_t)query_number(query, "limit", 0);
     if (cursor && !filter->limit)

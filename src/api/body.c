@@ -55,7 +55,7 @@ static const struct {
     {"source", "source is ui, cli or vscode"},
     {"started_at", "started_at is a time as in RFC 3339"},
     {"timestamp", "timestamp is a time as in RFC 3339"},
-    {"user_id", "user_id is 1 to 64 of A-Z a-z 0-9 _ . : -"},
+    {"user_id", "user_id is 1 to 128 ASCII characters without blanks, quotes and backslash"},
     {"username", "username is text of 1 to 255 bytes"},
 };
 
@@ -121,6 +121,21 @@ enum err body_ident(struct json_object *object, const char *name, enum body_need
         return err;
     if (!ident_valid(text, length))
         return body_wrong(name, e);
+    strcpy(out, text);
+    return ERR_OK;
+}
+
+enum err body_user_id(struct json_object *object, char out[USER_ID_MAX + 1], struct error *e)
+{
+    const char *text = NULL;
+    size_t length = 0;
+    enum err err = get_string(object, "user_id", REQUIRED, &text, &length, e);
+
+    *out = '\0';
+    if (err)
+        return err;
+    if (!ident_valid_user(text, length))
+        return body_wrong("user_id", e);
     strcpy(out, text);
     return ERR_OK;
 }

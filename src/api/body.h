@@ -30,6 +30,9 @@ enum err body_ident(struct json_object *object, const char *name, enum body_need
 enum err body_time(struct json_object *object, const char *name, enum body_need need,
                    char out[SQL_TIME_LENGTH + 1], struct error *e);
 
+/* The member user_id, which must be there. */
+enum err body_user_id(struct json_object *object, char out[USER_ID_MAX + 1], struct error *e);
+
 /* Every JSON implementation can hold integers up to here (RFC 8259 section 6). */
 #define BODY_INTEGER_MAX ((INT64_C(1) << 53) - 1)
 

@@ -83,7 +83,7 @@ static bool wait_for_signal(struct worker *worker, struct waiter *waiter)
 static bool wait_for_end(struct worker *worker, struct waiter *waiter)
 {
     const struct question *question = waiter->question;
-    char owner[2 * IDENT_MAX + 2];
+    char owner[IDENT_MAX + USER_ID_MAX + 2];
 
     snprintf(owner, sizeof owner, "%s/%s", question->who.tenant_id, question->who.user_id);
     return watch_park(worker->watches[WAIT_END], waiter, question->id, owner, question->until);

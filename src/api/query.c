@@ -96,6 +96,8 @@ static bool is_of_kind(const struct query_parameter *parameter, const char *valu
         return is_text(parameter, value);
     case QUERY_IDENT:
         return ident_valid(value, strlen(value));
+    case QUERY_USER:
+        return ident_valid_user(value, strlen(value));
     case QUERY_CHOICE:
         return is_choice(parameter->choices, value);
     case QUERY_NUMBER:
@@ -118,6 +120,7 @@ static enum err complain(const struct query_parameter *parameter, struct error *
                              "%s is text of %ld to %ld bytes without control characters", name,
                              parameter->min, parameter->max);
     case QUERY_IDENT:
+    case QUERY_USER:
         return error_tell_of(e, ERR_REQUEST, "%s is not an identifier", name);
     case QUERY_CHOICE:
         return error_tell_of(e, ERR_REQUEST, "%s is one of: %s", name, parameter->choices);

@@ -11,6 +11,7 @@
 enum query_kind {
     QUERY_TEXT, /* `min` to `max` bytes of UTF-8 without control characters */
     QUERY_IDENT,
+    QUERY_USER,   /* a user's id */
     QUERY_CHOICE, /* one of `choices` */
     QUERY_NUMBER, /* from `min` to `max` */
     QUERY_TIME,   /* RFC 3339 */

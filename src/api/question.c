@@ -39,7 +39,9 @@ bool question_key(const struct question *question, char out[QUESTION_KEY_MAX])
 
     if (!question->route->shared)
         return question->route->batch && snprintf(out, QUESTION_KEY_MAX, "%s", pattern) > 0;
-    int length = snprintf(out, QUESTION_KEY_MAX, "%s|%d|%s|%s|%s|%d|", pattern, (int)scope->kind,
+    /* No id has a line end: two keys are equal only if all their parts are. */
+    int length = snprintf(out, QUESTION_KEY_MAX, "%s\n%d\n%s\n%s\n%s\n%d\n", pattern,
+                          (int)scope->kind,
                           batched && scope->kind == SCOPE_TENANT ? "" : scope->tenant_id,
                           batched ? "" : scope->user_id, question->id, (int)question->format);
     size_t left = QUESTION_KEY_MAX - (size_t)length;

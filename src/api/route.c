@@ -17,7 +17,7 @@ enum {
 
 /* clang-format off */
 #define AGENT_ID {.name = "agent_id", .kind = QUERY_IDENT}
-#define USER_ID {.name = "user_id", .kind = QUERY_IDENT}
+#define USER_ID {.name = "user_id", .kind = QUERY_USER}
 #define SOURCE {.name = "source", .kind = QUERY_CHOICE, .choices = "ui cli vscode"}
 #define END {.name = NULL}
 /* clang-format on */

@@ -4,11 +4,19 @@
 
 #include <string.h>
 
+#define ALPHANUMERIC "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+static bool consists_of(const char *alphabet, const char *s, size_t length)
+{
+    return length >= 1 && strnlen(s, length) == length && strspn(s, alphabet) >= length;
+}
+
 bool ident_valid(const char *s, size_t length)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-";
+    return length <= IDENT_MAX && consists_of(ALPHANUMERIC "_.:-", s, length);
+}
 
-    return length >= 1 && length <= IDENT_MAX && strnlen(s, length) == length &&
-           strspn(s, alphabet) >= length;
+bool ident_valid_user(const char *s, size_t length)
+{
+    return length <= USER_ID_MAX && consists_of(ALPHANUMERIC "!#$%&()*+,-./:;<=>?@[]^_{|}~", s, length);
 }

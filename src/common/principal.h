@@ -8,6 +8,7 @@
 
 #include "common/ident.h"
 
+/* Those of people first, the strongest last. */
 enum role { ROLE_USER, ROLE_COMPANY_ADMIN, ROLE_SUPER_ADMIN, ROLE_AGENT, ROLE_COUNT };
 
 /* NULL-terminated, indexed by enum role. */
@@ -20,7 +21,7 @@ enum { USERNAME_MAX = 255 }; /* bytes */
 
 struct principal {
     enum role role;
-    char user_id[IDENT_MAX + 1]; /* of ROLE_AGENT: the agent_id */
+    char user_id[USER_ID_MAX + 1]; /* of ROLE_AGENT: the agent_id */
     char tenant_id[IDENT_MAX + 1];
     char username[USERNAME_MAX + 1];
     int64_t generation;  /* ROLE_AGENT: good while it is the machine's token_generation */

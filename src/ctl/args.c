@@ -26,6 +26,18 @@ enum err args_ident(const char *what, const char *text, struct error *e)
     return ERR_OK;
 }
 
+enum err args_user_id(const char *what, const char *text, struct error *e)
+{
+    if (!text)
+        return missing(what, e);
+    if (!ident_valid_user(text, strlen(text)))
+        return error_set(e, ERR_REQUEST,
+                         "%s: '%.140s' is not a user id, which is 1 to 128 ASCII characters without "
+                         "blanks, quotes and backslash",
+                         what, text);
+    return ERR_OK;
+}
+
 enum err args_optional_ident(const char *what, const char *text, struct error *e)
 {
     return text ? args_ident(what, text, e) : ERR_OK;

@@ -10,7 +10,10 @@
 /* An identifier. NULL is one that is missing. */
 enum err args_ident(const char *what, const char *text, struct error *e);
 
-/* The same, but NULL is fine. */
+/* The same of a user id. */
+enum err args_user_id(const char *what, const char *text, struct error *e);
+
+/* An identifier, but NULL is fine. */
 enum err args_optional_ident(const char *what, const char *text, struct error *e);
 
 /* UTF-8 of at most `max` bytes without control characters. */

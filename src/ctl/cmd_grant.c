@@ -28,7 +28,7 @@ struct access {
 static enum err take_access(const struct call *call, struct access *out, struct error *e)
 {
     *out = (struct access){.user_id = call->values[USER_ID], .agent_id = call->values[AGENT_ID]};
-    enum err err = args_ident("--user-id", out->user_id, e);
+    enum err err = args_user_id("--user-id", out->user_id, e);
     if (!err)
         err = args_ident("--agent-id", out->agent_id, e);
     return err;

@@ -15,7 +15,7 @@ enum { USER_ID, USERNAME, ROLE, TENANT, TTL };
 static enum err parse_principal(const char *const *values, struct principal *who, struct error *e)
 {
     const char *tenant = values[TENANT] ? values[TENANT] : "default";
-    enum err err = args_ident("--user-id", values[USER_ID], e);
+    enum err err = args_user_id("--user-id", values[USER_ID], e);
     if (!err)
         err = args_ident("--tenant", tenant, e);
     if (err)

@@ -113,7 +113,7 @@ enum err agents_end_session(struct db *db, struct ending *ending, struct error *
 /* A session that commands are reported of. */
 struct known_session {
     char session_id[IDENT_MAX + 1], agent_id[IDENT_MAX + 1];
-    char tenant_id[IDENT_MAX + 1], user_id[IDENT_MAX + 1];
+    char tenant_id[IDENT_MAX + 1], user_id[USER_ID_MAX + 1];
     char *username, *source;
 };
 
@@ -129,7 +129,7 @@ static void add_known(struct known_sessions *known, const struct cell *row)
     cell_ident(&row[0], session->session_id);
     cell_ident(&row[1], session->agent_id);
     cell_ident(&row[2], session->tenant_id);
-    cell_ident(&row[3], session->user_id);
+    cell_user_id(&row[3], session->user_id);
     session->username = xstrdup(row[4].text);
     session->source = xstrdup(row[5].text);
 }

@@ -64,7 +64,7 @@ enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t 
 
 struct opening {
     struct agent agent;
-    char session_id[IDENT_MAX + 1], user_id[IDENT_MAX + 1];
+    char session_id[IDENT_MAX + 1], user_id[USER_ID_MAX + 1];
     const char *username, *source, *browser, *os; /* the last two may be NULL */
     const char *not_recorded;                     /* why its commands are not; NULL: they are */
     char started_at[SQL_TIME_LENGTH + 1];         /* "": now */

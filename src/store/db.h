@@ -82,7 +82,9 @@ struct cell {
 };
 
 int64_t cell_int(const struct cell *cell);
-void cell_ident(const struct cell *cell, char out[IDENT_MAX + 1]); /* "" when it is none */
+/* "" when it is none. */
+void cell_ident(const struct cell *cell, char out[IDENT_MAX + 1]);
+void cell_user_id(const struct cell *cell, char out[USER_ID_MAX + 1]);
 
 /* Runs a statement that returns rows, all of which are fetched: db_row tells them. */
 enum err db_select(struct db *db, int statement, const struct params *params, struct error *e);

@@ -65,11 +65,21 @@ int64_t cell_int(const struct cell *cell)
     return cell->text ? strtoll(cell->text, NULL, 10) : 0;
 }
 
-void cell_ident(const struct cell *cell, char out[IDENT_MAX + 1])
+static void copy_cell(const struct cell *cell, char *out, size_t max)
 {
-    bool fits = cell->text && cell->length <= IDENT_MAX;
+    bool fits = cell->text && cell->length <= max;
 
     memcpy(out, fits ? cell->text : "", fits ? cell->length + 1 : 1);
+}
+
+void cell_ident(const struct cell *cell, char out[IDENT_MAX + 1])
+{
+    copy_cell(cell, out, IDENT_MAX);
+}
+
+void cell_user_id(const struct cell *cell, char out[USER_ID_MAX + 1])
+{
+    copy_cell(cell, out, USER_ID_MAX);
 }
 
 void prepared_free(struct prepared *prepared)

@@ -18,7 +18,7 @@ enum scope_kind {
 struct scope {
     enum scope_kind kind;
     char tenant_id[IDENT_MAX + 1]; /* "" for SCOPE_ALL */
-    char user_id[IDENT_MAX + 1];   /* "" but for SCOPE_USER */
+    char user_id[USER_ID_MAX + 1]; /* "" but for SCOPE_USER */
 };
 
 struct scope scope_of(const struct principal *who);

@@ -18,7 +18,7 @@ struct session {
 };
 
 struct session_filter {
-    char agent_id[IDENT_MAX + 1], user_id[IDENT_MAX + 1]; /* "": any */
+    char agent_id[IDENT_MAX + 1], user_id[USER_ID_MAX + 1]; /* "": any */
     const char *source;                                   /* NULL: any */
     struct position before;                               /* older ones; none: from the newest */
     uint64_t limit;                                       /* 0: all */

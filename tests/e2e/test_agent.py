@@ -169,7 +169,7 @@ def test_session_of_another_process(agent, new_shell, shell):
 @pytest.mark.parametrize("opening", [
     {"session_id": None}, {"session_id": 7}, {"session_id": "sess_1"},
     {"session_id": "../" + new_id()}, {"session_id": new_id().upper()}, {"source": "telnet"},
-    {"source": None}, {"user_id": "a b"}, {"user_id": "x" * 65}, {"username": "a\nb"},
+    {"source": None}, {"user_id": "a b"}, {"user_id": "x" * 129}, {"username": "a\nb"},
     {"username": "x" * 256}])
 def test_malformed_opening(agent, new_shell, opening):
     assert refused(new_shell(agent), **opening) == "malformed"

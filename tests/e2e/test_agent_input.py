@@ -75,6 +75,8 @@ PERCENTS = ["-0.0001", "-1", "100.01", "101", "1e999", "-1e999", "NaN", "Infinit
             '"5"', "null", "true", "[]", "{}", "5%", "0x10", "+5", "05", None]
 IDENTS = ['""', '"a b"', '"a/b"', '"é"', '"' + "a" * 65 + '"', '"a\\u0000"', '"\udcff"', "1",
           "true", "[]", "{}"]
+USER_IDS = ['""', '"a b"', '"a\'b"', '"a`b"', '"a\\"b"', '"a\\\\b"', '"é"', '"' + "a" * 129 + '"',
+            '"a\\u0000"', '"a\\u007f"', '"\udcff"', "1", "true", "[]", "{}"]
 NUMBERS = ["0", "-1", "1.5", "1e3", '"1"', "true", "[]", "9007199254740992", "9223372036854775808",
            "99999999999999999999", "1e999"]
 TEXTS = ['""', '"a\\u0000"', '"a\\u0000b"', '"a\\nb"', '"\\u001b[1m"', '"\\u007f"', '"\\u009b1m"',
@@ -88,7 +90,7 @@ BAD = {
                      "[" + ", ".join(['"a"'] * 1001) + "]", None],
         "seq": NUMBERS, "dropped": [text for text in NUMBERS if text != "0"]},
     "sessions": {
-        "session_id": IDENTS, "user_id": [*IDENTS, "null", None],
+        "session_id": IDENTS, "user_id": [*USER_IDS, "null", None],
         "username": [*TEXTS, '"' + "a" * 256 + '"', '"' + "é" * 128 + '"', "null", None],
         "source": ['"web"', '"UI"', '""', '"cli "', '"cli\\u0000"', "1", "null", None],
         "browser": [*TEXTS, '"' + "a" * 65 + '"'], "os": [*TEXTS, '"' + "a" * 65 + '"'],

@@ -94,7 +94,8 @@ def test_path_info(stack):
     "source=ui,cli", "agent_id=", "agent_id=a/b", "agent_id=%ff", "agent_id=" + "a" * 65,
     "agent_id=a%00", "agent_id='%20OR%20''='", "agent_id=a&agent_id=a", "agent_id=%",
     "=", "=&=", "?", "x", "x=%zz", "limits=0", "a=b&c", "LIMIT=1", "%", "\xff", "%5f%5f=1",
-    "user_id=", "user_id=%c3%a9", "user_id=a%20b", "user_id=a+b", "user_id=" + "u" * 3000,
+    "user_id=", "user_id=%c3%a9", "user_id=a%20b", "user_id=a+b", "user_id=a%60b",
+    "user_id=a%27b", "user_id=" + "u" * 129, "user_id=" + "u" * 3000,
     "x=" + "y" * 5000])
 def test_queries(stack, query):
     query = query.encode()

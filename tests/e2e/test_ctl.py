@@ -62,7 +62,7 @@ def test_token_of_a_key_pair(stack, conf, directory, kid, algorithm):
 
 
 @pytest.mark.parametrize("arguments", [
-    [], ["--user-id", ""], ["--user-id", "a b"], ["--user-id", "x" * 65],
+    [], ["--user-id", ""], ["--user-id", "a b"], ["--user-id", "x" * 129], ["--user-id", "a`b"],
     ["--user-id", "u", "--role", "root"], ["--user-id", "u", "--tenant", "a/b"],
     ["--user-id", "u", "--ttl", "0"], ["--user-id", "u", "--ttl", "-1h"],
     ["--user-id", "u", "--ttl", "1y"], ["--user-id", "u", "--ttl", "99999999999999999999"],
