@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "api/token_cache.h"
+#include "base/log.h"
 #include "base/xalloc.h"
+#include "common/jwks.h"
 #include "common/keyring.h"
 #include "common/token.h"
 
@@ -19,15 +22,40 @@ struct auth {
     pthread_rwlock_t lock;
     struct keyring *ring;
     struct token_cache *cache; /* of tokens that a key of the ring has verified */
+    time_t looked;             /* when jwks_seen was taken */
+    struct stat jwks_seen;     /* the file auth.jwks when it was read; zeroed: it was not there */
 };
+
+static void look(const char *path, struct stat *out)
+{
+    if (stat(path, out) < 0)
+        memset(out, 0, sizeof *out);
+}
+
+/* With the provider's keys. */
+static enum err load_ring(const struct settings *settings, const struct strlist *keys,
+                          struct keyring **out, struct error *e)
+{
+    enum err err = keyring_load(keys, out, e);
+
+    if (!err && *settings->auth.jwks)
+        err = jwks_load(settings->auth.jwks, &(*out)->provider, e);
+    if (err) {
+        keyring_free(*out);
+        *out = NULL;
+    }
+    return err;
+}
 
 enum err auth_new(const struct settings *settings, const char *config, struct auth **out,
                   struct error *e)
 {
     struct keyring *ring = NULL;
-    enum err err = keyring_load(&settings->auth.keys, &ring, e);
+    struct stat seen;
 
     *out = NULL;
+    look(settings->auth.jwks, &seen);
+    enum err err = load_ring(settings, &settings->auth.keys, &ring, e);
     if (err)
         return err;
     *out = xcalloc(1, sizeof **out);
@@ -35,6 +63,7 @@ enum err auth_new(const struct settings *settings, const char *config, struct au
     (*out)->config = config;
     (*out)->ring = ring;
     (*out)->cache = token_cache_new();
+    (*out)->jwks_seen = seen;
     pthread_rwlock_init(&(*out)->lock, NULL);
     return ERR_OK;
 }
@@ -56,7 +85,7 @@ enum err auth_reload(struct auth *auth, struct error *e)
     enum err err = settings_load(NULL, auth->config, SETTINGS_KEYS, &fresh, e);
 
     if (!err)
-        err = keyring_load(&fresh.auth.keys, &ring, e);
+        err = load_ring(auth->settings, &fresh.auth.keys, &ring, e);
     settings_free(&fresh);
     if (err)
         return err;
@@ -67,6 +96,45 @@ enum err auth_reload(struct auth *auth, struct error *e)
     pthread_rwlock_unlock(&auth->lock);
     keyring_free(old);
     return ERR_OK;
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static void take_provider(struct auth *auth, struct keyring *fresh)
+{
+    pthread_rwlock_wrlock(&auth->lock);
+    struct keyring *old = auth->ring->provider;
+    auth->ring->provider = fresh;
+    token_cache_clear(auth->cache);
+    pthread_rwlock_unlock(&auth->lock);
+    keyring_free(old);
+}
+
+void auth_refresh(struct auth *auth)
+{
+    const char *path = auth->settings->auth.jwks;
+    struct keyring *fresh = NULL;
+    struct error e = {0};
+    time_t now = time(NULL);
+    struct stat seen;
+
+    if (!*path || now == auth->looked)
+        return;
+    auth->looked = now;
+    look(path, &seen);
+    if (is_same_file(&seen, &auth->jwks_seen))
+        return;
+    auth->jwks_seen = seen; /* from before it is read: a change meanwhile is seen next time */
+    if (jwks_load(path, &fresh, &e)) {
+        log_event(LEVEL_ERROR, "jwks", "detail=\"%s; the old keys stay\"", e.detail);
+        return;
+    }
+    log_event(LEVEL_INFO, "jwks", "keys=%zu skipped=%zu", fresh->count, fresh->skipped);
+    take_provider(auth, fresh);
 }
 
 /* For the log: Apache and its kin keep Authorization to themselves unless told otherwise. */

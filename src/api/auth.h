@@ -15,9 +15,13 @@ enum err auth_new(const struct settings *settings, const char *config, struct au
                   struct error *e);
 void auth_free(struct auth *auth);
 
-/* Reads auth.keys and the files that it names again; keeps the old keys on error. Safe while other
+/* Reads auth.keys, the files that it names and auth.jwks again; keeps the old keys on error. Safe while other
  * threads check. */
 enum err auth_reload(struct auth *auth, struct error *e);
+
+/* Reads auth.jwks again if it has changed, which it looks for once a second at most. A file that
+ * cannot be used is logged, once, and the old keys stay. Called by the thread that reloads. */
+void auth_refresh(struct auth *auth);
 
 /* ERR_NO_TOKEN, ERR_CREDENTIALS or ERR_TOKEN unless the request's token is valid now. */
 enum err auth_check(struct auth *auth, const struct request *request, struct principal *out,

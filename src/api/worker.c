@@ -44,6 +44,7 @@ static bool tick(struct worker *worker, const sigset_t *signals)
 
     if (number == SIGHUP)
         reload(worker);
+    auth_refresh(worker->auth);
     board_expire(worker->board, clock_ms(), &expired);
     parking_refuse(&expired, ERR_DEADLINE);
     parking_expire(worker, false);

@@ -12,8 +12,9 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "common/ident.h"
 
-enum { KEY_FILE_MAX = 16384, SECRET_MIN = 32, RSA_MIN_BITS = 2048 };
+enum { KEY_FILE_MAX = 16384, SECRET_MIN = 32 };
 
 const char *const algorithm_names[] = {
     [ALG_HS256] = "HS256",
@@ -30,6 +31,15 @@ static int no_passphrase(char *buffer, int size, int writing, void *arg)
     return -1;
 }
 
+static EVP_PKEY *parse_certificate(BIO *bio)
+{
+    X509 *certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+    EVP_PKEY *pkey = certificate ? X509_get_pubkey(certificate) : NULL;
+
+    X509_free(certificate);
+    return pkey;
+}
+
 static EVP_PKEY *parse_pem(const struct key *key, bool *is_private)
 {
     BIO *bio = BIO_new_mem_buf(key->data, (int)key->length);
@@ -39,6 +49,10 @@ static EVP_PKEY *parse_pem(const struct key *key, bool *is_private)
     if (!pkey) {
         BIO_reset(bio);
         pkey = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
+    }
+    if (!pkey) {
+        BIO_reset(bio);
+        pkey = parse_certificate(bio);
     }
     BIO_free(bio);
     ERR_clear_error();
@@ -64,29 +78,16 @@ static bool on_p256(EVP_PKEY *pkey)
 static const char *pem_problem(const struct key *key, EVP_PKEY *pkey)
 {
     if (!pkey)
-        return "holds no key in PEM form without a passphrase";
+        return "holds no key and no certificate in PEM form without a passphrase";
     if (key->algorithm == ALG_RS256 && EVP_PKEY_base_id(pkey) != EVP_PKEY_RSA)
         return "holds no RSA key: make one with openssl genpkey -algorithm RSA -pkeyopt "
                "rsa_keygen_bits:2048";
-    if (key->algorithm == ALG_RS256 && EVP_PKEY_bits(pkey) < RSA_MIN_BITS)
+    if (key->algorithm == ALG_RS256 && EVP_PKEY_bits(pkey) < KEYRING_RSA_BITS_MIN)
         return "holds an RSA key of less than 2048 bits: make a longer one";
     if (key->algorithm == ALG_ES256 && (EVP_PKEY_base_id(pkey) != EVP_PKEY_EC || !on_p256(pkey)))
         return "holds no EC key on P-256: make one with openssl genpkey -algorithm EC -pkeyopt "
                "ec_paramgen_curve:P-256";
     return NULL;
-}
-
-static char *public_half(EVP_PKEY *pkey)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    char *text = NULL, *pem = NULL;
-
-    if (PEM_write_bio_PUBKEY(bio, pkey)) {
-        long length = BIO_get_mem_data(bio, &text);
-        pem = xstrndup(text, (size_t)length);
-    }
-    BIO_free(bio);
-    return pem;
 }
 
 /* --- one key ------------------------------------------------------------- */
@@ -98,16 +99,11 @@ static enum err refuse(const struct key *key, const char *path, const char *why,
 
 static enum err accept_pem(struct key *key, const char *path, bool open_to_all, struct error *e)
 {
-    EVP_PKEY *pkey = parse_pem(key, &key->can_sign);
-    const char *why = pem_problem(key, pkey);
+    key->pkey = parse_pem(key, &key->can_sign);
+    const char *why = pem_problem(key, key->pkey);
 
     if (!why && key->can_sign && open_to_all)
         why = "is a private key that is open to all users: chmod o= the file";
-    if (!why) {
-        key->verify_pem = public_half(pkey);
-        why = key->verify_pem ? NULL : "has no public half";
-    }
-    EVP_PKEY_free(pkey);
     return why ? refuse(key, path, why, e) : ERR_OK;
 }
 
@@ -150,7 +146,7 @@ static const char *parse_spec(const char *spec, struct key *key)
 
     if (!spec[kid_length] || !ident_valid(spec, kid_length))
         return NULL;
-    memcpy(key->kid, spec, kid_length);
+    key->kid = xstrndup(spec, kid_length);
     size_t length = strcspn(algorithm, ":");
     if (!algorithm_from_name(algorithm, length, &key->algorithm) || !algorithm[length] ||
         !algorithm[length + 1])
@@ -220,8 +216,10 @@ void keyring_free(struct keyring *ring)
         if (ring->keys[i].data)
             OPENSSL_cleanse(ring->keys[i].data, ring->keys[i].length);
         free(ring->keys[i].data);
-        free(ring->keys[i].verify_pem);
+        free(ring->keys[i].kid);
+        EVP_PKEY_free(ring->keys[i].pkey);
     }
+    keyring_free(ring->provider);
     free(ring->keys);
     free(ring);
 }

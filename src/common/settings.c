@@ -8,7 +8,9 @@
 #include "base/certificates.h"
 #include "base/log.h"
 #include "common/address.h"
+#include "common/claims.h"
 #include "common/db_address.h"
+#include "common/jwks.h"
 #include "common/keyring.h"
 #include "common/principal.h"
 
@@ -121,6 +123,57 @@ static enum err check_keys(const void *settings, unsigned use, struct error *e)
     return err;
 }
 
+/* Many providers sign for all their customers with the same keys. */
+static enum err check_jwks(const void *settings, unsigned use, struct error *e)
+{
+    const struct settings *all = settings;
+    struct keyring *ring = NULL;
+
+    if (!*all->auth.jwks)
+        return ERR_OK;
+    if (!*all->auth.issuer)
+        return error_set(e, ERR_CONFIG, "auth.jwks: needs auth.issuer, the provider's iss");
+    enum err err = conf_check_absolute("auth.jwks", all->auth.jwks, e);
+    if (!err && use & SETTINGS_KEYS)
+        err = jwks_load(all->auth.jwks, &ring, e);
+    keyring_free(ring);
+    return err;
+}
+
+static enum err check_claims(const void *settings, unsigned use, struct error *e)
+{
+    const struct settings *all = settings;
+    const struct {
+        const char *name;
+        const struct strlist *claims;
+    } lists[] = {
+        {"auth.claim_user", &all->auth.claim_user},
+        {"auth.claim_username", &all->auth.claim_username},
+        {"auth.claim_tenant", &all->auth.claim_tenant},
+        {"auth.claim_role", &all->auth.claim_role},
+    };
+
+    (void)use;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (lists[i].claims->count == 0)
+            return error_set(e, ERR_CONFIG, "%s: no claim is named", lists[i].name);
+    }
+    return ERR_OK;
+}
+
+static enum err check_roles(const void *settings, unsigned use, struct error *e)
+{
+    const struct strlist *roles = &((const struct settings *)settings)->auth.roles;
+
+    (void)use;
+    for (size_t i = 0; i < roles->count; i++) {
+        const char *why = claims_check_role(roles->items[i]);
+        if (why)
+            return error_set(e, ERR_CONFIG, "auth.roles: '%.80s' %s", roles->items[i], why);
+    }
+    return ERR_OK;
+}
+
 static enum err check_role(const void *settings, unsigned use, struct error *e)
 {
     (void)use;
@@ -195,6 +248,25 @@ const struct conf_option settings_options[] = {
     {"auth", "keys", CONF_LIST, AT(auth.keys), .fallback = "", .check = check_keys,
      .help = "Keys that tokens are checked with: KID:ALGORITHM:FILE, ALGORITHM being HS256, RS256 "
              "or ES256. The first that can sign is the one vsayctl token uses."},
+    {"auth", "jwks", CONF_TEXT, AT(auth.jwks), .fallback = "", .check = check_jwks,
+     .help = "File with an identity provider's public keys, a JSON Web Key Set; it is read again "
+             "whenever it changes. Empty for none."},
+    {"auth", "claim_user", CONF_LIST, AT(auth.claim_user), .fallback = "user_id, sub",
+     .check = check_claims,
+     .help = "Claims with the user's identifier; of each such list, the first that a token has "
+             "counts."},
+    {"auth", "claim_username", CONF_LIST, AT(auth.claim_username), .fallback = "username",
+     .check = check_claims,
+     .help = "Claims with the name to show, such as preferred_username."},
+    {"auth", "claim_tenant", CONF_LIST, AT(auth.claim_tenant), .fallback = "tenant_id",
+     .check = check_claims, .help = "Claims with the tenant's identifier."},
+    {"auth", "claim_role", CONF_LIST, AT(auth.claim_role), .fallback = "role",
+     .check = check_claims,
+     .help = "Claims with the role, or an array of roles; realm_access.roles is the member roles of "
+             "realm_access."},
+    {"auth", "roles", CONF_LIST, AT(auth.roles), .fallback = "", .check = check_roles,
+     .help = "What the values of that claim stand for: VALUE:ROLE, ROLE being user, company_admin "
+             "or super_admin; of several the strongest counts. Empty: they are the roles' names."},
     {"auth", "default_role", CONF_CHOICE, AT(auth.default_role), .choices = role_names,
      .fallback = "user", .check = check_role, .help = "Role of a token that names none."},
     {"auth", "issuer", CONF_TEXT, AT(auth.issuer), .fallback = "",

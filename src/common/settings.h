@@ -24,6 +24,8 @@ struct settings {
     } db;
     struct {
         struct strlist keys;
+        char *jwks;
+        struct strlist claim_user, claim_username, claim_tenant, claim_role, roles;
         int default_role; /* enum role */
         char *issuer, *audience;
         long leeway; /* s */

@@ -4,13 +4,22 @@
 
 #include <json.h>
 #include <jwt.h>
+#include <openssl/bn.h>
+#include <openssl/crypto.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "base/base64url.h"
 #include "base/json.h"
-#include "base/utf8.h"
+#include "common/claims.h"
+
+enum { P256_NUMBER = 32 /* bytes */ };
 
 static const int64_t time_max = 253402300799; /* the end of the year 9999 */
 
@@ -46,98 +55,40 @@ static bool split(const char *token, struct segment segments[SEGMENTS])
     return true;
 }
 
-/* Decodes what split() has accepted; returns the number of bytes. */
-static size_t decode(const struct segment *segment, unsigned char out[TOKEN_MAX])
-{
-    unsigned char base64[TOKEN_MAX + 4];
-    size_t padding = (4 - segment->length % 4) % 4;
-
-    for (size_t i = 0; i < segment->length; i++) {
-        char c = segment->text[i];
-        base64[i] = (unsigned char)(c == '-' ? '+' : c == '_' ? '/' : c);
-    }
-    memset(base64 + segment->length, '=', padding);
-    int length = EVP_DecodeBlock(out, base64, (int)(segment->length + padding));
-    return length < 0 ? 0 : (size_t)length - padding;
-}
-
 /* One JSON object and nothing around it; NULL otherwise. The caller puts it. */
 static struct json_object *parse(const struct segment *segment)
 {
-    unsigned char text[TOKEN_MAX];
-    size_t length = decode(segment, text);
+    unsigned char text[BASE64URL_BYTES(TOKEN_MAX)];
+    size_t length = base64url_decode(segment->text, segment->length, text, sizeof text);
     struct json_object *object = NULL;
 
     json_read((const char *)text, length, &object);
     return object;
 }
 
-/* --- members ------------------------------------------------------------- */
+/* --- the header ---------------------------------------------------------- */
 
-static bool is_text(struct json_object *value, const char *expected)
-{
-    return json_object_is_type(value, json_type_string) &&
-           (size_t)json_object_get_string_len(value) == strlen(expected) &&
-           strcmp(json_object_get_string(value), expected) == 0;
-}
-
-/* *out is NULL when the claim is absent, and never holds a NUL byte. */
-static enum err get_text(struct json_object *object, const char *name, const char **out,
+/* *out is NULL when the member is absent, and never holds a NUL byte. */
+static enum err get_text(struct json_object *header, const char *name, const char **out,
                          struct error *e)
 {
     struct json_object *value = NULL;
 
     *out = NULL;
-    if (!json_object_object_get_ex(object, name, &value))
+    if (!json_object_object_get_ex(header, name, &value))
         return ERR_OK;
-    if (!json_object_is_type(value, json_type_string))
-        return error_set(e, ERR_TOKEN, "%s is not a string", name);
     const char *text = json_object_get_string(value);
-    if (strlen(text) != (size_t)json_object_get_string_len(value))
-        return error_set(e, ERR_TOKEN, "%s holds a NUL byte", name);
+    if (!json_object_is_type(value, json_type_string) ||
+        strlen(text) != (size_t)json_object_get_string_len(value))
+        return error_set(e, ERR_TOKEN, "%s in the header is not text", name);
     *out = text;
     return ERR_OK;
 }
 
-/* *out keeps its value when the claim is absent. */
-static enum err get_integer(struct json_object *claims, const char *name, int64_t *out,
-                            struct error *e)
+static bool algorithm_by_name(const char *name, enum algorithm *out)
 {
-    struct json_object *value = NULL;
-
-    if (!json_object_object_get_ex(claims, name, &value))
-        return ERR_OK;
-    if (!json_object_is_type(value, json_type_int))
-        return error_set(e, ERR_TOKEN, "%s is not an integer", name);
-    *out = json_object_get_int64(value);
-    return ERR_OK;
-}
-
-static enum err get_ident(struct json_object *claims, const char *name, char out[IDENT_MAX + 1],
-                          bool *found, struct error *e)
-{
-    const char *text;
-    enum err err = get_text(claims, name, &text, e);
-
-    *found = text != NULL;
-    if (err || !text)
-        return err;
-    if (!ident_valid(text, strlen(text)))
-        return error_set(e, ERR_TOKEN, "%s is not an identifier", name);
-    strcpy(out, text);
-    return ERR_OK;
-}
-
-/* --- header and signature ------------------------------------------------ */
-
-static bool find_algorithm(struct json_object *header, enum algorithm *out)
-{
-    struct json_object *value = NULL;
-
-    if (!json_object_object_get_ex(header, "alg", &value))
-        return false;
     for (int i = 0; i < ALG_COUNT; i++) {
-        if (is_text(value, algorithm_names[i])) {
+        if (strcmp(name, algorithm_names[i]) == 0) {
             *out = (enum algorithm)i;
             return true;
         }
@@ -145,148 +96,132 @@ static bool find_algorithm(struct json_object *header, enum algorithm *out)
     return false;
 }
 
-static bool verified_by(const struct key *key, const char *token)
+/* An ID token or an access token (RFC 9068), and not one that was made for something else, such as
+ * logout+jwt. Any case, and a prefix that is left out as a rule: RFC 7515 section 4.1.9. */
+static bool is_right_type(const char *type)
 {
-    const unsigned char *material = key->data;
-    size_t length = key->length;
-    jwt_t *jwt = NULL;
+    static const char prefix[] = "application/";
 
-    if (key->verify_pem) {
-        material = (const unsigned char *)key->verify_pem;
-        length = strlen(key->verify_pem);
-    }
-    if (!material || length == 0) /* libjwt would verify nothing */
-        return false;
-    bool valid = jwt_decode(&jwt, token, material, (int)length) == 0 &&
-                 jwt_get_alg(jwt) == jwt_algorithms[key->algorithm];
-    jwt_free(jwt);
-    return valid;
+    if (strncasecmp(type, prefix, strlen(prefix)) == 0)
+        type += strlen(prefix);
+    return strcasecmp(type, "JWT") == 0 || strcasecmp(type, "at+jwt") == 0;
 }
 
-static enum err check_signature(const struct keyring *ring, const char *token,
-                                struct json_object *header, struct error *e)
+static enum err read_header(struct json_object *header, enum algorithm *algorithm,
+                            const char **kid, struct error *e)
 {
-    enum algorithm algorithm;
-    const char *kid;
-    bool tried = false;
+    const char *name, *type;
 
     if (json_object_object_get_ex(header, "crit", NULL)) /* RFC 7515 section 4.1.11 */
         return error_set(e, ERR_TOKEN, "critical header extension");
-    if (!find_algorithm(header, &algorithm))
+    if (get_text(header, "alg", &name, e) || get_text(header, "typ", &type, e) ||
+        get_text(header, "kid", kid, e))
+        return ERR_TOKEN;
+    if (!name || !algorithm_by_name(name, algorithm))
         return error_set(e, ERR_TOKEN, "algorithm not accepted");
-    if (get_text(header, "kid", &kid, e))
-        return ERR_TOKEN;
-    for (size_t i = 0; i < ring->count; i++) {
-        const struct key *key = &ring->keys[i];
-        if (key->algorithm != algorithm || (kid && strcmp(kid, key->kid) != 0))
-            continue;
-        tried = true;
-        if (verified_by(key, token))
-            return ERR_OK;
+    if (type && !is_right_type(type))
+        return error_set(e, ERR_TOKEN, "typ is neither JWT nor at+jwt");
+    return ERR_OK;
+}
+
+/* --- the signature ------------------------------------------------------- */
+
+/* Not by libjwt 1.10, which refuses the typ at+jwt, and reads the PEM of a key each time. */
+struct signature {
+    const unsigned char *text; /* what is signed */
+    size_t text_length;
+    unsigned char bytes[BASE64URL_BYTES(TOKEN_MAX)];
+    size_t length;
+};
+
+static bool hmac_matches(const struct key *key, const struct signature *signature)
+{
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+
+    return key->data && key->length > 0 &&
+           HMAC(EVP_sha256(), key->data, (int)key->length, signature->text, signature->text_length,
+                mac, &length) &&
+           length == signature->length && CRYPTO_memcmp(mac, signature->bytes, length) == 0;
+}
+
+static bool digest_verifies(const struct key *key, const struct signature *signature,
+                            const unsigned char *bytes, size_t length)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool good = key->pkey &&
+                EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key->pkey) == 1 &&
+                EVP_DigestVerify(context, bytes, length, signature->text,
+                                 signature->text_length) == 1;
+
+    EVP_MD_CTX_free(context);
+    ERR_clear_error();
+    return good;
+}
+
+/* RFC 7518 section 3.4: both numbers of the signature, with all their bytes. OpenSSL takes DER. */
+static bool ecdsa_verifies(const struct key *key, const struct signature *signature)
+{
+    unsigned char *der = NULL;
+
+    if (signature->length != 2 * P256_NUMBER)
+        return false;
+    ECDSA_SIG *pair = ECDSA_SIG_new();
+    ECDSA_SIG_set0(pair, BN_bin2bn(signature->bytes, P256_NUMBER, NULL),
+                   BN_bin2bn(signature->bytes + P256_NUMBER, P256_NUMBER, NULL));
+    int length = i2d_ECDSA_SIG(pair, &der);
+    bool good = length > 0 && digest_verifies(key, signature, der, (size_t)length);
+    OPENSSL_free(der);
+    ECDSA_SIG_free(pair);
+    return good;
+}
+
+static bool verified_by(const struct key *key, const struct signature *signature)
+{
+    switch (key->algorithm) {
+    case ALG_HS256:
+        return hmac_matches(key, signature);
+    case ALG_RS256:
+        return digest_verifies(key, signature, signature->bytes, signature->length);
+    case ALG_ES256:
+        return ecdsa_verifies(key, signature);
+    default:
+        return false;
     }
-    return error_set(e, ERR_TOKEN,
-                     tried ? "signature, typ or JSON refused by libjwt"
-                           : "no key of that kid and algorithm");
 }
 
-/* --- claims -------------------------------------------------------------- */
-
-static enum err check_times(struct json_object *claims, int64_t now, long leeway,
-                            int64_t *valid_until, struct error *e)
+/* A provider's key may lack a kid: it is tried for any. */
+static bool fits(const struct key *key, enum algorithm algorithm, const char *kid)
 {
-    int64_t expires = 0, not_before = now, issued = now;
-
-    if (get_integer(claims, "exp", &expires, e) || get_integer(claims, "nbf", &not_before, e) ||
-        get_integer(claims, "iat", &issued, e))
-        return ERR_TOKEN;
-    if (expires <= 0 || expires > time_max)
-        return error_set(e, ERR_TOKEN, "exp is missing or out of range");
-    if (now >= expires + leeway)
-        return error_set(e, ERR_TOKEN, "expired");
-    if (not_before > now + leeway)
-        return error_set(e, ERR_TOKEN, "not valid yet");
-    *valid_until = expires + leeway;
-    return ERR_OK;
+    return key->algorithm == algorithm && (!kid || !key->kid || strcmp(kid, key->kid) == 0);
 }
 
-/* RFC 7519 section 4.1.3: one string, or an array of them. */
-static bool has_audience(struct json_object *claims, const char *audience)
+/* *own tells whether the key is of the ring itself, and not a provider's. */
+static enum err check_signature(const struct keyring *ring, const struct segment *segments,
+                                struct json_object *header, bool *own, struct error *e)
 {
-    struct json_object *value = NULL;
-    bool found = false;
+    const struct segment *last = &segments[SIGNATURE];
+    struct signature signature = {.text = (const unsigned char *)segments[HEADER].text,
+                                  .text_length = (size_t)(last->text - segments[HEADER].text) - 1};
+    enum algorithm algorithm = ALG_COUNT;
+    const char *kid = NULL;
+    bool tried = false;
 
-    json_object_object_get_ex(claims, "aud", &value);
-    if (!json_object_is_type(value, json_type_array))
-        return is_text(value, audience);
-    for (size_t i = 0; !found && i < json_object_array_length(value); i++)
-        found = is_text(json_object_array_get_idx(value, i), audience);
-    return found;
-}
-
-static enum err check_origin(const struct settings *settings, struct json_object *claims,
-                             struct error *e)
-{
-    const char *issuer = settings->auth.issuer, *audience = settings->auth.audience;
-    struct json_object *value = NULL;
-
-    json_object_object_get_ex(claims, "iss", &value);
-    if (*issuer && !is_text(value, issuer))
-        return error_set(e, ERR_TOKEN, "other issuer");
-    if (*audience && !has_audience(claims, audience))
-        return error_set(e, ERR_TOKEN, "other audience");
-    return ERR_OK;
-}
-
-static enum err get_username(struct json_object *claims, struct principal *out, struct error *e)
-{
-    const char *name;
-
-    if (get_text(claims, "username", &name, e))
+    if (read_header(header, &algorithm, &kid, e))
         return ERR_TOKEN;
-    if (!name)
-        name = out->user_id;
-    if (!*name || strlen(name) > USERNAME_MAX || !utf8_plain(name, strlen(name)))
-        return error_set(e, ERR_TOKEN, "username is not 1 to 255 bytes of plain text");
-    strcpy(out->username, name);
-    return ERR_OK;
-}
-
-static enum err get_agent(struct json_object *claims, struct principal *out, struct error *e)
-{
-    bool found;
-
-    if (get_ident(claims, "agent_id", out->user_id, &found, e))
-        return ERR_TOKEN;
-    if (!found)
-        return error_set(e, ERR_TOKEN, "no agent_id");
-    return get_integer(claims, "generation", &out->generation, e);
-}
-
-static enum err get_principal(const struct settings *settings, struct json_object *claims,
-                              struct principal *out, struct error *e)
-{
-    const char *role;
-    bool found;
-
-    if (get_text(claims, "role", &role, e))
-        return ERR_TOKEN;
-    out->role = (enum role)settings->auth.default_role;
-    if (role && !role_from_name(role, &out->role))
-        return error_set(e, ERR_TOKEN, "unknown role");
-    if (out->role == ROLE_AGENT)
-        return get_agent(claims, out, e);
-    if (get_ident(claims, "user_id", out->user_id, &found, e) ||
-        (!found && get_ident(claims, "sub", out->user_id, &found, e)))
-        return ERR_TOKEN;
-    if (!found)
-        return error_set(e, ERR_TOKEN, "neither user_id nor sub");
-    if (get_ident(claims, "tenant_id", out->tenant_id, &found, e))
-        return ERR_TOKEN;
-    if (!found && out->role == ROLE_COMPANY_ADMIN) /* of which company? */
-        return error_set(e, ERR_TOKEN, "company_admin without tenant_id");
-    if (!found)
-        strcpy(out->tenant_id, "default");
-    return get_username(claims, out, e);
+    signature.length =
+        base64url_decode(last->text, last->length, signature.bytes, sizeof signature.bytes);
+    for (const struct keyring *some = ring; some; some = some->provider) {
+        *own = some == ring;
+        for (size_t i = 0; i < some->count; i++) {
+            if (!fits(&some->keys[i], algorithm, kid))
+                continue;
+            tried = true;
+            if (verified_by(&some->keys[i], &signature))
+                return ERR_OK;
+        }
+    }
+    return error_set(e, ERR_TOKEN, tried ? "bad signature" : "no key of that kid and algorithm");
 }
 
 enum err token_verify(const struct settings *settings, const struct keyring *ring,
@@ -295,6 +230,7 @@ enum err token_verify(const struct settings *settings, const struct keyring *rin
     struct segment segments[SEGMENTS];
     struct json_object *header = NULL, *claims = NULL;
     enum err err = ERR_TOKEN;
+    bool own = false;
 
     memset(out, 0, sizeof *out);
     if (!split(token, segments))
@@ -303,10 +239,8 @@ enum err token_verify(const struct settings *settings, const struct keyring *rin
     claims = parse(&segments[PAYLOAD]);
     if (!header || !claims)
         error_set(e, ERR_TOKEN, "header or payload is not a JSON object");
-    else if (!check_signature(ring, token, header, e) &&
-             !check_times(claims, now, settings->auth.leeway, &out->valid_until, e) &&
-             !check_origin(settings, claims, e))
-        err = get_principal(settings, claims, out, e);
+    else if (!check_signature(ring, segments, header, &own, e))
+        err = claims_read(settings, claims, own, now, out, e);
     json_object_put(claims);
     json_object_put(header);
     return err;
@@ -323,14 +257,28 @@ static const struct key *signing_key(const struct keyring *ring)
     return NULL;
 }
 
-static bool fill_identity(jwt_t *jwt, const struct principal *who)
+/* Under the name that is read first. Two settings may name one claim: the first value stays. */
+static bool add(jwt_t *jwt, const struct strlist *names, const char *value)
 {
+    return jwt_get_grant(jwt, names->items[0]) || jwt_add_grant(jwt, names->items[0], value) == 0;
+}
+
+static bool fill_identity(jwt_t *jwt, const struct settings *settings, const struct principal *who)
+{
+    char *role = claims_role_value(settings, who->role);
+    bool filled;
+
     if (who->role == ROLE_AGENT)
-        return jwt_add_grant(jwt, "agent_id", who->user_id) == 0 &&
-               jwt_add_grant_int(jwt, "generation", (long)who->generation) == 0;
-    return jwt_add_grant(jwt, "user_id", who->user_id) == 0 &&
-           jwt_add_grant(jwt, "username", who->username) == 0 &&
-           jwt_add_grant(jwt, "tenant_id", who->tenant_id) == 0;
+        filled = jwt_add_grant(jwt, "role", role) == 0 &&
+                 jwt_add_grant(jwt, "agent_id", who->user_id) == 0 &&
+                 jwt_add_grant_int(jwt, "generation", (long)who->generation) == 0;
+    else
+        filled = role && add(jwt, &settings->auth.claim_user, who->user_id) &&
+                 add(jwt, &settings->auth.claim_role, role) &&
+                 add(jwt, &settings->auth.claim_tenant, who->tenant_id) &&
+                 add(jwt, &settings->auth.claim_username, who->username);
+    free(role);
+    return filled;
 }
 
 static bool fill(jwt_t *jwt, const struct settings *settings, const struct key *key,
@@ -342,9 +290,15 @@ static bool fill(jwt_t *jwt, const struct settings *settings, const struct key *
            jwt_add_header(jwt, "kid", key->kid) == 0 &&
            jwt_add_grant_int(jwt, "iat", (long)now) == 0 &&
            jwt_add_grant_int(jwt, "exp", (long)now + ttl) == 0 &&
-           jwt_add_grant(jwt, "role", role_names[who->role]) == 0 && fill_identity(jwt, who) &&
+           fill_identity(jwt, settings, who) &&
            (!*issuer || jwt_add_grant(jwt, "iss", issuer) == 0) &&
            (!*audience || jwt_add_grant(jwt, "aud", audience) == 0);
+}
+
+static bool same(const struct principal *a, const struct principal *b)
+{
+    return a->role == b->role && strcmp(a->user_id, b->user_id) == 0 &&
+           strcmp(a->tenant_id, b->tenant_id) == 0 && strcmp(a->username, b->username) == 0;
 }
 
 enum err token_mint(const struct settings *settings, const struct keyring *ring,
@@ -365,6 +319,8 @@ enum err token_mint(const struct settings *settings, const struct keyring *ring,
     if (!*out)
         return error_set(e, ERR_INTERNAL, "libjwt cannot sign with key %s", key->kid);
     enum err err = token_verify(settings, ring, *out, now, &back, e);
+    if (!err && !same(who, &back))
+        err = error_set(e, ERR_CONFIG, "the claims that auth.claim_* name cannot tell this");
     if (err) { /* such as a user id that no request may carry */
         free(*out);
         *out = NULL;

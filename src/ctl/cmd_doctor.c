@@ -4,14 +4,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/utf8.h"
+#include "common/jwks.h"
 #include "common/keyring.h"
 #include "store/machines.h"
 #include "store/schema.h"
 
-enum { CLOCK_TOLERANCE = 2 }; /* s */
+enum { CLOCK_TOLERANCE = 2, JWKS_AGE_MAX = 7 * 86400 }; /* s */
 
 struct doctor {
     const char *config;
@@ -34,6 +36,46 @@ static enum err check_keys(struct doctor *doctor, struct error *e)
         snprintf(doctor->note, sizeof doctor->note, ": %zu, the first is %s (%s)", ring->count,
                  ring->keys[0].kid, algorithm_names[ring->keys[0].algorithm]);
     keyring_free(ring);
+    return err;
+}
+
+/* `age` in s, in words. */
+static void tell_age(char *out, size_t size, long age)
+{
+    static const struct {
+        long seconds;
+        const char *unit;
+    } units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"}};
+    size_t i = age >= 2 * 86400 ? 0 : age >= 2 * 3600 ? 1 : 2;
+    long count = age < 0 ? 0 : age / units[i].seconds;
+
+    snprintf(out, size, "%ld %s%s old", count, units[i].unit, count == 1 ? "" : "s");
+}
+
+/* Whatever fetches the key set writes it each time, also when it is the same. */
+static enum err check_jwks(struct doctor *doctor, struct error *e)
+{
+    const char *path = doctor->settings.auth.jwks;
+    struct keyring *ring = NULL;
+    struct stat st = {0};
+    char left_out[32] = "", age[32];
+
+    snprintf(doctor->note, sizeof doctor->note, ": none");
+    if (!*path)
+        return ERR_OK;
+    enum err err = jwks_load(path, &ring, e);
+    if (err)
+        return err;
+    if (ring->skipped)
+        snprintf(left_out, sizeof left_out, ", %zu left out", ring->skipped);
+    stat(path, &st);
+    tell_age(age, sizeof age, (long)(time(NULL) - st.st_mtime));
+    snprintf(doctor->note, sizeof doctor->note, ": %zu key%s%s, %s%s", ring->count,
+             ring->count == 1 ? "" : "s", left_out, age,
+             *doctor->settings.auth.audience ? "" : "; auth.audience is not set");
+    keyring_free(ring);
+    if (time(NULL) - st.st_mtime > JWKS_AGE_MAX)
+        err = error_set(e, ERR_CONFIG, "%s is %s", path, age);
     return err;
 }
 
@@ -101,7 +143,7 @@ static enum err check_machines(struct doctor *doctor, struct error *e)
     return err;
 }
 
-enum { CONFIGURATION, KEYS, DATABASE, SCHEMA, BINLOG, CLOCK, MACHINES, CHECKS };
+enum { CONFIGURATION, KEYS, JWKS, DATABASE, SCHEMA, BINLOG, CLOCK, MACHINES, CHECKS };
 
 static const struct {
     const char *name;
@@ -114,6 +156,8 @@ static const struct {
     [KEYS] =
         {"keys", CONFIGURATION, check_keys,
          "Correct auth.keys or the file; openssl rand -hex -out FILE 32 makes an HS256 secret."},
+    [JWKS] = {"jwks", CONFIGURATION, check_jwks,
+              "See that the job that fetches auth.jwks runs and writes it each time: docs/sso.md."},
     [DATABASE] = {"database", CONFIGURATION, check_database,
                   "See that the server runs and that grants.sql was applied; check db.host, "
                   "db.user, db.password_file, db.name and db.tls."},

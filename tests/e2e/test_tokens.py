@@ -172,7 +172,7 @@ def test_array_payload(stack):
 
 
 @pytest.mark.parametrize("value", [
-    "9999999999", "", 9999999999.5, 1e20, 0, -1, -9999999999, 0.0, None, True, [9999999999], {},
+    "9999999999", "", 253402300799.5, 1e20, 0, -1, -9999999999, 0.0, None, True, [9999999999], {},
     253402300800, 2**63, 2**64, 2**64 + 9999999999, -2**63])
 def test_bad_exp(stack, value):
     token = stack.keys.forge({"alg": "HS256"}, {"user_id": "u1", "exp": value})
@@ -198,19 +198,21 @@ def test_expires_while_in_use(stack):
 
 
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
-def test_times_are_integers(stack, claim):
-    for value in "0", 0.5, [], True, 1e20:
+def test_times_are_numbers(stack, claim):
+    for value in "0", {}, [], True, 1e20:
         assert refused(stack, stack.keys.forge({"alg": "HS256"}, claims(**{claim: value})))
-    assert status(stack, stack.keys.sign(claims(**{claim: int(time.time())}))) == 200
+    for value in int(time.time()), 0.5, time.time() - 0.25, None:
+        token = stack.keys.forge({"alg": "HS256"}, {**claims(), claim: value})
+        assert status(stack, token) == 200
 
 
 @pytest.mark.parametrize("bad", [
-    {"user_id": None}, {"user_id": ""}, {"user_id": 5}, {"user_id": "a b"}, {"user_id": "x" * 65},
+    {"user_id": None}, {"user_id": ""}, {"user_id": 5}, {"user_id": "a b"}, {"user_id": "x" * 129},
     {"user_id": "é"}, {"user_id": "a'--"}, {"user_id": "a\x00b"}, {"user_id": ["u1"]},
     {"user_id": None, "sub": ""}, {"user_id": None, "sub": 7},
     {"tenant_id": ""}, {"tenant_id": 1}, {"tenant_id": "a/b"}, {"tenant_id": "%"},
     {"tenant_id": "x" * 65}, {"role": "root"}, {"role": ""}, {"role": "Super_Admin"},
-    {"role": ["super_admin"]}, {"role": 1}, {"role": "super_admin\x00"}, {"role": "user "},
+    {"role": [1]}, {"role": {}}, {"role": 1}, {"role": "super_admin\x00"}, {"role": "user "},
     {"username": 1}, {"username": "x" * 256}, {"username": "a\x00b"}])
 def test_bad_claims(stack, bad):
     assert refused(stack, stack.keys.forge({"alg": "HS256"}, claims(**bad)))

@@ -8,6 +8,20 @@
 
 #include "base/xalloc.h"
 
+static char nothing[] = "", user_id[] = "user_id", sub[] = "sub", username[] = "username",
+            tenant_id[] = "tenant_id", role[] = "role";
+static char *users[] = {user_id, sub}, *usernames[] = {username}, *tenants[] = {tenant_id},
+            *roles[] = {role};
+
+const struct settings forge_settings = {.auth = {.jwks = nothing,
+                                                 .issuer = nothing,
+                                                 .audience = nothing,
+                                                 .leeway = 30,
+                                                 .claim_user = {users, 2},
+                                                 .claim_username = {usernames, 1},
+                                                 .claim_tenant = {tenants, 1},
+                                                 .claim_role = {roles, 1}}};
+
 static size_t encode(const void *bytes, size_t length, char *out)
 {
     size_t n = (size_t)EVP_EncodeBlock((unsigned char *)out, bytes, (int)length);

@@ -7,6 +7,11 @@
 
 #include <openssl/evp.h>
 
+#include "common/settings.h"
+
+/* The defaults of settings->auth, with a leeway of 30 s. */
+extern const struct settings forge_settings;
+
 /* A token signed by HMAC, whatever the header says. JSON is written with ' for ". The caller frees.
  */
 char *forge(const char *header, const char *payload, size_t payload_length, const EVP_MD *digest,

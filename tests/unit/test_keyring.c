@@ -22,14 +22,12 @@
 #include "base/xalloc.h"
 #include "common/keyring.h"
 #include "common/token.h"
+#include "forge.h"
 
 enum { NOW = 1800000000 };
 
 static const char secret[] = "0123456789abcdef0123456789abcdef";
 static char directory[] = "/tmp/test_token.XXXXXX";
-static char nothing[] = "";
-static struct settings settings = {
-    .auth = {.issuer = nothing, .audience = nothing, .leeway = 30, .default_role = ROLE_USER}};
 
 /* --- keys ---------------------------------------------------------------- */
 
@@ -113,8 +111,8 @@ static const struct {
     {"k1:HS256:short", "auth.keys: key k1 (short) is shorter than 32 bytes"},
     {"k1:HS256:open", "auth.keys: key k1 (open) is a secret that is open to all users"},
     {"k1:HS256:rsa.key", "auth.keys: key k1 (rsa.key) holds PEM, not a secret"},
-    {"k1:RS256:hs", "auth.keys: key k1 (hs) holds no key in PEM form"},
-    {"k1:RS256:locked.key", "auth.keys: key k1 (locked.key) holds no key in PEM form"},
+    {"k1:RS256:hs", "auth.keys: key k1 (hs) holds no key and no certificate in PEM form"},
+    {"k1:RS256:locked.key", "auth.keys: key k1 (locked.key) holds no key and no certificate in PEM form"},
     {"k1:RS256:rsa-open.key", "auth.keys: key k1 (rsa-open.key) is a private key that is open"},
     {"k1:RS256:rsa1024.key", "auth.keys: key k1 (rsa1024.key) holds an RSA key of less than 2048"},
     {"k1:RS256:rsa1024.pub", "auth.keys: key k1 (rsa1024.pub) holds an RSA key of less than 2048"},
@@ -150,12 +148,11 @@ static void test_good_keys(void **state)
     assert_int_equal(ring->keys[0].length, sizeof secret - 1);
     assert_memory_equal(ring->keys[0].data, secret, sizeof secret - 1);
     assert_true(ring->keys[0].can_sign);
-    assert_null(ring->keys[0].verify_pem);
+    assert_null(ring->keys[0].pkey);
     assert_false(ring->keys[1].can_sign);
     assert_false(ring->keys[2].can_sign);
     assert_true(ring->keys[3].can_sign);
-    assert_string_equal(ring->keys[2].verify_pem, ring->keys[3].verify_pem);
-    assert_non_null(strstr(ring->keys[3].verify_pem, "BEGIN PUBLIC KEY"));
+    assert_int_equal(EVP_PKEY_eq(ring->keys[2].pkey, ring->keys[3].pkey), 1);
     keyring_free(ring);
 }
 
@@ -200,11 +197,11 @@ static void test_round_trips(void **state)
         char *token;
         assert_int_equal(load(trips[i].sign, &sign, &e), ERR_OK);
         assert_int_equal(load(trips[i].verify, &verify, &e), ERR_OK);
-        assert_int_equal(token_mint(&settings, sign, &alice, NOW, 60, &token, &e), ERR_OK);
-        assert_int_equal(token_verify(&settings, verify, token, NOW, &who, &e), trips[i].err);
+        assert_int_equal(token_mint(&forge_settings, sign, &alice, NOW, 60, &token, &e), ERR_OK);
+        assert_int_equal(token_verify(&forge_settings, verify, token, NOW, &who, &e), trips[i].err);
         if (!trips[i].err)
             check_alice(&who);
-        assert_int_equal(token_verify(&settings, verify, token, NOW + 90, &who, &e), ERR_TOKEN);
+        assert_int_equal(token_verify(&forge_settings, verify, token, NOW + 90, &who, &e), ERR_TOKEN);
         free(token);
         keyring_free(verify);
         keyring_free(sign);
@@ -221,13 +218,13 @@ static void test_mint_refuses(void **state)
     char *token;
 
     assert_int_equal(load("k:HS256:hs", &ring, &e), ERR_OK);
-    assert_int_equal(token_mint(&settings, ring, &nobody, NOW, 60, &token, &e), ERR_TOKEN);
-    assert_int_equal(token_mint(&settings, ring, &blank, NOW, 60, &token, &e), ERR_TOKEN);
-    assert_int_equal(token_mint(&settings, ring, &alice, NOW, 0, &token, &e), ERR_REQUEST);
-    assert_int_equal(token_mint(&settings, ring, &alice, NOW, INT64_MAX, &token, &e), ERR_REQUEST);
+    assert_int_equal(token_mint(&forge_settings, ring, &nobody, NOW, 60, &token, &e), ERR_TOKEN);
+    assert_int_equal(token_mint(&forge_settings, ring, &blank, NOW, 60, &token, &e), ERR_TOKEN);
+    assert_int_equal(token_mint(&forge_settings, ring, &alice, NOW, 0, &token, &e), ERR_REQUEST);
+    assert_int_equal(token_mint(&forge_settings, ring, &alice, NOW, INT64_MAX, &token, &e), ERR_REQUEST);
     keyring_free(ring);
     assert_int_equal(load("k:RS256:rsa.pub", &ring, &e), ERR_OK);
-    assert_int_equal(token_mint(&settings, ring, &alice, NOW, 60, &token, &e), ERR_CONFIG);
+    assert_int_equal(token_mint(&forge_settings, ring, &alice, NOW, 60, &token, &e), ERR_CONFIG);
     assert_null(token);
     keyring_free(ring);
 }
