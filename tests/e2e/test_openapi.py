@@ -31,7 +31,7 @@ def entries():
 
 
 def route_path(entry):
-    return re.sub(":id", "{session_id}", re.search(r'\.pattern = "([^"]*)"', entry)[1])
+    return re.search(r'\.pattern = "([^"]*)"', entry)[1]
 
 
 def table():
@@ -50,9 +50,9 @@ def table():
 
 def documented():
     """The same of the document."""
-    return {path: (item["x-allow"].split(", "), {
+    return {re.sub(r"{\w+}", ":id", path): (item["x-allow"].split(", "), {
         role for name in OPERATIONS if name in item
-        for scheme in item[name]["security"] for role in scheme["bearer"]})
+        for scheme in item[name]["security"] for roles in scheme.values() for role in roles})
         for path, item in DOCUMENT["paths"].items()}
 
 
@@ -81,8 +81,9 @@ def parameter_tables():
         for macro, body in macros:
             text = re.sub(rf"\b{macro}\b", body.replace("\\", ""), text)
         tables[name] = {}
-        for said in re.findall(r'\{\s*\.(name = ".*?)\}', text, re.S):
-            fields = dict(re.findall(r'(\w+) = ("[^"]*"|\w+)', said))
+        for said in re.findall(r'\{(\s*\.name = "[^}]*|"[^}]*)\}', text, re.S):
+            said = re.sub(r'^"(\w+)", (\w+)', r'.name = "\1", .kind = \2', said)
+            fields = dict(re.findall(r'\.(\w+) = ("[^"]*"|\w+)', said))
             limits = {"QUERY_NUMBER": lambda: (number("min"), number("max")),
                       "QUERY_TEXT": lambda: number("max"),
                       "QUERY_CHOICE": lambda: fields["choices"].strip('"').split()}
@@ -105,7 +106,7 @@ def test_it_has_the_query_parameters_of_the_table():
     said = inline(DOCUMENT, DOCUMENT["paths"])
     tables = parameter_tables()
     assert tables["/api/terminal/sessions"]["limit"] == (1, 1000)
-    assert {path: {parameter["name"]: limits_of(parameter["schema"]) for name in OPERATIONS
+    assert {re.sub(r"{\w+}", ":id", path): {parameter["name"]: limits_of(parameter["schema"]) for name in OPERATIONS
                    for parameter in item.get(name, {}).get("parameters", ())
                    if parameter["in"] == "query"} for path, item in said.items()} == tables
 

@@ -60,13 +60,29 @@ def inline(document, node):
     return [inline(document, item) for item in node] if isinstance(node, list) else node
 
 
+def body_check(kind, content):
+    """What lists the faults of a body. JSON has a schema, as each line of NDJSON, and a table in CSV
+    has these columns."""
+    if kind == "application/json":
+        schema = Ordered(_closed(content["schema"]))
+        return lambda reply: faults(schema, reply.json())
+    if kind == "application/x-ndjson":
+        line = Ordered(_closed(content["x-line"]))
+        return lambda reply: [fault for each in reply.body.splitlines()
+                              for fault in faults(line, json.loads(each))]
+    if kind.startswith("text/csv"):
+        head = ",".join(content["x-columns"]) + "\r\n"
+        return lambda reply: [] if reply.body.startswith(head.encode()) else ["other columns"]
+    return lambda reply: [] if reply.body.decode() else ["empty"]
+
+
 class Response:
     """What the document says of one status of an operation."""
 
     def __init__(self, said):
         self.headers = {name.lower(): (header.get("required", False), Ordered(header["schema"]))
                         for name, header in said.get("headers", {}).items()}
-        self.bodies = {kind: Ordered(_closed(content["schema"]))
+        self.bodies = {kind: body_check(kind, content)
                        for kind, content in said.get("content", {}).items()}
 
     def faults(self, reply, head):
@@ -86,10 +102,9 @@ class Response:
 
     def _body_faults(self, kind, reply):
         try:
-            body = reply.json() if kind == "application/json" else reply.body.decode()
+            return self.bodies[kind](reply)
         except (AssertionError, ValueError) as error:
             return [str(error)]
-        return faults(self.bodies[kind], body)
 
 
 class Operation:
