@@ -189,11 +189,12 @@ def test_slashes_and_dots(stack, tenant, admin):
 
 
 def test_words_of_the_query(stack, admin, agent):
-    """A CGI gets them as arguments."""
-    for query in "?-c+/etc/passwd", "?--help", "?-l+unix:/tmp/x":
-        check(stack.get(f"/health{query}", admin), "health")
-        check(stack.request("POST", f"/api/agent/heartbeat{query}", agent, body=heartbeat()),
-              "heartbeat")
+    """A CGI gets them as arguments, and takes them for what they are."""
+    for query in "-c+/etc/passwd", "--help", "-l+unix:/tmp/x":
+        said = f"Unknown query parameter '{query.replace('+', ' ')}'"
+        assert check_error(stack.get(f"/health?{query}", admin), 400) == said
+        reply = stack.request("POST", f"/api/agent/heartbeat?{query}", agent, body=heartbeat())
+        assert check_error(reply, 400) == said
 
 
 def test_a_name_too_long_for_a_file(stack, admin):
