@@ -37,9 +37,9 @@ GRANT SELECT,
       ON machines TO vsay@localhost;
 
 GRANT SELECT,
-      INSERT (session_id, tenant_id, agent_id, user_id, username, source, browser, os, started_at,
-              opened_seq, opened_at),
-      UPDATE (state, ended_at, close_reason, exit_code, not_recorded_reason)
+      INSERT (session_id, tenant_id, agent_id, user_id, username, source, browser, os, source_address,
+              started_at, opened_seq, opened_at),
+      UPDATE (state, ended_at, close_reason, exit_code, not_recorded_reason, last_activity_at)
       ON sessions TO vsay@localhost;
 
 GRANT SELECT,

@@ -15,6 +15,7 @@
 
 #include "agent/durable.h"
 #include "agent/link.h"
+#include "agent/moment.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -24,6 +25,7 @@ struct entry {
     char *reason;
     char *opening; /* the report, as JSON; NULL in a file of an older version */
     bool confirmed;
+    int64_t active, active_sent, active_told; /* see held_activity; 0: never */
 };
 
 struct held_table {
@@ -335,6 +337,53 @@ struct json_object *held_ids(struct held_table *table)
     }
     pthread_mutex_unlock(&table->lock);
     return ids;
+}
+
+/* --- activity -------------------------------------------------------------------------------- */
+
+void held_active(struct held_table *table, const char *id, int64_t at)
+{
+    pthread_mutex_lock(&table->lock);
+    struct entry *entry = find(table, id);
+    if (entry && at > entry->active)
+        entry->active = at;
+    pthread_mutex_unlock(&table->lock);
+}
+
+struct json_object *held_activity(struct held_table *table)
+{
+    struct json_object *times = NULL;
+    char text[MOMENT_SIZE];
+
+    pthread_mutex_lock(&table->lock);
+    for (size_t i = 0; i < table->count && i < HELD_MAX; i++) {
+        struct entry *entry = table->entries[i];
+        entry->active_sent = entry->active;
+        if (entry->confirmed || entry->active == entry->active_told)
+            continue;
+        moment_format(entry->active, text);
+        times = times ? times : json_object_new_object();
+        json_object_object_add(times, entry->held.id, json_object_new_string(text));
+    }
+    pthread_mutex_unlock(&table->lock);
+    return times;
+}
+
+void held_activity_told(struct held_table *table)
+{
+    pthread_mutex_lock(&table->lock);
+    for (size_t i = 0; i < table->count; i++)
+        table->entries[i]->active_told = table->entries[i]->active_sent;
+    pthread_mutex_unlock(&table->lock);
+}
+
+void held_tell_activity_again(struct held_table *table, const char *id)
+{
+    pthread_mutex_lock(&table->lock);
+    struct entry *entry = find(table, id);
+    if (entry)
+        entry->active_told = 0;
+    pthread_mutex_unlock(&table->lock);
 }
 
 /* --- news from other threads ----------------------------------------------------------------- */

@@ -86,6 +86,19 @@ void held_hear(const struct held_table *table);
  * time it takes only sessions for open that ran together, and these are among them. */
 struct json_object *held_ids(struct held_table *table);
 
+/* That the session's user was active then (ms since 1970). */
+void held_active(struct held_table *table, const char *id, int64_t at);
+
+/* When users were active, of the sessions that a heartbeat lists and for which that has changed
+ * since held_activity_told: {id: time}, which the caller puts; NULL: none. */
+struct json_object *held_activity(struct held_table *table);
+
+/* vsay knows the times that held_activity has told last, unless they have changed since. */
+void held_activity_told(struct held_table *table);
+
+/* vsay knows the session now, and may not have when it was told. */
+void held_tell_activity_again(struct held_table *table, const char *id);
+
 /* That the session must end, if it is held. The first reason stays. */
 void held_condemn(struct held_table *table, const char *id, const char *reason);
 

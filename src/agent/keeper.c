@@ -254,6 +254,7 @@ static enum err take_open(struct agent *agent, struct origin *origin,
         return err;
     *reply = new_reply("opened");
     json_object_object_add(*reply, "session_id", json_object_new_string(id));
+    json_object_object_add(*reply, "activity", json_object_new_boolean(true)); /* is welcome */
     return ERR_OK;
 }
 
@@ -332,6 +333,20 @@ static enum err take_end(struct agent *agent, struct origin *origin,
     return err;
 }
 
+/* Nothing of it is stored: vsay-shell says it again after a restart. */
+static enum err take_activity(struct agent *agent, struct origin *origin,
+                              const struct json_object *packet, struct json_object **reply,
+                              struct error *e)
+{
+    int64_t at = report_activity(packet);
+
+    (void)reply;
+    (void)e;
+    if (at)
+        held_active(agent->held, origin->held->id, at);
+    return at ? ERR_OK : ERR_REQUEST;
+}
+
 enum err keeper_take(struct agent *agent, struct origin *origin, const struct json_object *packet,
                      struct json_object **reply, struct error *e)
 {
@@ -341,7 +356,10 @@ enum err keeper_take(struct agent *agent, struct origin *origin, const struct js
         enum err (*take)(struct agent *, struct origin *, const struct json_object *,
                          struct json_object **, struct error *);
     } reports[] = {
-        {"open", false, take_open}, {"command", true, take_command}, {"end", true, take_end}};
+        {"open", false, take_open},
+        {"command", true, take_command},
+        {"activity", true, take_activity},
+        {"end", true, take_end}};
     const char *type = link_text(packet, "type");
 
     *reply = NULL;

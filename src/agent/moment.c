@@ -23,13 +23,17 @@ int64_t moment_realtime(void)
     return read_clock(CLOCK_REALTIME);
 }
 
-void moment_text(char out[MOMENT_SIZE])
+void moment_format(int64_t realtime, char out[MOMENT_SIZE])
 {
-    int64_t now = moment_realtime();
-    time_t seconds = now / 1000;
+    time_t seconds = realtime / 1000;
     struct tm tm;
 
     gmtime_r(&seconds, &tm);
     size_t length = strftime(out, MOMENT_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + length, MOMENT_SIZE - length, ".%03dZ", (int)(now % 1000));
+    snprintf(out + length, MOMENT_SIZE - length, ".%03dZ", (int)(realtime % 1000));
+}
+
+void moment_text(char out[MOMENT_SIZE])
+{
+    moment_format(moment_realtime(), out);
 }

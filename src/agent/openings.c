@@ -14,6 +14,7 @@ static void on_opened(struct openings *openings, const char *id, const struct js
 {
     const char *status = link_text(answer, "status");
 
+    held_tell_activity_again(openings->agent->held, id);
     if (status && strcmp(status, "active") != 0 && held_condemnable(openings->agent->held, id))
         openings->ending = true;
 }

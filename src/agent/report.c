@@ -11,6 +11,7 @@
 #include "agent/moment.h"
 #include "base/rfc3339.h"
 #include "base/utf8.h"
+#include "common/address.h"
 #include "common/ident.h"
 
 static const int64_t seq_max = ((int64_t)1 << 53) - 1; /* of docs/agent-protocol.md */
@@ -77,6 +78,16 @@ static bool put_user(struct json_object *record, const struct json_object *packe
     return true;
 }
 
+/* Written as vsay has it. */
+static void put_source_address(struct json_object *record, const struct json_object *packet)
+{
+    const char *text = text_member(packet, "source_address");
+    char address[ADDRESS_IP_MAX + 1];
+
+    if (text && address_ip(text, strlen(text), address))
+        members_put(record, "source_address", address);
+}
+
 struct json_object *report_opening(const struct json_object *packet, uid_t uid)
 {
     const char *source = link_text(packet, "source"), *started = time_member(packet, "started_at");
@@ -89,6 +100,7 @@ struct json_object *report_opening(const struct json_object *packet, uid_t uid)
     members_put(record, "source", source);
     members_put(record, "browser", plain_member(packet, "browser", MEMBER_LABEL));
     members_put(record, "os", plain_member(packet, "os", MEMBER_LABEL));
+    put_source_address(record, packet);
     if (plain_member(packet, "not_recorded", MEMBER_WHY))
         members_put(record, "not_recorded", plain_member(packet, "not_recorded", MEMBER_WHY));
     if (started)
@@ -148,6 +160,15 @@ struct json_object *report_end(const struct json_object *packet, const char *ses
         json_object_get_int64(code) <= 255)
         json_object_object_add(record, "exit_code", json_object_get(code));
     return record;
+}
+
+int64_t report_activity(const struct json_object *packet)
+{
+    struct json_object *at = member(packet, "at");
+    int64_t time = json_object_is_type(at, json_type_int) ? json_object_get_int64(at) : 0;
+    int64_t now = moment_realtime();
+
+    return time < 0 ? 0 : time < now ? time : now;
 }
 
 bool report_end_of_all(const struct json_object *packet)

@@ -21,6 +21,10 @@ struct json_object *report_command(const struct json_object *packet, const char 
 /* What of the packet is malformed is left out. */
 struct json_object *report_end(const struct json_object *packet, const char *session_id, uid_t uid);
 
+/* When the packet says that the session's user was active, since 1970 in ms, and never in the
+ * future; 0: malformed. */
+int64_t report_activity(const struct json_object *packet);
+
 /* Whether vsay-shell says that it had ended the session, and so all of it. */
 bool report_end_of_all(const struct json_object *packet);
 /* Whether it says that nothing of the session is left. */

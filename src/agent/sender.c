@@ -67,6 +67,9 @@ static struct json_object *make_heartbeat(struct sender *sender)
     json_object_object_add(heartbeat, "dropped",
                            json_object_new_int64((int64_t)spool_dropped(agent->spool)));
     json_object_object_add(heartbeat, "sessions", held_ids(agent->held));
+    struct json_object *activity = held_activity(agent->held);
+    if (activity)
+        json_object_object_add(heartbeat, "last_activity", activity);
     return heartbeat;
 }
 
@@ -146,6 +149,7 @@ static enum http_outcome send_heartbeat(struct sender *sender)
     sender->heard = outcome == HTTP_DONE;
     if (sender->heard) {
         sender->resting = false;
+        held_activity_told(sender->agent->held);
         read_answer(sender, answer);
         sender->heartbeat_due = now + sender->interval;
     }

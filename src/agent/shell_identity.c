@@ -14,6 +14,7 @@
 #include "agent/moment.h"
 #include "agent/proctree.h"
 #include "base/xalloc.h"
+#include "common/address.h"
 
 /* What an outer vsay-shell leaves in the environment, next to VSAY_SESSION_ID: whether it has a
  * terminal, and its process. */
@@ -96,6 +97,22 @@ static void put_label(struct json_object *object, const char *member, const char
     members_put(object, member, members_plain(text, MEMBER_LABEL) ? text : NULL);
 }
 
+/* Where the user connects from: what a web terminal says, or else sshd, whose variable goes on with
+ * ports and the address here. It is a claim: whoever starts us may set either. */
+static void put_source_address(struct json_object *object)
+{
+    static const char *const variables[] = {"VSAY_REMOTE_ADDR", "SSH_CONNECTION"};
+    char address[ADDRESS_IP_MAX + 1];
+
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        const char *text = getenv(variables[i]);
+        if (text && address_ip(text, strcspn(text, " "), address)) {
+            members_put(object, "source_address", address);
+            return;
+        }
+    }
+}
+
 struct json_object *identity_open(const struct identity *identity, bool on_pty)
 {
     struct json_object *open = json_object_new_object();
@@ -115,6 +132,7 @@ struct json_object *identity_open(const struct identity *identity, bool on_pty)
     members_put(open, "source", find_source(identity));
     put_label(open, "browser", "VSAY_BROWSER");
     put_label(open, "os", "VSAY_OS");
+    put_source_address(open);
     members_put(open, "started_at", now);
     mark_environment(session_id, on_pty);
     free(session_id);

@@ -18,6 +18,7 @@ enum {
     RECONNECT_MS = 500,
     RETRY_MS = 60000,
     FINISH_MS = 3000,
+    ACTIVE_MS = 5000, /* between two reports that the user is active */
     END_SEQ = 0,
     UNACKED_MAX = 3 * 1024 * 1024 /* bytes, as JSON: the agent takes files of up to 4 MiB */
 };
@@ -45,6 +46,10 @@ struct journal {
     bool open_sent, blocked; /* on this connection */
     bool all_gone;           /* of the session's processes */
     bool ended;              /* the agent has an end, perhaps one of its own */
+    bool wants_activity;     /* the agent on this connection does */
+    int64_t active;          /* when the user typed something last; 0: never */
+    int64_t active_told;     /* and what of that the agent was told */
+    int64_t active_due;      /* when it may be told again */
     struct journal_state state;
     char *refused, *terminate; /* behind `state` */
 };
@@ -201,6 +206,11 @@ void journal_lost(struct journal *journal)
     journal->lost++;
 }
 
+void journal_active(struct journal *journal)
+{
+    journal->active = moment_realtime();
+}
+
 void journal_all_gone(struct journal *journal)
 {
     journal->all_gone = true;
@@ -228,7 +238,10 @@ void journal_end(struct journal *journal, const char *reason, int exit_code)
 
 static void on_opened(struct journal *journal, const struct json_object *packet)
 {
-    (void)packet;
+    struct json_object *activity = NULL;
+
+    json_object_object_get_ex(packet, "activity", &activity);
+    journal->wants_activity = json_object_get_boolean(activity);
     journal->state.opened = true;
     journal->state.refused = NULL;
 }
@@ -325,7 +338,8 @@ static void connect_again(struct journal *journal)
         disconnect(journal);
         return;
     }
-    journal->open_sent = false;
+    journal->open_sent = journal->wants_activity = false;
+    journal->active_told = 0;
     TAILQ_FOREACH (message, &journal->unacked, entry)
         message->sent = false;
 }
@@ -344,6 +358,27 @@ static bool send_one(struct journal *journal, struct json_object *body, bool *se
     return *sent;
 }
 
+/* Agents of older versions take it for a mistake. */
+static bool has_activity(const struct journal *journal)
+{
+    return journal->wants_activity && journal->active != journal->active_told;
+}
+
+static void send_activity(struct journal *journal)
+{
+    struct json_object *body = json_object_new_object();
+    bool sent = false;
+
+    members_put(body, "type", "activity");
+    json_object_object_add(body, "at", json_object_new_int64(journal->active));
+    send_one(journal, body, &sent);
+    json_object_put(body);
+    if (sent) {
+        journal->active_told = journal->active;
+        journal->active_due = moment_monotonic() + ACTIVE_MS;
+    }
+}
+
 static void send_unsent(struct journal *journal)
 {
     struct message *message;
@@ -355,6 +390,8 @@ static void send_unsent(struct journal *journal)
         if (!message->sent && !send_one(journal, message->body, &message->sent))
             return;
     }
+    if (has_activity(journal) && moment_monotonic() >= journal->active_due)
+        send_activity(journal);
 }
 
 void journal_poll(const struct journal *journal, struct pollfd *out)
@@ -366,9 +403,10 @@ void journal_poll(const struct journal *journal, struct pollfd *out)
 
 int journal_timeout(const struct journal *journal)
 {
-    if (journal->fd >= 0)
+    if (journal->fd >= 0 && !(has_activity(journal) && !journal->blocked))
         return -1;
-    int64_t left = journal->connect_at - moment_monotonic();
+    int64_t due = journal->fd >= 0 ? journal->active_due : journal->connect_at;
+    int64_t left = due - moment_monotonic();
     return left > 0 ? (int)left : 0;
 }
 

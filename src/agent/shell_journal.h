@@ -34,6 +34,8 @@ void journal_command(struct journal *journal, long seq, const char *command, con
                      enum success success);
 /* That a command is never reported. It counts once another is. */
 void journal_lost(struct journal *journal);
+/* That its user has typed something just now. Agents that want to know are told, not too often. */
+void journal_active(struct journal *journal);
 /* That nothing of the session is left: its end, which comes next, says so. */
 void journal_all_gone(struct journal *journal);
 void journal_end(struct journal *journal, const char *reason, int exit_code);

@@ -146,6 +146,7 @@ static void read_user(struct run *run)
     ssize_t n = read(run->terminal.in, chunk, sizeof chunk);
 
     if (n > 0) {
+        journal_active(run->journal);
         marks_input(&run->marks, chunk, (size_t)n);
         if (run->limit >= 0)
             limit_tell(run->limit, run->shell.pid, chunk, (size_t)n);

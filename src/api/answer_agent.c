@@ -66,6 +66,7 @@ static void heartbeat_free(void *report)
     struct heartbeat *heartbeat = report;
 
     idents_free(&heartbeat->sessions);
+    free(heartbeat->active);
     heartbeat_clear(heartbeat);
     free(heartbeat);
 }
@@ -87,6 +88,23 @@ static enum err read_sessions(struct json_object *body, struct idents *out, stru
     return err;
 }
 
+/* When the sessions' users were active, of some. */
+static enum err read_activity(struct json_object *body, struct heartbeat *out, struct error *e)
+{
+    struct json_object *times = NULL;
+    enum err err = ERR_OK;
+
+    json_object_object_get_ex(body, "last_activity", &times);
+    if (!times)
+        return ERR_OK;
+    if (!json_object_is_type(times, json_type_object))
+        return body_wrong("last_activity", e);
+    out->active = xcalloc(out->sessions.count, sizeof *out->active);
+    for (size_t i = 0; !err && i < out->sessions.count; i++)
+        err = body_time(times, out->sessions.items[i], OPTIONAL, out->active[i], e);
+    return err ? body_wrong("last_activity", e) : ERR_OK;
+}
+
 static enum err read_heartbeat(struct json_object *body, struct heartbeat *out, struct error *e)
 {
     int64_t seq = 0, dropped = 0;
@@ -98,6 +116,8 @@ static enum err read_heartbeat(struct json_object *body, struct heartbeat *out, 
         err = body_percent(body, "disk_percent", &out->disk, e);
     if (!err)
         err = read_sessions(body, &out->sessions, e);
+    if (!err)
+        err = read_activity(body, out, e);
     if (!err)
         err = body_integer(body, "seq", OPTIONAL, 1, BODY_INTEGER_MAX, &seq, e);
     if (!err)
@@ -320,6 +340,8 @@ static enum err read_opening(struct json_object *body, struct opening *out, stru
         err = body_text(body, "browser", OPTIONAL, SHORT_TEXT, &out->browser, e);
     if (!err)
         err = body_text(body, "os", OPTIONAL, SHORT_TEXT, &out->os, e);
+    if (!err)
+        err = body_ip(body, "source_address", OPTIONAL, out->source_address, e);
     if (!err)
         err = body_text(body, "not_recorded", OPTIONAL, WHY_MAX, &out->not_recorded, e);
     if (!err)

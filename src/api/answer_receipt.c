@@ -27,6 +27,8 @@ static struct json_object *termination_of(const struct receipt *receipt)
     add_number(item, "attempts", receipt->attempts);
     add_text(item, "confirmed_at", receipt->confirmed_at);
     add_text(item, "outcome", receipt->outcome);
+    add_text(item, "requested_by_username", receipt->requested_by_username);
+    add_text(item, "reason", receipt->reason);
     return item;
 }
 
@@ -50,6 +52,8 @@ static struct json_object *session_of(const struct receipt *receipt)
     add_number(item, "exit_code", receipt->exit_code);
     json_object_object_add(item, "recorded", json_object_new_boolean(!receipt->not_recorded));
     add_text(item, "not_recorded_reason", receipt->not_recorded);
+    add_text(item, "source_address", receipt->source_address);
+    add_text(item, "last_activity_at", receipt->last_activity_at);
     return item;
 }
 

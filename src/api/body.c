@@ -46,12 +46,14 @@ static const struct {
     {"dropped", "dropped is an integer of at least 0"},
     {"ended_at", "ended_at is a time as in RFC 3339"},
     {"exit_code", "exit_code is an integer from 0 to 255"},
+    {"last_activity", "last_activity is an object of times as in RFC 3339, by session_id"},
     {"memory_percent", "memory_percent is a number from 0 to 100"},
     {"os", "os is text of 1 to 64 bytes, or null"},
     {"reason", "reason is text of 1 to 64 bytes"},
     {"seq", "seq is an integer of at least 1"},
     {"session_id", "session_id is 1 to 64 of A-Z a-z 0-9 _ . : -"},
     {"sessions", "sessions is an array of at most 1000 identifiers"},
+    {"source_address", "source_address is an IPv4 or IPv6 address, or null"},
     {"source", "source is ui, cli or vscode"},
     {"started_at", "started_at is a time as in RFC 3339"},
     {"timestamp", "timestamp is a time as in RFC 3339"},
@@ -151,6 +153,19 @@ enum err body_time(struct json_object *object, const char *name, enum body_need 
     if (err || !text)
         return err;
     return rfc3339_to_sql(text, out) ? ERR_OK : body_wrong(name, e);
+}
+
+enum err body_ip(struct json_object *object, const char *name, enum body_need need,
+                 char out[ADDRESS_IP_MAX + 1], struct error *e)
+{
+    const char *text = NULL;
+    size_t length = 0;
+    enum err err = get_string(object, name, need, &text, &length, e);
+
+    *out = '\0';
+    if (err || !text)
+        return err;
+    return address_ip(text, length, out) ? ERR_OK : body_wrong(name, e);
 }
 
 enum err body_integer(struct json_object *object, const char *name, enum body_need need,

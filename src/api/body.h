@@ -9,6 +9,7 @@
 
 #include "api/request.h"
 #include "base/rfc3339.h"
+#include "common/address.h"
 
 /* Reads and parses the body; the caller puts *out. ERR_TOO_LARGE as request_read_body. */
 enum err body_read(struct request *request, size_t limit, struct json_object **out,
@@ -32,6 +33,10 @@ enum err body_time(struct json_object *object, const char *name, enum body_need 
 
 /* The member user_id, which must be there. */
 enum err body_user_id(struct json_object *object, char out[USER_ID_MAX + 1], struct error *e);
+
+/* An IPv4 or IPv6 address, as address_ip writes it; "" when an optional member is absent. */
+enum err body_ip(struct json_object *object, const char *name, enum body_need need,
+                 char out[ADDRESS_IP_MAX + 1], struct error *e);
 
 /* Every JSON implementation can hold integers up to here (RFC 8259 section 6). */
 #define BODY_INTEGER_MAX ((INT64_C(1) << 53) - 1)

@@ -21,19 +21,41 @@ static bool consists_of(const char *text, size_t length, const char *set)
     return length > 0;
 }
 
-/* An address with a zone, such as fe80::1%eth0, too. */
-static bool is_ipv6(const char *text, size_t length)
+/* Reads an address of `family`; in IPv6 one with a zone, such as fe80::1%eth0, too. */
+static bool read_ip(int family, const char *text, size_t length, void *out)
 {
     char copy[INET6_ADDRSTRLEN];
-    struct in6_addr address;
-    const char *zone = memchr(text, '%', length);
+    const char *zone = family == AF_INET6 ? memchr(text, '%', length) : NULL;
     size_t used = zone ? (size_t)(zone - text) : length;
 
     if (used >= sizeof copy)
         return false;
     memcpy(copy, text, used);
     copy[used] = '\0';
-    return inet_pton(AF_INET6, copy, &address) == 1;
+    return inet_pton(family, copy, out) == 1;
+}
+
+static bool is_ipv6(const char *text, size_t length)
+{
+    struct in6_addr address;
+
+    return read_ip(AF_INET6, text, length, &address);
+}
+
+bool address_ip(const char *text, size_t length, char out[ADDRESS_IP_MAX + 1])
+{
+    struct in6_addr six;
+    struct in_addr four;
+
+    if (memchr(text, '\0', length))
+        return false;
+    if (read_ip(AF_INET, text, length, &four))
+        return inet_ntop(AF_INET, &four, out, ADDRESS_IP_MAX + 1);
+    if (!read_ip(AF_INET6, text, length, &six))
+        return false;
+    if (IN6_IS_ADDR_V4MAPPED(&six))
+        return inet_ntop(AF_INET, &six.s6_addr[12], out, ADDRESS_IP_MAX + 1);
+    return inet_ntop(AF_INET6, &six, out, ADDRESS_IP_MAX + 1);
 }
 
 static const char *parse_port(const char *text, size_t length, unsigned *port)

@@ -26,4 +26,11 @@ const char *address_check_path(const char *path);
  * with it (static). */
 const char *address_check_origin(const char *text);
 
+enum { ADDRESS_IP_MAX = 45 }; /* the longest IPv6 address, as text */
+
+/* Reads an IPv4 or IPv6 address of `length` bytes and writes it in the form that all have in common
+ * (RFC 5952), without a zone; an IPv4 address that is mapped into IPv6 as IPv4. False when it is
+ * none. */
+bool address_ip(const char *text, size_t length, char out[ADDRESS_IP_MAX + 1]);
+
 #endif

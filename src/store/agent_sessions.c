@@ -68,6 +68,7 @@ enum err agents_open_session(struct db *db, struct opening *opening, struct erro
     params_text(&params, PARAM_SOURCE, opening->source);
     params_text(&params, PARAM_BROWSER, opening->browser);
     params_text(&params, PARAM_OS, opening->os);
+    params_filled(&params, PARAM_SOURCE_ADDRESS, opening->source_address);
     params_filled(&params, PARAM_AT, opening->started_at);
     params_uint(&params, PARAM_SEQ, opening->seq);
     err = db_change(db, STATEMENT_OPEN_SESSION, &params, &added, e);
@@ -115,6 +116,7 @@ struct known_session {
     char session_id[IDENT_MAX + 1], agent_id[IDENT_MAX + 1];
     char tenant_id[IDENT_MAX + 1], user_id[USER_ID_MAX + 1];
     char *username, *source;
+    char active[SQL_TIME_LENGTH + 1]; /* the newest of the commands that are reported; "": none */
 };
 
 struct known_sessions {
@@ -132,6 +134,7 @@ static void add_known(struct known_sessions *known, const struct cell *row)
     cell_user_id(&row[3], session->user_id);
     session->username = xstrdup(row[4].text);
     session->source = xstrdup(row[5].text);
+    *session->active = '\0';
 }
 
 static void known_free(struct known_sessions *known)
@@ -143,8 +146,7 @@ static void known_free(struct known_sessions *known)
     free(known->items);
 }
 
-static const struct known_session *find_known(const struct known_sessions *known,
-                                              const char *session_id)
+static struct known_session *find_known(const struct known_sessions *known, const char *session_id)
 {
     for (size_t i = 0; i < known->count; i++) {
         if (strcmp(known->items[i].session_id, session_id) == 0)
@@ -182,9 +184,10 @@ static enum err read_known(struct db *db, struct activity **activities, size_t c
     return err;
 }
 
-static void add_row(struct rows *rows, const struct known_session *session,
-                    const struct entry *entry)
+static void add_row(struct rows *rows, struct known_session *session, const struct entry *entry)
 {
+    if (strcmp(entry->at, session->active) > 0)
+        strcpy(session->active, entry->at);
     rows_text(rows, PARAM_SESSION, session->session_id);
     rows_text(rows, PARAM_TENANT, session->tenant_id);
     rows_text(rows, PARAM_AGENT, session->agent_id);
@@ -211,7 +214,7 @@ static void add_rows(struct activity **activities, size_t count, const struct kn
             entry->refusal = NULL;
             if (entry->fault)
                 continue;
-            const struct known_session *session = find_known(known, entry->session_id);
+            struct known_session *session = find_known(known, entry->session_id);
             if (session && is_agents(agent, session->agent_id, session->tenant_id)) {
                 add_row(rows, session, entry);
                 *of++ = entry;
@@ -242,6 +245,22 @@ static enum err add_commands(struct db *db, const struct rows *rows, struct entr
     return err;
 }
 
+/* Whoever runs a command is active. */
+static enum err note_activity(struct db *db, const struct known_sessions *known, struct error *e)
+{
+    struct rows rows = {0};
+
+    for (size_t i = 0; i < known->count; i++) {
+        if (!*known->items[i].active)
+            continue;
+        rows_text(&rows, PARAM_SESSION, known->items[i].session_id);
+        rows_text(&rows, PARAM_AT, known->items[i].active);
+    }
+    enum err err = db_bulk(db, STATEMENT_SESSIONS_ACTIVE, NULL, &rows, e);
+    rows_free(&rows);
+    return err;
+}
+
 enum err agents_activity(struct db *db, struct activity **activities, size_t count, struct error *e)
 {
     struct agent **agents = xcalloc(count, sizeof *agents);
@@ -260,6 +279,8 @@ enum err agents_activity(struct db *db, struct activity **activities, size_t cou
     }
     if (!err)
         err = db_bulk(db, STATEMENT_LAST_COMMANDS, NULL, &rows, e);
+    if (!err)
+        err = note_activity(db, &known, e);
     known_free(&known);
     free(of);
     rows_free(&rows);

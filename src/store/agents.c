@@ -149,6 +149,7 @@ struct round_of_heartbeats {
     struct idents closing;   /* told to end */
     struct idents terminate; /* these, and what was closed already */
     struct idents vanished;  /* open, but not held */
+    struct rows active;      /* sessions, and when their users were active */
 };
 
 static struct heartbeat *heartbeat_at(const struct checked *checked, size_t i)
@@ -207,6 +208,19 @@ static bool note_known(struct heartbeat *heartbeat, const char *session)
     return listed;
 }
 
+/* `known` is when the session's user was active as far as vsay knows, or NULL. */
+static void note_activity(struct round_of_heartbeats *round, const struct heartbeat *heartbeat,
+                          const char *session, const char *known)
+{
+    for (size_t i = 0; heartbeat->active && i < heartbeat->sessions.count; i++) {
+        if (strcmp(heartbeat->sessions.items[i], session) != 0 ||
+            strcmp(heartbeat->active[i], known ? known : "") <= 0)
+            continue;
+        rows_text(&round->active, PARAM_SESSION, heartbeat->sessions.items[i]);
+        rows_text(&round->active, PARAM_AT, heartbeat->active[i]);
+    }
+}
+
 static void terminate(struct round_of_heartbeats *round, struct heartbeat *heartbeat,
                       const char *session)
 {
@@ -234,7 +248,10 @@ static void compare_open_session(struct round_of_heartbeats *round, const struct
         if (!note_known(heartbeat, session)) {
             if (tells_all(heartbeat, opened, young))
                 idents_add(&round->vanished, session);
-        } else if (closing) {
+            continue;
+        }
+        note_activity(round, heartbeat, session, row[6].text);
+        if (closing) {
             terminate(round, heartbeat, session);
             idents_add(&round->closing, session);
         }
@@ -344,6 +361,7 @@ static void end(struct round_of_heartbeats *round)
     idents_free(&round->closing);
     idents_free(&round->terminate);
     idents_free(&round->vanished);
+    rows_free(&round->active);
     free(round->checked.agents);
 }
 
@@ -362,6 +380,8 @@ enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t 
         err = compare_open(db, &round, e);
     if (!err)
         err = compare_held(db, &round, e);
+    if (!err)
+        err = db_bulk(db, STATEMENT_SESSIONS_ACTIVE, NULL, &round.active, e);
     if (!err)
         err = agents_give_up(db, &round.vanished, "vanished", e);
     if (!err)

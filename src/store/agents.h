@@ -5,6 +5,7 @@
 #define STORE_AGENTS_H
 
 #include "base/rfc3339.h"
+#include "common/address.h"
 #include "store/db.h"
 
 /* A list of identifiers; the items are owned by it. */
@@ -49,6 +50,7 @@ struct heartbeat {
     uint64_t seq;               /* 0: none */
     uint64_t dropped;
     struct idents sessions; /* held */
+    char (*active)[SQL_TIME_LENGTH + 1]; /* of each: when its user was active; "": no news; or NULL */
     /* out; freed by heartbeat_clear */
     struct idents terminate; /* those that must end */
     char **reasons;          /* of each of these: who wants it; NULL: nobody */
@@ -66,6 +68,7 @@ struct opening {
     struct agent agent;
     char session_id[IDENT_MAX + 1], user_id[USER_ID_MAX + 1];
     const char *username, *source, *browser, *os; /* the last two may be NULL */
+    char source_address[ADDRESS_IP_MAX + 1];      /* "": not known */
     const char *not_recorded;                     /* why its commands are not; NULL: they are */
     char started_at[SQL_TIME_LENGTH + 1];         /* "": now */
     uint64_t seq;

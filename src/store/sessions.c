@@ -122,6 +122,10 @@ enum err sessions_receipt(struct db *db, const struct scope *scope, const char *
         .confirmed_at = row[17].text,
         .outcome = row[18].text,
         .not_recorded = row[19].text,
+        .requested_by_username = row[20].text,
+        .reason = row[21].text,
+        .source_address = row[22].text,
+        .last_activity_at = row[23].text,
     };
     return ERR_OK;
 }

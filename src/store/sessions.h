@@ -54,6 +54,8 @@ struct receipt {
     const char *requested_by; /* NULL: nobody asked for its end, and the rest is NULL too */
     const char *requested_at, *delivered_at, *attempts, *confirmed_at, *outcome;
     const char *not_recorded; /* why commands are left out; NULL: they are not */
+    const char *requested_by_username, *reason;
+    const char *source_address, *last_activity_at;
 };
 
 struct log_entry {

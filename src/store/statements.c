@@ -25,6 +25,7 @@ const char *const param_names[PARAM_COUNT] = {
     [PARAM_USERNAME] = "username",
     [PARAM_BROWSER] = "browser",
     [PARAM_OS] = "os",
+    [PARAM_SOURCE_ADDRESS] = "source_address",
     [PARAM_AT] = "at",
     [PARAM_SEQ] = "seq",
     [PARAM_EXIT_CODE] = "exit_code",
@@ -160,7 +161,8 @@ const char *const param_names[PARAM_COUNT] = {
     "s.state, " RFC3339("s.started_at") ", s.browser, s.os, " RFC3339("s.ended_at") ", "           \
     "s.close_reason, s.exit_code, g.requested_by, " RFC3339("g.requested_at") ", "                 \
     RFC3339("g.delivered_at") ", g.attempts, " RFC3339("g.confirmed_at") ", g.outcome, "           \
-    "s.not_recorded_reason"
+    "s.not_recorded_reason, g.requested_by_username, NULLIF(g.reason, ''), s.source_address, "     \
+    RFC3339("s.last_activity_at")
 #define RECEIPT_JOINS                                                                              \
     "LEFT JOIN machines m ON " MACHINE_OF("s") " "                                                 \
     "LEFT JOIN signals g ON g.session_id = s.session_id "
@@ -170,9 +172,10 @@ const char *const param_names[PARAM_COUNT] = {
 /* What a machine says of the past, in its own time: never in the future, and not from before vsay,
  * when its clock had not been set. */
 #define CLOCK_UNSET "TIMESTAMP'2020-01-01 00:00:00'"
-#define REPORTED_AT                                                                                \
-    "LEAST(COALESCE(NULLIF(GREATEST(CAST(:at AS DATETIME(3)), " CLOCK_UNSET "), " CLOCK_UNSET      \
-    "), UTC_TIMESTAMP(3)), UTC_TIMESTAMP(3))"
+#define REPORTED(time)                                                                             \
+    "LEAST(COALESCE(NULLIF(GREATEST(" time ", " CLOCK_UNSET "), " CLOCK_UNSET "), "                \
+    "UTC_TIMESTAMP(3)), UTC_TIMESTAMP(3))"
+#define REPORTED_AT REPORTED("CAST(:at AS DATETIME(3))")
 
 /* Which instance of a machine's agent may report: the one of the last heartbeat, while that keeps
  * the machine online; '': any. And the last one, and whether it is new: one that has lost its state
@@ -345,7 +348,8 @@ const char *const statements[STATEMENT_COUNT] = {
         NEWER("cpu") ", " NEWER("memory") ", " NEWER("disk") ", "
         "report_seq = GREATEST(report_seq, VALUES(report_seq))",
     [STATEMENT_OPEN_SESSIONS] =
-        "SELECT session_id, agent_id, tenant_id, state, opened_seq, " YOUNG " FROM sessions "
+        "SELECT session_id, agent_id, tenant_id, state, opened_seq, " YOUNG ", "
+        "last_activity_at FROM sessions "
         "WHERE state IN ('active', 'closing') AND agent_id IN ({:agent})",
     [STATEMENT_CLOSED_SESSIONS] =
         "SELECT session_id, agent_id FROM sessions "
@@ -366,8 +370,9 @@ const char *const statements[STATEMENT_COUNT] = {
 
     [STATEMENT_OPEN_SESSION] =
         "INSERT INTO sessions (session_id, tenant_id, agent_id, user_id, username, source, "
-        "browser, os, started_at, opened_seq, opened_at) VALUES (:session, :tenant, :agent, :user, "
-        ":username, :source, :browser, :os, " REPORTED_AT ", :seq, UTC_TIMESTAMP(3))",
+        "browser, os, source_address, started_at, opened_seq, opened_at) VALUES (:session, "
+        ":tenant, :agent, :user, :username, :source, :browser, :os, :source_address, "
+        REPORTED_AT ", :seq, UTC_TIMESTAMP(3))",
     [STATEMENT_COUNT_OPEN] =
         "SELECT COUNT(*) FROM sessions s WHERE s.agent_id = :agent AND s.tenant_id = :tenant AND "
         OPEN,
@@ -397,6 +402,15 @@ const char *const statements[STATEMENT_COUNT] = {
         "INSERT INTO machines (agent_id, last_command_at) VALUES {(:agent, " REPORTED_AT ")} "
         "ON DUPLICATE KEY UPDATE last_command_at = "
         "GREATEST(COALESCE(last_command_at, VALUES(last_command_at)), VALUES(last_command_at))",
+
+    /* An upsert would use up ids. Both servers would compare a text of their own in another
+     * character set than the index's. */
+    [STATEMENT_SESSIONS_ACTIVE] =
+        "UPDATE ({(SELECT CONVERT(:session USING ascii) AS session_id, "
+        "CAST(:at AS DATETIME(3)) AS active_at)}) d "
+        "STRAIGHT_JOIN sessions s ON s.session_id = d.session_id COLLATE ascii_bin "
+        "SET s.last_activity_at = GREATEST(COALESCE(s.last_activity_at, " REPORTED("d.active_at")
+        "), " REPORTED("d.active_at") ")",
 
     [STATEMENT_DUE_SIGNALS] =
         "SELECT id, agent_id, session_id, " WHO_ENDS ", (SELECT s.tenant_id FROM sessions s "

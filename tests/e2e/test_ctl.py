@@ -203,7 +203,8 @@ def test_a_migration_keeps_its_lease(stack, empty, directory):
 WRITES = {
     "machines": {"agent_id", "last_heartbeat_at", "last_command_at", "cpu", "memory", "disk",
                  "dropped_commands", "report_seq", "instance", "instance_since", "refused_instance", "refused_at"},
-    "sessions": {"state", "ended_at", "close_reason", "exit_code", "not_recorded_reason"},
+    "sessions": {"state", "ended_at", "close_reason", "exit_code", "not_recorded_reason",
+                 "last_activity_at"},
     "signals": {"due_at", "delivered_at", "attempts", "outcome", "confirmed_at"},
     "commands": {"session_id", "seq", "tenant_id", "agent_id", "user_id", "username", "source",
                  "command", "success", "executed_at"},

@@ -69,7 +69,8 @@ def test_a_session_that_nobody_ended(stack, tenant, agent, admin):
         "user_id": admin.user_id, "username": admin.username, "source": "ui", "status": "active",
         "started_at": "2026-02-06T12:00:00Z", "browser": "Chrome", "os": "macOS",
         "ended_at": None, "close_reason": None, "termination": None, "exit_code": None,
-        "recorded": True, "not_recorded_reason": None}
+        "recorded": True, "not_recorded_reason": None, "source_address": None,
+        "last_activity_at": None}
     assert receipt(stack, session, admin) == {"session": active, "logs": []}
     agent.end(session, "exited", exit_code=3, ended_at="2026-02-06T12:30:00.9Z")
     assert receipt(stack, session, admin)["session"] == {
@@ -195,7 +196,7 @@ def test_confirmed(stack, tenant, agent, admin):
     assert seconds_since(requested["requested_at"]) < 30
     assert requested == {"requested_by": admin.user_id, "requested_at": requested["requested_at"],
                          "delivered_at": None, "attempts": 0, "confirmed_at": None,
-                         "outcome": None}
+                         "outcome": None, "requested_by_username": admin.username, "reason": None}
     assert receipt(stack, session, admin)["session"]["status"] == "closing"
     assert agent.signals() == [session]
     delivered = termination(stack, session, admin)
@@ -255,6 +256,7 @@ def test_reasons(stack, agent, admin, query, says):
     assert stack.delete(f"{session}{query}", admin).status == 200
     signal, = check(agent.poll(), "signals")["signals"]
     assert signal["reason"] == f"ended by {admin.username}{says}"
+    assert termination(stack, session, admin)["reason"] == (says.removeprefix(": ") or None)
 
 
 @pytest.mark.parametrize("query", ["reason=" + "x" * 201, "reason=a&reason=b", "reason=%00",

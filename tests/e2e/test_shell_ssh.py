@@ -73,6 +73,7 @@ def test_command(host, login):
     result = run("ssh", *host.sshd.options(), login, "echo 'two  words'; exit 6")
     assert (result.stdout, result.returncode) == ("two  words\n", 6)
     assert host.agent.commands() == [("echo 'two  words'; exit 6", False)]
+    assert host.agent.of("open")[0]["source_address"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("protocol", [(), ("-O",)], ids=["sftp", "scp"])

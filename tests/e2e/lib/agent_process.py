@@ -123,7 +123,7 @@ class Shell:
 
     def opened(self, **members):
         reply = self.open(**members)
-        assert reply == {"type": "opened", "session_id": self.session}
+        assert reply == {"type": "opened", "session_id": self.session, "activity": True}
         return self
 
     def command(self, seq, text="make", success=True):

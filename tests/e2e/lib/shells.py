@@ -22,11 +22,13 @@ PACKET_MAX = 192 * 1024
 
 
 class Agent:
-    """Listens like vsay-agent, keeps every packet and answers as told to."""
+    """Listens like vsay-agent, keeps every packet and answers as told to. Agents of older versions do
+    not want to know when a user was active."""
 
-    def __init__(self, path, refuse=None, mute=False):
+    def __init__(self, path, refuse=None, mute=False, wants_activity=False):
         self.path, self.refuse, self.mute = path, refuse, mute
         self.quiet_about = None  # the type of packets that it does not answer
+        self.wants_activity = wants_activity
         self.packets, self.connections, self.peers = [], [], []
         self.listener = None
 
@@ -71,7 +73,9 @@ class Agent:
             return None
         if packet["type"] == "open" and self.refuse:
             return {"type": "refused", "reason": self.refuse}
-        return {"open": {"type": "opened", "session_id": packet.get("session_id")},
+        opened = {"activity": True} if self.wants_activity else {}
+        return {"open": {"type": "opened", "session_id": packet.get("session_id"), **opened},
+                "activity": None if self.wants_activity else {"type": "unwanted"},
                 "command": {"type": "ack", "seq": packet.get("seq")},
                 "end": {"type": "ended"}}[packet["type"]]
 
