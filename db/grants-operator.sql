@@ -17,3 +17,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON machine_access    TO vsayctl@localhost;
 GRANT SELECT, UPDATE, DELETE         ON sessions          TO vsayctl@localhost;
 GRANT SELECT, INSERT, UPDATE, DELETE ON signals           TO vsayctl@localhost;
 GRANT SELECT, DELETE                 ON commands          TO vsayctl@localhost;
+GRANT SELECT, INSERT, DELETE         ON audit             TO vsayctl@localhost;

@@ -2,7 +2,7 @@
 -- Runs on MariaDB 10.x and MySQL 5.6 and later, and is safe to run again.
 --
 -- A worker writes the columns named below and no others: it cannot give a session to another
--- user, void a token, change who asked for a termination, or remove what was recorded.
+-- user, void a token, change who asked for a termination, or change or remove what was recorded.
 --
 -- As the database's administrator, in this order:
 --
@@ -53,3 +53,5 @@ GRANT SELECT,
       UPDATE (session_id, seq, tenant_id, agent_id, user_id, username, source, command, success,
               executed_at)
       ON commands TO vsay@localhost;
+
+GRANT SELECT, INSERT ON audit TO vsay@localhost;

@@ -35,6 +35,10 @@ route_ask ask_activity;
 route_late late_session_close;
 route_late late_signals;
 
+route_after after_session_close;
+route_after after_session_end;
+route_after after_heartbeat;
+
 /* The machine that asks; borrows from the question. */
 struct agent answer_agent_of(const struct question *question);
 

@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "api/body.h"
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "store/signals.h"
 
@@ -195,6 +196,22 @@ enum err answer_heartbeats(struct db *db, struct question **questions, size_t co
                 : reply_not_admitted(&heartbeats[i]->agent));
     free(heartbeats);
     return err;
+}
+
+static void log_outcome(const struct agent *agent, const char *session, const char *reason,
+                        const char *outcome)
+{
+    log_event(LEVEL_INFO, "session_outcome",
+              "session=%s machine=%s tenant=%s reason=\"%s\" outcome=%s", session, agent->agent_id,
+              agent->tenant_id, reason, outcome);
+}
+
+void after_heartbeat(const struct question *question)
+{
+    const struct heartbeat *heartbeat = question->report;
+
+    for (size_t i = 0; i < heartbeat->given_up.count; i++)
+        log_outcome(&heartbeat->agent, heartbeat->given_up.items[i], "vanished", "vanished");
 }
 
 /* --- signals --------------------------------------------------------------------------------- */
@@ -430,4 +447,12 @@ enum err answer_session_end(struct db *db, struct question *question, struct err
     strcpy(question->wake_key, question->id);
     question_answer(question, reply_message(200, "Session ended"));
     return ERR_OK;
+}
+
+void after_session_end(const struct question *question)
+{
+    const struct ending *ending = &((const struct ending_report *)question->report)->ending;
+
+    if (ending->outcome)
+        log_outcome(&ending->agent, ending->session_id, ending->reason, ending->outcome);
 }

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auditor.h"
 #include "api/cursor.h"
+#include "base/log.h"
 #include "base/xalloc.h"
 
 enum { CLOSE_WAIT_MAX = 30 /* s */ };
@@ -165,18 +167,33 @@ struct reply *late_session_close(const struct question *question)
 /* Who prefers to wait is answered when the session is over, or late. */
 enum err answer_session_close(struct db *db, struct question *question, struct error *e)
 {
-    struct closing closing;
-    enum err err = sessions_close(db, &question->who, question->id, question->reason, &closing, e);
+    struct closing *closing = &question->closing;
+    enum err err = sessions_close(db, &question->who, question->id, question->reason, closing, e);
 
     if (err)
         return err;
-    if (closing.signalled) {
+    if (closing->signalled) {
         question->wakes = WAIT_SIGNAL;
-        strcpy(question->wake_key, closing.agent_id);
+        strcpy(question->wake_key, closing->agent_id);
     }
-    if (closing.closed || !question->wait)
+    if (closing->closed || !question->wait)
         question_answer(question, close_reply(question, 200, "Session closed"));
     else
         question->outcome = OUTCOME_WAIT;
     return ERR_OK;
+}
+
+void after_session_close(const struct question *question)
+{
+    const struct closing *closing = &question->closing;
+    const struct principal *who = &question->who;
+
+    if (!closing->signalled) /* somebody had asked for it before */
+        return;
+    log_event(LEVEL_INFO, "session_close",
+              "session=%s machine=%s tenant=%s user=%s username=\"%s\" user_tenant=%s reason=\"%s\" "
+              "id=%s",
+              question->id, closing->agent_id, closing->tenant_id, who->user_id, who->username,
+              who->tenant_id, question->reason, question->request_id);
+    auditor_note(question, "session_end", closing->agent_id, question->reason);
 }

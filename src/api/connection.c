@@ -135,7 +135,7 @@ static bool write_some(struct connection *connection)
 
     switch (outgoing_send(&connection->outgoing, connection->fd)) {
     case PROGRESS_COMPLETE:
-        reply_log(question->reply, &connection->request);
+        question_log(question, &connection->request, connection->io->worker->settings);
         watch(connection, 0);
         return connection_end_request(connection);
     case PROGRESS_BROKEN:
@@ -159,7 +159,8 @@ static bool respond(struct connection *connection)
 
     if (!connection->overloaded && head_length + body_length <= FCGI_ANSWER_MAX &&
         unread_by_peer(connection) == 0) {
-        reply_log(reply, &connection->request);
+        question_log(connection->waiter.question, &connection->request,
+                     connection->io->worker->settings);
         return fcgi_encode(connection->fcgi, connection->fd, head, head_length, reply->body,
                            body_length)
                    ? connection_end_request(connection)

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auditor.h"
 #include "api/heavy.h"
 #include "api/worker.h"
 #include "base/xalloc.h"
+#include "store/audit.h"
 
 enum { UNCHECKED_REPORT = 16 * 1024 /* a body so long is read before its agent is looked up */ };
 
@@ -112,6 +114,7 @@ void dispatch_request(const struct worker *worker, struct request *request,
     struct segment id = {0};
     enum err err = ERR_OK;
 
+    strcpy(question->request_id, request->id);
     question->route = route_find(request->path, request->method, &allow, &id);
     if (!allow)
         question_answer(question, reply_error(ERR_NOT_FOUND, NULL));
@@ -206,6 +209,19 @@ static size_t put_equal_last(struct question **questions, size_t count)
     return distinct;
 }
 
+static void note_success(const struct question *question)
+{
+    bool failed = question->outcome == OUTCOME_DONE && question->reply->error;
+    char asked[AUDIT_DETAIL_MAX + 1];
+
+    if (question->route->after && !failed)
+        question->route->after(question);
+    if (question->route->action && !failed) {
+        query_format(&question->query, NULL, asked, sizeof asked);
+        auditor_note(question, question->route->action, NULL, asked);
+    }
+}
+
 enum err dispatch_batch(struct db *db, struct question **questions, size_t count)
 {
     size_t distinct = questions[0]->route->shared ? put_equal_last(questions, count) : count;
@@ -213,5 +229,7 @@ enum err dispatch_batch(struct db *db, struct question **questions, size_t count
 
     for (size_t i = distinct; i < count; i++)
         question_answer(questions[i], reply_hold(questions[i]->same->reply));
+    for (size_t i = 0; i < count; i++)
+        note_success(questions[i]);
     return err;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/auditor.h"
 #include "api/dispatch.h"
 
 enum { DRAIN_MAX = 8 << 20 /* bytes */ };
@@ -82,7 +83,9 @@ int gateway_cgi_run(struct worker *worker)
     drain(&request);
     fwrite(head, 1, reply_head(question->reply, &request, worker->settings, head), stdout);
     fwrite(question->reply->body, 1, reply_body_length(question->reply, &request), stdout);
-    reply_log(question->reply, &request);
+    question_log(question, &request, worker->settings);
     question_free(question);
-    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    int status = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    auditor_write(worker->settings);
+    return status;
 }

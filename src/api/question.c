@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "api/heavy.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/xalloc.h"
 
 struct question *question_new(void)
@@ -29,6 +31,22 @@ void question_answer(struct question *question, struct reply *reply)
     reply_release(question->reply);
     question->reply = reply;
     question->outcome = OUTCOME_DONE;
+}
+
+void question_log(const struct question *question, const struct request *request,
+                  const struct settings *settings)
+{
+    const struct route *route = question->next ? question->next : question->route;
+    const struct principal *who = &question->who;
+
+    reply_log(question->reply, request);
+    if (!settings->log.requests)
+        return;
+    log_event(LEVEL_INFO, "access",
+              "id=%s method=%s route=\"%s\" status=%d duration_ms=%lld user=%s tenant=%s role=%s",
+              request->id, request_method_name(request->method), route ? route->pattern : "",
+              question->reply->status, (long long)(clock_us() - request->came) / 1000, who->user_id,
+              who->tenant_id, *who->user_id ? role_names[who->role] : "");
 }
 
 bool question_key(const struct question *question, char out[QUESTION_KEY_MAX])

@@ -23,11 +23,13 @@ struct question {
     struct principal who;
     struct scope scope;
     char id[IDENT_MAX + 1];       /* `:id` of the path */
+    char request_id[REQUEST_ID_LENGTH + 1];
     char instance[IDENT_MAX + 1]; /* of the agent that reports; "": it has none */
     struct query query;
     enum format format; /* of a list */
     struct session_filter filter;
     char reason[REASON_MAX + 1];
+    struct closing closing; /* of the session that was to be closed */
     long wait;             /* s; 0: not at all, or there is no place to wait */
     int64_t until;         /* monotonic ms: when `wait` is over */
     bool waited;           /* it was asked before, and is asked again */
@@ -47,6 +49,10 @@ void question_free(struct question *question); /* NULL is fine */
 
 /* Takes the reply, instead of an earlier one: OUTCOME_DONE. */
 void question_answer(struct question *question, struct reply *reply);
+
+/* Logs what came of a request: its error, and with log.requests what it was and how long it took. */
+void question_log(const struct question *question, const struct request *request,
+                  const struct settings *settings);
 
 enum { QUESTION_KEY_MAX = 4096 };
 

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/xalloc.h"
 
 static const struct {
@@ -32,6 +33,15 @@ static enum method method_by_name(const char *name)
             return methods[i].method;
     }
     return METHOD_OTHER;
+}
+
+const char *request_method_name(enum method method)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (methods[i].method == method)
+            return methods[i].name;
+    }
+    return "other";
 }
 
 /* The last of several wins, as it does in a process environment. */
@@ -107,7 +117,8 @@ enum err request_parse(struct request *out, char *const *envp, const char *prefi
     const char *method = variable(envp, "REQUEST_METHOD");
     const char *query = variable(envp, "QUERY_STRING");
 
-    *out = (struct request){.read_body = read_body, .gateway = gateway, .content_length = -1};
+    *out = (struct request){
+        .came = clock_us(), .read_body = read_body, .gateway = gateway, .content_length = -1};
     new_id(out->id);
     out->query = query ? query : "";
     out->server = variable(envp, "SERVER_SOFTWARE");

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "common/ident.h"
@@ -25,6 +26,7 @@ enum { REQUEST_ID_LENGTH = 16, PATH_MAX_LENGTH = 1024, QUERY_MAX_LENGTH = 4096 }
 
 struct request {
     char id[REQUEST_ID_LENGTH + 1];
+    int64_t came; /* monotonic us */
     enum method method;
     char path[PATH_MAX_LENGTH + 1]; /* decoded, without the prefix */
     const char *query;              /* raw; never NULL, borrowed from the gateway */
@@ -44,6 +46,9 @@ struct request {
  * ERR_REQUEST when a variable is missing or malformed. */
 enum err request_parse(struct request *out, char *const *envp, const char *prefix,
                        body_fn *read_body, void *gateway, struct error *e);
+
+/* As in the request line; "other" for METHOD_OTHER. */
+const char *request_method_name(enum method method);
 
 /* Reads the body to its end. ERR_TOO_LARGE past `limit` bytes, ERR_REQUEST when it is not as long
  * as announced. */

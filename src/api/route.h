@@ -26,6 +26,10 @@ typedef enum err route_batch(struct db *db, struct question **questions, size_t 
 /* The reply when a request has waited for long enough. */
 typedef struct reply *route_late(const struct question *question);
 
+/* Called once what a request has done, or has been shown, is certain; perhaps several times for one
+ * that waits. */
+typedef void route_after(const struct question *question);
+
 struct route {
     unsigned methods;    /* enum method bits; HEAD comes with GET */
     const char *pattern; /* `:id` stands for one identifier */
@@ -38,6 +42,8 @@ struct route {
     route_ask *ask;                           /* reads the body too; NULL: nothing */
     route_answer *answer; /* called with db NULL when `immediate`; NULL: see batch */
     route_batch *batch;   /* questions of this route are answered together */
+    route_after *after;   /* NULL: nothing is to be noted */
+    const char *action;   /* as which a success is in the audit; NULL: in none */
     bool immediate;       /* needs no database */
     enum wait_for waits_for;
     route_late *late; /* when it waits */

@@ -82,11 +82,24 @@ static bool anybody_waits(const struct worker *worker)
     return !watch_empty(worker->watches[WAIT_SIGNAL]) || !watch_empty(worker->watches[WAIT_END]);
 }
 
+static void expire(struct db *db)
+{
+    struct idents expired = {0};
+    struct error e = {0};
+
+    if (db_run(db, DB_WRITE, signals_expire, &expired, &e)) {
+        log_event(LEVEL_WARNING, "expiry", "detail=\"%s\"", e.detail);
+        idents_free(&expired);
+    }
+    for (size_t i = 0; i < expired.count; i++)
+        log_event(LEVEL_INFO, "session_outcome", "session=%s outcome=expired", expired.items[i]);
+    idents_free(&expired);
+}
+
 void watcher_run(void *context)
 {
     struct worker *worker = context;
     struct db *db = db_new(worker->settings);
-    struct error e = {0};
     int64_t next_expiry = 0;
     enum err err = ERR_OK;
 
@@ -94,8 +107,7 @@ void watcher_run(void *context)
         err = anybody_waits(worker) ? look(worker, db, err) : ERR_OK;
         if (clock_ms() >= next_expiry) {
             next_expiry = clock_ms() + EXPIRE_MS;
-            if (db_run(db, DB_WRITE, signals_expire, NULL, &e))
-                log_event(LEVEL_WARNING, "expiry", "detail=\"%s\"", e.detail);
+            expire(db);
         }
     }
     db_free(db);

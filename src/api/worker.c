@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/answerer.h"
+#include "api/auditor.h"
 #include "api/fcgi.h"
 #include "api/io.h"
 #include "api/listen.h"
@@ -112,6 +113,7 @@ static void start_threads(struct worker *worker, int listener)
         crew_start(&worker->database, answerer_run, worker);
     pthread_barrier_wait(&worker->tried);
     crew_start(&worker->database, watcher_run, worker);
+    crew_start(&worker->audit, auditor_run, worker);
     worker->loop_count = io_threads(settings);
     worker->loops = xcalloc(worker->loop_count, sizeof(struct io *));
     for (size_t i = 0; i < worker->loop_count; i++) {
@@ -133,6 +135,8 @@ static void stop_threads(struct worker *worker, const sigset_t *signals)
     await_crew(worker, signals, &worker->io, deadline);
     board_stop(worker->board);
     await_crew(worker, signals, &worker->database, deadline);
+    auditor_stop();
+    await_crew(worker, signals, &worker->audit, deadline);
     log_event(LEVEL_INFO, "stop", "detail=\"all answered\"");
 }
 

@@ -22,7 +22,7 @@ struct worker {
     atomic_size_t connections;         /* that are open */
     size_t connections_max;            /* before descriptors run short */
 
-    struct crew io, database; /* threads, in the order in which they stop */
+    struct crew io, database, audit; /* threads, in the order in which they stop */
     struct io **loops;        /* of the io threads */
     size_t loop_count;
     atomic_uint answerers;   /* that have started */

@@ -19,6 +19,7 @@ enum { PASSWORD_MAX = 4096, DB_NAME_MAX = 64 };
 #define AT(member) offsetof(struct settings, member)
 
 static const char *const tls_modes[] = {"off", "verify", NULL};
+static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const log_targets[] = {"stderr", "syslog", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
@@ -291,6 +292,9 @@ const struct conf_option settings_options[] = {
      .help = "stderr or syslog."},
     {"log", "level", CONF_CHOICE, AT(log.level), .choices = log_levels, .fallback = "info",
      .help = "Least important events to log: error, warning, info or debug (every request)."},
+    {"log", "requests", CONF_CHOICE, AT(log.requests), .choices = no_yes, .fallback = "no",
+     .help = "no, or yes: log each request with its user, tenant, route, status and duration, at "
+             "level info."},
 };
 
 const size_t settings_options_count = sizeof settings_options / sizeof *settings_options;

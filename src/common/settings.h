@@ -36,6 +36,7 @@ struct settings {
     struct {
         int target; /* 0 stderr, 1 syslog */
         int level;  /* enum log_level */
+        int requests; /* whether each is logged */
     } log;
     struct strlist obsolete; /* options that are given, and have no effect */
 };

@@ -45,12 +45,24 @@ static enum err take_relation(const char *name, enum relation *out, struct error
     return error_set(e, ERR_REQUEST, "--relation: '%.80s' is not owner or granted", name);
 }
 
+static enum err note(struct db *db, const char *action, const struct access *access,
+                     const char *relation, struct error *e)
+{
+    const struct audit_entry done = {.action = action,
+                                     .agent_id = access->agent_id,
+                                     .of_user_id = access->user_id,
+                                     .detail = relation};
+
+    return access->changed ? site_audit(db, &done, e) : ERR_OK;
+}
+
 static enum err grant_body(struct db *db, void *context, struct error *e)
 {
     struct access *access = context;
 
-    return machines_grant(db, access->agent_id, access->user_id, access->relation, &access->changed,
-                          e);
+    enum err err = machines_grant(db, access->agent_id, access->user_id, access->relation,
+                                  &access->changed, e);
+    return err ? err : note(db, "grant", access, relations[access->relation].name, e);
 }
 
 static enum err run_grant(const struct call *call, struct error *e)
@@ -84,7 +96,8 @@ static enum err revoke_body(struct db *db, void *context, struct error *e)
 {
     struct access *access = context;
 
-    return machines_revoke(db, access->agent_id, access->user_id, &access->changed, e);
+    enum err err = machines_revoke(db, access->agent_id, access->user_id, &access->changed, e);
+    return err ? err : note(db, "revoke", access, NULL, e);
 }
 
 static enum err run_revoke(const struct call *call, struct error *e)

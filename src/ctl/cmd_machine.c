@@ -70,7 +70,17 @@ static enum err check_new(const struct call *call, long *ttl, struct error *e)
 
 static enum err add_body(struct db *db, void *context, struct error *e)
 {
-    return machines_add(db, context, e);
+    const struct new_machine *machine = context;
+    enum err err = machines_add(db, machine, e);
+
+    if (err)
+        return err;
+    return site_audit(db,
+                      &(struct audit_entry){.action = "machine_add",
+                                            .agent_id = machine->agent_id,
+                                            .of_user_id = machine->owner,
+                                            .detail = machine->tenant_id},
+                      e);
 }
 
 static enum err run_add(const struct call *call, struct error *e)
@@ -209,7 +219,10 @@ static enum err remove_body(struct db *db, void *context, struct error *e)
 {
     struct removal *removal = context;
 
-    return machines_remove(db, removal->agent_id, &removal->open, e);
+    const struct audit_entry done = {.action = "machine_remove", .agent_id = removal->agent_id};
+    enum err err = machines_remove(db, removal->agent_id, &removal->open, e);
+
+    return err ? err : site_audit(db, &done, e);
 }
 
 static enum err run_remove(const struct call *call, struct error *e)
@@ -248,8 +261,12 @@ struct rotation {
 static enum err rotate_body(struct db *db, void *context, struct error *e)
 {
     struct rotation *rotation = context;
+    const struct audit_entry done = {.action = "machine_rotate", .agent_id = rotation->agent_id};
     int64_t generation = 0;
     enum err err = machines_rotate(db, rotation->agent_id, &generation, e);
+
+    if (!err)
+        err = site_audit(db, &done, e);
 
     free(rotation->token);
     rotation->token = NULL;

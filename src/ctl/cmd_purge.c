@@ -10,7 +10,7 @@
 #include "ctl/site.h"
 #include "store/purge.h"
 
-enum { OLDER_THAN };
+enum { OLDER_THAN, AUDIT_OLDER_THAN };
 
 static const long day = 24 * 3600L, century = 100 * 365 * 24 * 3600L;
 
@@ -50,23 +50,30 @@ static void show_nothing(void *context, const struct purge_progress *progress)
 
 /* --- the command ----------------------------------------------------------------------------- */
 
-static enum err take_age(const struct call *call, long *out, struct error *e)
+static enum err take_age(const char *option, const char *value, long *out, struct error *e)
 {
-    enum err err = args_seconds("--older-than", call->values[OLDER_THAN], out, e);
+    enum err err = args_seconds(option, value, out, e);
 
     if (!err && (*out < day || *out > century))
-        err = error_set(e, ERR_REQUEST, "--older-than: '%.80s' is not from 1d to 36500d",
-                        call->values[OLDER_THAN]);
+        err = error_set(e, ERR_REQUEST, "%s: '%.80s' is not from 1d to 36500d", option, value);
     return err;
+}
+
+static enum err take_ages(const struct call *call, struct purge_ages *out, struct error *e)
+{
+    enum err err = take_age("--older-than", call->values[OLDER_THAN], &out->history, e);
+
+    return err ? err
+               : take_age("--audit-older-than", call->values[AUDIT_OLDER_THAN], &out->audit, e);
 }
 
 /* Also of a purge that failed half way: what is gone is gone. */
 static void print_counts(const uint64_t counts[PURGED_COUNT])
 {
     printf("commands: %" PRIu64 ", sessions: %" PRIu64 ", receipts: %" PRIu64
-           ", lost sessions closed: %" PRIu64 "\n",
+           ", lost sessions closed: %" PRIu64 ", audit: %" PRIu64 "\n",
            counts[PURGED_COMMANDS], counts[PURGED_SESSIONS], counts[PURGED_RECEIPTS],
-           counts[PURGED_LOST]);
+           counts[PURGED_LOST], counts[PURGED_AUDIT]);
 }
 
 static enum err run(const struct call *call, struct error *e)
@@ -75,13 +82,13 @@ static enum err run(const struct call *call, struct error *e)
     uint64_t counts[PURGED_COUNT] = {0};
     struct site site = {0};
     struct bar bar = {0};
-    long age = 0;
-    enum err err = take_age(call, &age, e);
+    struct purge_ages ages;
+    enum err err = take_ages(call, &ages, e);
 
     if (!err)
         err = site_open(&site, call, e);
     if (!err) {
-        err = purge(site.db, age, tell, &bar, counts, e);
+        err = purge(site.db, &ages, tell, &bar, counts, e);
         end_bar(&bar);
         print_counts(counts);
     }
@@ -91,8 +98,11 @@ static enum err run(const struct call *call, struct error *e)
 
 const struct command cmd_purge = {
     .name = "purge",
-    .summary = "Delete old commands and closed sessions, and close those of lost machines.",
+    .summary =
+        "Delete old commands, closed sessions and audit, and close sessions of lost machines.",
     .options = {[OLDER_THAN] = {"older-than", "TIME", NULL,
-                                "what to delete, such as 90d; must be given"}},
+                                "what to delete, such as 90d; must be given"},
+                [AUDIT_OLDER_THAN] = {"audit-older-than", "TIME", "365d",
+                                      "what to delete of the audit"}},
     .run = run,
 };

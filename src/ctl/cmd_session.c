@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ctl/args.h"
 #include "ctl/site.h"
@@ -112,7 +111,14 @@ static enum err close_body(struct db *db, void *context, struct error *e)
         note_state(order, session.state);
     if (!err)
         err = sessions_close(db, &order->who, order->session_id, order->reason, &closing, e);
-    return err;
+    if (err || !closing.signalled)
+        return err;
+    return site_audit(db,
+                      &(struct audit_entry){.action = "session_end",
+                                            .session_id = order->session_id,
+                                            .agent_id = closing.agent_id,
+                                            .detail = order->reason},
+                      e);
 }
 
 static enum err run_close(const struct call *call, struct error *e)
@@ -120,13 +126,10 @@ static enum err run_close(const struct call *call, struct error *e)
     const char *reason = call->values[CLOSE_REASON];
     struct close_order order = {.session_id = call->operand,
                                 .reason = reason ? reason : "",
-                                .who = {.role = ROLE_SUPER_ADMIN, .user_id = "vsayctl"},
+                                .who = site_operator(),
                                 .message = outcomes[0].message};
-    const char *login = getlogin();
     enum err err = args_ident("SESSION_ID", call->operand, e);
 
-    snprintf(order.who.username, sizeof order.who.username, "%s",
-             login ? login : order.who.user_id);
     if (!err)
         err = args_text("--reason", order.reason, REASON_MAX, e);
     if (!err)

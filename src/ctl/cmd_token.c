@@ -7,8 +7,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/log.h"
+#include "base/xalloc.h"
 #include "common/token.h"
 #include "ctl/args.h"
+#include "ctl/site.h"
 
 enum { USER_ID, USERNAME, ROLE, TENANT, TTL };
 
@@ -36,6 +39,38 @@ static enum err parse_principal(const char *const *values, struct principal *who
     return ERR_OK;
 }
 
+/* --- the audit ------------------------------------------------------------------------------- */
+
+struct minting {
+    const struct principal *who;
+    long ttl;
+};
+
+static enum err note_body(struct db *db, void *context, struct error *e)
+{
+    const struct minting *minting = context;
+    char *detail = xasprintf("%s in %s for %ld s", role_names[minting->who->role],
+                             minting->who->tenant_id, minting->ttl);
+    const struct audit_entry done = {
+        .action = "token", .of_user_id = minting->who->user_id, .detail = detail};
+    enum err err = site_audit(db, &done, e);
+
+    free(detail);
+    return err;
+}
+
+/* The key is all that a token needs, so one is made without a database too. */
+static void note_token(const struct call *call, const struct principal *who, long ttl)
+{
+    struct minting minting = {who, ttl};
+    struct error e = {0};
+
+    if (site_run(call, DB_WRITE, note_body, &minting, &e))
+        log_say("vsayctl: this token is not in the audit: %s", e.detail);
+}
+
+/* --- the command ----------------------------------------------------------------------------- */
+
 static enum err run(const struct call *call, struct error *e)
 {
     struct settings settings = {0};
@@ -53,8 +88,10 @@ static enum err run(const struct call *call, struct error *e)
         err = keyring_load(&settings.auth.keys, &ring, e);
     if (!err)
         err = token_mint(&settings, ring, &who, time(NULL), ttl, &token, e);
-    if (!err)
+    if (!err) {
+        note_token(call, &who, ttl);
         puts(token);
+    }
     free(token);
     keyring_free(ring);
     settings_free(&settings);

@@ -2,6 +2,9 @@
 #include "config.h"
 #include "ctl/site.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "store/schema.h"
 
 enum err site_open(struct site *site, const struct call *call, struct error *e)
@@ -33,4 +36,24 @@ enum err site_run(const struct call *call, enum db_mode mode, db_body *body, voi
         err = db_run(site.db, mode, body, context, e);
     site_close(&site);
     return err;
+}
+
+struct principal site_operator(void)
+{
+    struct principal who = {.role = ROLE_SUPER_ADMIN, .user_id = "vsayctl"};
+    const char *login = getlogin();
+
+    snprintf(who.username, sizeof who.username, "%s", login ? login : who.user_id);
+    return who;
+}
+
+enum err site_audit(struct db *db, const struct audit_entry *done, struct error *e)
+{
+    struct principal who = site_operator();
+    struct audit_entry entry = *done;
+
+    entry.who = &who;
+    entry.role = "";
+    entry.detail = done->detail ? done->detail : "";
+    return audit_add(db, &entry, 1, e);
 }

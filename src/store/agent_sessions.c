@@ -89,15 +89,18 @@ enum err agents_open_session(struct db *db, struct opening *opening, struct erro
 enum err agents_end_session(struct db *db, struct ending *ending, struct error *e)
 {
     struct params params = {0};
+    const char *outcome = ending->doubtful ? "vanished" : "confirmed";
     uint64_t changed = 0;
     char state[16];
     enum err err = agents_admit(db, &ending->agent, e);
+
+    ending->outcome = NULL; /* of an earlier attempt */
 
     params_text(&params, PARAM_SESSION, ending->session_id);
     params_text(&params, PARAM_REASON, ending->reason);
     params_filled(&params, PARAM_AT, ending->ended_at);
     params_text(&params, PARAM_EXIT_CODE, NULL);
-    params_text(&params, PARAM_OUTCOME, ending->doubtful ? "vanished" : "confirmed");
+    params_text(&params, PARAM_OUTCOME, outcome);
     if (ending->exit_code >= 0)
         params_uint(&params, PARAM_EXIT_CODE, (uint64_t)ending->exit_code);
     if (!err)
@@ -106,7 +109,9 @@ enum err agents_end_session(struct db *db, struct ending *ending, struct error *
         err = db_change(db, STATEMENT_END_SESSION, &params, &changed, e);
     if (err || changed == 0)
         return err;
-    return db_change(db, STATEMENT_CONFIRM_SIGNAL, &params, NULL, e);
+    err = db_change(db, STATEMENT_CONFIRM_SIGNAL, &params, &changed, e);
+    ending->outcome = changed ? outcome : NULL;
+    return err;
 }
 
 /* --- activity -------------------------------------------------------------------------------- */

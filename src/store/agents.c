@@ -334,6 +334,19 @@ static enum err find_reasons(struct db *db, struct round_of_heartbeats *round, s
     return err;
 }
 
+/* Of those that have vanished, which somebody wanted to end. */
+static enum err find_given_up(struct db *db, struct round_of_heartbeats *round, struct error *e)
+{
+    enum err err = sessions_bulk(db, STATEMENT_SIGNALLED, NULL, &round->vanished, e);
+
+    for (const struct cell *row; (row = db_row(db));) {
+        size_t first = first_of(&round->checked, row[1].text);
+        if (is_of(&round->checked, first, row[1].text))
+            idents_add(&heartbeat_at(&round->checked, first)->given_up, row[0].text);
+    }
+    return err;
+}
+
 void heartbeat_clear(struct heartbeat *heartbeat)
 {
     for (size_t i = 0; heartbeat->reasons && i < heartbeat->terminate.count; i++)
@@ -342,6 +355,7 @@ void heartbeat_clear(struct heartbeat *heartbeat)
     free(heartbeat->found);
     heartbeat->reasons = NULL;
     heartbeat->found = NULL;
+    idents_free(&heartbeat->given_up);
     idents_free(&heartbeat->terminate);
     idents_free(&heartbeat->unknown);
 }
@@ -382,6 +396,8 @@ enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t 
         err = compare_held(db, &round, e);
     if (!err)
         err = db_bulk(db, STATEMENT_SESSIONS_ACTIVE, NULL, &round.active, e);
+    if (!err)
+        err = find_given_up(db, &round, e);
     if (!err)
         err = agents_give_up(db, &round.vanished, "vanished", e);
     if (!err)

@@ -50,12 +50,14 @@ struct heartbeat {
     uint64_t seq;               /* 0: none */
     uint64_t dropped;
     struct idents sessions; /* held */
-    char (*active)[SQL_TIME_LENGTH + 1]; /* of each: when its user was active; "": no news; or NULL */
+    /* of each: when its user was active; "": no news. NULL: of none */
+    char (*active)[SQL_TIME_LENGTH + 1];
     /* out; freed by heartbeat_clear */
     struct idents terminate; /* those that must end */
     char **reasons;          /* of each of these: who wants it; NULL: nobody */
     struct idents unknown;   /* those that vsay has never heard of */
     bool *found;             /* of each session: whether it has */
+    struct idents given_up;  /* those that somebody wanted to end, and that are not held any more */
 };
 
 void heartbeat_clear(struct heartbeat *heartbeat);
@@ -88,6 +90,7 @@ struct ending {
     char ended_at[SQL_TIME_LENGTH + 1]; /* "": now */
     int exit_code;                      /* -1: not known */
     bool doubtful;                      /* something of it may be left */
+    const char *outcome; /* out, static: of the termination that this ends; NULL: of none */
 };
 
 /* Closes a session, and confirms its signal, unless that is in doubt. Errors as above, and

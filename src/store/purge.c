@@ -15,7 +15,7 @@ struct moment {
 
 struct run {
     struct db *db;
-    struct moment before;
+    struct moment before; /* of the table that is purged */
     purge_fn *tell;
     void *context;
     uint64_t *counts;
@@ -93,6 +93,13 @@ static const struct table tables[] = {
                      {STATEMENT_PURGE_SESSIONS, PURGED_SESSIONS}},
         .removal_count = 2,
     },
+};
+
+static const struct table audit_table = {
+    .name = "audit",
+    .page = STATEMENT_PURGE_AUDIT_PAGE,
+    .removals = {{STATEMENT_PURGE_AUDIT, PURGED_AUDIT}},
+    .removal_count = 1,
 };
 
 struct position {
@@ -178,22 +185,43 @@ static enum err purge_table(const struct run *run, const struct table *table, st
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
-enum err purge(struct db *db, long older_than, purge_fn *tell, void *context,
-               uint64_t counts[PURGED_COUNT], struct error *e)
+/* When that was, by the database's clock. */
+static enum err find_moment(struct db *db, long ago, struct moment *out, struct error *e)
 {
-    struct run run = {.db = db, .tell = tell, .context = context, .counts = counts};
     struct params params = {0};
 
-    params_uint(&params, PARAM_OLDER_THAN, (uint64_t)older_than);
+    params_uint(&params, PARAM_OLDER_THAN, (uint64_t)ago);
     enum err err = db_select(db, STATEMENT_PURGE_BEFORE, &params, e);
     const struct cell *row = db_row(db);
     if (row)
-        note_moment(&run.before, &row[0], &row[1]);
-    if (!err)
-        err = db_run(db, DB_WRITE, signals_expire, NULL, e); /* no worker does, if all is CGI */
-    if (!err)
-        err = close_lost(&run, e);
-    for (size_t i = 0; !err && i < sizeof tables / sizeof *tables; i++)
-        err = purge_table(&run, &tables[i], e);
+        note_moment(out, &row[0], &row[1]);
     return err;
+}
+
+static enum err purge_history(const struct run *run, struct error *e)
+{
+    struct idents expired = {0};
+    /* no worker does, if all is CGI */
+    enum err err = db_run(run->db, DB_WRITE, signals_expire, &expired, e);
+
+    idents_free(&expired);
+    if (!err)
+        err = close_lost(run, e);
+    for (size_t i = 0; !err && i < sizeof tables / sizeof *tables; i++)
+        err = purge_table(run, &tables[i], e);
+    return err;
+}
+
+enum err purge(struct db *db, const struct purge_ages *older_than, purge_fn *tell, void *context,
+               uint64_t counts[PURGED_COUNT], struct error *e)
+{
+    struct run run = {.db = db, .tell = tell, .context = context, .counts = counts};
+    struct run audit = run;
+    enum err err = find_moment(db, older_than->history, &run.before, e);
+
+    if (!err)
+        err = find_moment(db, older_than->audit, &audit.before, e);
+    if (!err)
+        err = purge_history(&run, e);
+    return err ? err : purge_table(&audit, &audit_table, e);
 }

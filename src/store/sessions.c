@@ -73,7 +73,8 @@ enum err sessions_close(struct db *db, const struct principal *who, const char *
         return error_tell(e, ERR_NOT_FOUND, "Session not found");
     cell_ident(&row[0], out->agent_id);
     out->closed = strcmp(row[1].text, "closed") == 0;
-    if (!cell_int(&row[2]))
+    cell_ident(&row[2], out->tenant_id);
+    if (!cell_int(&row[3]))
         return error_tell(e, ERR_FORBIDDEN, "You may not close this session");
 
     err = db_change(db, STATEMENT_CLOSE_SESSION, &params, &changed, e);

@@ -36,7 +36,7 @@ bool sessions_next(struct db *db, const struct callers *callers, size_t *caller,
 enum { REASON_MAX = 200 }; /* bytes that a caller may give as its reason to close a session */
 
 struct closing {
-    char agent_id[IDENT_MAX + 1];
+    char agent_id[IDENT_MAX + 1], tenant_id[IDENT_MAX + 1];
     bool signalled; /* by this call */
     bool closed;    /* the session is over */
 };

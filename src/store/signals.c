@@ -70,17 +70,13 @@ enum err signals_closed(struct db *db, const struct idents *sessions, struct ide
     return err;
 }
 
-enum err signals_expire(struct db *db, void *unused, struct error *e)
+enum err signals_expire(struct db *db, void *expired, struct error *e)
 {
-    (void)unused;
     struct scope all = {.kind = SCOPE_ALL};
     struct params params = params_for(db, &all);
-    struct idents expired = {0};
 
+    idents_free(expired); /* of an earlier attempt */
     enum err err = db_select(db, STATEMENT_EXPIRED, &params, e);
-    read_idents(db, &expired);
-    if (!err)
-        err = agents_give_up(db, &expired, "expired", e);
-    idents_free(&expired);
-    return err;
+    read_idents(db, expired);
+    return err ? err : agents_give_up(db, expired, "expired", e);
 }

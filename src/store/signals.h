@@ -35,7 +35,7 @@ enum err signals_closed(struct db *db, const struct idents *sessions, struct ide
                         struct error *e);
 
 /* Closes sessions whose machine stayed away for too long after they were to end. To be run in one
- * transaction. */
-enum err signals_expire(struct db *db, void *unused, struct error *e);
+ * transaction. `expired` is a struct idents, which receives them. */
+enum err signals_expire(struct db *db, void *expired, struct error *e);
 
 #endif

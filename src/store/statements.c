@@ -49,6 +49,11 @@ const char *const param_names[PARAM_COUNT] = {
     [PARAM_UPTO_AT] = "upto_at",
     [PARAM_UPTO_ID] = "upto_id",
     [PARAM_INSTANCE] = "instance",
+    [PARAM_AGE] = "age",
+    [PARAM_ROLE] = "role",
+    [PARAM_ACTION] = "action",
+    [PARAM_DETAIL] = "detail",
+    [PARAM_REQUEST] = "request",
     [PARAM_AGENT_0] = "agent_0",
     [PARAM_AGENT_0 + 1] = "agent_1",
     [PARAM_AGENT_0 + 2] = "agent_2",
@@ -155,7 +160,7 @@ const char *const param_names[PARAM_COUNT] = {
     "WHERE s.session_id = :session AND s.tenant_id = :tenant "                                     \
     "AND (s.user_id = :user OR a.user_id IS NOT NULL)"
 
-#define CLOSING "s.agent_id, s.state"
+#define CLOSING "s.agent_id, s.state, s.tenant_id"
 #define RECEIPT                                                                                    \
     "s.session_id, s.agent_id, COALESCE(m.name, s.agent_id), s.user_id, s.username, s.source, "    \
     "s.state, " RFC3339("s.started_at") ", s.browser, s.os, " RFC3339("s.ended_at") ", "           \
@@ -218,6 +223,7 @@ const char *const param_names[PARAM_COUNT] = {
 /* Purging walks an index from its old end, page by page, and never looks back: the entries of
  * rows that were deleted stay in it for a while. It locks a page first, for who purges too. */
 #define OLD_COMMANDS "commands c FORCE INDEX (by_time) "
+#define OLD_AUDIT "audit u FORCE INDEX (by_time) "
 #define OLD_SESSIONS "sessions s FORCE INDEX (by_start) "
 #define SECONDS(time) "TIMESTAMPDIFF(SECOND, '1970-01-01', " time ")"
 #define MICROSECONDS(time) "DATE_FORMAT(" time ", '%Y-%m-%dT%H:%i:%s.%f')"
@@ -358,6 +364,9 @@ const char *const statements[STATEMENT_COUNT] = {
         "SELECT session_id, agent_id, state FROM sessions WHERE session_id IN ({:session})",
     [STATEMENT_REASONS] =
         "SELECT session_id, " WHO_ENDS " FROM signals WHERE session_id IN ({:session})",
+    [STATEMENT_SIGNALLED] =
+        "SELECT session_id, agent_id FROM signals "
+        "WHERE outcome IS NULL AND session_id IN ({:session})",
     [STATEMENT_GIVE_UP_SESSIONS] =
         "UPDATE sessions SET state = 'closed', ended_at = UTC_TIMESTAMP(3), "
         "close_reason = :outcome WHERE state <> 'closed' AND session_id IN ({:session})",
@@ -411,6 +420,12 @@ const char *const statements[STATEMENT_COUNT] = {
         "STRAIGHT_JOIN sessions s ON s.session_id = d.session_id COLLATE ascii_bin "
         "SET s.last_activity_at = GREATEST(COALESCE(s.last_activity_at, " REPORTED("d.active_at")
         "), " REPORTED("d.active_at") ")",
+
+    [STATEMENT_ADD_AUDIT] =
+        "INSERT INTO audit (happened_at, tenant_id, user_id, username, role, action, session_id, "
+        "agent_id, of_user_id, detail, request_id) VALUES "
+        "{(UTC_TIMESTAMP(3) - INTERVAL :age * 1000 MICROSECOND, :tenant, :by_user, :by_username, "
+        ":role, :action, :session, :agent, :of_user, :detail, :request)}",
 
     [STATEMENT_DUE_SIGNALS] =
         "SELECT id, agent_id, session_id, " WHO_ENDS ", (SELECT s.tenant_id FROM sessions s "
@@ -500,6 +515,10 @@ const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_PURGE_SESSIONS] = /* one that ended after its page was locked may have a receipt */
         "DELETE s FROM " OLD_SESSIONS "LEFT JOIN signals g ON g.session_id = s.session_id "
         ENDED_ON_PAGE " AND g.id IS NULL",
+    [STATEMENT_PURGE_AUDIT_PAGE] = PAGE(OLD_AUDIT "WHERE ", "u.happened_at", "u.id"),
+    [STATEMENT_PURGE_AUDIT] =
+        "DELETE u FROM " OLD_AUDIT "WHERE " AFTER("u.happened_at", "u.id")
+        "AND " UPTO("u.happened_at", "u.id"),
 };
 
 /* clang-format on */

@@ -208,7 +208,7 @@ WRITES = {
     "signals": {"due_at", "delivered_at", "attempts", "outcome", "confirmed_at"},
     "commands": {"session_id", "seq", "tenant_id", "agent_id", "user_id", "username", "source",
                  "command", "success", "executed_at"},
-    "machine_access": set(), "schema_migrations": set()}
+    "machine_access": set(), "schema_migrations": set(), "audit": set()}
 
 
 @pytest.fixture
@@ -242,7 +242,9 @@ def test_worker_has_few_rights(as_worker):
                 "requested_at, outcome) VALUES ('s', 'a', 'u', 'n', UTC_TIMESTAMP(), 'confirmed')",
                 "INSERT INTO schema_migrations VALUES (99, UTC_TIMESTAMP())",
                 "INSERT INTO machines (agent_id, tenant_id) VALUES ('a', 't')",
-                "REPLACE INTO commands (session_id, seq) VALUES ('s', 1)"):
+                "REPLACE INTO commands (session_id, seq) VALUES ('s', 1)",
+                "REPLACE INTO audit SELECT * FROM audit",
+                "INSERT INTO audit SELECT * FROM audit ON DUPLICATE KEY UPDATE action = ''"):
         assert as_worker(sql) in DENIED, sql
 
 

@@ -33,7 +33,7 @@ def purge(operator, age="90d"):
 
 def counts(line):
     return tuple(map(int, re.fullmatch(r"commands: (\d+), sessions: (\d+), receipts: (\d+), "
-                                       r"lost sessions closed: (\d+)\n", line).groups()))
+                                       r"lost sessions closed: (\d+), audit: \d+\n", line).groups()))
 
 
 def ids(stack, table, column="session_id"):
@@ -233,7 +233,7 @@ def test_progress_on_a_terminal(stack, operator):
         assert list(percents) == sorted(percents) and percents[0] < 20 and percents[-1] == 100
         assert list(done) == sorted(done) and done[-1] == rows
         assert list(bars) == sorted(bars) and bars[-1] == 40
-    assert shown.endswith("\n") and shown.count("\n") == shown.count("lost") + 2
+    assert shown.endswith("\n") and shown.count("\n") == shown.count("lost") + 3
 
 
 def test_no_progress_elsewhere(stack, operator):

@@ -14,7 +14,7 @@ from sql_faults import DEADLOCK, REFUSED, SqlFaults
 from stack import CTL, MIGRATIONS, run, write_conf
 
 TABLES = "machines", "machine_access", "sessions", "signals", "commands"
-MOST = 60  # statements that anything here may need
+MOST = 80  # statements that anything here may need
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +116,17 @@ def action(stack, faulty_conf, request):
 
 
 @pytest.mark.parametrize("action", NAMES, indirect=True)
-def test_a_request_of_which_a_statement_is_refused(stack, faults, action):
-    before = Rows(stack.database)
+def test_a_request_of_which_a_statement_is_refused(stack, faults, action, request):
+    """What is behind the answer only writes the audit."""
+    before, answered = Rows(stack.database), False
+    audited = "receipt" in request.node.name or "delete" in request.node.name
     for nth, reply, rows in each_failure(stack, faults, REFUSED, action):
+        if answered := answered or audited and reply.status == 200:
+            assert reply.status == 200, f"statement {nth}: {reply}"
+            continue
         assert reply.status >= 500, f"statement {nth}: {reply}"
         assert rows == before, f"statement {nth}"
+    assert answered == audited
 
 
 @pytest.mark.parametrize("action", NAMES, indirect=True)

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/auditor.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#include "api/worker.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "base/xalloc.h"
+#include "store/audit.h"
+
+enum {
+    NOTES_MAX = 10000, /* that wait; some 7 MB */
+    BATCH = 500,       /* in a transaction */
+    AWAY_S = 1         /* until a database that failed is tried again */
+};
+
+struct note {
+    STAILQ_ENTRY(note) next;
+    const char *action;
+    struct principal who;
+    char session_id[IDENT_MAX + 1], agent_id[IDENT_MAX + 1]; /* "": none */
+    char request_id[REQUEST_ID_LENGTH + 1];
+    char detail[AUDIT_DETAIL_MAX + 1];
+    int64_t at; /* monotonic ms */
+};
+
+STAILQ_HEAD(notes, note);
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    struct notes notes;
+    size_t count;
+    bool stopped;
+} auditor = {.lock = PTHREAD_MUTEX_INITIALIZER,
+             .news = PTHREAD_COND_INITIALIZER,
+             .notes = STAILQ_HEAD_INITIALIZER(auditor.notes)};
+
+/* --- noting ---------------------------------------------------------------------------------- */
+
+static void copy_detail(char out[AUDIT_DETAIL_MAX + 1], const char *detail)
+{
+    size_t length = strnlen(detail, AUDIT_DETAIL_MAX);
+
+    while (length && !utf8_valid(detail, length)) /* not in the middle of a character */
+        length--;
+    memcpy(out, detail, length);
+}
+
+static void copy(char out[IDENT_MAX + 1], const char *ident)
+{
+    snprintf(out, IDENT_MAX + 1, "%s", ident ? ident : "");
+}
+
+/* What a search is about. */
+static const char *given(const struct question *question, const char *parameter)
+{
+    return query_text(&question->query, parameter);
+}
+
+static struct note *note_new(const struct question *question, const char *action,
+                             const char *agent_id, const char *detail)
+{
+    struct note *note = xcalloc(1, sizeof *note);
+
+    note->action = action;
+    note->who = question->who;
+    copy(note->session_id, *question->id ? question->id : given(question, "session_id"));
+    copy(note->agent_id, agent_id ? agent_id : given(question, "agent_id"));
+    strcpy(note->request_id, question->request_id);
+    copy_detail(note->detail, detail ? detail : "");
+    note->at = clock_ms();
+    return note;
+}
+
+/* What the database does not take is told here at least. */
+static void log_note(const struct note *note)
+{
+    log_event(LEVEL_ERROR, "audit_lost",
+              "action=%s user=%s tenant=%s session=%s machine=%s id=%s detail=\"%s\"", note->action,
+              note->who.user_id, note->who.tenant_id, note->session_id, note->agent_id,
+              note->request_id, note->detail);
+}
+
+void auditor_note(const struct question *question, const char *action, const char *agent_id,
+                  const char *detail)
+{
+    struct note *note = note_new(question, action, agent_id, detail);
+
+    pthread_mutex_lock(&auditor.lock);
+    bool full = auditor.count == NOTES_MAX;
+    if (!full) {
+        STAILQ_INSERT_TAIL(&auditor.notes, note, next);
+        auditor.count++;
+        pthread_cond_signal(&auditor.news);
+    }
+    pthread_mutex_unlock(&auditor.lock);
+    if (full) {
+        log_note(note);
+        free(note);
+    }
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+static const char *filled(const char *text)
+{
+    return *text ? text : NULL;
+}
+
+static enum err write_notes(struct db *db, void *context, struct error *e)
+{
+    struct audit_entry entries[BATCH];
+    const struct note *note = NULL;
+    size_t count = 0;
+
+    STAILQ_FOREACH (note, (struct notes *)context, next)
+        entries[count++] = (struct audit_entry){.action = note->action,
+                                                .who = &note->who,
+                                                .role = role_names[note->who.role],
+                                                .session_id = filled(note->session_id),
+                                                .agent_id = filled(note->agent_id),
+                                                .detail = note->detail,
+                                                .request_id = filled(note->request_id),
+                                                .age = (uint64_t)(clock_ms() - note->at)};
+    return audit_add(db, entries, count, e);
+}
+
+/* Moves the oldest notes to *out, up to BATCH. */
+static void take(struct notes *out)
+{
+    struct note *note = NULL;
+
+    STAILQ_INIT(out);
+    pthread_mutex_lock(&auditor.lock);
+    for (size_t i = 0; i < BATCH && (note = STAILQ_FIRST(&auditor.notes)); i++) {
+        STAILQ_REMOVE_HEAD(&auditor.notes, next);
+        STAILQ_INSERT_TAIL(out, note, next);
+        auditor.count--;
+    }
+    pthread_mutex_unlock(&auditor.lock);
+}
+
+static void put_back(struct notes *notes)
+{
+    const struct note *note = NULL;
+
+    pthread_mutex_lock(&auditor.lock);
+    STAILQ_FOREACH (note, notes, next)
+        auditor.count++;
+    STAILQ_CONCAT(notes, &auditor.notes);
+    STAILQ_CONCAT(&auditor.notes, notes);
+    pthread_mutex_unlock(&auditor.lock);
+}
+
+static void drop(struct notes *notes, bool lost)
+{
+    struct note *note = NULL;
+
+    while ((note = STAILQ_FIRST(notes))) {
+        STAILQ_REMOVE_HEAD(notes, next);
+        if (lost)
+            log_note(note);
+        free(note);
+    }
+}
+
+/* Writes a batch, or leaves it where it was. */
+static enum err write_batch(struct db *db, enum err before)
+{
+    struct notes notes;
+    struct error e = {0};
+
+    take(&notes);
+    if (STAILQ_EMPTY(&notes))
+        return before;
+    enum err err = db_run(db, DB_WRITE, write_notes, &notes, &e);
+    if (err && err != before)
+        log_event(LEVEL_ERROR, "audit_down", "error=%s detail=\"%s\"", error_info(err)->name,
+                  e.detail);
+    if (!err && before)
+        log_event(LEVEL_INFO, "audit_up", "host=%s", db_host(db));
+    if (err)
+        put_back(&notes);
+    else
+        drop(&notes, false);
+    return err;
+}
+
+/* Waits for notes, or after a failure for a moment. False: it is to stop. */
+static bool await(bool failed)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += AWAY_S;
+    pthread_mutex_lock(&auditor.lock);
+    int status = 0;
+    while (!auditor.stopped && status == 0 && (failed || !auditor.count))
+        status = pthread_cond_timedwait(&auditor.news, &auditor.lock, &until);
+    bool goes_on = !auditor.stopped;
+    pthread_mutex_unlock(&auditor.lock);
+    return goes_on;
+}
+
+static void write_rest(struct db *db)
+{
+    struct notes notes;
+    enum err err = ERR_OK;
+
+    while (auditor.count && !(err = write_batch(db, ERR_OK)))
+        ;
+    for (take(&notes); !STAILQ_EMPTY(&notes); take(&notes))
+        drop(&notes, true);
+}
+
+void auditor_run(void *worker)
+{
+    struct db *db = db_new(((struct worker *)worker)->settings);
+    enum err err = ERR_OK;
+
+    while (await(err))
+        err = write_batch(db, err);
+    write_rest(db);
+    db_free(db);
+}
+
+void auditor_stop(void)
+{
+    pthread_mutex_lock(&auditor.lock);
+    auditor.stopped = true;
+    pthread_cond_signal(&auditor.news);
+    pthread_mutex_unlock(&auditor.lock);
+}
+
+void auditor_write(const struct settings *settings)
+{
+    if (!auditor.count)
+        return;
+    struct db *db = db_new(settings);
+    write_rest(db);
+    db_free(db);
+}
