@@ -12,6 +12,9 @@ route_answer answer_health;
 route_answer answer_ready;
 route_answer answer_session_close;
 route_answer answer_receipt;
+route_answer answer_history;
+route_answer answer_search;
+route_answer answer_session_activity;
 route_answer answer_session_open;
 route_answer answer_session_end;
 

@@ -19,11 +19,30 @@ enum {
 #define AGENT_ID {.name = "agent_id", .kind = QUERY_IDENT}
 #define USER_ID {.name = "user_id", .kind = QUERY_USER}
 #define SOURCE {.name = "source", .kind = QUERY_CHOICE, .choices = "ui cli vscode"}
+#define TEXT {.name = "q", .kind = QUERY_TEXT, .min = 1, .max = 200}
+#define PERIOD {.name = "from", .kind = QUERY_TIME}, {.name = "to", .kind = QUERY_TIME}
 #define END {.name = NULL}
 /* clang-format on */
 
 static const struct query_parameter of_active_sessions[] = {AGENT_ID, USER_ID, SOURCE, QUERY_PAGE,
                                                             END};
+static const struct query_parameter of_sessions[] = {
+    {.name = "status", .kind = QUERY_CHOICE, .choices = "active closing closed"},
+    USER_ID,
+    AGENT_ID,
+    SOURCE,
+    TEXT,
+    PERIOD,
+    {.name = "ended_by", .kind = QUERY_USER},
+    QUERY_PAGE,
+    END};
+static const struct query_parameter of_activity[] = {
+    TEXT,     USER_ID,
+    AGENT_ID, {.name = "session_id", .kind = QUERY_IDENT},
+    SOURCE,   {.name = "success", .kind = QUERY_CHOICE, .choices = "true false"},
+    PERIOD,   QUERY_PAGE,
+    END};
+static const struct query_parameter of_pages[] = {QUERY_PAGE, END};
 static const struct query_parameter of_closing[] = {
     {.name = "reason", .kind = QUERY_TEXT, .min = 0, .max = REASON_MAX}, END};
 static const struct query_parameter of_signals[] = {
@@ -68,6 +87,32 @@ const struct route routes[] = {
      .shared = true,
      .answer = answer_receipt,
      .action = "session_view"},
+    {.methods = READ,
+     .pattern = "/api/sessions",
+     .roles = PEOPLE,
+     .body_limit = NO_BODY,
+     .parameters = of_sessions,
+     .list = true,
+     .shared = true,
+     .answer = answer_history},
+    {.methods = READ,
+     .pattern = "/api/sessions/:id/activity",
+     .roles = PEOPLE,
+     .body_limit = NO_BODY,
+     .parameters = of_pages,
+     .list = true,
+     .shared = true,
+     .answer = answer_session_activity,
+     .action = "session_view"},
+    {.methods = READ,
+     .pattern = "/api/activity",
+     .roles = PEOPLE,
+     .body_limit = NO_BODY,
+     .parameters = of_activity,
+     .list = true,
+     .shared = true,
+     .answer = answer_search,
+     .action = "activity_search"},
     {.methods = READ,
      .pattern = "/api/dashboard/stats",
      .roles = PEOPLE,

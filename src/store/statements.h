@@ -57,11 +57,27 @@ enum param {
     PARAM_ACTION,
     PARAM_DETAIL,
     PARAM_REQUEST,
+    PARAM_STATE,
+    PARAM_Q,
+    PARAM_FROM,
+    PARAM_TO,
+    PARAM_SKIP,
     PARAM_AGENT_0, /* ... PARAM_AGENT_0 + 9 */
     PARAM_COUNT = PARAM_AGENT_0 + 10
 };
 
 extern const char *const param_names[PARAM_COUNT];
+
+/* The kinds of ranges of an index in which history is searched; each that a statement is for has a
+ * form of it. */
+enum range_kind {
+    RANGE_ALL,
+    RANGE_TENANT,
+    RANGE_USER,    /* in one tenant */
+    RANGE_MACHINE, /* in one tenant */
+    RANGE_ITEM,    /* of commands: a session's; of sessions: those that one user asked to end */
+    RANGE_COUNT
+};
 
 /* A scoped statement is three, in the order of enum scope_kind: add the kind to its name. Some are
  * five: those for several callers (callers_statement) follow, whose first column tells whose each
@@ -85,6 +101,15 @@ enum statement {
     STATEMENT_ADD_SIGNAL,
     STATEMENT_RECEIPT,
     STATEMENT_LOGS = STATEMENT_RECEIPT + SCOPE_COUNT,
+    STATEMENT_BOUND_COMMANDS,
+    STATEMENT_FIND_COMMANDS = STATEMENT_BOUND_COMMANDS + RANGE_COUNT,
+    STATEMENT_NEXT_TENANT_OF_COMMANDS = STATEMENT_FIND_COMMANDS + RANGE_COUNT,
+    STATEMENT_HISTORY_COMMANDS = STATEMENT_NEXT_TENANT_OF_COMMANDS + 2, /* of user, of machine */
+    STATEMENT_BOUND_SESSIONS,
+    STATEMENT_FIND_SESSIONS = STATEMENT_BOUND_SESSIONS + RANGE_COUNT,
+    STATEMENT_NEXT_TENANT_OF_SESSIONS = STATEMENT_FIND_SESSIONS + RANGE_COUNT,
+    STATEMENT_HISTORY_SESSIONS = STATEMENT_NEXT_TENANT_OF_SESSIONS + 2,
+    STATEMENT_ACCESSIBLE,
     STATEMENT_AGENTS,
     STATEMENT_LOCK_AGENTS,
     STATEMENT_AGENT,
@@ -143,7 +168,7 @@ enum statement {
 
 extern const char *const statements[STATEMENT_COUNT];
 
-enum { STATEMENT_PARAMS_MAX = 32 }; /* placeholders in one statement */
+enum { STATEMENT_PARAMS_MAX = 48 }; /* placeholders in one statement */
 
 /* Finds the next parameter in a statement's text from `from`, which is not within quotes, up to
  * `to`. Returns where its colon is, or `to` if there is none; *after is what follows its name. */

@@ -275,7 +275,8 @@ def test_head_is_get_without_the_body(stack, tenant, admin, path):
 
 
 ALLOWED = {**{path: "GET, HEAD" for path in OF_PATH}, f"{SESSIONS}/sess_1": "DELETE",
-           "/api/sessions/sess_1": "GET, HEAD", "/api/agent/signals": "GET",
+           "/api/sessions/sess_1": "GET, HEAD", "/api/sessions/sess_1/activity": "GET, HEAD",
+           "/api/sessions": "GET, HEAD", "/api/activity": "GET, HEAD", "/api/agent/signals": "GET",
            **{f"/api/agent/{path}": "POST" for path in (
                "heartbeat", "sessions", "sessions/sess_1/end", "activity")}}
 
@@ -308,7 +309,7 @@ def test_no_route_takes_an_unknown_parameter(stack, tenant, admin, path):
     "/", "/api", "/api/", "/api/terminal", "/api/terminal/sessions/", "/api/dashboard/stats/",
     "/api/dashboard/stat", "/api/dashboard/statss", "/api/dashboard", "/healthy", "/health/",
     "/health/live", "/API/dashboard/stats", "/api/terminal/sessions/sess_1/x", "/favicon.ico",
-    "/index.php", "/" + "a/" * 550, "/api/sessions", "/api/sessions/", "/api/agent",
+    "/index.php", "/" + "a/" * 550, "/api/sessions/", "/api/agent",
     "/api/agent/sessions/sess_1", "/api/agent/sessions/sess_1/end/", "/api/agent/sessions//end",
     "/api/agent/sessions/a/b/end", "/api/agent/session/sess_1/end"])
 def test_unknown_path(stack, admin, path):

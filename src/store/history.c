@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "store/history.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "store/agents.h"
+
+enum {
+    MACHINES_MAX = 100, /* of a user's that are searched one by one */
+    TENANTS_MAX = 100,  /* of a user id or a machine id, for a super admin */
+    STATES_MAX = 3
+};
+
+/* What is searched: its statements. */
+struct kind {
+    int bound, find, next_tenant, page;
+    bool by_state; /* an index has a range for each state */
+};
+
+static const struct kind commands = {STATEMENT_BOUND_COMMANDS, STATEMENT_FIND_COMMANDS,
+                                     STATEMENT_NEXT_TENANT_OF_COMMANDS, STATEMENT_HISTORY_COMMANDS,
+                                     false};
+static const struct kind sessions = {STATEMENT_BOUND_SESSIONS, STATEMENT_FIND_SESSIONS,
+                                     STATEMENT_NEXT_TENANT_OF_SESSIONS, STATEMENT_HISTORY_SESSIONS,
+                                     true};
+
+struct search {
+    const struct kind *kind;
+    const struct scope *scope;
+    const struct history_filter *filter;
+    struct walk walk;
+    struct idents ids[STATES_MAX]; /* to which the ranges refer */
+};
+
+static const struct position newest = {"9999-12-31T00:00:00.000000", INT64_MAX};
+static const struct position oldest = {"1970-01-01T00:00:00.000000", 0};
+
+/* --- ranges ---------------------------------------------------------------------------------- */
+
+/* Whether the filters let all through that lies in a range of that kind. */
+static bool lets_all_through(const struct search *search, enum range_kind kind)
+{
+    const struct history_filter *filter = search->filter;
+
+    if (filter->source || filter->q || filter->success || kind == RANGE_ITEM)
+        return false;
+    if (kind == RANGE_TENANT && search->scope->kind == SCOPE_USER)
+        return false;
+    return (!filter->user_id || kind == RANGE_USER) && (!filter->agent_id || kind == RANGE_MACHINE);
+}
+
+static struct rows *ranges_of(struct search *search, enum range_kind kind)
+{
+    struct walk *walk = &search->walk;
+    struct walk_ranges ranges = {.bound = search->kind->bound + (int)kind,
+                                 .find = search->kind->find + (int)kind};
+
+    for (size_t i = 0; i < walk->kinds; i++) {
+        if (walk->ranges[i].find == ranges.find)
+            return &walk->ranges[i].rows;
+    }
+    walk->exact = (walk->exact || !walk->kinds) && lets_all_through(search, kind);
+    walk->ranges[walk->kinds] = ranges;
+    return &walk->ranges[walk->kinds++].rows;
+}
+
+/* One range: of `tenant`, and of that user or machine if its kind is one of these. */
+static void add_one(struct search *search, enum range_kind kind, const char *state,
+                    const char *tenant, const char *id)
+{
+    struct rows *rows = ranges_of(search, kind);
+
+    rows_text(rows, PARAM_TENANT, tenant);
+    if (kind == RANGE_USER)
+        rows_text(rows, PARAM_OF_USER, id);
+    if (kind == RANGE_MACHINE)
+        rows_text(rows, PARAM_AGENT, id);
+    if (state)
+        rows_text(rows, PARAM_STATE, state);
+}
+
+/* The states in which sessions are searched; one that is none for commands. */
+static const char *const *states_of(const struct search *search, size_t *count)
+{
+    static const char *const all[STATES_MAX] = {"active", "closing", "closed"};
+    static const char *const none[] = {NULL};
+
+    *count = 1;
+    if (!search->kind->by_state)
+        return none;
+    if (search->filter->state)
+        return &search->filter->state;
+    *count = STATES_MAX;
+    return all;
+}
+
+static void add_range(struct search *search, enum range_kind kind, const char *tenant,
+                      const char *id)
+{
+    size_t count;
+    const char *const *states = states_of(search, &count);
+
+    for (size_t i = 0; i < count; i++)
+        add_one(search, kind, states[i], tenant, id);
+}
+
+/* --- a user's -------------------------------------------------------------------------------- */
+
+/* Its machines, up to MACHINES_MAX + 1 of them: then there are too many. */
+static enum err load_machines(struct db *db, struct search *search, struct error *e)
+{
+    struct params params = params_for(db, search->scope);
+
+    params_text(&params, PARAM_AGENT, search->filter->agent_id);
+    params_uint(&params, PARAM_LIMIT, MACHINES_MAX + 1);
+    enum err err = db_select(db, STATEMENT_ACCESSIBLE, &params, e);
+    for (const struct cell *row; (row = db_row(db));)
+        idents_add(&search->ids[0], row[0].text);
+    return err;
+}
+
+/* A user sees its own, and all on its machines. Where these are many, what it may see is picked
+ * from the whole tenant's. */
+static enum err add_users(struct db *db, struct search *search, struct error *e)
+{
+    const struct scope *scope = search->scope;
+    const char *user_id = search->filter->user_id, *tenant = scope->tenant_id;
+    bool own = user_id && strcmp(user_id, scope->user_id) == 0;
+    const struct idents *machines = &search->ids[0];
+    enum err err = own ? ERR_OK : load_machines(db, search, e);
+
+    if (machines->count > MACHINES_MAX) {
+        add_range(search, user_id ? RANGE_USER : RANGE_TENANT, tenant, user_id);
+    } else {
+        if (own || !user_id)
+            add_range(search, RANGE_USER, tenant, scope->user_id);
+        for (size_t i = 0; i < machines->count; i++)
+            add_range(search, RANGE_MACHINE, tenant, machines->items[i]);
+    }
+    return err;
+}
+
+/* --- a super admin's ------------------------------------------------------------------------- */
+
+/* The tenants in which an id is found, each by one look at the index. */
+static enum err load_tenants(struct db *db, const struct search *search, enum range_kind kind,
+                             const char *state, struct idents *out, struct error *e)
+{
+    struct params params = {0};
+    enum err err = ERR_OK;
+    char last[IDENT_MAX + 1] = "";
+    const struct cell *row;
+
+    params_text(&params, PARAM_OF_USER, search->filter->user_id);
+    params_text(&params, PARAM_AGENT, search->filter->agent_id);
+    params_text(&params, PARAM_STATE, state);
+    params_text(&params, PARAM_TENANT, last);
+    while (!err && out->count <= TENANTS_MAX) {
+        err = db_select(db, search->kind->next_tenant + (int)kind - RANGE_USER, &params, e);
+        if (err || !(row = db_row(db)) || !row[0].text)
+            break;
+        cell_ident(&row[0], last);
+        idents_add(out, last);
+    }
+    return err;
+}
+
+/* One user id may be found in several tenants, and so may one machine's. */
+static enum err add_in_all_tenants(struct db *db, struct search *search, enum range_kind kind,
+                                   const char *id, struct error *e)
+{
+    size_t count;
+    const char *const *states = states_of(search, &count);
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; !err && i < count; i++) {
+        struct idents *tenants = &search->ids[i];
+        err = load_tenants(db, search, kind, states[i], tenants, e);
+        for (size_t k = 0; tenants->count <= TENANTS_MAX && k < tenants->count; k++)
+            add_one(search, kind, states[i], tenants->items[k], id);
+        if (tenants->count > TENANTS_MAX)
+            add_one(search, RANGE_ALL, states[i], NULL, NULL);
+    }
+    return err;
+}
+
+/* --- the search ------------------------------------------------------------------------------ */
+
+static enum err add_ranges(struct db *db, struct search *search, struct error *e)
+{
+    const struct history_filter *filter = search->filter;
+    const struct scope *scope = search->scope;
+    enum range_kind kind = filter->user_id ? RANGE_USER : RANGE_MACHINE;
+    const char *id = filter->user_id ? filter->user_id : filter->agent_id;
+
+    if (filter->session_id)
+        rows_text(ranges_of(search, RANGE_ITEM), PARAM_SESSION, filter->session_id);
+    else if (filter->ended_by)
+        rows_text(ranges_of(search, RANGE_ITEM), PARAM_BY_USER, filter->ended_by);
+    else if (scope->kind == SCOPE_USER)
+        return add_users(db, search, e);
+    else if (id && scope->kind == SCOPE_ALL)
+        return add_in_all_tenants(db, search, kind, id, e);
+    else if (id)
+        add_range(search, kind, scope->tenant_id, id);
+    else if (scope->kind == SCOPE_TENANT)
+        add_range(search, RANGE_TENANT, scope->tenant_id, NULL);
+    else
+        add_range(search, RANGE_ALL, NULL, NULL);
+    return ERR_OK;
+}
+
+static void set_filters(struct search *search)
+{
+    const struct history_filter *filter = search->filter;
+    const struct scope *scope = search->scope;
+    struct params *params = &search->walk.params;
+
+    params_filled(params, PARAM_TENANT, scope->tenant_id);
+    params_filled(params, PARAM_USER, scope->user_id);
+    params_text(params, PARAM_OF_USER, filter->user_id);
+    params_text(params, PARAM_AGENT, filter->agent_id);
+    params_text(params, PARAM_SOURCE, filter->source);
+    params_text(params, PARAM_STATE, filter->state);
+    params_text(params, PARAM_Q, filter->q);
+    if (filter->success)
+        params_uint(params, PARAM_SUCCESS, *filter->success);
+    params_text(params, PARAM_FROM, *filter->from.at ? filter->from.at : oldest.at);
+    params_text(params, PARAM_TO, *filter->until.at ? filter->until.at : newest.at);
+}
+
+/* In ranges that are not in the order of the rows' times, those are a filter like others. */
+static void set_ends(struct search *search)
+{
+    const struct history_filter *filter = search->filter;
+    struct walk *walk = &search->walk;
+    bool timed = !filter->session_id && !filter->ended_by;
+
+    walk->limit = filter->limit;
+    walk->before = *filter->before.at ? filter->before : newest;
+    walk->since = oldest;
+    if (timed && *filter->until.at && strcmp(filter->until.at, walk->before.at) < 0)
+        walk->before = filter->until;
+    if (timed && *filter->from.at)
+        walk->since = filter->from;
+}
+
+/* --- its rows -------------------------------------------------------------------------------- */
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct cell *const *x = a, *const *y = b;
+    int64_t one = cell_int(&(*x)[0]), other = cell_int(&(*y)[0]);
+
+    return (one > other) - (one < other);
+}
+
+/* Puts the rows of the ids found into their order; one may be gone by now. */
+static void put_in_order(const struct findings *findings, const struct cell **loaded, size_t count,
+                         struct history *out)
+{
+    qsort(loaded, count, sizeof(const struct cell *), compare_rows);
+    for (size_t i = 0; i < findings->count; i++) {
+        size_t low = 0, high = count;
+        while (low < high) {
+            size_t middle = (low + high) / 2;
+            if ((uint64_t)cell_int(&loaded[middle][0]) < findings->items[i].id)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (low < count && (uint64_t)cell_int(&loaded[low][0]) == findings->items[i].id)
+            out->rows[out->count++] = loaded[low] + 1;
+    }
+}
+
+static enum err load_found(struct db *db, int statement, const struct findings *findings,
+                           struct history *out, struct error *e)
+{
+    struct rows ids = {0};
+    const struct cell **loaded = xcalloc(findings->count, sizeof(const struct cell *));
+    size_t count = 0;
+
+    out->rows = xcalloc(findings->count, sizeof(const struct cell *));
+    for (size_t i = 0; i < findings->count; i++)
+        rows_uint(&ids, PARAM_ID, findings->items[i].id);
+    enum err err = db_bulk(db, statement, NULL, &ids, e);
+    for (const struct cell *row; (row = db_row(db)) && count < findings->count;)
+        loaded[count++] = row;
+    put_in_order(findings, loaded, count, out);
+    out->more = findings->more;
+    out->cut = findings->cut;
+    out->end = findings->end;
+    rows_free(&ids);
+    free(loaded);
+    return err;
+}
+
+static enum err run(struct db *db, const struct kind *kind, const struct scope *scope,
+                    const struct history_filter *filter, struct history *out, struct error *e)
+{
+    struct search search = {.kind = kind, .scope = scope, .filter = filter};
+    struct findings findings = {0};
+
+    *out = (struct history){0};
+    set_filters(&search);
+    set_ends(&search);
+    enum err err = add_ranges(db, &search, e);
+    if (!err)
+        err = walk(db, &search.walk, &findings, e);
+    if (!err)
+        err = load_found(db, kind->page, &findings, out, e);
+    walk_free(&search.walk);
+    for (size_t i = 0; i < STATES_MAX; i++)
+        idents_free(&search.ids[i]);
+    findings_free(&findings);
+    return err;
+}
+
+enum err history_sessions(struct db *db, const struct scope *scope,
+                          const struct history_filter *filter, struct history *out, struct error *e)
+{
+    return run(db, &sessions, scope, filter, out, e);
+}
+
+enum err history_commands(struct db *db, const struct scope *scope,
+                          const struct history_filter *filter, struct history *out, struct error *e)
+{
+    return run(db, &commands, scope, filter, out, e);
+}
+
+void history_free(struct history *history)
+{
+    free(history->rows);
+    *history = (struct history){0};
+}
+
+enum err history_check_session(struct db *db, const struct scope *scope, const char *session_id,
+                               struct error *e)
+{
+    struct params params = params_for(db, scope);
+
+    params_text(&params, PARAM_SESSION, session_id);
+    enum err err = db_select(db, STATEMENT_CLOSING_RIGHT + (int)scope->kind, &params, e);
+    if (!err && !db_row(db))
+        err = error_tell(e, ERR_NOT_FOUND, "Session not found");
+    return err;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* The SQL of history and search, for the table in statements.c, which has the rules that it names.
+ *
+ * A walk goes through ranges of an index from their new ends. For each kind of range there are two
+ * statements: BOUND tells where the `:skip` newest entries of each range end, by reading nothing but
+ * the index, and FIND reads the rows between two places and picks those that the filters let
+ * through. The index is named, since the optimizer might read another one to its end. */
+#ifndef STORE_STATEMENTS_HISTORY_H
+#define STORE_STATEMENTS_HISTORY_H
+
+/* clang-format off */
+
+/* Older than the page before, and not older than the search goes back. */
+#define BETWEEN(time, id)                                                                          \
+    time " <= :before_at AND (" time " < :before_at OR " id " < :before_id) "                      \
+    "AND " time " >= :after_at AND (" time " > :after_at OR " id " >= :after_id) "
+#define NEWEST_FIRST(time, id) "ORDER BY " time " DESC, " id " DESC "
+
+/* Who may see a row, whichever way it was found. NULL: no such restriction. */
+#define SEEN(row)                                                                                  \
+    "AND (:tenant IS NULL OR " row ".tenant_id = :tenant) "                                        \
+    "AND (:user IS NULL OR " row ".user_id = :user OR EXISTS (SELECT 1 FROM machine_access a "     \
+    "WHERE a.tenant_id = :tenant AND a.user_id = :user AND a.agent_id = " row ".agent_id)) "
+
+#define GIVEN(parameter, condition) "AND (:" parameter " IS NULL OR " condition ") "
+/* A substring in any case, letter by letter, whatever the column's collation takes for equal. */
+#define HOLDS_Q(text) "LOCATE(LOWER(CONVERT(:q USING utf8mb4)) COLLATE utf8mb4_bin, LOWER(" text ")) > 0"
+#define WHOSE(row)                                                                                 \
+    GIVEN("of_user", row ".user_id = :of_user") GIVEN("agent", row ".agent_id = :agent")           \
+    GIVEN("source", row ".source = :source")
+
+/* --- commands */
+
+/* What a closed session ran does not run any more: see STATEMENT_LOGS. */
+#define SUCCESS                                                                                    \
+    "COALESCE(c.success, IF((SELECT e.state FROM sessions e WHERE e.session_id = c.session_id) = " \
+    "'closed', 0, NULL))"
+
+#define COMMANDS_IN(index, range) "FROM commands c FORCE INDEX (" index ") WHERE " range
+#define BY_TIME BETWEEN("c.executed_at", "c.id")
+#define COMMANDS_ALL COMMANDS_IN("by_time", BY_TIME)
+#define COMMANDS_TENANT COMMANDS_IN("by_tenant", "c.tenant_id = :tenant AND " BY_TIME)
+#define COMMANDS_USER                                                                              \
+    COMMANDS_IN("by_user_time", "c.user_id = :of_user AND c.tenant_id = :tenant AND " BY_TIME)
+#define COMMANDS_MACHINE                                                                           \
+    COMMANDS_IN("by_machine", "c.agent_id = :agent AND c.tenant_id = :tenant AND " BY_TIME)
+#define COMMANDS_SESSION                                                                           \
+    COMMANDS_IN("by_session", "c.session_id = :session AND c.seq < :before_id "                    \
+                "AND c.seq >= :after_id ")
+
+#define COMMANDS_FILTER                                                                            \
+    WHOSE("c") GIVEN("success", SUCCESS " = :success") GIVEN("q", HOLDS_Q("c.command")) SEEN("c")
+
+#define BOUND_COMMANDS(range)                                                                      \
+    "{(SELECT " MICROSECONDS("c.executed_at") ", c.id " range                                      \
+    NEWEST_FIRST("c.executed_at", "c.id") "LIMIT :skip, 1)}"
+#define FIND_COMMANDS(range)                                                                       \
+    "{(SELECT " MICROSECONDS("c.executed_at") ", c.id, c.id, LENGTH(c.command) " range             \
+    COMMANDS_FILTER NEWEST_FIRST("c.executed_at", "c.id") "LIMIT :limit)}"
+
+/* Of one session, in the order in which they were run. */
+#define BOUND_COMMANDS_OF_SESSION                                                                  \
+    "{(SELECT " MICROSECONDS("c.executed_at") ", c.seq " COMMANDS_SESSION                          \
+    "ORDER BY c.seq DESC LIMIT :skip, 1)}"
+#define FIND_COMMANDS_OF_SESSION                                                                   \
+    "{(SELECT " MICROSECONDS("c.executed_at") ", c.seq, c.id, LENGTH(c.command) " COMMANDS_SESSION \
+    "AND c.executed_at >= :from AND c.executed_at < :to " COMMANDS_FILTER                          \
+    "ORDER BY c.seq DESC LIMIT :limit)}"
+
+#define HISTORY_COMMANDS                                                                           \
+    "SELECT c.id, CONCAT('log_', c.id), c.session_id, c.command, COALESCE(m.name, c.agent_id), "   \
+    "c.agent_id, c.user_id, c.username, c.source, " RFC3339("c.executed_at") ", " SUCCESS " "      \
+    "FROM commands c LEFT JOIN machines m ON " MACHINE_OF("c") " WHERE c.id IN ({:id})"
+
+#define NEXT_TENANT_OF_COMMANDS(index, condition)                                                  \
+    "SELECT MIN(c.tenant_id) FROM commands c FORCE INDEX (" index ") WHERE " condition             \
+    " AND c.tenant_id > :tenant"
+
+/* --- sessions: the state leads each index */
+
+#define SESSIONS_IN(index, range)                                                                  \
+    "FROM sessions s FORCE INDEX (" index ") WHERE s.state = :state AND " range                    \
+    BETWEEN("s.started_at", "s.id")
+#define SESSIONS_ALL SESSIONS_IN("by_start", "")
+#define SESSIONS_TENANT SESSIONS_IN("by_tenant", "s.tenant_id = :tenant AND ")
+#define SESSIONS_USER                                                                              \
+    SESSIONS_IN("by_user", "s.user_id = :of_user AND s.tenant_id = :tenant AND ")
+#define SESSIONS_MACHINE                                                                           \
+    SESSIONS_IN("by_machine_time", "s.agent_id = :agent AND s.tenant_id = :tenant AND ")
+
+#define SESSIONS_FILTER                                                                            \
+    WHOSE("s")                                                                                     \
+    GIVEN("q", HOLDS_Q("CONCAT_WS(CHAR(10 USING utf8mb4), s.session_id, s.agent_id, s.user_id, "   \
+                       "s.username, (SELECT m.name FROM machines m WHERE " MACHINE_OF("s") "))"))  \
+    SEEN("s")
+
+#define BOUND_SESSIONS(range)                                                                      \
+    "{(SELECT " MICROSECONDS("s.started_at") ", s.id " range                                       \
+    NEWEST_FIRST("s.started_at", "s.id") "LIMIT :skip, 1)}"
+#define FIND_SESSIONS(range)                                                                       \
+    "{(SELECT " MICROSECONDS("s.started_at") ", s.id, s.id, 0 " range                              \
+    SESSIONS_FILTER NEWEST_FIRST("s.started_at", "s.id") "LIMIT :limit)}"
+
+/* Those that somebody asked to end, in the order in which that was. */
+#define SIGNALS_BY "FROM signals g FORCE INDEX (by_requester) "
+#define SIGNALS_RANGE                                                                              \
+    "WHERE g.requested_by = :by_user AND " BETWEEN("g.requested_at", "g.id")
+#define BOUND_ENDED_SESSIONS                                                                       \
+    "{(SELECT " MICROSECONDS("g.requested_at") ", g.id " SIGNALS_BY SIGNALS_RANGE                  \
+    NEWEST_FIRST("g.requested_at", "g.id") "LIMIT :skip, 1)}"
+#define FIND_ENDED_SESSIONS                                                                        \
+    "{(SELECT " MICROSECONDS("g.requested_at") ", g.id, s.id, 0 " SIGNALS_BY                       \
+    "STRAIGHT_JOIN sessions s ON s.session_id = g.session_id " SIGNALS_RANGE                       \
+    GIVEN("state", "s.state = :state")                                                             \
+    "AND s.started_at >= :from AND s.started_at < :to " SESSIONS_FILTER                            \
+    NEWEST_FIRST("g.requested_at", "g.id") "LIMIT :limit)}"
+
+/* The number of its newest command is how many commands a session had: they are numbered from 1. */
+#define HISTORY_SESSIONS                                                                           \
+    "SELECT s.id, s.session_id, s.agent_id, COALESCE(m.name, s.agent_id), s.user_id, s.username, " \
+    "s.source, s.state, " RFC3339("s.started_at") ", s.browser, s.os, " RFC3339("s.ended_at") ", " \
+    "s.close_reason, g.requested_by, " RFC3339("g.requested_at") ", "                              \
+    RFC3339("g.delivered_at") ", g.attempts, " RFC3339("g.confirmed_at") ", g.outcome, "           \
+    "g.requested_by_username, NULLIF(g.reason, ''), "                                              \
+    "s.exit_code, s.not_recorded_reason IS NULL, s.not_recorded_reason, "                          \
+    "s.source_address, " RFC3339("s.last_activity_at") ", "                                        \
+    "COALESCE((SELECT MAX(c.seq) FROM commands c WHERE c.session_id = s.session_id), 0) "          \
+    "FROM sessions s " RECEIPT_JOINS "WHERE s.id IN ({:id})"
+
+#define NEXT_TENANT_OF_SESSIONS(index, condition)                                                  \
+    "SELECT MIN(s.tenant_id) FROM sessions s FORCE INDEX (" index ") "                             \
+    "WHERE s.state = :state AND " condition " AND s.tenant_id > :tenant"
+
+/* clang-format on */
+
+#endif
