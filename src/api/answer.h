@@ -10,6 +10,8 @@ enum { POLL_WAIT_MAX = 55 /* s */ };
 
 route_answer answer_health;
 route_answer answer_ready;
+route_answer answer_login;
+route_answer answer_logout;
 route_answer answer_session_close;
 route_answer answer_receipt;
 route_answer answer_history;
@@ -27,6 +29,8 @@ route_batch answer_heartbeats;
 route_batch answer_signals;
 route_batch answer_activity;
 
+route_ask ask_login;
+route_ask ask_logout;
 route_ask ask_sessions;
 route_ask ask_session_close;
 route_ask ask_heartbeat;

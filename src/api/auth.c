@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "api/cookie.h"
 #include "api/token_cache.h"
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -151,7 +152,7 @@ static const char *why_no_header(const char *server)
 
 /* The token of `Bearer TOKEN` (RFC 6750 section 2.1; the scheme in any case, RFC 9110
  * section 11.1). */
-static enum err bearer_token(const struct request *request, const char **token, struct error *e)
+enum err auth_bearer(const struct request *request, const char **token, struct error *e)
 {
     static const char scheme[] = "Bearer";
     const char *header = request->authorization;
@@ -170,12 +171,30 @@ static enum err bearer_token(const struct request *request, const char **token, 
     return ERR_OK;
 }
 
+/* Borrowed from the request, or in `cookie`. */
+static enum err find_token(const struct request *request, char cookie[COOKIE_MAX + 1],
+                           const char **token, struct error *e)
+{
+    enum err err = auth_bearer(request, token, e);
+
+    if (err != ERR_NO_TOKEN || !request->cookies)
+        return err;
+    enum err cookie_err = cookie_token(request, cookie, e);
+    if (cookie_err)
+        return cookie_err;
+    if (!*cookie)
+        return err;
+    *token = cookie;
+    return ERR_OK;
+}
+
 enum err auth_check(struct auth *auth, const struct request *request, struct principal *out,
                     struct error *e)
 {
+    char cookie[COOKIE_MAX + 1];
     const char *token = NULL;
     int64_t now = time(NULL);
-    enum err err = bearer_token(request, &token, e);
+    enum err err = find_token(request, cookie, &token, e);
 
     if (err)
         return err;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bearer token (RFC 6750) -> principal. */
+/* Bearer token (RFC 6750), or the cookie that holds one -> principal. */
 #ifndef API_AUTH_H
 #define API_AUTH_H
 
@@ -23,7 +23,10 @@ enum err auth_reload(struct auth *auth, struct error *e);
  * cannot be used is logged, once, and the old keys stay. Called by the thread that reloads. */
 void auth_refresh(struct auth *auth);
 
-/* ERR_NO_TOKEN, ERR_CREDENTIALS or ERR_TOKEN unless the request's token is valid now. */
+/* The token of the request's Authorization, borrowed from it. ERR_NO_TOKEN or ERR_CREDENTIALS. */
+enum err auth_bearer(const struct request *request, const char **token, struct error *e);
+
+/* The same, or else that of its cookie, if that counts (cookie.h). ERR_NO_TOKEN, ERR_CREDENTIALS or ERR_TOKEN unless the request's token is valid now. */
 enum err auth_check(struct auth *auth, const struct request *request, struct principal *out,
                     struct error *e);
 

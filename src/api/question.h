@@ -36,7 +36,7 @@ struct question {
     unsigned weight;       /* in a batch; 0: in none */
     bool measure;          /* count what is read for its caller */
     struct question *same; /* in a batch: the equal one whose answer it shares; NULL: none */
-    void *report;          /* of an agent; owned */
+    void *report;          /* what a body says, or a login's token; owned */
     void (*report_free)(void *report);
 
     struct reply *reply; /* owned; valid when OUTCOME_DONE */

@@ -87,6 +87,15 @@ struct reply *reply_preflight(unsigned allow)
     return reply;
 }
 
+struct reply *reply_cookie(const char *token, int64_t until)
+{
+    struct reply *reply = reply_new(204);
+
+    reply->cookie = xstrdup(token);
+    reply->cookie_until = until;
+    return reply;
+}
+
 struct reply *reply_hold(struct reply *reply)
 {
     atomic_fetch_add(&reply->references, 1);
@@ -99,6 +108,7 @@ void reply_release(struct reply *reply)
         return;
     free(reply->next);
     free(reply->body);
+    free(reply->cookie);
     free(reply);
 }
 
@@ -201,6 +211,17 @@ static void add_cors(struct head *head, const struct reply *reply, const struct 
               "Access-Control-Max-Age: 600\r\n");
 }
 
+/* Until exp: what is beyond it is for clocks that differ. */
+static void add_cookie(struct head *head, const struct reply *reply, const struct request *request,
+                       const struct settings *settings)
+{
+    char line[COOKIE_LINE_MAX];
+
+    cookie_format(request, settings, reply->cookie, reply->cookie_until - settings->auth.leeway,
+                  line);
+    add(head, "Set-Cookie: %s\r\n", line);
+}
+
 /* RFC 6750 section 3 */
 static void add_challenge(struct head *head, const char *code)
 {
@@ -233,6 +254,8 @@ size_t reply_head(const struct reply *reply, const struct request *request,
         add(&head, "Preference-Applied: wait=%ld\r\n", reply->waited);
     if (reply->allow && !reply->preflight)
         add_methods(&head, "Allow", reply->allow);
+    if (reply->cookie)
+        add_cookie(&head, reply, request, settings);
     add_cors(&head, reply, request, settings);
     add(&head, "\r\n");
     return head.length;

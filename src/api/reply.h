@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "api/cookie.h"
 #include "api/request.h"
 #include "base/error.h"
 #include "common/settings.h"
@@ -23,6 +24,8 @@ struct reply {
     size_t body_length;
     bool negotiated;  /* the type depends on the request's Accept */
     char *next;       /* owned: the query string of the next page; NULL: there is none */
+    char *cookie;     /* owned: the token for Set-Cookie, "" to forget it; NULL: none */
+    int64_t cookie_until; /* Unix seconds, leeway included */
     char detail[256]; /* what went wrong, for the log */
 };
 
@@ -34,11 +37,12 @@ struct reply *reply_message(int status, const char *message);
 struct reply *reply_error(enum err code, const struct error *e);
 struct reply *reply_method(unsigned allow);    /* 405 */
 struct reply *reply_preflight(unsigned allow); /* 204 */
+struct reply *reply_cookie(const char *token, int64_t until); /* 204 */
 
 struct reply *reply_hold(struct reply *reply);
 void reply_release(struct reply *reply); /* NULL is fine */
 
-enum { REPLY_HEAD_MAX = 4096 };
+enum { REPLY_HEAD_MAX = 4096 + COOKIE_LINE_MAX };
 
 /* Writes the CGI header (RFC 3875 section 6.3) of `reply` to `request`, with its closing empty
  * line, to out[]; returns its length. */

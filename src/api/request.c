@@ -111,6 +111,20 @@ static enum err parse_content_length(struct request *out, const char *text, stru
     return ERR_OK;
 }
 
+/* The web server's own words first. X-Forwarded-Proto is a proxy's, or the client's own: who lies
+ * gets a cookie that its browser does not keep or does not send, and nobody else's. */
+static bool is_https(char *const *envp)
+{
+    const char *on = variable(envp, "HTTPS"), *scheme = variable(envp, "REQUEST_SCHEME");
+    const char *forwarded = variable(envp, "HTTP_X_FORWARDED_PROTO");
+
+    if (on && (strcasecmp(on, "on") == 0 || strcmp(on, "1") == 0))
+        return true;
+    if (scheme && strcasecmp(scheme, "https") == 0)
+        return true;
+    return forwarded && strncasecmp(forwarded, "https", 5) == 0 && strchr(" ,", forwarded[5]);
+}
+
 enum err request_parse(struct request *out, char *const *envp, const char *prefix,
                        body_fn *read_body, void *gateway, struct error *e)
 {
@@ -124,6 +138,11 @@ enum err request_parse(struct request *out, char *const *envp, const char *prefi
     out->server = variable(envp, "SERVER_SOFTWARE");
     out->origin = variable(envp, "HTTP_ORIGIN");
     out->accept = variable(envp, "HTTP_ACCEPT");
+    out->uri = variable(envp, "REQUEST_URI");
+    out->cookies = variable(envp, "HTTP_COOKIE");
+    out->fetch_site = variable(envp, "HTTP_SEC_FETCH_SITE");
+    out->own_header = variable(envp, "HTTP_VSAY_REQUEST");
+    out->https = is_https(envp);
     out->prefer = variable(envp, "HTTP_PREFER");
     out->instance = variable(envp, "HTTP_VSAY_INSTANCE");
     out->preflight_method = variable(envp, "HTTP_ACCESS_CONTROL_REQUEST_METHOD");

@@ -31,6 +31,11 @@ struct request {
     char path[PATH_MAX_LENGTH + 1]; /* decoded, without the prefix */
     const char *query;              /* raw; never NULL, borrowed from the gateway */
     const char *authorization;      /* NULL: none */
+    const char *uri;                /* REQUEST_URI: as the client sent it; NULL: not told */
+    const char *cookies;            /* NULL: none */
+    const char *fetch_site;         /* Sec-Fetch-Site; NULL: none */
+    const char *own_header;         /* Vsay-Request; NULL: none */
+    bool https;                     /* between the browser and whatever is in front */
     const char *server;             /* SERVER_SOFTWARE; NULL: not told */
     const char *origin;             /* NULL: none */
     const char *preflight_method;   /* Access-Control-Request-Method; NULL: none */

@@ -140,6 +140,23 @@ def test_a_head_of_more_than_64_kib(stack, admin):
 # --- Authorization
 
 
+def test_a_browsers_cookie(stack, tenant):
+    """As large as they come, both ways."""
+    token = stack.keys.sign(claims("x" * 128, tenant_id=tenant.id, padding="x" * 2640))
+    ours = {"Sec-Fetch-Site": "same-origin"}
+    reply = stack.request("POST", "/api/login", token=token, headers=ours, body=b"")
+    assert reply.status == 204, reply
+    assert len(reply.headers["Set-Cookie"].split(";")[0]) > 3800
+    path = "" if "shared-hosting" in stack.site else stack.prefix  # there the prefix is the program's
+    assert f"Path={path}/api;" in reply.headers["Set-Cookie"]
+    cookie = {"Cookie": f"a=b; vsay_token={token}"}
+    check(stack.get(STATS, headers={**cookie, **ours}), "stats")
+    check(stack.get(STATS, headers={**cookie, "Vsay-Request": "1"}), "stats")
+    check_error(stack.get(STATS, headers={**cookie, "Sec-Fetch-Site": "cross-site"}), 401)
+    secure = {"X-Forwarded-Proto": "https", **ours}
+    check(stack.get(STATS, headers={"Cookie": f"__Secure-vsay_token={token}", **secure}), "stats")
+
+
 def test_scheme_in_any_case(stack, admin):
     for scheme in "bearer", "BEARER":
         assert stack.get(STATS, headers={"authorization": f"{scheme} {admin.token}"}).status == 200

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* POST /api/login, DELETE /api/login */
+#include "config.h"
+#include "api/answer.h"
+
+#include <stdlib.h>
+
+#include "api/auth.h"
+#include "api/cookie.h"
+#include "base/xalloc.h"
+
+enum { BODY_MAX = 4096 /* nobody reads it */ };
+
+static enum err check_origin(struct request *request, struct error *e)
+{
+    enum err err = request_discard_body(request, BODY_MAX, e);
+
+    if (err || cookie_is_ours(request))
+        return err;
+    return error_tell(e, ERR_FORBIDDEN,
+                      "Only for pages of this origin: send Vsay-Request: 1 to say so");
+}
+
+/* A bearer token that is good: a cookie would do only to get itself again. */
+enum err ask_login(struct request *request, struct question *question, struct error *e)
+{
+    const char *token = NULL;
+    enum err err = check_origin(request, e);
+
+    if (!err)
+        err = auth_bearer(request, &token, e);
+    if (err)
+        return err;
+    if (!cookie_takes(request, token))
+        return error_tell(e, ERR_REQUEST,
+                          "The token is too large for a cookie, which may have 4096 bytes");
+    question->report = xstrdup(token);
+    question->report_free = free;
+    return ERR_OK;
+}
+
+enum err answer_login(struct db *db, struct question *question, struct error *e)
+{
+    (void)db, (void)e;
+    question_answer(question, reply_cookie(question->report, question->who.valid_until));
+    return ERR_OK;
+}
+
+enum err ask_logout(struct request *request, struct question *question, struct error *e)
+{
+    (void)question;
+    return check_origin(request, e);
+}
+
+enum err answer_logout(struct db *db, struct question *question, struct error *e)
+{
+    (void)db, (void)e;
+    question_answer(question, reply_cookie("", 0));
+    return ERR_OK;
+}
