@@ -12,6 +12,7 @@ route_answer answer_health;
 route_answer answer_ready;
 route_answer answer_login;
 route_answer answer_logout;
+route_answer answer_metrics;
 route_answer answer_session_close;
 route_answer answer_receipt;
 route_answer answer_history;
@@ -41,6 +42,7 @@ route_ask ask_activity;
 
 route_late late_session_close;
 route_late late_signals;
+route_late refused_metrics;
 
 route_after after_session_close;
 route_after after_session_end;

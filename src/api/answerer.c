@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "api/metrics.h"
 #include "api/parking.h"
 #include "api/worker.h"
 #include "base/log.h"
@@ -23,6 +24,7 @@ static enum err bring_up(struct db *db, enum err before)
     struct error e = {0};
     enum err err = db_run(db, DB_READ, check_schema, NULL, &e);
 
+    metrics_database(db);
     if (!err)
         log_event(LEVEL_INFO, "db_up", "host=%s", db_host(db));
     else if (err != before)
@@ -48,6 +50,8 @@ static enum err answer_round(struct worker *worker, struct db *db, struct round 
     TAILQ_FOREACH (waiter, &round->waiters, next)
         questions[count++] = waiter->question;
     enum err err = dispatch_batch(db, questions, count);
+    metrics_round(questions[0]->route->mode, count);
+    metrics_database(db);
     board_asked(worker->board, round);
     for (size_t i = 0; i < count; i++) {
         if (questions[i]->wakes)

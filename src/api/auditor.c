@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 #include <time.h>
 
+#include "api/metrics.h"
 #include "api/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -183,6 +184,7 @@ static enum err write_batch(struct db *db, enum err before)
     if (STAILQ_EMPTY(&notes))
         return before;
     enum err err = db_run(db, DB_WRITE, write_notes, &notes, &e);
+    metrics_database(db);
     if (err && err != before)
         log_event(LEVEL_ERROR, "audit_down", "error=%s detail=\"%s\"", error_info(err)->name,
                   e.detail);

@@ -406,6 +406,15 @@ void board_answerer_down(struct board *board, enum err reason, struct waiters *o
     pthread_mutex_unlock(&board->lock);
 }
 
+unsigned board_count(struct board *board, bool *shut)
+{
+    pthread_mutex_lock(&board->lock);
+    unsigned count = board->parked;
+    *shut = board->answerers_up == 0;
+    pthread_mutex_unlock(&board->lock);
+    return count;
+}
+
 void board_stop(struct board *board)
 {
     pthread_mutex_lock(&board->lock);

@@ -83,6 +83,9 @@ void board_expire(struct board *board, int64_t now, struct waiters *out);
 void board_answerer_up(struct board *board);
 void board_answerer_down(struct board *board, enum err reason, struct waiters *out);
 
+/* How many wait there, and whether no answerer is up. */
+unsigned board_count(struct board *board, bool *shut);
+
 /* Whether the board is stopped, waiting up to `ms` for it. */
 bool board_stopped(struct board *board, int ms);
 

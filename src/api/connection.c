@@ -207,7 +207,8 @@ static bool enqueue(struct connection *connection)
     if (!err)
         return true;
     connection_end_reading(connection);
-    return respond_error(connection, err, NULL);
+    question_refuse(question, err, NULL);
+    return respond(connection);
 }
 
 /* Answers the request that was dispatched, or has it wait. */

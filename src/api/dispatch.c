@@ -172,7 +172,7 @@ static enum err answer_distinct(struct db *db, struct question **questions, size
 
     for (size_t i = 0; err && i < count; i++) {
         if (count == 1 || !is_own_fault(err)) {
-            question_answer(questions[i], reply_error(err, &e));
+            question_refuse(questions[i], err, &e);
             continue;
         }
         enum err alone = answer_distinct(db, &questions[i], 1);

@@ -48,7 +48,7 @@ static void refuse(struct waiter *waiter, enum err code)
         deliver_late(waiter);
         return;
     }
-    question_answer(question, reply_error(code, NULL));
+    question_refuse(question, code, NULL);
     connection_deliver(waiter);
 }
 

@@ -4,8 +4,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/heavy.h"
+#include "api/metrics.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -33,12 +35,27 @@ void question_answer(struct question *question, struct reply *reply)
     question->outcome = OUTCOME_DONE;
 }
 
+void question_refuse(struct question *question, enum err err, const struct error *e)
+{
+    struct reply *reply = reply_error(err, e);
+
+    if (question->route->refused) {
+        struct reply *better = question->route->refused(question);
+        better->error = err;
+        memcpy(better->detail, reply->detail, sizeof better->detail);
+        reply_release(reply);
+        reply = better;
+    }
+    question_answer(question, reply);
+}
+
 void question_log(const struct question *question, const struct request *request,
                   const struct settings *settings)
 {
     const struct route *route = question->next ? question->next : question->route;
     const struct principal *who = &question->who;
 
+    metrics_request(route, question->reply->status, clock_us() - request->came);
     reply_log(question->reply, request);
     if (!settings->log.requests)
         return;

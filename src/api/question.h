@@ -50,7 +50,11 @@ void question_free(struct question *question); /* NULL is fine */
 /* Takes the reply, instead of an earlier one: OUTCOME_DONE. */
 void question_answer(struct question *question, struct reply *reply);
 
-/* Logs what came of a request: its error, and with log.requests what it was and how long it took. */
+/* The same when the database could not be asked, or failed. */
+void question_refuse(struct question *question, enum err err, const struct error *e);
+
+/* Counts a request, and logs what came of it: its error, and with log.requests what it was and how
+ * long it took. */
 void question_log(const struct question *question, const struct request *request,
                   const struct settings *settings);
 

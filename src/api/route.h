@@ -46,7 +46,8 @@ struct route {
     const char *action;   /* as which a success is in the audit; NULL: in none */
     bool immediate;       /* needs no database */
     enum wait_for waits_for;
-    route_late *late; /* when it waits */
+    route_late *late;    /* when it waits */
+    route_late *refused; /* when the database cannot be asked; NULL: an error */
 };
 
 enum { ANYONE = 0 };

@@ -260,10 +260,10 @@ void watch_keys(struct watch *watch, char ***out, size_t *count)
     pthread_mutex_unlock(&watch->lock);
 }
 
-bool watch_empty(struct watch *watch)
+unsigned watch_count(struct watch *watch)
 {
     pthread_mutex_lock(&watch->lock);
-    bool empty = watch->parked == 0;
+    unsigned count = watch->parked;
     pthread_mutex_unlock(&watch->lock);
-    return empty;
+    return count;
 }

@@ -47,6 +47,6 @@ void watch_close(struct watch *watch, struct waiters *out);
 /* The keys that are waited for, as copies: *out is an array of *count of them, to be freed with its
  * members by the caller. */
 void watch_keys(struct watch *watch, char ***out, size_t *count);
-bool watch_empty(struct watch *watch);
+unsigned watch_count(struct watch *watch); /* of those who wait */
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "api/metrics.h"
 #include "api/parking.h"
 #include "api/worker.h"
 #include "base/clock.h"
@@ -46,9 +47,9 @@ static enum err look_at_database(struct db *db, void *context, struct error *e)
 
     idents_free(&look->agents); /* of an earlier attempt */
     idents_free(&look->closed);
-    if (!watch_empty(look->worker->watches[WAIT_SIGNAL]))
+    if (watch_count(look->worker->watches[WAIT_SIGNAL]))
         err = signals_due_agents(db, &look->agents, e);
-    if (!err && !watch_empty(look->worker->watches[WAIT_END]))
+    if (!err && watch_count(look->worker->watches[WAIT_END]))
         err = look_for_ends(db, look, e);
     return err;
 }
@@ -79,7 +80,7 @@ static enum err look(struct worker *worker, struct db *db, enum err before)
 
 static bool anybody_waits(const struct worker *worker)
 {
-    return !watch_empty(worker->watches[WAIT_SIGNAL]) || !watch_empty(worker->watches[WAIT_END]);
+    return watch_count(worker->watches[WAIT_SIGNAL]) || watch_count(worker->watches[WAIT_END]);
 }
 
 static void expire(struct db *db)
@@ -109,6 +110,7 @@ void watcher_run(void *context)
             next_expiry = clock_ms() + EXPIRE_MS;
             expire(db);
         }
+        metrics_database(db);
     }
     db_free(db);
 }

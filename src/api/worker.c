@@ -12,6 +12,7 @@
 #include "api/fcgi.h"
 #include "api/io.h"
 #include "api/listen.h"
+#include "api/metrics.h"
 #include "api/parking.h"
 #include "api/watcher.h"
 #include "base/clock.h"
@@ -36,6 +37,16 @@ static void reload(struct worker *worker)
         log_event(LEVEL_INFO, "reload", "detail=\"keys read\"");
 }
 
+static void tell_state(const struct worker *worker)
+{
+    struct metrics_state state = {.connections = atomic_load(&worker->connections)};
+
+    state.waiting[WAIT_NOTHING] = board_count(worker->board, &state.database_away);
+    for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
+        state.waiting[what] = watch_count(worker->watches[what]);
+    metrics_state(&state);
+}
+
 /* Handles one signal, or none within a tick; true when told to stop. */
 static bool tick(struct worker *worker, const sigset_t *signals)
 {
@@ -49,6 +60,7 @@ static bool tick(struct worker *worker, const sigset_t *signals)
     board_expire(worker->board, clock_ms(), &expired);
     parking_refuse(&expired, ERR_DEADLINE);
     parking_expire(worker, false);
+    tell_state(worker);
     return number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGUSR1;
 }
 
@@ -96,6 +108,7 @@ static void open_worker(struct worker *worker, int listener)
     mallopt(M_MMAP_THRESHOLD, LARGE); /* glibc would raise it to what large bodies take, for good */
     mallopt(M_TRIM_THRESHOLD, 2 * LARGE);
     fcgi_library_init();
+    metrics_open(worker->settings);
     worker->connections_max = connections_max();
     worker->board = board_new((unsigned)worker->settings->api.max_parked);
     for (enum wait_for what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
@@ -147,6 +160,7 @@ static void close_worker(struct worker *worker)
         io_free(worker->loops[i]);
     free(worker->loops);
     board_free(worker->board);
+    metrics_close();
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
         watch_free(worker->watches[what]);
 }
@@ -156,6 +170,7 @@ int worker_run(struct worker *worker, int listener)
     sigset_t signals;
 
     sigfillset(&signals);
+    sigdelset(&signals, SIGBUS); /* metrics_memory.c outlives it */
     pthread_sigmask(SIG_SETMASK, &signals, NULL);
     open_worker(worker, listener);
     start_threads(worker, listener);

@@ -164,6 +164,23 @@ static enum err get_agent(struct json_object *claims, struct principal *out, str
     return ERR_OK;
 }
 
+/* --- Prometheus ---------------------------------------------------------- */
+
+static enum err get_scraper(struct json_object *claims, struct principal *out, struct error *e)
+{
+    struct json_object *value = find(claims, "user_id");
+    const char *text;
+
+    if (!value)
+        return error_set(e, ERR_TOKEN, "no user_id");
+    if (text_of(value, "user_id", &text, e))
+        return ERR_TOKEN;
+    if (!ident_valid_user(text, strlen(text)))
+        return error_set(e, ERR_TOKEN, "user_id is not a user's identifier");
+    strcpy(out->user_id, text);
+    return ERR_OK;
+}
+
 /* --- roles of people ----------------------------------------------------- */
 
 static bool person_role(const char *name, enum role *out)
@@ -200,7 +217,7 @@ char *claims_role_value(const struct settings *settings, enum role role)
 {
     const struct strlist *table = &settings->auth.roles;
 
-    if (table->count == 0 || role == ROLE_AGENT)
+    if (table->count == 0 || role > ROLE_SUPER_ADMIN)
         return xstrdup(role_names[role]);
     for (size_t i = 0; i < table->count; i++) {
         const char *colon = strrchr(table->items[i], ':');
@@ -309,19 +326,26 @@ static enum err get_person(const struct settings *settings, struct json_object *
     return err ? err : get_username(settings, claims, out, e);
 }
 
-enum err claims_read(const struct settings *settings, struct json_object *claims, bool may_be_agent,
+enum err claims_read(const struct settings *settings, struct json_object *claims, bool is_ours,
                      int64_t now, struct principal *out, struct error *e)
 {
     struct json_object *role = NULL;
 
     memset(out, 0, sizeof *out);
     json_object_object_get_ex(claims, "role", &role);
-    bool is_agent = may_be_agent && is_text(role, role_names[ROLE_AGENT]);
+    bool is_agent = is_ours && is_text(role, role_names[ROLE_AGENT]);
     enum err err = check_times(claims, now, settings->auth.leeway, &out->valid_until, e);
     if (!err)
         err = check_origin(settings, claims, is_agent, e);
-    if (err || !is_agent)
-        return err ? err : get_person(settings, claims, out, e);
-    out->role = ROLE_AGENT;
-    return get_agent(claims, out, e);
+    if (err)
+        return err;
+    if (is_agent) {
+        out->role = ROLE_AGENT;
+        return get_agent(claims, out, e);
+    }
+    if (is_ours && is_text(role, role_names[ROLE_METRICS])) {
+        out->role = ROLE_METRICS;
+        return get_scraper(claims, out, e);
+    }
+    return get_person(settings, claims, out, e);
 }

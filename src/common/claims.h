@@ -14,9 +14,10 @@
 struct json_object;
 
 /* Whom the claims name, and until when, at `now` (Unix seconds). Those of a machine are always `role`
- * agent, `agent_id` and `generation`, and count only if `may_be_agent`. ERR_TOKEN with the reason
- * when the token is not good now, not meant for us, or names nobody. */
-enum err claims_read(const struct settings *settings, struct json_object *claims, bool may_be_agent,
+ * agent, `agent_id` and `generation`; those of Prometheus, `role` metrics and `user_id`. Both count
+ * only if `is_ours`. ERR_TOKEN with the reason when the token is not good now, not meant for us, or
+ * names nobody. */
+enum err claims_read(const struct settings *settings, struct json_object *claims, bool is_ours,
                      int64_t now, struct principal *out, struct error *e);
 
 /* How a token says `role`: a value that claims_read takes for it; NULL when auth.roles has none. The

@@ -9,6 +9,7 @@ const char *const role_names[] = {
     [ROLE_COMPANY_ADMIN] = "company_admin",
     [ROLE_SUPER_ADMIN] = "super_admin",
     [ROLE_AGENT] = "agent",
+    [ROLE_METRICS] = "metrics",
     [ROLE_COUNT] = NULL,
 };
 

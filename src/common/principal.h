@@ -9,7 +9,7 @@
 #include "common/ident.h"
 
 /* Those of people first, the strongest last. */
-enum role { ROLE_USER, ROLE_COMPANY_ADMIN, ROLE_SUPER_ADMIN, ROLE_AGENT, ROLE_COUNT };
+enum role { ROLE_USER, ROLE_COMPANY_ADMIN, ROLE_SUPER_ADMIN, ROLE_AGENT, ROLE_METRICS, ROLE_COUNT };
 
 /* NULL-terminated, indexed by enum role. */
 extern const char *const role_names[];

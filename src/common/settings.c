@@ -177,10 +177,21 @@ static enum err check_roles(const void *settings, unsigned use, struct error *e)
 
 static enum err check_role(const void *settings, unsigned use, struct error *e)
 {
+    int role = ((const struct settings *)settings)->auth.default_role;
+
     (void)use;
-    if (((const struct settings *)settings)->auth.default_role == ROLE_AGENT)
-        return error_set(e, ERR_CONFIG, "auth.default_role: an agent's token names its role");
+    if (role == ROLE_AGENT || role == ROLE_METRICS)
+        return error_set(e, ERR_CONFIG, "auth.default_role: a token of %s names its role",
+                         role == ROLE_AGENT ? "an agent" : "Prometheus");
     return ERR_OK;
+}
+
+static enum err check_metrics_file(const void *settings, unsigned use, struct error *e)
+{
+    const char *path = ((const struct settings *)settings)->metrics.file;
+
+    (void)use;
+    return *path ? conf_check_absolute("metrics.file", path, e) : ERR_OK;
 }
 
 static enum err check_heartbeat(const void *settings, unsigned use, struct error *e)
@@ -287,6 +298,10 @@ const struct conf_option settings_options[] = {
      .fallback = "7d",
      .help = "How long a machine that was told to end a session may be away before the session "
              "counts as expired."},
+
+    {"metrics", "file", CONF_TEXT, AT(metrics.file), .fallback = "", .check = check_metrics_file,
+     .help = "File that the workers of a service share, so that /metrics tells of all of them, such "
+             "as /run/vsay/metrics; empty for the one that answers."},
 
     {"log", "target", CONF_CHOICE, AT(log.target), .choices = log_targets, .fallback = "stderr",
      .help = "stderr or syslog."},

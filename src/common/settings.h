@@ -34,6 +34,9 @@ struct settings {
         long offline_after, heartbeat_interval, signal_expires; /* s */
     } agents;
     struct {
+        char *file; /* "": none */
+    } metrics;
+    struct {
         int target; /* 0 stderr, 1 syslog */
         int level;  /* enum log_level */
         int requests; /* whether each is logged */

@@ -272,6 +272,9 @@ static bool fill_identity(jwt_t *jwt, const struct settings *settings, const str
         filled = jwt_add_grant(jwt, "role", role) == 0 &&
                  jwt_add_grant(jwt, "agent_id", who->user_id) == 0 &&
                  jwt_add_grant_int(jwt, "generation", (long)who->generation) == 0;
+    else if (who->role == ROLE_METRICS)
+        filled = jwt_add_grant(jwt, "role", role) == 0 &&
+                 jwt_add_grant(jwt, "user_id", who->user_id) == 0;
     else
         filled = role && add(jwt, &settings->auth.claim_user, who->user_id) &&
                  add(jwt, &settings->auth.claim_role, role) &&

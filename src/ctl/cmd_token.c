@@ -27,7 +27,12 @@ static enum err parse_principal(const char *const *values, struct principal *who
     strcpy(who->tenant_id, tenant);
     if (!role_from_name(values[ROLE], &who->role) || who->role == ROLE_AGENT)
         return error_set(e, ERR_REQUEST,
-                         "--role: '%.80s' is not user, company_admin or super_admin", values[ROLE]);
+                         "--role: '%.80s' is not user, company_admin, super_admin or metrics",
+                         values[ROLE]);
+    if (who->role == ROLE_METRICS) { /* whose token has neither a tenant nor a name */
+        *who->tenant_id = '\0';
+        return ERR_OK;
+    }
     if (who->role == ROLE_COMPANY_ADMIN && !values[TENANT])
         return error_set(e, ERR_REQUEST,
                          "--tenant: a company_admin needs one; 'default' is the "
@@ -49,8 +54,9 @@ struct minting {
 static enum err note_body(struct db *db, void *context, struct error *e)
 {
     const struct minting *minting = context;
-    char *detail = xasprintf("%s in %s for %ld s", role_names[minting->who->role],
-                             minting->who->tenant_id, minting->ttl);
+    const char *tenant = minting->who->tenant_id;
+    char *detail = xasprintf("%s%s%s for %ld s", role_names[minting->who->role],
+                             *tenant ? " in " : "", tenant, minting->ttl);
     const struct audit_entry done = {
         .action = "token", .of_user_id = minting->who->user_id, .detail = detail};
     enum err err = site_audit(db, &done, e);
@@ -105,7 +111,7 @@ const struct command cmd_token = {
         {
             [USER_ID] = {"user-id", "ID", NULL, "user; must be given"},
             [USERNAME] = {"username", "NAME", NULL, "name to show (default: the user id)"},
-            [ROLE] = {"role", "ROLE", "user", "user, company_admin or super_admin"},
+            [ROLE] = {"role", "ROLE", "user", "user, company_admin, super_admin or metrics"},
             [TENANT] = {"tenant", "ID", NULL,
                         "tenant of the user (default, but for company_admin)"},
             [TTL] = {"ttl", "TIME", "1h", "how long it is valid, such as 90s, 15m, 1h or 30d"},

@@ -57,6 +57,14 @@ bool db_connected(const struct db *db)
     return db->mysql != NULL;
 }
 
+struct db_trouble db_take_trouble(struct db *db)
+{
+    struct db_trouble trouble = db->trouble;
+
+    db->trouble = (struct db_trouble){0};
+    return trouble;
+}
+
 const char *db_host(const struct db *db)
 {
     return db->settings->db.host.items[db->host];
@@ -283,6 +291,8 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
         bool was_connected = db->mysql != NULL;
         bool hung = false;
         err = run_once(db, mode, body, context, &hung, e);
+        if (err)
+            db->trouble.errors[err]++;
         /* A statement that timed out would only time out again on the same server. */
         bool elsewhere = db->settings->db.host.count > 1 || !hung;
         bool lost = err == ERR_DB_AWAY && was_connected && elsewhere;

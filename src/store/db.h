@@ -27,6 +27,15 @@ void db_free(struct db *db);
 enum err db_connect(struct db *db, struct error *e);
 bool db_connected(const struct db *db);
 
+/* What went wrong. */
+struct db_trouble {
+    unsigned errors[ERR_COUNT]; /* attempts of db_run that ended so */
+    unsigned reconnects;        /* connections that were made after one was lost */
+};
+
+/* What did since the last call. */
+struct db_trouble db_take_trouble(struct db *db);
+
 /* The server that db is or was last connected to, as in the configuration. */
 const char *db_host(const struct db *db);
 

@@ -114,8 +114,11 @@ enum err db_connect(struct db *db, struct error *e)
     for (size_t tried = 0; !err && tried < hosts->count; tried++) {
         db->hung = atomic_load(&hung[db->host % PLACES]);
         err = connect_to(db, hosts->items[db->host], password, e);
-        if (!err)
+        if (!err) {
+            db->trouble.reconnects += db->connected;
+            db->connected = true;
             break;
+        }
         db_turn_away(db);
         if (err == ERR_DB_AWAY && tried + 1 < hosts->count)
             err = ERR_OK;

@@ -30,6 +30,8 @@ struct db {
     size_t host;    /* index into settings->db.host */
     unsigned hung;  /* how often it had been waited for in vain when this connection was made */
     MYSQL *mysql;   /* NULL: not connected */
+    bool connected; /* it was, once */
+    struct db_trouble trouble; /* that was not taken yet */
     bool read_only; /* the server is, as is its packet: bytes that a statement may have */
     int64_t packet;
     struct prepared *prepared[STATEMENT_COUNT];

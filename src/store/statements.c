@@ -249,6 +249,21 @@ const char *const statements[STATEMENT_COUNT] = {
         "SHOW GLOBAL VARIABLES WHERE (Variable_name = 'log_bin' AND Value = 'ON') "
         "OR (Variable_name = 'binlog_format' AND Value = 'STATEMENT')",
 
+    [STATEMENT_FLEET_MACHINES] =
+        "SELECT COUNT(IF(" ONLINE ", 1, NULL)), COUNT(m.last_heartbeat_at), COUNT(*), "
+        "CAST(COALESCE(SUM(m.dropped_commands), 0) AS UNSIGNED) " MACHINES_ALL,
+    /* A name and a number in each row. Reads what is active or pending, and a thousand receipts. */
+    [STATEMENT_FLEET_SESSIONS] =
+        "SELECT s.source, COUNT(*) FROM sessions s JOIN machines m ON " MACHINE_OF("s") " "
+        "WHERE s.state = 'active' AND " ONLINE " GROUP BY s.source "
+        "UNION ALL SELECT 'pending', COUNT(*) FROM signals g FORCE INDEX (by_due) "
+        "WHERE g.due_at IS NOT NULL "
+        "UNION ALL SELECT 'oldest pending', GREATEST(0, COALESCE("
+        "TIMESTAMPDIFF(SECOND, MIN(g.requested_at), UTC_TIMESTAMP(3)), 0)) "
+        "FROM signals g FORCE INDEX (by_due) WHERE g.due_at IS NOT NULL "
+        "UNION ALL SELECT CONCAT('recent ', COALESCE(r.outcome, 'pending')), COUNT(*) FROM "
+        "(SELECT g.outcome FROM signals g ORDER BY g.id DESC LIMIT 1000) r GROUP BY r.outcome",
+
     [STATEMENT_STATS + SCOPE_ALL] = STATS(MACHINES_ALL),
     [STATEMENT_STATS + SCOPE_TENANT] = STATS(MACHINES_TENANT),
     [STATEMENT_STATS + SCOPE_USER] = STATS(MACHINES_USER),

@@ -274,7 +274,8 @@ def test_head_is_get_without_the_body(stack, tenant, admin, path):
     assert lengths == {length} if stack.tells_lengths else lengths <= {length, None}
 
 
-ALLOWED = {**{path: "GET, HEAD" for path in OF_PATH}, "/api/login": "POST, DELETE", f"{SESSIONS}/sess_1": "DELETE",
+ALLOWED = {**{path: "GET, HEAD" for path in [*OF_PATH, "/metrics"]},
+           "/api/login": "POST, DELETE", f"{SESSIONS}/sess_1": "DELETE",
            "/api/sessions/sess_1": "GET, HEAD", "/api/sessions/sess_1/activity": "GET, HEAD",
            "/api/sessions": "GET, HEAD", "/api/activity": "GET, HEAD", "/api/agent/signals": "GET",
            **{f"/api/agent/{path}": "POST" for path in (

@@ -21,6 +21,7 @@ from fleet import Tenant
 from frontends import (
     FRONTS, Apache, ApacheFcgid, ApacheProxyVariant, HAProxy, KitCgi, KitFcgi, Lighttpd,
     LighttpdFastcgiVariant, missing, serving, unpack_kit)
+from metrics import Scraper
 from schemas import check, check_error
 from stack import REPO, Database, Stack, free_port, run, wait_for
 from tokens import claims
@@ -70,6 +71,11 @@ def test_variants_that_comments_name(base, new_directory, front):
         assert stack.get("/api/openapi.json").body == openapi.PATH.read_bytes()
         assert stack.raw(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") in (403, 404), \
             "not vsay's"
+
+
+def test_metrics(stack):
+    found = Scraper(stack).scrape()
+    assert found.get("vsay_database_up") == found.get("vsay_build_info") == 1
 
 
 # --- the parts of the contract that have a hundred rows: some of them

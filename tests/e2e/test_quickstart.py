@@ -58,6 +58,13 @@ class Quickstart:
         with urllib.request.urlopen(request, timeout=10) as response:
             return json.load(response)
 
+    def metrics(self):
+        token = (self.var / "tokens" / "metrics").read_text().strip()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/metrics",
+                                         headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.read().decode()
+
     def sessions(self, query="", role="user"):
         reply = self.call(f"/api/terminal/sessions{query}", role)
         return {row["session_id"]: row for row in reply["sessions"]}
@@ -100,8 +107,9 @@ def test_background(quickstart):
     for role in "user", "company_admin", "super_admin":
         assert (quickstart.var / "tokens" / role).read_text().strip() in output
         for path in re.findall(r"(?<!DELETE )http://[\d.:]+(/[^\s\"]+)", output):
-            if "$" not in path:
+            if "$" not in path and path != "/metrics":
                 quickstart.call(path, role)
+    assert "\nvsay_workers 2\n" in quickstart.metrics()
     code, output = quickstart("up")
     assert code == 0 and "runs already" in output and quickstart("status")[0] == 0
     assert quickstart("down")[0] == 0 and quickstart.processes() == []

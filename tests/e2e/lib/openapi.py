@@ -150,7 +150,7 @@ class Contract:
 
     def find_as_a_web_server(self, path):
         """The same below any prefix, with dots and percent signs resolved."""
-        return self.find(re.sub("^.*?(/api/|/health)", r"\1", unquote(posixpath.normpath(path)),
+        return self.find(re.sub("^.*?(/api/|/health|/metrics)", r"\1", unquote(posixpath.normpath(path)),
                                 count=1, flags=re.S))
 
     def faults(self, reply, method, path, body=None):

@@ -285,7 +285,7 @@ class Stack(Client):
                  nginx=(1, 1024), program=API, **settings):
         self.dir, self.workers, self.nginx_size, self.program = directory, workers, nginx, program
         self.socket, self.conf = directory / "api.sock", directory / "vsay.conf"
-        self.log = directory / "api.log"
+        self.log, self.metrics = directory / "api.log", directory / "metrics"
         self.port = free_port()
         self.parts = contextlib.ExitStack()
         self.keys = keys or Keys(directory)
@@ -317,7 +317,7 @@ class Stack(Client):
 
     def _start_pool(self):
         return start_pool(self.log, self.conf, self.workers, "-s", self.socket,
-                          program=self.program)
+                          program=self.program, env={"VSAY_METRICS_FILE": str(self.metrics)})
 
     def restart_pool(self):
         """After somebody has stopped it."""
