@@ -122,8 +122,8 @@ static enum err load_machines(struct db *db, struct search *search, struct error
     return err;
 }
 
-/* A user sees its own, and all on its machines. Where these are many, what it may see is picked
- * from the whole tenant's. */
+/* A user sees its own, and all on its machines; on one that it sees, that is all. Where machines
+ * are many, what it may see is picked from the whole tenant's. */
 static enum err add_users(struct db *db, struct search *search, struct error *e)
 {
     const struct scope *scope = search->scope;
@@ -135,7 +135,7 @@ static enum err add_users(struct db *db, struct search *search, struct error *e)
     if (machines->count > MACHINES_MAX) {
         add_range(search, user_id ? RANGE_USER : RANGE_TENANT, tenant, user_id);
     } else {
-        if (own || !user_id)
+        if (own || (!user_id && !(search->filter->agent_id && machines->count)))
             add_range(search, RANGE_USER, tenant, scope->user_id);
         for (size_t i = 0; i < machines->count; i++)
             add_range(search, RANGE_MACHINE, tenant, machines->items[i]);

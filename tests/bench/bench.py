@@ -4,7 +4,8 @@
 Without options: requests/s and latency of the reads under load, each run in a pair with one of
 /health, so that what else the machine does touches both. With --scale: latencies of one tenant in a
 small and in a large database, request by request in turn. With --against: another build and this
-one, run by run in turn on one database. With --agents: see bench_agents.py.
+one, run by run in turn on one database. With --agents and --history: see bench_agents.py and
+bench_history.py.
 """
 import argparse
 import contextlib
@@ -21,6 +22,7 @@ from statistics import median
 import data
 from rig import TABLE_HEAD, filled_stack, load, row_text, token
 from bench_agents import bench_agents
+from bench_history import bench_history
 from stack import Stack  # of tests/e2e/lib, which rig.py has put on the path
 
 STATS = "/api/dashboard/stats"
@@ -195,12 +197,16 @@ def main():
     parser.add_argument("--rate", type=int, default=20, help="of --agents: DELETEs/s (20)")
     parser.add_argument("--delete-seconds", type=int, default=30,
                         help="of --agents: how long they come (30)")
+    parser.add_argument("--history", type=int, nargs="?", const=10_000_000, metavar="N",
+                        help="count what searches read among N commands (10000000) instead")
     options = parser.parse_args()
-    if not options.scale and not shutil.which("wrk"):
+    if not options.scale and not options.history and not shutil.which("wrk"):
         sys.exit("bench.py: install wrk first (a Debian package of that name)")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # stops all parts on the way out
     if options.agents:
         bench_agents(options)
+    elif options.history:
+        bench_history(options)
     elif options.against:
         bench_against(options)
     elif options.scale:

@@ -23,12 +23,12 @@ TABLE_HEAD = (f"{'':70}{'CPU':^22}\n{'':30}{'conn':>5}{'req/s':>9}{'p50 ms':>8}{
 
 
 @contextlib.contextmanager
-def filled_stack(machines, commands, **options):
+def filled_stack(machines, commands, server_options=SERVER_OPTIONS, **options):
     """`options` are Stack's."""
     print(f"filling a database: {machines:,} machines, {commands:,} commands", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="vsay-bench-") as name, contextlib.ExitStack() as parts:
         directory = Path(name)
-        database = Database(directory, *SERVER_OPTIONS, f"--tmpdir={directory}")
+        database = Database(directory, *server_options, f"--tmpdir={directory}")
         parts.callback(database.stop)
         database.create_schema(
             write_conf(directory / "migrate.conf", {"db": {"host": database.socket}}))

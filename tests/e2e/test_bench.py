@@ -37,6 +37,11 @@ def test_against_a_build():
     assert output.count("before") == 4
 
 
+def test_history():
+    output = bench("bench.py", "--history", "20000")
+    assert output.count(" met ") > 100 and "MISSED" not in output
+
+
 def test_agents():
     output = bench("bench.py", "--agents", "50", "--delete-seconds", "2", "--rate", "5", "--seconds", "1",
                    "--rounds", "1", "--connections", "8")

@@ -65,6 +65,8 @@ def test_database_killed_under_load(make):
         reply = stack.get(STATS, stack.admin)
         check_error(reply, 503)
         assert int(reply.headers["Retry-After"]) >= 1
+        for path in "/api/sessions", "/api/sessions/none/activity", "/api/activity?q=x":
+            check_error(stack.get(path, stack.admin), 503)
         check_error(stack.get("/health/ready"), 503)
         assert stack.get("/health").status == 200
         check_error(stack.delete("none", stack.admin), 503)

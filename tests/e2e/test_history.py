@@ -88,3 +88,47 @@ def test_stats_read_each_machine_once(new_stack):
         stats = stack.get(STATS, user).json()
         assert (stats["online_count"], stats["offline_count"], stats["avg_cpu"]) == \
             (FLEET // 3, FLEET - FLEET // 3, 10.0), role
+
+
+# --- searches
+
+LONG = 70_000
+LOOKED_AT = 65_000  # two looks at 20,000 entries of an index, and what else is read of each
+
+
+def fill_history(stack, user):
+    """Closed sessions and commands on the machines of stack.agents, all of the user."""
+    agents = ", ".join(f"'{agent}'" for agent in stack.agents)
+    whose = f"%s, ELT(1 + seq %% {len(stack.agents)}, {agents}), %s, 'u', 'ui'"
+    for table, columns, values in (
+            ("commands", "seq, command, success, executed_at", "seq MOD 10, 'ls', 1"),
+            ("sessions", "state, started_at", "'closed'")):
+        stack.database.query(
+            f"INSERT INTO {table} (session_id, tenant_id, agent_id, user_id, username, source, {columns}) "
+            f"SELECT CONCAT('old-', seq {'DIV 10' if table == 'commands' else ''}), {whose}, {values}, "
+            f"UTC_TIMESTAMP(3) - INTERVAL seq SECOND FROM seq_1_to_{LONG}",
+            stack.tenant.id, user.user_id)
+    stack.database.query(
+        "INSERT INTO signals (session_id, agent_id, requested_by, requested_by_username, requested_at) "
+        "SELECT session_id, agent_id, 'somebody', 's', started_at FROM sessions")
+    stack.database.query("ANALYZE TABLE sessions, commands, signals")
+
+
+def test_searches_read_a_bounded_number_of_rows(new_stack):
+    """Each filter alone, for each role. What picks nothing looks as far as it may."""
+    stack = new_stack(workers=1)
+    stack.tenant = Tenant(stack)
+    user = stack.tenant.user()
+    stack.agents = [stack.tenant.machine(granted=user) for _ in range(3)]
+    fill_history(stack, user)
+    indexed = (f"user_id={user.user_id}", f"agent_id={stack.agents[0]}",
+               "from=2020-01-01T00:00:00Z", "to=2100-01-01T00:00:00Z", "limit=100")
+    searched = "source=vscode", "q=nowhere", "user_id=nobody"  # which a user's machines may have
+    requests = [(f"{path}?{query}", 2000 if query in indexed else LOOKED_AT)
+                for path, queries in (("/api/sessions", (
+                    "status=closed", "status=active", "ended_by=somebody", "ended_by=nobody")),
+                    ("/api/activity", ("session_id=old-7", "success=false")))
+                for query in (*indexed, *searched, *queries)]
+    for each in user, stack.tenant.user("company_admin"), stack.tenant.user("super_admin"):
+        for path, most in [*requests, ("/api/sessions/old-7/activity", 2000)]:
+            assert rows_read(stack, lambda: stack.get(path, each)) <= most, (path, each.role)

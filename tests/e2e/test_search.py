@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import random
+import re
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
@@ -12,6 +13,7 @@ import pytest
 from fleet import Tenant, unique
 from model import Model, rfc3339
 from schemas import check, check_error
+from stack import write_conf
 
 pytestmark = [pytest.mark.core, pytest.mark.databases]
 
@@ -420,6 +422,21 @@ def said_in_csv(value):
 def test_accept(history, accept, kind):
     reply = history.stack.get(ACTIVITY, history.users[-1], headers={"Accept": accept})
     assert reply.status == 200 and reply.headers["Content-Type"].partition(";")[0] == kind
+
+
+def test_links_below_a_prefix(history, new_worker, directory):
+    conf = write_conf(directory / "vsay.conf", {
+        **history.stack.settings, "api": {**history.stack.settings["api"], "prefix": "/vsay"}})
+    admin = history.users[-2]
+    worker, rows, path = new_worker(conf), 0, f"/vsay{SESSIONS}?limit=30&q=%C4%B6ENNE%20%26"
+    assert worker.get(path, admin).json()["sessions"] == []
+    path = f"/vsay{SESSIONS}?limit=30&q=MACHINE%20"
+    while path:
+        reply = worker.get(path, admin)
+        rows += len(reply.json()["sessions"])
+        path = re.sub("^<(.*)>.*", r"\1", reply.headers.get("Link", ""))
+        assert not path or path.startswith(f"/vsay{SESSIONS}?q=MACHINE%20&limit=30&cursor=")
+    assert rows > 30
 
 
 def test_other_routes_are_json(stack, admin):

@@ -4,7 +4,7 @@ from fleet import Tenant
 from machine import Machine, entry
 
 READS = ("/api/dashboard/stats", "/api/dashboard/recent-activity", "/api/dashboard/recent-machines",
-         "/api/terminal/sessions")
+         "/api/terminal/sessions", "/api/sessions", "/api/activity?q=make")
 
 
 class Scene:
