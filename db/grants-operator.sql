@@ -18,3 +18,5 @@ GRANT SELECT, UPDATE, DELETE         ON sessions          TO vsayctl@localhost;
 GRANT SELECT, INSERT, UPDATE, DELETE ON signals           TO vsayctl@localhost;
 GRANT SELECT, DELETE                 ON commands          TO vsayctl@localhost;
 GRANT SELECT, INSERT, DELETE         ON audit             TO vsayctl@localhost;
+GRANT SELECT, DELETE                 ON machine_usage     TO vsayctl@localhost;
+GRANT SELECT, DELETE                 ON fleet_usage       TO vsayctl@localhost;

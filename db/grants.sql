@@ -31,9 +31,9 @@ GRANT SELECT ON machine_access    TO vsay@localhost;
 
 GRANT SELECT,
       INSERT (agent_id, last_heartbeat_at, last_command_at, cpu, memory, disk, dropped_commands,
-              report_seq, instance, instance_since),
+              report_seq, instance, instance_since, usage_now),
       UPDATE (agent_id, last_heartbeat_at, last_command_at, cpu, memory, disk, dropped_commands,
-              report_seq, instance, instance_since, refused_instance, refused_at)
+              report_seq, instance, instance_since, usage_now, refused_instance, refused_at)
       ON machines TO vsay@localhost;
 
 GRANT SELECT,
@@ -55,3 +55,8 @@ GRANT SELECT,
       ON commands TO vsay@localhost;
 
 GRANT SELECT, INSERT ON audit TO vsay@localhost;
+
+-- Usage over time holds nothing but figures.
+GRANT SELECT, INSERT, UPDATE ON machine_usage TO vsay@localhost;
+GRANT SELECT, INSERT, UPDATE ON fleet_usage   TO vsay@localhost;
+GRANT SELECT, UPDATE         ON fleet_looks   TO vsay@localhost;

@@ -18,6 +18,10 @@ route_answer answer_receipt;
 route_answer answer_history;
 route_answer answer_search;
 route_answer answer_session_activity;
+route_answer answer_machines;
+route_answer answer_machine;
+route_answer answer_machine_usage;
+route_answer answer_fleet_usage;
 route_answer answer_session_open;
 route_answer answer_session_end;
 

@@ -15,7 +15,7 @@ enum { LINK_MAX = 2048, PRINTED_MAX = 32 };
 struct list {
     const struct columns *columns;
     enum format format;
-    struct json_object *array; /* of JSON */
+    struct json_object *body, *array; /* of JSON; the array is put into the body at last */
     FILE *stream;              /* of the others */
     char *text;
     size_t length;
@@ -82,7 +82,7 @@ static struct json_object *member_of(struct json_object *row, const struct colum
     return group;
 }
 
-static struct json_object *row_object(const struct columns *columns, const struct cell *row)
+struct json_object *list_object(const struct columns *columns, const struct cell *row)
 {
     struct json_object *object = json_object_new_object();
 
@@ -160,6 +160,7 @@ struct list *list_new(const struct columns *columns, enum format format)
 
     list->columns = columns;
     list->format = format;
+    list->body = json_object_new_object();
     if (format == FORMAT_JSON)
         list->array = json_object_new_array();
     else
@@ -174,6 +175,7 @@ void list_free(struct list *list)
     if (list->stream)
         xfclose(list->stream);
     json_object_put(list->array);
+    json_object_put(list->body);
     free(list->text);
     free(list);
 }
@@ -185,12 +187,17 @@ void list_add(struct list *list, const struct cell *row)
         add_record(list, row);
         break;
     case FORMAT_NDJSON:
-        add_line(list, row_object(list->columns, row));
+        add_line(list, list_object(list->columns, row));
         break;
     default:
-        json_object_array_add(list->array, row_object(list->columns, row));
+        json_object_array_add(list->array, list_object(list->columns, row));
         break;
     }
+}
+
+void list_number(struct list *list, const char *name, int64_t number)
+{
+    json_object_object_add(list->body, name, json_object_new_int64(number));
 }
 
 static struct json_object *text_or_null(const char *text)
@@ -200,12 +207,13 @@ static struct json_object *text_or_null(const char *text)
 
 static struct reply *json_reply(struct list *list, const struct page_end *end)
 {
-    struct json_object *body = json_object_new_object();
+    struct json_object *body = list->body;
 
     json_object_object_add(body, list->columns->list, list->array);
-    list->array = NULL;
-    json_object_object_add(body, "next_cursor", text_or_null(end->next_cursor));
-    if (end->is_search)
+    list->array = list->body = NULL;
+    if (end)
+        json_object_object_add(body, "next_cursor", text_or_null(end->next_cursor));
+    if (end && end->is_search)
         json_object_object_add(body, "searched_to", text_or_null(end->searched_to));
     return reply_json(200, body);
 }
@@ -225,7 +233,7 @@ struct reply *list_reply(struct list *list, const struct query *query, const str
     char link[LINK_MAX];
 
     reply->negotiated = true;
-    if (end->next_cursor && query_format(query, end->next_cursor, link, sizeof link) < sizeof link)
+    if (end && end->next_cursor && query_format(query, end->next_cursor, link, sizeof link) < sizeof link)
         reply->next = xstrdup(link);
     list_free(list);
     return reply;

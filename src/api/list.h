@@ -48,8 +48,14 @@ void list_free(struct list *list);
 /* Adds a row, whose cells are those of the columns. */
 void list_add(struct list *list, const struct cell *row);
 
+/* A row as an object, as it is in a list; the caller puts it. */
+struct json_object *list_object(const struct columns *columns, const struct cell *row);
+
+/* Adds a member that JSON has before the list. */
+void list_number(struct list *list, const char *name, int64_t number);
+
 /* Frees the list, and returns the reply to `query`: 200, with a link to the next page if there is
- * one (RFC 8288). */
+ * one (RFC 8288). `end` is NULL for a list that has no pages. */
 struct reply *list_reply(struct list *list, const struct query *query, const struct page_end *end);
 
 #endif

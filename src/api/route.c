@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/answer.h"
+#include "store/usage.h"
 
 enum {
     READ = METHOD_GET | METHOD_HEAD,
@@ -43,6 +44,14 @@ static const struct query_parameter of_activity[] = {
     PERIOD,   QUERY_PAGE,
     END};
 static const struct query_parameter of_pages[] = {QUERY_PAGE, END};
+static const struct query_parameter of_machines[] = {
+    {.name = "status", .kind = QUERY_CHOICE, .choices = "online offline"},
+    TEXT,
+    {.name = "limit", .kind = QUERY_NUMBER, .min = 1, .max = PAGE_MAX},
+    {.name = "cursor", .kind = QUERY_IDENT},
+    END};
+static const struct query_parameter of_usage[] = {
+    {.name = "hours", .kind = QUERY_NUMBER, .min = 1, .max = USAGE_HOURS_MAX}, END};
 static const struct query_parameter of_closing[] = {
     {.name = "reason", .kind = QUERY_TEXT, .min = 0, .max = REASON_MAX}, END};
 static const struct query_parameter of_signals[] = {
@@ -153,6 +162,36 @@ const struct route routes[] = {
      .body_limit = NO_BODY,
      .shared = true,
      .batch = answer_recent_machines},
+    {.methods = READ,
+     .pattern = "/api/dashboard/usage",
+     .roles = PEOPLE,
+     .body_limit = NO_BODY,
+     .parameters = of_usage,
+     .list = true,
+     .shared = true,
+     .answer = answer_fleet_usage},
+    {.methods = READ,
+     .pattern = "/api/machines",
+     .roles = PEOPLE,
+     .body_limit = NO_BODY,
+     .parameters = of_machines,
+     .list = true,
+     .shared = true,
+     .answer = answer_machines},
+    {.methods = READ,
+     .pattern = "/api/machines/:id",
+     .roles = PEOPLE,
+     .body_limit = NO_BODY,
+     .shared = true,
+     .answer = answer_machine},
+    {.methods = READ,
+     .pattern = "/api/machines/:id/usage",
+     .roles = PEOPLE,
+     .body_limit = NO_BODY,
+     .parameters = of_usage,
+     .list = true,
+     .shared = true,
+     .answer = answer_machine_usage},
     {.methods = METHOD_POST,
      .pattern = "/api/agent/heartbeat",
      .roles = AGENT,

@@ -14,6 +14,7 @@
 #include "api/listen.h"
 #include "api/metrics.h"
 #include "api/parking.h"
+#include "api/sampler.h"
 #include "api/watcher.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -127,6 +128,8 @@ static void start_threads(struct worker *worker, int listener)
     pthread_barrier_wait(&worker->tried);
     crew_start(&worker->database, watcher_run, worker);
     crew_start(&worker->audit, auditor_run, worker);
+    if (settings->agents.usage_history)
+        crew_start(&worker->database, sampler_run, worker);
     worker->loop_count = io_threads(settings);
     worker->loops = xcalloc(worker->loop_count, sizeof(struct io *));
     for (size_t i = 0; i < worker->loop_count; i++) {

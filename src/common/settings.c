@@ -298,6 +298,10 @@ const struct conf_option settings_options[] = {
      .fallback = "7d",
      .help = "How long a machine that was told to end a session may be away before the session "
              "counts as expired."},
+    {"agents", "usage_history", CONF_SECONDS, AT(agents.usage_history), 0, 2592000,
+     .fallback = "30d",
+     .help = "How long usage over time is kept, of machines and of fleets, by the hour; for the last "
+             "day it is kept by five minutes. 0: not at all."},
 
     {"metrics", "file", CONF_TEXT, AT(metrics.file), .fallback = "", .check = check_metrics_file,
      .help = "File that the workers of a service share, so that /metrics tells of all of them, such "

@@ -32,6 +32,7 @@ struct settings {
     } auth;
     struct {
         long offline_after, heartbeat_interval, signal_expires; /* s */
+        long usage_history;                                    /* s; 0: none */
     } agents;
     struct {
         char *file; /* "": none */

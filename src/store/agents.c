@@ -2,6 +2,7 @@
 #include "config.h"
 #include "store/agents.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,8 @@ static void admit(struct agent *agent, const struct cell *row, char claim[IDENT_
 
     cell_ident(&row[2], agent->tenant_id);
     agent->fresh = strcmp(row[4].text, agent->instance) != 0 || cell_int(&row[5]);
+    snprintf(agent->usage, sizeof agent->usage, "%s", row[6].text);
+    agent->now = cell_int(&row[7]);
     agent->admitted = valid && (!*claim || is_same_machine(claim, agent->instance));
     agent->second = valid && !agent->admitted;
     if (agent->admitted)
@@ -173,6 +176,42 @@ static enum err note_refusals(struct db *db, const struct checked *checked, stru
     return err;
 }
 
+/* Adds the heartbeat to its machine's slot under way; and what ends with that, to `ended`. `before`
+ * is the heartbeat before it: of one machine, several may come together. */
+static void note_usage(struct heartbeat *heartbeat, const struct heartbeat *before, long history,
+                       struct rows *ended)
+{
+    const uint64_t values[USAGE_FIGURES] = {heartbeat->cpu, heartbeat->memory, heartbeat->disk};
+    struct agent *agent = &heartbeat->agent;
+    struct usage usage, slot;
+
+    if (before && strcmp(before->agent.agent_id, agent->agent_id) == 0)
+        memcpy(agent->usage, before->agent.usage, sizeof agent->usage);
+    if (!history)
+        return;
+    usage_parse(agent->usage, &usage);
+    if (usage_add(&usage, agent->now, values, &slot))
+        usage_rows(ended, agent->agent_id, &slot, history);
+    usage_format(&usage, agent->usage);
+}
+
+static enum err note_usages(struct db *db, const struct checked *checked, struct error *e)
+{
+    struct heartbeat *before = NULL;
+    struct rows ended = {0};
+
+    for (size_t i = 0; i < checked->count; i++) {
+        struct heartbeat *heartbeat = heartbeat_at(checked, i);
+        if (!heartbeat->agent.admitted)
+            continue;
+        note_usage(heartbeat, before, db_settings(db)->agents.usage_history, &ended);
+        before = heartbeat;
+    }
+    enum err err = usage_store(db, &ended, e);
+    rows_free(&ended);
+    return err;
+}
+
 static enum err note_figures(struct db *db, const struct checked *checked, struct error *e)
 {
     struct rows rows = {0};
@@ -186,6 +225,7 @@ static enum err note_figures(struct db *db, const struct checked *checked, struc
         rows_uint(&rows, PARAM_CPU, heartbeat->cpu);
         rows_uint(&rows, PARAM_MEMORY, heartbeat->memory);
         rows_uint(&rows, PARAM_DISK, heartbeat->disk);
+        rows_text(&rows, PARAM_USAGE_NOW, heartbeat->agent.usage);
         rows_uint(&rows, PARAM_DROPPED, heartbeat->dropped);
         rows_uint(&rows, PARAM_SEQ, heartbeat->seq);
     }
@@ -388,6 +428,8 @@ enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t 
     enum err err = agents_check(db, round.checked.agents, count, true, e);
     if (!err)
         err = note_refusals(db, &round.checked, e);
+    if (!err)
+        err = note_usages(db, &round.checked, e);
     if (!err)
         err = note_figures(db, &round.checked, e);
     if (!err)

@@ -6,7 +6,7 @@
 
 #include "base/rfc3339.h"
 #include "common/address.h"
-#include "store/db.h"
+#include "store/usage.h"
 
 /* A list of identifiers; the items are owned by it. */
 struct idents {
@@ -31,6 +31,8 @@ struct agent {
     bool second;   /* the token is good, and another instance reports */
     bool fresh;    /* it has not reported for long: its vsay-shells still come back */
     char tenant_id[IDENT_MAX + 1]; /* of the machine; if there is one */
+    char usage[USAGE_TEXT + 1];    /* its slot under way, as text; "": none */
+    int64_t now;                   /* the database's clock, Unix s */
 };
 
 /* Fills in what is out of each. `lock` keeps the machines' rows locked, in the order of their ids.

@@ -73,6 +73,8 @@ enum err machines_add(struct db *db, const struct new_machine *machine, struct e
     enum err err = db_change(db, STATEMENT_ADD_MACHINE, &params, &added, e);
     if (!err && !added)
         err = error_set(e, ERR_DB, "there is a machine %s already", machine->agent_id);
+    if (!err) /* an older vsayctl left that of a machine which it removed */
+        err = db_change(db, STATEMENT_REMOVE_USAGE, &params, NULL, e);
     if (err || !machine->owner)
         return err;
     params_text(&params, PARAM_OF_USER, machine->owner);
@@ -81,7 +83,8 @@ enum err machines_add(struct db *db, const struct new_machine *machine, struct e
 
 enum err machines_remove(struct db *db, const char *agent_id, uint64_t *open, struct error *e)
 {
-    static const int afterwards[] = {STATEMENT_VANISH_REMOVED, STATEMENT_REMOVE_ACCESS};
+    static const int afterwards[] = {STATEMENT_VANISH_REMOVED, STATEMENT_REMOVE_USAGE,
+                                     STATEMENT_REMOVE_FLEETS, STATEMENT_REMOVE_ACCESS};
     struct params params = {0};
     uint64_t removed = 0;
 
@@ -157,6 +160,8 @@ enum err machines_revoke(struct db *db, const char *agent_id, const char *user_i
 
     if (!err)
         err = db_change(db, STATEMENT_REVOKE, &params, &affected, e);
+    if (!err && affected)
+        err = db_change(db, STATEMENT_REMOVE_FLEET, &params, NULL, e);
     *changed = affected > 0;
     return err;
 }

@@ -8,6 +8,7 @@
 
 #include "base/xalloc.h"
 #include "store/statements_history.h"
+#include "store/statements_machines.h"
 
 const char *const param_names[PARAM_COUNT] = {
     [PARAM_TENANT] = "tenant",
@@ -59,6 +60,27 @@ const char *const param_names[PARAM_COUNT] = {
     [PARAM_Q] = "q",
     [PARAM_FROM] = "from",
     [PARAM_TO] = "to",
+    [PARAM_USAGE_NOW] = "usage_now",
+    [PARAM_STEP] = "step",
+    [PARAM_SLOT] = "slot",
+    [PARAM_SLOT_AT] = "slot_at",
+    [PARAM_LONG_SLOT] = "long_slot",
+    [PARAM_LONG_SLOT_AT] = "long_slot_at",
+    [PARAM_SAMPLES] = "samples",
+    [PARAM_SUM_0] = "cpu_sum",
+    [PARAM_SUM_0 + 1] = "memory_sum",
+    [PARAM_SUM_0 + 2] = "disk_sum",
+    [PARAM_LEAST_0] = "cpu_min",
+    [PARAM_LEAST_0 + 1] = "memory_min",
+    [PARAM_LEAST_0 + 2] = "disk_min",
+    [PARAM_GREATEST_0] = "cpu_max",
+    [PARAM_GREATEST_0 + 1] = "memory_max",
+    [PARAM_GREATEST_0 + 2] = "disk_max",
+    [PARAM_WIDTH] = "width",
+    [PARAM_SINCE] = "since",
+    [PARAM_NOW] = "now",
+    [PARAM_STATUS] = "status",
+    [PARAM_UPTO_AGENT] = "upto_agent",
     [PARAM_SKIP] = "skip",
     [PARAM_AGENT_0] = "agent_0",
     [PARAM_AGENT_0 + 1] = "agent_1",
@@ -193,8 +215,8 @@ const char *const param_names[PARAM_COUNT] = {
  * knows its sessions again when all vsay-shells have come back. */
 #define AGENT                                                                                      \
     "SELECT m.agent_id, m.token_generation, m.tenant_id, IF(" ONLINE ", m.instance, ''), "         \
-    "m.instance, COALESCE(m.instance_since > UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE, FALSE) "        \
-    "FROM machines m WHERE m.agent_id "
+    "m.instance, COALESCE(m.instance_since > UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE, FALSE), "       \
+    "m.usage_now, " SECONDS("UTC_TIMESTAMP()") " FROM machines m WHERE m.agent_id "
 
 /* A heartbeat may be overtaken by an opening, but not by so much. */
 #define YOUNG "COALESCE(opened_at > UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE, TRUE)"
@@ -400,15 +422,15 @@ const char *const statements[STATEMENT_COUNT] = {
      * that one names must be one that a worker may change: see grants.sql. */
     [STATEMENT_HEARTBEATS] =
         "INSERT INTO machines (agent_id, last_heartbeat_at, "
-        "dropped_commands, cpu, memory, disk, instance, report_seq) VALUES "
-        "{(:agent, UTC_TIMESTAMP(3), :dropped, :cpu, :memory, :disk, "
+        "dropped_commands, cpu, memory, disk, usage_now, instance, report_seq) VALUES "
+        "{(:agent, UTC_TIMESTAMP(3), :dropped, :cpu, :memory, :disk, :usage_now, "
         ":instance, " REPORT_SEQ ")} "
         "ON DUPLICATE KEY UPDATE last_heartbeat_at = VALUES(last_heartbeat_at), "
         "instance_since = IF(instance = VALUES(instance), instance_since, UTC_TIMESTAMP(3)), "
         "instance = VALUES(instance), "
         "dropped_commands = GREATEST(dropped_commands, VALUES(dropped_commands)), "
         NEWER("cpu") ", " NEWER("memory") ", " NEWER("disk") ", "
-        "report_seq = GREATEST(report_seq, VALUES(report_seq))",
+        "usage_now = VALUES(usage_now), report_seq = GREATEST(report_seq, VALUES(report_seq))",
     [STATEMENT_OPEN_SESSIONS] =
         "SELECT session_id, agent_id, tenant_id, state, opened_seq, " YOUNG ", "
         "last_activity_at FROM sessions "
@@ -503,6 +525,62 @@ const char *const statements[STATEMENT_COUNT] = {
         "AND COALESCE(m.last_heartbeat_at, g.requested_at) "
         "<= UTC_TIMESTAMP(3) - INTERVAL :expires SECOND LIMIT 500",
 
+    [STATEMENT_STORE_USAGE] =
+        "INSERT INTO machine_usage (agent_id, step, slot, slot_at, samples, "
+        FIGURE_NAMES("cpu") ", " FIGURE_NAMES("memory") ", " FIGURE_NAMES("disk") ") VALUES "
+        "{(:agent, :step, :slot, :slot_at, :samples, :cpu_sum, :cpu_min, :cpu_max, "
+        ":memory_sum, :memory_min, :memory_max, :disk_sum, :disk_min, :disk_max)} "
+        "ON DUPLICATE KEY UPDATE " MERGED("cpu") MERGED("memory") MERGED("disk") MERGED_SLOT,
+    [STATEMENT_MACHINE_AGE + SCOPE_ALL] = MACHINE_AGE(MACHINES_ALL),
+    [STATEMENT_MACHINE_AGE + SCOPE_TENANT] = MACHINE_AGE(MACHINES_TENANT),
+    [STATEMENT_MACHINE_AGE + SCOPE_USER] = MACHINE_AGE(MACHINES_USER),
+    /* With the slot under way, as it is at the same moment. */
+    [STATEMENT_MACHINE_USAGE] =
+        "SELECT " STEP ", " STEP_OF("cpu") ", " STEP_OF("memory") ", " STEP_OF("disk") ", NULL "
+        "FROM machine_usage u WHERE u.agent_id = :agent AND " IN_SPAN " UNION ALL "
+        "SELECT 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, m.usage_now FROM machines m "
+        "WHERE m.agent_id = :agent ORDER BY began",
+    [STATEMENT_TAKE_LOOK] =
+        "UPDATE fleet_looks SET slot_at = :slot_at WHERE id = 1 AND slot_at <> :slot_at",
+    [STATEMENT_LOOK_AT_ALL] =
+        LOOK_AT("''", "''", FLEET("1", "FROM machines m"),
+                SEEN_SESSIONS("1 AS owner, COUNT(*) AS active", "sessions s")),
+    [STATEMENT_LOOK_AT_TENANTS] =
+        LOOK_AT("f.owner", "''", FLEET("m.tenant_id", "FROM machines m GROUP BY m.tenant_id"),
+                SEEN_SESSIONS("s.tenant_id AS owner, COUNT(*) AS active", "sessions s")
+                "GROUP BY s.tenant_id"),
+    [STATEMENT_LOOK_AT_USERS] =
+        LOOK_AT(":tenant", "f.owner",
+                FLEET("a.user_id", "FROM machine_access a JOIN machines m ON " MACHINE_OF("a") " "
+                      "WHERE a.tenant_id = :tenant GROUP BY a.user_id"),
+                "SELECT v.owner, COUNT(*) AS active FROM ("
+                SEEN_SESSIONS("s.user_id AS owner, s.id", "sessions s")
+                "AND s.tenant_id = :tenant UNION "
+                SEEN_SESSIONS("a.user_id, s.id", "sessions s JOIN machine_access a "
+                              "ON a.agent_id = s.agent_id AND a.tenant_id = s.tenant_id")
+                "AND s.tenant_id = :tenant) v GROUP BY v.owner"),
+    [STATEMENT_TENANTS] = "SELECT DISTINCT m.tenant_id FROM machines m",
+    [STATEMENT_FLEET_USAGE] =
+        "SELECT " STEP ", " STEP_OF("online") ", " STEP_OF("offline") ", " STEP_OF("sessions") ", "
+        STEP_OF("cpu") ", " STEP_OF("memory") ", " STEP_OF("disk") " FROM fleet_usage u "
+        "WHERE u.tenant_id = :tenant AND u.user_id = :user AND " IN_SPAN " ORDER BY began",
+
+    [STATEMENT_INVENTORY + SCOPE_ALL] = INVENTORY(MACHINES_ALL_BY_ID, "m.agent_id"),
+    [STATEMENT_INVENTORY + SCOPE_TENANT] = INVENTORY(MACHINES_TENANT_BY_ID, "m.agent_id"),
+    [STATEMENT_INVENTORY + SCOPE_USER] = INVENTORY(MACHINES_USER_BY_ID, "a.agent_id"),
+    [STATEMENT_INVENTORY_END + SCOPE_ALL] = INVENTORY_END(MACHINES_ALL_BY_ID, "m.agent_id"),
+    [STATEMENT_INVENTORY_END + SCOPE_TENANT] = INVENTORY_END(MACHINES_TENANT_BY_ID, "m.agent_id"),
+    [STATEMENT_INVENTORY_END + SCOPE_USER] =
+        INVENTORY_END(ACCESS_BY_ID "WHERE " OF_USER, "a.agent_id"),
+    [STATEMENT_INVENTORY_MACHINE + SCOPE_ALL] = SEEN_MACHINE MACHINES_ALL "AND m.agent_id = :agent",
+    [STATEMENT_INVENTORY_MACHINE + SCOPE_TENANT] =
+        SEEN_MACHINE MACHINES_TENANT "AND m.agent_id = :agent",
+    [STATEMENT_INVENTORY_MACHINE + SCOPE_USER] = SEEN_MACHINE MACHINES_USER "AND m.agent_id = :agent",
+    [STATEMENT_INVENTORY_ACCESS] =
+        "SELECT a.user_id, a.relation FROM machines m JOIN machine_access a "
+        "ON a.agent_id = m.agent_id AND a.tenant_id = m.tenant_id WHERE m.agent_id = :agent "
+        "ORDER BY a.user_id LIMIT :limit",
+
     [STATEMENT_LIST_MACHINES] =
         "SELECT m.agent_id, m.tenant_id, m.name, " ONLINE ", " RFC3339("m.last_heartbeat_at") ", "
         "m.cpu, m.memory, m.disk, m.dropped_commands, "
@@ -515,6 +593,15 @@ const char *const statements[STATEMENT_COUNT] = {
         "VALUES (:agent, :tenant, :name, :generation, UTC_TIMESTAMP(3)) "
         "ON DUPLICATE KEY UPDATE agent_id = VALUES(agent_id)",
     [STATEMENT_REMOVE_MACHINE] = "DELETE FROM machines WHERE agent_id = :agent",
+    [STATEMENT_REMOVE_USAGE] = "DELETE FROM machine_usage WHERE agent_id = :agent",
+    [STATEMENT_REMOVE_FLEETS] = /* of users who have no other machine */
+        "DELETE f FROM machine_access a JOIN fleet_usage f ON f.tenant_id = a.tenant_id "
+        "AND f.user_id = a.user_id LEFT JOIN machine_access o ON o.tenant_id = a.tenant_id "
+        "AND o.user_id = a.user_id AND o.agent_id <> a.agent_id "
+        "WHERE a.agent_id = :agent AND o.agent_id IS NULL",
+    [STATEMENT_REMOVE_FLEET] =
+        "DELETE FROM fleet_usage WHERE tenant_id = :tenant AND user_id = :of_user AND NOT EXISTS "
+        "(SELECT 1 FROM machine_access a WHERE a.tenant_id = :tenant AND a.user_id = :of_user)",
     [STATEMENT_REMOVE_ACCESS] = "DELETE FROM machine_access WHERE agent_id = :agent",
     [STATEMENT_CLOSE_REMOVED] =
         "UPDATE sessions s SET s.state = 'closed', s.ended_at = UTC_TIMESTAMP(3), "

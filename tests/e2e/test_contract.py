@@ -278,6 +278,8 @@ ALLOWED = {**{path: "GET, HEAD" for path in [*OF_PATH, "/metrics"]},
            "/api/login": "POST, DELETE", f"{SESSIONS}/sess_1": "DELETE",
            "/api/sessions/sess_1": "GET, HEAD", "/api/sessions/sess_1/activity": "GET, HEAD",
            "/api/sessions": "GET, HEAD", "/api/activity": "GET, HEAD", "/api/agent/signals": "GET",
+           "/api/dashboard/usage": "GET, HEAD", "/api/machines": "GET, HEAD",
+           "/api/machines/sess_1": "GET, HEAD", "/api/machines/sess_1/usage": "GET, HEAD",
            **{f"/api/agent/{path}": "POST" for path in (
                "heartbeat", "sessions", "sessions/sess_1/end", "activity")}}
 

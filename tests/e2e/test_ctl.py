@@ -199,15 +199,22 @@ def test_a_migration_keeps_its_lease(stack, empty, directory):
     assert left() <= 0, "given back"
 
 
+SPREAD = "sum", "min", "max"
+FIGURES = {f"{name}_{of}" for name in ("cpu", "memory", "disk") for of in SPREAD}
 # What a worker's statements need (db/grants.sql); all else is refused.
 WRITES = {
     "machines": {"agent_id", "last_heartbeat_at", "last_command_at", "cpu", "memory", "disk",
-                 "dropped_commands", "report_seq", "instance", "instance_since", "refused_instance", "refused_at"},
+                 "dropped_commands", "report_seq", "instance", "instance_since", "refused_instance", "refused_at",
+                 "usage_now"},
     "sessions": {"state", "ended_at", "close_reason", "exit_code", "not_recorded_reason",
                  "last_activity_at"},
     "signals": {"due_at", "delivered_at", "attempts", "outcome", "confirmed_at"},
     "commands": {"session_id", "seq", "tenant_id", "agent_id", "user_id", "username", "source",
                  "command", "success", "executed_at"},
+    "machine_usage": {"agent_id", "step", "slot", "slot_at", "samples", *FIGURES},
+    "fleet_usage": {"tenant_id", "user_id", "step", "slot", "slot_at", "samples", *FIGURES, *(
+        f"{name}_{of}" for name in ("online", "offline", "sessions") for of in SPREAD)},
+    "fleet_looks": {"id", "slot_at"},
     "machine_access": set(), "schema_migrations": set(), "audit": set()}
 
 

@@ -115,6 +115,7 @@ static struct rows heartbeats(size_t count)
         rows_uint(&rows, PARAM_MEMORY, 20000 + i);
         rows_uint(&rows, PARAM_DISK, 30000 + i);
         rows_uint(&rows, PARAM_DROPPED, 0);
+        rows_text(&rows, PARAM_USAGE_NOW, "u");
         rows_text(&rows, PARAM_INSTANCE, "i");
         rows_text(&rows, PARAM_AGENT, "m");
     }
@@ -128,9 +129,9 @@ static void values_go_where_they_are_named(void **state)
     (void)state;
     run(STATEMENT_HEARTBEATS, PACKET, NULL, &rows);
     assert_non_null(strstr(texts[0], "('m', UTC_TIMESTAMP(3), 0, 10000, "
-                                     "20000, 30000, 'i', LEAST(18446744073709551615, "));
+                                     "20000, 30000, 'u', 'i', LEAST(18446744073709551615, "));
     assert_non_null(strstr(texts[0], ")), ('m', UTC_TIMESTAMP(3), 0, "
-                                     "10001, 20001, 30001, 'i', "));
+                                     "10001, 20001, 30001, 'u', 'i', "));
     run(STATEMENT_HEARTBEATS, PACKET, NULL, &second);
     assert_null(strstr(texts[0], "10000"));
     assert_non_null(strstr(texts[0], "10001"));
@@ -170,8 +171,8 @@ static void rows_take_no_more_than_their_values(void **state)
     struct rows rows = heartbeats(500);
 
     (void)state;
-    assert_int_equal(rows.width, 7);
-    assert_int_equal(rows.count, 500 * 7);
+    assert_int_equal(rows.width, 8);
+    assert_int_equal(rows.count, 500 * 8);
     assert_true(rows.capacity * sizeof *rows.values <= 128 * 1024);
     rows_free(&rows);
 }

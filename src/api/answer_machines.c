@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* GET /api/machines, GET /api/machines/:id: the machines that a caller sees. */
+#include "config.h"
+#include "api/answer.h"
+
+#include <json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/list.h"
+#include "store/inventory.h"
+
+static const struct column machine_columns[INVENTORY_COLUMNS] = {
+    {"agent_id", COLUMN_TEXT, NULL},
+    {"name", COLUMN_TEXT, NULL},
+    {"status", COLUMN_TEXT, NULL},
+    {"cpu_percent", COLUMN_PERCENT, NULL},
+    {"memory_percent", COLUMN_PERCENT, NULL},
+    {"disk_percent", COLUMN_PERCENT, NULL},
+    {"last_active", COLUMN_TEXT, NULL},
+    {"active_sessions", COLUMN_INTEGER, NULL},
+    {"dropped_commands", COLUMN_INTEGER, NULL},
+};
+
+static const struct columns machines = COLUMNS("machines", machine_columns);
+
+/* Takes the rows of a page, of which one more was asked for. `cursor` becomes where the next one
+ * begins, "" when there is none. */
+static void add_page(struct db *db, struct list *list, uint64_t limit, char cursor[IDENT_MAX + 1])
+{
+    char last[IDENT_MAX + 1] = "";
+
+    for (const struct cell *row; (row = db_row(db)); limit--) {
+        if (limit == 0) {
+            strcpy(cursor, last);
+            return;
+        }
+        list_add(list, row);
+        cell_ident(&row[0], last);
+    }
+}
+
+enum err answer_machines(struct db *db, struct question *question, struct error *e)
+{
+    const struct query *query = &question->query;
+    uint64_t limit = (uint64_t)query_number(query, "limit", PAGE_DEFAULT);
+    struct inventory_filter filter = {.status = query_text(query, "status"),
+                                      .q = query_text(query, "q"),
+                                      .after = query_text(query, "cursor"),
+                                      .limit = limit + 1};
+    char cursor[IDENT_MAX + 1];
+    enum err err = inventory_page(db, &question->scope, &filter, cursor, e);
+    if (err)
+        return err;
+
+    struct list *list = list_new(&machines, question->format);
+    add_page(db, list, limit, cursor);
+    question_answer(question, list_reply(list, query,
+                                         &(struct page_end){.next_cursor = *cursor ? cursor : NULL}));
+    return ERR_OK;
+}
+
+static struct json_object *members_of(struct json_object *machine, const char *name)
+{
+    struct json_object *list = json_object_new_array();
+
+    json_object_object_add(machine, name, list);
+    return list;
+}
+
+/* Who owns the machine, and who was granted it. */
+static enum err add_access(struct db *db, const char *agent_id, struct json_object *machine,
+                           struct error *e)
+{
+    struct json_object *owners = members_of(machine, "owners");
+    struct json_object *granted = members_of(machine, "granted");
+    enum err err = inventory_access(db, agent_id, e);
+
+    for (const struct cell *row; (row = db_row(db));)
+        json_object_array_add(strcmp(row[1].text, "owner") == 0 ? owners : granted,
+                              json_object_new_string(row[0].text));
+    return err;
+}
+
+enum err answer_machine(struct db *db, struct question *question, struct error *e)
+{
+    enum err err = inventory_machine(db, &question->scope, question->id, e);
+    const struct cell *row = db_row(db);
+
+    if (!err && !row)
+        err = error_set(e, ERR_NOT_FOUND, "no machine %s in the caller's scope", question->id);
+    if (err)
+        return err;
+    struct json_object *body = json_object_new_object(), *machine = list_object(&machines, row);
+    json_object_object_add(body, "machine", machine);
+    if (question->scope.kind != SCOPE_USER)
+        err = add_access(db, question->id, machine, e);
+    if (err)
+        json_object_put(body);
+    else
+        question_answer(question, reply_json(200, body));
+    return err;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/sampler.h"
+
+#include "api/worker.h"
+#include "base/log.h"
+#include "store/fleet_usage.h"
+
+enum { AWAY_S = 10 /* until a database that failed is tried again */ };
+
+/* Tenant by tenant, so that no transaction is long. */
+static enum err look_at_users(const struct worker *worker, struct db *db, struct fleet_look *look,
+                              struct error *e)
+{
+    enum err err = ERR_OK;
+
+    for (look->tenant = 0; !err && look->tenant < look->tenants.count; look->tenant++) {
+        if (board_stopped(worker->board, 0))
+            break;
+        err = db_run(db, DB_WRITE, fleet_usage_look_at_users, look, e);
+    }
+    return err;
+}
+
+/* Returns after how many seconds the next look is due. The connection is closed until then. */
+static int sample(const struct worker *worker)
+{
+    struct db *db = db_new(worker->settings);
+    struct fleet_look look = {0};
+    struct error e = {0};
+    enum err err = db_run(db, DB_WRITE, fleet_usage_look, &look, &e);
+
+    if (!err)
+        err = look_at_users(worker, db, &look, &e);
+    if (err)
+        log_event(LEVEL_WARNING, "usage", "error=%s detail=\"%s\"", error_info(err)->name,
+                  e.detail);
+    idents_free(&look.tenants);
+    db_free(db);
+    return err ? AWAY_S : (int)(USAGE_SLOT - look.now % USAGE_SLOT);
+}
+
+void sampler_run(void *context)
+{
+    struct worker *worker = context;
+    int wait = 0;
+
+    while (!board_stopped(worker->board, wait * 1000))
+        wait = sample(worker);
+}

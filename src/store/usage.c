@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "store/usage.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- the slot under way ---------------------------------------------------------------------- */
+
+/* More would not fit into an hour's sums; no agent sends so many. */
+enum { SAMPLES_MAX = 30000 };
+
+static int64_t began_at(int64_t time, int64_t step)
+{
+    return time - time % step;
+}
+
+/* Fixed widths, so that the row is updated in place: of each number so many hexadecimal digits. */
+void usage_format(const struct usage *usage, char out[USAGE_TEXT + 1])
+{
+    int length = sprintf(out, "%08" PRIx64 "%04" PRIx64, usage->began, usage->samples);
+
+    for (int i = 0; i < USAGE_FIGURES; i++) {
+        const struct usage_figure *figure = &usage->figures[i];
+        length += sprintf(out + length, "%08" PRIx64 "%04" PRIx64 "%04" PRIx64, figure->sum,
+                          figure->least, figure->greatest);
+    }
+}
+
+void usage_parse(const char *text, struct usage *out)
+{
+    struct usage_figure *figures = out->figures;
+
+    memset(out, 0, sizeof *out);
+    if (strspn(text, "0123456789abcdef") != USAGE_TEXT || text[USAGE_TEXT])
+        return;
+    sscanf(text, "%8" SCNx64 "%4" SCNx64, (uint64_t *)&out->began, &out->samples);
+    text += 12;
+    for (int i = 0; i < USAGE_FIGURES; i++, text += 16)
+        sscanf(text, "%8" SCNx64 "%4" SCNx64 "%4" SCNx64, &figures[i].sum, &figures[i].least,
+               &figures[i].greatest);
+}
+
+static void merge(struct usage *usage, const struct usage *other)
+{
+    bool first = usage->samples == 0;
+
+    usage->samples += other->samples;
+    for (int i = 0; i < USAGE_FIGURES; i++) {
+        struct usage_figure *figure = &usage->figures[i];
+        const struct usage_figure *more = &other->figures[i];
+        figure->sum += more->sum;
+        if (first || more->least < figure->least)
+            figure->least = more->least;
+        if (more->greatest > figure->greatest)
+            figure->greatest = more->greatest;
+    }
+}
+
+bool usage_add(struct usage *usage, int64_t now, const uint64_t values[USAGE_FIGURES],
+               struct usage *ended)
+{
+    struct usage sample = {.samples = 1};
+    bool another = usage->began != began_at(now, USAGE_SLOT);
+
+    *ended = *usage;
+    if (another)
+        *usage = (struct usage){.began = began_at(now, USAGE_SLOT)};
+    for (int i = 0; i < USAGE_FIGURES; i++)
+        sample.figures[i] = (struct usage_figure){values[i], values[i], values[i]};
+    if (usage->samples < SAMPLES_MAX)
+        merge(usage, &sample);
+    return another && ended->samples > 0;
+}
+
+/* --- rings ----------------------------------------------------------------------------------- */
+
+enum { HOUR = 3600, DAY = 24 * HOUR };
+
+/* More than can be asked for, since the oldest step of an answer begins earlier. */
+uint64_t usage_slot(int64_t began, int64_t step, long history)
+{
+    int64_t kept = step == USAGE_SLOT ? DAY + HOUR : history + DAY;
+
+    return (uint64_t)(began / step % (kept / step));
+}
+
+static void add_row(struct rows *rows, const char *agent_id, const struct usage *ended,
+                    int64_t step, long history)
+{
+    int64_t began = began_at(ended->began, step);
+
+    rows_text(rows, PARAM_AGENT, agent_id);
+    rows_uint(rows, PARAM_STEP, (uint64_t)step);
+    rows_uint(rows, PARAM_SLOT, usage_slot(began, step, history));
+    rows_uint(rows, PARAM_SLOT_AT, (uint64_t)began);
+    rows_uint(rows, PARAM_SAMPLES, ended->samples);
+    for (int i = 0; i < USAGE_FIGURES; i++) {
+        rows_uint(rows, PARAM_SUM_0 + (enum param)i, ended->figures[i].sum);
+        rows_uint(rows, PARAM_LEAST_0 + (enum param)i, ended->figures[i].least);
+        rows_uint(rows, PARAM_GREATEST_0 + (enum param)i, ended->figures[i].greatest);
+    }
+}
+
+void usage_rows(struct rows *rows, const char *agent_id, const struct usage *ended, long history)
+{
+    add_row(rows, agent_id, ended, USAGE_SLOT, history);
+    add_row(rows, agent_id, ended, USAGE_LONG_SLOT, history);
+}
+
+enum err usage_store(struct db *db, const struct rows *rows, struct error *e)
+{
+    return db_bulk(db, STATEMENT_STORE_USAGE, NULL, rows, e);
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+struct usage_span usage_span_of(long hours, int64_t now)
+{
+    enum { SLOTS = USAGE_POINTS_MAX * 24 / 25 }; /* 288: a day of short ones */
+    struct usage_span span = {.now = now, .slot = USAGE_LONG_SLOT};
+
+    span.step = (hours + SLOTS - 1) / SLOTS * USAGE_LONG_SLOT;
+    if (hours * HOUR <= SLOTS * USAGE_SLOT)
+        span.slot = span.step = USAGE_SLOT;
+    span.from = began_at(now - hours * HOUR, span.step);
+    return span;
+}
+
+void usage_span_params(const struct usage_span *span, struct params *params)
+{
+    params_uint(params, PARAM_STEP, (uint64_t)span->slot);
+    params_uint(params, PARAM_WIDTH, (uint64_t)span->step);
+    params_uint(params, PARAM_SINCE, (uint64_t)span->from);
+    params_uint(params, PARAM_NOW, (uint64_t)span->now);
+}
+
+/* What was reported for a machine of that id before it was added is another's. */
+static void begin_at_creation(struct usage_span *span, int64_t created)
+{
+    created = began_at(created, span->slot);
+    if (created > span->from)
+        span->from = created;
+}
+
+struct usage_figure usage_figure_of(const struct cell *cells)
+{
+    return (struct usage_figure){(uint64_t)cell_int(&cells[0]), (uint64_t)cell_int(&cells[1]),
+                                 (uint64_t)cell_int(&cells[2])};
+}
+
+/* Adds what was reported in a step. There may be something in it already. */
+static void add_step(struct machine_usage *machine, const struct usage *usage)
+{
+    struct usage *steps = machine->steps;
+    size_t place = machine->count;
+
+    while (place > 0 && steps[place - 1].began > usage->began)
+        place--;
+    if (place > 0 && steps[place - 1].began == usage->began) {
+        merge(&steps[place - 1], usage);
+    } else if (machine->count < USAGE_POINTS_MAX) {
+        memmove(&steps[place + 1], &steps[place], (machine->count++ - place) * sizeof *steps);
+        steps[place] = *usage;
+    }
+}
+
+static void add_under_way(struct machine_usage *machine, const char *text)
+{
+    const struct usage_span *span = &machine->span;
+    struct usage usage;
+
+    usage_parse(text, &usage);
+    if (usage.samples == 0 || usage.began < span->from || usage.began > span->now)
+        return;
+    usage.began = began_at(usage.began, span->step);
+    add_step(machine, &usage);
+}
+
+static void add_stored(struct machine_usage *machine, const struct cell *row)
+{
+    struct usage usage = {.began = cell_int(&row[0]), .samples = (uint64_t)cell_int(&row[1])};
+
+    for (int i = 0; i < USAGE_FIGURES; i++)
+        usage.figures[i] = usage_figure_of(&row[2 + 3 * i]);
+    add_step(machine, &usage);
+}
+
+static enum err load_steps(struct db *db, const struct params *params, struct machine_usage *out,
+                           struct error *e)
+{
+    enum { TEXT = 2 + 3 * USAGE_FIGURES };
+    enum err err = db_select(db, STATEMENT_MACHINE_USAGE, params, e);
+
+    for (const struct cell *row; (row = db_row(db));) {
+        if (row[TEXT].text)
+            add_under_way(out, row[TEXT].text);
+        else
+            add_stored(out, row);
+    }
+    return err;
+}
+
+enum err usage_of_machine(struct db *db, const struct scope *scope, const char *agent_id,
+                          long hours, struct machine_usage *out, struct error *e)
+{
+    struct params params = params_for(db, scope);
+
+    memset(out, 0, sizeof *out);
+    params_text(&params, PARAM_AGENT, agent_id);
+    enum err err = db_select(db, STATEMENT_MACHINE_AGE + (int)scope->kind, &params, e);
+    const struct cell *row = db_row(db);
+    if (!err && !row)
+        err = error_set(e, ERR_NOT_FOUND, "no machine %s in the caller's scope", agent_id);
+    if (err)
+        return err;
+    out->span = usage_span_of(hours, cell_int(&row[1]));
+    begin_at_creation(&out->span, cell_int(&row[0]));
+    usage_span_params(&out->span, &params);
+    return load_steps(db, &params, out, e);
+}
