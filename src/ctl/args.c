@@ -3,6 +3,7 @@
 #include "ctl/args.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/conf.h"
@@ -31,10 +32,11 @@ enum err args_user_id(const char *what, const char *text, struct error *e)
     if (!text)
         return missing(what, e);
     if (!ident_valid_user(text, strlen(text)))
-        return error_set(e, ERR_REQUEST,
-                         "%s: '%.140s' is not a user id, which is 1 to 128 ASCII characters without "
-                         "blanks, quotes and backslash",
-                         what, text);
+        return error_set(
+            e, ERR_REQUEST,
+            "%s: '%.140s' is not a user id, which is 1 to 128 ASCII characters without "
+            "blanks, quotes and backslash",
+            what, text);
     return ERR_OK;
 }
 
@@ -55,6 +57,17 @@ enum err args_text(const char *what, const char *text, size_t max, struct error 
         if (iscntrl((unsigned char)*c))
             return error_set(e, ERR_REQUEST, "%s: has control characters", what);
     }
+    return ERR_OK;
+}
+
+enum err args_number(const char *what, const char *text, long max, long *out, struct error *e)
+{
+    char *end = NULL;
+
+    *out = isdigit((unsigned char)*text) ? strtol(text, &end, 10) : 0;
+    if (*out < 1 || *out > max || *end)
+        return error_set(e, ERR_REQUEST, "%s: '%.80s' is not a number from 1 to %ld", what, text,
+                         max);
     return ERR_OK;
 }
 

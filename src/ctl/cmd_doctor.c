@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "common/jwks.h"
 #include "common/keyring.h"
+#include "ctl/output.h"
 #include "store/machines.h"
 #include "store/schema.h"
 
@@ -19,7 +20,8 @@ struct doctor {
     const char *config;
     struct settings settings;
     struct db *db;
-    char note[200]; /* what a check that is ok has to say */
+    char note[200];              /* what a check that is ok has to say */
+    struct json_object *results; /* with --json; otherwise they are printed as they come */
 };
 
 static enum err check_configuration(struct doctor *doctor, struct error *e)
@@ -33,7 +35,7 @@ static enum err check_keys(struct doctor *doctor, struct error *e)
     enum err err = keyring_load(&doctor->settings.auth.keys, &ring, e);
 
     if (!err)
-        snprintf(doctor->note, sizeof doctor->note, ": %zu, the first is %s (%s)", ring->count,
+        snprintf(doctor->note, sizeof doctor->note, "%zu, the first is %s (%s)", ring->count,
                  ring->keys[0].kid, algorithm_names[ring->keys[0].algorithm]);
     keyring_free(ring);
     return err;
@@ -60,7 +62,7 @@ static enum err check_jwks(struct doctor *doctor, struct error *e)
     struct stat st = {0};
     char left_out[32] = "", age[32];
 
-    snprintf(doctor->note, sizeof doctor->note, ": none");
+    snprintf(doctor->note, sizeof doctor->note, "none");
     if (!*path)
         return ERR_OK;
     enum err err = jwks_load(path, &ring, e);
@@ -70,7 +72,7 @@ static enum err check_jwks(struct doctor *doctor, struct error *e)
         snprintf(left_out, sizeof left_out, ", %zu left out", ring->skipped);
     stat(path, &st);
     tell_age(age, sizeof age, (long)(time(NULL) - st.st_mtime));
-    snprintf(doctor->note, sizeof doctor->note, ": %zu key%s%s, %s%s", ring->count,
+    snprintf(doctor->note, sizeof doctor->note, "%zu key%s%s, %s%s", ring->count,
              ring->count == 1 ? "" : "s", left_out, age,
              *doctor->settings.auth.audience ? "" : "; auth.audience is not set");
     keyring_free(ring);
@@ -86,7 +88,7 @@ static enum err check_database(struct doctor *doctor, struct error *e)
     if (err)
         return err;
     const char *cipher = db_cipher(doctor->db);
-    snprintf(doctor->note, sizeof doctor->note, ": %s as %s, %s%s", db_host(doctor->db),
+    snprintf(doctor->note, sizeof doctor->note, "%s as %s, %s%s", db_host(doctor->db),
              doctor->settings.db.user, cipher ? "TLS with " : "without TLS", cipher ? cipher : "");
     return ERR_OK;
 }
@@ -99,7 +101,7 @@ static enum err check_schema(struct doctor *doctor, struct error *e)
     if (!err)
         err = schema_version(doctor->db, &version, e);
     if (!err)
-        snprintf(doctor->note, sizeof doctor->note, ": version %ld", version);
+        snprintf(doctor->note, sizeof doctor->note, "version %ld", version);
     return err;
 }
 
@@ -172,6 +174,24 @@ static const struct {
                   "add). vsayctl machine list shows which."},
 };
 
+/* `note` and `advice` are NULL where there is none. */
+static void report(struct doctor *doctor, int which, const char *result, const char *note,
+                   const char *advice)
+{
+    if (!doctor->results) {
+        printf("%-6s%s%s%s\n", result, checks[which].name, note ? ": " : "", note ? note : "");
+        if (advice)
+            printf("      %s\n", advice);
+        return;
+    }
+    struct json_object *object = json_object_new_object();
+    output_member(object, "check", checks[which].name);
+    output_member(object, "result", result);
+    output_member(object, "note", note);
+    output_member(object, "advice", advice);
+    json_object_array_add(doctor->results, object);
+}
+
 static bool check(int which, struct doctor *doctor)
 {
     struct error e = {0};
@@ -180,27 +200,34 @@ static bool check(int which, struct doctor *doctor)
     doctor->note[0] = '\0';
     if (checks[which].run(doctor, &e)) {
         utf8_escape(detail, sizeof detail, e.detail, "");
-        printf("FAIL  %s: %s\n      %s\n", checks[which].name, detail, checks[which].advice);
+        report(doctor, which, "FAIL", detail, checks[which].advice);
         return false;
     }
-    printf("ok    %s%s\n", checks[which].name, doctor->note);
+    report(doctor, which, "ok", *doctor->note ? doctor->note : NULL, NULL);
     return true;
 }
 
 static enum err run(const struct call *call, struct error *e)
 {
-    struct doctor doctor = {.config = call->config};
+    struct doctor doctor = {.config = call->config,
+                            .results = call->json ? json_object_new_array() : NULL};
     bool ok[CHECKS] = {0};
     int failed = 0;
 
     for (int i = 0; i < CHECKS; i++) {
         int needs = checks[i].needs;
         if (needs != i && !ok[needs]) {
-            printf("skip  %s: needs the %s\n", checks[i].name, checks[needs].name);
+            snprintf(doctor.note, sizeof doctor.note, "needs the %s", checks[needs].name);
+            report(&doctor, i, "skip", doctor.note, NULL);
             continue;
         }
         ok[i] = check(i, &doctor);
         failed += !ok[i];
+    }
+    if (doctor.results) {
+        struct json_object *object = json_object_new_object();
+        json_object_object_add(object, "checks", doctor.results);
+        output_json(object, true);
     }
     db_free(doctor.db);
     settings_free(&doctor.settings);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ctl/args.h"
+#include "ctl/output.h"
 #include "ctl/site.h"
 #include "store/machines.h"
 
@@ -56,6 +57,17 @@ static enum err note(struct db *db, const char *action, const struct access *acc
     return access->changed ? site_audit(db, &done, e) : ERR_OK;
 }
 
+static void print_access(const struct access *access, const char *relation)
+{
+    struct json_object *object = json_object_new_object();
+
+    output_member(object, "user_id", access->user_id);
+    output_member(object, "agent_id", access->agent_id);
+    output_member(object, "relation", relation);
+    json_object_object_add(object, "changed", json_object_new_boolean(access->changed));
+    output_json(object, true);
+}
+
 static enum err grant_body(struct db *db, void *context, struct error *e)
 {
     struct access *access = context;
@@ -74,7 +86,9 @@ static enum err run_grant(const struct call *call, struct error *e)
         err = take_relation(call->values[RELATION], &access.relation, e);
     if (!err)
         err = site_run(call, DB_WRITE, grant_body, &access, e);
-    if (!err)
+    if (!err && call->json)
+        print_access(&access, relations[access.relation].name);
+    else if (!err)
         printf("%s is %s %s %s\n", access.user_id, access.changed ? "now" : "already",
                relations[access.relation].phrase, access.agent_id);
     return err;
@@ -107,7 +121,9 @@ static enum err run_revoke(const struct call *call, struct error *e)
 
     if (!err)
         err = site_run(call, DB_WRITE, revoke_body, &access, e);
-    if (!err)
+    if (!err && call->json)
+        print_access(&access, NULL);
+    else if (!err)
         printf(access.changed ? "%s has no access to %s any more\n" : "%s had no access to %s\n",
                access.user_id, access.agent_id);
     return err;

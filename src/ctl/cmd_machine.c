@@ -12,14 +12,34 @@
 #include "common/keyring.h"
 #include "common/token.h"
 #include "ctl/args.h"
+#include "ctl/output.h"
 #include "ctl/site.h"
-#include "ctl/table.h"
 #include "ctl/token_file.h"
 #include "store/machines.h"
 
 enum { NAME_MAX_BYTES = 255 };
 
 #define TTL_FALLBACK "3650d"
+
+/* Puts the token in its place; with --json, tells which machine's it is, and where. */
+static enum err hand_over(const struct call *call, struct token_file *file, const char *token,
+                          struct error *e)
+{
+    struct json_object *object;
+    enum err err = ERR_OK;
+
+    if (!call->json)
+        return token_file_publish(file, token, e);
+    if (file->path)
+        err = token_file_publish(file, token, e);
+    if (err)
+        return err;
+    object = json_object_new_object();
+    output_member(object, "agent_id", call->operand);
+    output_member(object, file->path ? "token_file" : "token", file->path ? file->path : token);
+    output_json(object, true);
+    return ERR_OK;
+}
 
 static enum err mint(const struct settings *settings, const char *agent_id, int64_t generation,
                      long ttl, char **out, struct error *e)
@@ -109,7 +129,7 @@ static enum err run_add(const struct call *call, struct error *e)
     if (!err)
         err = db_run(site.db, DB_WRITE, add_body, &machine, e);
     if (!err)
-        err = token_file_publish(&file, token, e);
+        err = hand_over(call, &file, token, e);
     token_file_close(&file);
     free(token);
     site_close(&site);
@@ -137,16 +157,38 @@ const struct command cmd_machine_add = {
 
 enum { LIST_TENANT };
 
-struct listing {
-    const char *tenant_id;
-    struct table table;
+static const struct column list_columns[] = {
+    {"AGENT_ID", "agent_id", COLUMN_TEXT, NULL},
+    {"TENANT", "tenant_id", COLUMN_TEXT, NULL},
+    {"STATE", "state", COLUMN_TEXT, NULL},
+    {"LAST_HEARTBEAT", "last_heartbeat", COLUMN_TEXT, "never"},
+    {"CPU%", "cpu_percent", COLUMN_NUMBER, NULL},
+    {"MEMORY%", "memory_percent", COLUMN_NUMBER, NULL},
+    {"DISK%", "disk_percent", COLUMN_NUMBER, NULL},
+    {"SESSIONS", "open_sessions", COLUMN_NUMBER, NULL},
+    {"DROPPED", "dropped_commands", COLUMN_NUMBER, NULL},
+    {"NAME", "name", COLUMN_TEXT, NULL},
 };
 
-static void add_percent(struct table *table, int64_t hundredths)
+struct listing {
+    const char *tenant_id;
+    struct output output;
+};
+
+typedef char number_text[24];
+
+static const char *percent(number_text out, int64_t hundredths)
 {
     int64_t tenths = (hundredths + 5) / 10;
 
-    table_add(table, "%d.%d", (int)(tenths / 10), (int)(tenths % 10));
+    snprintf(out, sizeof(number_text), "%d.%d", (int)(tenths / 10), (int)(tenths % 10));
+    return out;
+}
+
+static const char *whole(number_text out, int64_t number)
+{
+    snprintf(out, sizeof(number_text), "%lld", (long long)number);
+    return out;
 }
 
 static const char *state_of(const struct listed_machine *machine)
@@ -156,18 +198,21 @@ static const char *state_of(const struct listed_machine *machine)
     return machine->refused_at ? "conflict" : "online"; /* two machines have its token */
 }
 
-static void list_machine(struct table *table, const struct listed_machine *machine)
+static void list_machine(struct output *output, const struct listed_machine *machine)
 {
-    table_add(table, "%s", machine->agent_id);
-    table_add(table, "%s", machine->tenant_id);
-    table_add(table, "%s", state_of(machine));
-    table_add(table, "%s", machine->last_heartbeat ? machine->last_heartbeat : "never");
-    add_percent(table, machine->cpu);
-    add_percent(table, machine->memory);
-    add_percent(table, machine->disk);
-    table_add(table, "%lld", (long long)machine->open_sessions);
-    table_add(table, "%lld", (long long)machine->dropped_commands);
-    table_add(table, "%s", machine->name);
+    number_text cpu, memory, disk, sessions, dropped;
+    const char *const cells[] = {machine->agent_id,
+                                 machine->tenant_id,
+                                 state_of(machine),
+                                 machine->last_heartbeat,
+                                 percent(cpu, machine->cpu),
+                                 percent(memory, machine->memory),
+                                 percent(disk, machine->disk),
+                                 whole(sessions, machine->open_sessions),
+                                 whole(dropped, machine->dropped_commands),
+                                 machine->name};
+
+    output_row(output, cells);
 }
 
 static enum err list_body(struct db *db, void *context, struct error *e)
@@ -177,9 +222,9 @@ static enum err list_body(struct db *db, void *context, struct error *e)
     struct listed_machine machine;
     enum err err = ERR_OK;
 
-    table_clear(&listing->table);
+    output_clear(&listing->output);
     while (machines_next(db, &list, &machine, &err, e))
-        list_machine(&listing->table, &machine);
+        list_machine(&listing->output, &machine);
     return err;
 }
 
@@ -187,17 +232,18 @@ static enum err run_list(const struct call *call, struct error *e)
 {
     struct listing listing = {
         .tenant_id = call->values[LIST_TENANT],
-        .table = {.columns = 10,
-                  .headers = {"AGENT_ID", "TENANT", "STATE", "LAST_HEARTBEAT", "CPU%", "MEMORY%",
-                              "DISK%", "SESSIONS", "DROPPED", "NAME"}},
+        .output = {.name = "machines",
+                   .columns = list_columns,
+                   .width = sizeof list_columns / sizeof *list_columns,
+                   .json = call->json},
     };
     enum err err = args_optional_ident("--tenant", listing.tenant_id, e);
 
     if (!err)
         err = site_run(call, DB_READ, list_body, &listing, e);
     if (!err)
-        table_print(&listing.table, stdout);
-    table_clear(&listing.table);
+        output_print(&listing.output);
+    output_clear(&listing.output);
     return err;
 }
 
@@ -232,10 +278,18 @@ static enum err run_remove(const struct call *call, struct error *e)
 
     if (!err)
         err = site_run(call, DB_WRITE, remove_body, &removal, e);
-    if (!err)
+    if (err)
+        return err;
+    if (!call->json) {
         printf("removed %s; sessions closed: %llu\n", removal.agent_id,
                (unsigned long long)removal.open);
-    return err;
+        return ERR_OK;
+    }
+    struct json_object *object = json_object_new_object();
+    output_member(object, "agent_id", removal.agent_id);
+    json_object_object_add(object, "sessions_closed", json_object_new_int64((int64_t)removal.open));
+    output_json(object, true);
+    return ERR_OK;
 }
 
 const struct command cmd_machine_remove = {
@@ -294,7 +348,7 @@ static enum err run_rotate(const struct call *call, struct error *e)
     if (!err)
         err = db_run(site.db, DB_WRITE, rotate_body, &rotation, e);
     if (!err)
-        err = token_file_publish(&rotation.file, rotation.token, e);
+        err = hand_over(call, &rotation.file, rotation.token, e);
     token_file_close(&rotation.file);
     free(rotation.token);
     site_close(&site);

@@ -5,17 +5,36 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "ctl/output.h"
 #include "store/migrate.h"
 #include "store/schema.h"
 
 enum { STATEMENT_MAX = 24 * 3600 }; /* s; a migration may rebuild a large table */
 
+static struct json_object *applied; /* with --json */
+
 static void tell(enum migrate_event event, const char *what)
 {
     if (event == MIGRATE_WAITING)
         log_say("vsayctl: waiting for %s, which is migrating", what);
+    else if (applied)
+        json_object_array_add(applied, json_object_new_string(what));
     else
         printf("applied %s\n", what);
+}
+
+static void print_version(long version)
+{
+    struct json_object *object;
+
+    if (!applied) {
+        printf("schema is at version %ld\n", version);
+        return;
+    }
+    object = json_object_new_object();
+    json_object_object_add(object, "applied", json_object_get(applied));
+    json_object_object_add(object, "version", json_object_new_int64(version));
+    output_json(object, true);
 }
 
 enum { DIRECTORY };
@@ -29,14 +48,16 @@ static enum err run(const struct call *call, struct error *e)
 
     if (err)
         goto out;
+    applied = call->json ? json_object_new_array() : NULL;
     settings.db.read_timeout = STATEMENT_MAX;
     db = db_new(&settings);
     err = migrate(db, &settings, call->values[DIRECTORY], tell, e);
     if (!err)
         err = schema_version(db, &version, e);
     if (!err)
-        printf("schema is at version %ld\n", version);
+        print_version(version);
 out:
+    json_object_put(applied);
     db_free(db);
     settings_free(&settings);
     return err;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ctl/args.h"
+#include "ctl/output.h"
 #include "ctl/site.h"
 #include "store/purge.h"
 
@@ -68,8 +69,20 @@ static enum err take_ages(const struct call *call, struct purge_ages *out, struc
 }
 
 /* Also of a purge that failed half way: what is gone is gone. */
-static void print_counts(const uint64_t counts[PURGED_COUNT])
+static void print_counts(const uint64_t counts[PURGED_COUNT], bool json)
 {
+    static const char *const members[PURGED_COUNT] = {[PURGED_COMMANDS] = "commands",
+                                                      [PURGED_SESSIONS] = "sessions",
+                                                      [PURGED_RECEIPTS] = "receipts",
+                                                      [PURGED_LOST] = "lost_sessions_closed",
+                                                      [PURGED_AUDIT] = "audit"};
+    if (json) {
+        struct json_object *object = json_object_new_object();
+        for (int i = 0; i < PURGED_COUNT; i++)
+            json_object_object_add(object, members[i], json_object_new_int64((int64_t)counts[i]));
+        output_json(object, true);
+        return;
+    }
     printf("commands: %" PRIu64 ", sessions: %" PRIu64 ", receipts: %" PRIu64
            ", lost sessions closed: %" PRIu64 ", audit: %" PRIu64 "\n",
            counts[PURGED_COMMANDS], counts[PURGED_SESSIONS], counts[PURGED_RECEIPTS],
@@ -90,7 +103,7 @@ static enum err run(const struct call *call, struct error *e)
     if (!err) {
         err = purge(site.db, &ages, tell, &bar, counts, e);
         end_bar(&bar);
-        print_counts(counts);
+        print_counts(counts, call->json);
     }
     site_close(&site);
     return err;

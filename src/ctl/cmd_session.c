@@ -6,59 +6,79 @@
 #include <string.h>
 
 #include "ctl/args.h"
+#include "ctl/output.h"
 #include "ctl/site.h"
-#include "ctl/table.h"
 #include "store/open_sessions.h"
 #include "store/sessions.h"
 
 /* --- list ------------------------------------------------------------------------------------ */
 
-enum { LIST_TENANT, LIST_AGENT };
+enum { LIST_TENANT, LIST_MACHINE, LIST_AGENT, LIST_USER, LIST_ALL, LIST_LIMIT };
 
-struct listing {
-    const char *tenant_id, *agent_id;
-    struct table table;
+static const struct column list_columns[] = {
+    {"SESSION_ID", "session_id", COLUMN_TEXT, NULL}, {"USER_ID", "user_id", COLUMN_TEXT, NULL},
+    {"AGENT_ID", "agent_id", COLUMN_TEXT, NULL},     {"SOURCE", "source", COLUMN_TEXT, NULL},
+    {"STATE", "state", COLUMN_TEXT, NULL},           {"SINCE", "started_at", COLUMN_TEXT, NULL},
+    {"USERNAME", "username", COLUMN_TEXT, NULL},
 };
 
-static void list_session(struct table *table, const struct open_session *session)
-{
-    table_add(table, "%s", session->session_id);
-    table_add(table, "%s", session->user_id);
-    table_add(table, "%s", session->agent_id);
-    table_add(table, "%s", session->source);
-    table_add(table, "%s", session->state);
-    table_add(table, "%s", session->started_at);
-}
+struct listing {
+    struct session_choice choice;
+    struct output output;
+};
 
 static enum err list_body(struct db *db, void *context, struct error *e)
 {
     struct listing *listing = context;
     struct open_session session;
-    enum err err = open_sessions_list(db, listing->tenant_id, listing->agent_id, e);
+    enum err err = open_sessions_list(db, &listing->choice, e);
 
-    table_clear(&listing->table);
-    while (open_sessions_next(db, &session))
-        list_session(&listing->table, &session);
+    output_clear(&listing->output);
+    while (open_sessions_next(db, &session)) {
+        const char *const cells[] = {session.session_id, session.user_id, session.agent_id,
+                                     session.source,     session.state,   session.started_at,
+                                     session.username};
+        output_row(&listing->output, cells);
+    }
+    return err;
+}
+
+static enum err take_choice(const struct call *call, struct session_choice *out, struct error *e)
+{
+    long limit = 0;
+
+    *out = (struct session_choice){.tenant_id = call->values[LIST_TENANT],
+                                   .agent_id = call->values[LIST_MACHINE],
+                                   .user_id = call->values[LIST_USER],
+                                   .closed = call->values[LIST_ALL]};
+    enum err err = args_optional_ident("--tenant", out->tenant_id, e);
+    if (!err && call->values[LIST_AGENT])
+        out->agent_id = call->values[LIST_AGENT];
+    if (!err)
+        err = args_optional_ident("--machine", out->agent_id, e);
+    if (!err && out->user_id)
+        err = args_user_id("--user", out->user_id, e);
+    if (!err)
+        err = args_number("--limit", call->values[LIST_LIMIT], 10000, &limit, e);
+    out->limit = (uint64_t)limit;
     return err;
 }
 
 static enum err run_list(const struct call *call, struct error *e)
 {
     struct listing listing = {
-        .tenant_id = call->values[LIST_TENANT],
-        .agent_id = call->values[LIST_AGENT],
-        .table = {.columns = 6,
-                  .headers = {"SESSION_ID", "USER_ID", "AGENT_ID", "SOURCE", "STATE", "SINCE"}},
+        .output = {.name = "sessions",
+                   .columns = list_columns,
+                   .width = sizeof list_columns / sizeof *list_columns,
+                   .json = call->json},
     };
-    enum err err = args_optional_ident("--tenant", listing.tenant_id, e);
+    enum err err = take_choice(call, &listing.choice, e);
 
-    if (!err)
-        err = args_optional_ident("--agent-id", listing.agent_id, e);
     if (!err)
         err = site_run(call, DB_READ, list_body, &listing, e);
     if (!err)
-        table_print(&listing.table, stdout);
-    table_clear(&listing.table);
+        output_print(&listing.output);
+    output_clear(&listing.output);
     return err;
 }
 
@@ -68,7 +88,11 @@ const struct command cmd_session_list = {
     .options =
         {
             [LIST_TENANT] = {"tenant", "ID", NULL, "only sessions of this tenant"},
-            [LIST_AGENT] = {"agent-id", "ID", NULL, "only sessions on this machine"},
+            [LIST_MACHINE] = {"machine", "AGENT_ID", NULL, "only sessions on this machine"},
+            [LIST_AGENT] = {"agent-id", "AGENT_ID", NULL, "the same"},
+            [LIST_USER] = {"user", "USER_ID", NULL, "only sessions of this user"},
+            [LIST_ALL] = {"all", NULL, NULL, "also sessions that have ended"},
+            [LIST_LIMIT] = {"limit", "N", "1000", "no more than the newest N, up to 10000"},
         },
     .run = run_list,
 };
@@ -121,6 +145,18 @@ static enum err close_body(struct db *db, void *context, struct error *e)
                       e);
 }
 
+static void print_outcome(const struct call *call, const struct close_order *order)
+{
+    if (!call->json) {
+        printf("%s: %s\n", order->session_id, order->message);
+        return;
+    }
+    struct json_object *object = json_object_new_object();
+    output_member(object, "session_id", order->session_id);
+    output_member(object, "message", order->message);
+    output_json(object, true);
+}
+
 static enum err run_close(const struct call *call, struct error *e)
 {
     const char *reason = call->values[CLOSE_REASON];
@@ -135,7 +171,7 @@ static enum err run_close(const struct call *call, struct error *e)
     if (!err)
         err = site_run(call, DB_WRITE, close_body, &order, e);
     if (!err)
-        printf("%s: %s\n", order.session_id, order.message);
+        print_outcome(call, &order);
     return err;
 }
 

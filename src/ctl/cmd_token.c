@@ -11,6 +11,7 @@
 #include "base/xalloc.h"
 #include "common/token.h"
 #include "ctl/args.h"
+#include "ctl/output.h"
 #include "ctl/site.h"
 
 enum { USER_ID, USERNAME, ROLE, TENANT, TTL };
@@ -77,6 +78,17 @@ static void note_token(const struct call *call, const struct principal *who, lon
 
 /* --- the command ----------------------------------------------------------------------------- */
 
+static void print_token(const char *token, bool json)
+{
+    if (!json) {
+        puts(token);
+        return;
+    }
+    struct json_object *object = json_object_new_object();
+    output_member(object, "token", token);
+    output_json(object, true);
+}
+
 static enum err run(const struct call *call, struct error *e)
 {
     struct settings settings = {0};
@@ -96,7 +108,7 @@ static enum err run(const struct call *call, struct error *e)
         err = token_mint(&settings, ring, &who, time(NULL), ttl, &token, e);
     if (!err) {
         note_token(call, &who, ttl);
-        puts(token);
+        print_token(token, call->json);
     }
     free(token);
     keyring_free(ring);

@@ -3,14 +3,17 @@
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/error.h"
 
 enum { COMMAND_OPTIONS_MAX = 8 };
 
-/* An option --NAME ARGUMENT. */
+/* An option --NAME ARGUMENT, or without an argument --NAME. */
 struct command_option {
-    const char *name, *argument;
-    const char *fallback; /* NULL: none */
+    const char *name, *argument; /* NULL: a flag */
+    const char *fallback;        /* NULL: none */
     const char *help;
 };
 
@@ -18,7 +21,9 @@ struct command_option {
 struct call {
     const char *config;                      /* path of --config, or NULL */
     const char *operand;                     /* NULL for a command that has none */
-    const char *values[COMMAND_OPTIONS_MAX]; /* values[i] belongs to options[i] */
+    const char *values[COMMAND_OPTIONS_MAX]; /* values[i] belongs to options[i]; of a flag that is
+                                              * given, its name */
+    bool json;                               /* print JSON; every command has this option */
 };
 
 struct command {

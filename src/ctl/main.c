@@ -14,7 +14,7 @@
 #include "store/db.h"
 
 enum { ER_ACCESS_DENIED_NO_PASSWORD = 1698 }; /* has a name of its own in each library */
-enum { EXIT_USAGE = 2, OPTION_HELP = 256, OPTION_VERSION, OPTION_CONFIG };
+enum { EXIT_USAGE = 2, OPTION_HELP = 256, OPTION_VERSION, OPTION_CONFIG, OPTION_JSON };
 
 static const struct command *const commands[] = {
     &cmd_migrate,      &cmd_doctor,         &cmd_token,          &cmd_machine_add,
@@ -23,11 +23,35 @@ static const struct command *const commands[] = {
 };
 static const size_t command_count = sizeof commands / sizeof *commands;
 
-static void print_usage(FILE *out)
+static bool in_group(const struct command *command, const char *group)
 {
-    fputs("Usage: vsayctl [--config FILE] COMMAND [options]\n\nCommands:\n", out);
-    for (size_t i = 0; i < command_count; i++)
-        fprintf(out, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
+    size_t length = strlen(group);
+
+    return strncmp(command->name, group, length) == 0 && command->name[length] == ' ';
+}
+
+static bool is_group(const char *word)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (in_group(commands[i], word))
+            return true;
+    }
+    return false;
+}
+
+/* Of all commands, or of those whose first word is `group`. */
+static void print_usage(FILE *out, const char *group)
+{
+    fprintf(out, "Usage: vsayctl [--config FILE] %s%sCOMMAND [options]\n\nCommands:\n",
+            group ? group : "", group ? " " : "");
+    for (size_t i = 0; i < command_count; i++) {
+        if (!group || in_group(commands[i], group))
+            fprintf(out, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
+    }
+    if (group) {
+        fprintf(out, "\nvsayctl %s COMMAND --help tells more.\n", group);
+        return;
+    }
     fputs("\nOptions:\n"
           "  --config FILE  configuration file; otherwise $VSAY_CONF, otherwise\n"
           "                 " SYSCONFDIR "/vsay/vsay.conf\n"
@@ -40,16 +64,15 @@ static void print_help(const struct command *command)
 {
     const char *operand = command->operand;
 
-    printf("Usage: vsayctl [--config FILE] %s%s%s%s\n\n%s\n", command->name,
-           command->options[0].name ? " [options]" : "", operand ? " " : "", operand ? operand : "",
-           command->summary);
-    if (command->options[0].name)
-        puts("\nOptions:");
+    printf("Usage: vsayctl [--config FILE] %s%s%s%s\n\n%s\n", command->name, " [options]",
+           operand ? " " : "", operand ? operand : "", command->summary);
+    puts("\nOptions:");
     for (const struct command_option *o = command->options; o->name; o++) {
         int width = 22 - (int)strlen(o->name);
-        printf("  --%s %-*s %s", o->name, width, o->argument, o->help);
+        printf("  --%s %-*s %s", o->name, width, o->argument ? o->argument : "", o->help);
         printf(o->fallback ? " (default: %s)\n" : "\n", o->fallback);
     }
+    printf("  --%-23s print JSON\n", "json");
 }
 
 /* What to do when the database refuses the user: that one step of the installation is missing. */
@@ -86,18 +109,26 @@ static int finish(const struct command *command, enum err err, struct error *e)
 /* Sets what the options say. Returns getopt's last word: OPTION_HELP, '?' or -1 at the end. */
 static int take_options(const struct command *command, int argc, char **argv, struct call *call)
 {
-    struct option options[COMMAND_OPTIONS_MAX + 2] = {0};
+    struct option options[COMMAND_OPTIONS_MAX + 3] = {0};
     int count = 0, c;
 
     for (; command->options[count].name; count++) {
+        const struct command_option *o = &command->options[count];
         options[count] =
-            (struct option){command->options[count].name, required_argument, NULL, count};
-        call->values[count] = command->options[count].fallback;
+            (struct option){o->name, o->argument ? required_argument : no_argument, NULL, count};
+        call->values[count] = o->fallback;
     }
-    options[count] = (struct option){"help", no_argument, NULL, OPTION_HELP};
+    options[count] = (struct option){"json", no_argument, NULL, OPTION_JSON};
+    options[count + 1] = (struct option){"help", no_argument, NULL, OPTION_HELP};
     optind = 0; /* starts a new argument list */
-    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0 && c < count)
-        call->values[c] = optarg;
+    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+        if (c == OPTION_JSON)
+            call->json = true;
+        else if (c < count && c != '?')
+            call->values[c] = optarg ? optarg : command->options[c].name;
+        else
+            break;
+    }
     return c;
 }
 
@@ -154,6 +185,21 @@ static const struct command *find_command(int argc, char **argv, int *words)
     return NULL;
 }
 
+/* For words that are no command: the help of a group, or what is wrong. */
+static int explain(int argc, char **argv)
+{
+    bool group = is_group(argv[0]);
+    struct error e = {0};
+
+    if (group && argc > 1 && strcmp(argv[1], "--help") == 0) {
+        print_usage(stdout, argv[0]);
+        return finish(NULL, ERR_OK, &e);
+    }
+    error_set(&e, ERR_REQUEST, "no such command: %s%s%s; see vsayctl %s%s--help", argv[0],
+              argc > 1 ? " " : "", argc > 1 ? argv[1] : "", group ? argv[0] : "", group ? " " : "");
+    return finish(NULL, ERR_REQUEST, &e);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, OPTION_CONFIG},
@@ -171,7 +217,7 @@ int main(int argc, char **argv)
             config = optarg;
             break;
         case OPTION_HELP:
-            print_usage(stdout);
+            print_usage(stdout, NULL);
             return finish(NULL, ERR_OK, &e);
         case OPTION_VERSION:
             puts("vsayctl " PACKAGE_VERSION);
@@ -181,18 +227,14 @@ int main(int argc, char **argv)
         }
     }
     if (optind == argc) {
-        print_usage(stderr);
+        print_usage(stderr, NULL);
         return EXIT_USAGE;
     }
 
     int words;
     const struct command *command = find_command(argc - optind, argv + optind, &words);
     if (!command)
-        return finish(NULL,
-                      error_set(&e, ERR_REQUEST, "no such command: %s%s%s; see vsayctl --help",
-                                argv[optind], optind + 1 < argc ? " " : "",
-                                optind + 1 < argc ? argv[optind + 1] : ""),
-                      &e);
+        return explain(argc - optind, argv + optind);
     optind += words - 1;
     argv[optind] = program;
     return run_command(command, config, argc - optind, argv + optind);

@@ -16,10 +16,12 @@ struct token_file {
  * changed. ERR_REQUEST when something other than a regular file is at `path`. */
 enum err token_file_open(struct token_file *file, const char *path, struct error *e);
 
-/* Brings the token onto the disk, but not yet to its place. May be repeated: the last one counts. */
+/* Brings the token onto the disk, but not yet to its place. May be repeated: the last one counts.
+ */
 enum err token_file_write(struct token_file *file, const char *token, struct error *e);
 
-/* Puts what was written into its place, or prints it. If that fails, the error tells where it is. */
+/* Puts what was written into its place, or prints it. If that fails, the error tells where it is.
+ */
 enum err token_file_publish(struct token_file *file, const char *token, struct error *e);
 
 /* Removes what was not published. */

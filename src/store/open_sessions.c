@@ -2,14 +2,16 @@
 #include "config.h"
 #include "store/open_sessions.h"
 
-enum err open_sessions_list(struct db *db, const char *tenant_id, const char *agent_id,
-                            struct error *e)
+enum err open_sessions_list(struct db *db, const struct session_choice *choice, struct error *e)
 {
     struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
 
-    params_text(&params, PARAM_TENANT, tenant_id);
-    params_text(&params, PARAM_AGENT, agent_id);
-    return db_select(db, STATEMENT_LIST_SESSIONS, &params, e);
+    params_text(&params, PARAM_TENANT, choice->tenant_id);
+    params_text(&params, PARAM_AGENT, choice->agent_id);
+    params_text(&params, PARAM_OF_USER, choice->user_id);
+    params_uint(&params, PARAM_LIMIT, choice->limit);
+    return db_select(db, choice->closed ? STATEMENT_LIST_ALL_SESSIONS : STATEMENT_LIST_SESSIONS,
+                     &params, e);
 }
 
 enum err open_sessions_find(struct db *db, const char *session_id, struct error *e)
@@ -32,6 +34,7 @@ bool open_sessions_next(struct db *db, struct open_session *out)
             .source = row[3].text,
             .state = row[4].text,
             .started_at = row[5].text,
+            .username = row[6].text,
         };
     return row;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions as the operator sees them: all that have not ended, whatever became of their machine. */
+/* Sessions as the operator sees them, whatever became of their machine. */
 #ifndef STORE_OPEN_SESSIONS_H
 #define STORE_OPEN_SESSIONS_H
 
@@ -7,14 +7,19 @@
 
 /* Borrowed until the next statement. */
 struct open_session {
-    const char *session_id, *user_id, *agent_id, *source;
-    const char *state;      /* active; offline: active, and its machine is not online; closing */
+    const char *session_id, *user_id, *username, *agent_id, *source;
+    const char *state;      /* active; offline: active, and its machine is not online; closing; closed */
     const char *started_at; /* RFC 3339 */
 };
 
-/* Selects the sessions that are open, newest first, of one tenant and one machine unless NULL. */
-enum err open_sessions_list(struct db *db, const char *tenant_id, const char *agent_id,
-                            struct error *e);
+struct session_choice {
+    const char *tenant_id, *agent_id, *user_id; /* NULL: any */
+    bool closed;                                /* those that have ended too */
+    uint64_t limit;
+};
+
+/* Selects the sessions that are open, or all, newest first. */
+enum err open_sessions_list(struct db *db, const struct session_choice *choice, struct error *e);
 
 /* Selects that session, if there is one; its state may be closed too. */
 enum err open_sessions_find(struct db *db, const char *session_id, struct error *e);

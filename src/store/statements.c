@@ -243,7 +243,16 @@ const char *const param_names[PARAM_COUNT] = {
 #define OPERATED_SESSIONS                                                                          \
     "SELECT s.session_id, s.user_id, s.agent_id, s.source, "                                       \
     "IF(s.state = 'active' AND NOT COALESCE(" ONLINE ", FALSE), 'offline', s.state), "             \
-    RFC3339("s.started_at") " FROM sessions s LEFT JOIN machines m ON " MACHINE_OF("s") " "
+    RFC3339("s.started_at") ", s.username "                                                        \
+    "FROM sessions s LEFT JOIN machines m ON " MACHINE_OF("s") " "
+
+/* The newest sessions that the operator chose; each state has its range of an index. */
+#define CHOSEN(STATES)                                                                             \
+    "SELECT s.id FROM sessions s WHERE " STATES " AND (:tenant IS NULL OR s.tenant_id = :tenant) " \
+    "AND (:agent IS NULL OR s.agent_id = :agent) "                                                 \
+    "AND (:of_user IS NULL OR s.user_id = :of_user) "                                              \
+    "ORDER BY s.started_at DESC, s.id DESC LIMIT :limit"
+#define OF_CHOSEN "c ON c.id = s.id ORDER BY s.started_at DESC, s.id DESC LIMIT :limit"
 
 /* The machine was not heard from since then. One that is gone can say nothing of its sessions. */
 #define LOST "COALESCE(m.last_heartbeat_at, m.created_at, s.started_at) < :before_at "
@@ -629,8 +638,10 @@ const char *const statements[STATEMENT_COUNT] = {
         "WHERE tenant_id = :tenant AND user_id = :of_user AND agent_id = :agent",
 
     [STATEMENT_LIST_SESSIONS] =
-        OPERATED_SESSIONS "WHERE " OPEN " AND (:tenant IS NULL OR s.tenant_id = :tenant) "
-        "AND (:agent IS NULL OR s.agent_id = :agent) ORDER BY s.started_at DESC, s.id DESC",
+        OPERATED_SESSIONS "JOIN (" CHOSEN(OPEN) ") " OF_CHOSEN,
+    [STATEMENT_LIST_ALL_SESSIONS] =
+        OPERATED_SESSIONS "JOIN ((" CHOSEN(OPEN) ") UNION ALL (" CHOSEN("s.state = 'closed'")
+        ")) " OF_CHOSEN,
     [STATEMENT_FIND_SESSION] = OPERATED_SESSIONS "WHERE s.session_id = :session",
 
     [STATEMENT_PURGE_BEFORE] =

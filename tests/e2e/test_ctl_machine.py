@@ -86,7 +86,7 @@ def test_add_at_once(stack, operator):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["machine"], ["machine", "dance"], ["machine", "--help"], ["machine", "add"],
+    ["machine"], ["machine", "dance"], ["machine", "add"],
     ["machine", "add", "a b"], ["machine", "add", ""], ["machine", "add", "x" * 65],
     ["machine", "add", "a", "b"], ["machine", "add", "a", "--tenant", "a/b"],
     ["machine", "add", "a", "--owner", "ä"], ["machine", "add", "a", "--ttl", "0"],
@@ -129,7 +129,7 @@ def test_help(operator, command):
     assert f"vsayctl [--config FILE] {command}" in text and f" {command} " in operator.do("--help")
     assert f"\n.Cm {command}\n" in manual and f"\n.It Cm {command}" in manual
     for option in re.findall(r"^  --([\w-]+)", text, re.M):
-        assert f"Fl -{option} " in manual
+        assert re.search(rf"Fl -{option}[ \n]", manual), option
 
 
 def test_rotate(stack, operator, tenant):

@@ -33,12 +33,33 @@ def test_list(stack, operator, tenant):
                                  oldest)[0]["at"]
     assert listed[2] == {"SESSION_ID": oldest, "USER_ID": user.user_id, "AGENT_ID": here,
                          "SOURCE": "vscode", "STATE": "active",
-                         "SINCE": since.strftime("%Y-%m-%dT%H:%M:%SZ")}
+                         "SINCE": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                         "USERNAME": user.username}
     [only] = operator.table("session", "list", "--agent-id", there)
     assert only["SESSION_ID"] == offline
     assert operator.table("session", "list", "--agent-id", there, "--tenant", "other") == []
     assert {newest, offline, oldest} <= {
         row["SESSION_ID"] for row in operator.table("session", "list")}
+
+
+def test_list_all(operator, tenant):
+    """Closed ones among the others, by their start; each filter, and no more than the limit."""
+    user, other = tenant.user(), tenant.user()
+    here, there = tenant.machine(), tenant.machine()
+    sessions = [tenant.session(here, user, ago=400, state="closed"),
+                tenant.session(there, other, ago=300),
+                tenant.session(here, user, ago=200, state="closing"),
+                tenant.session(there, user, ago=100, state="closed")][::-1]
+
+    def listed(*arguments):
+        return [row["SESSION_ID"] for row in operator.table(
+            "session", "list", "--tenant", tenant.id, *arguments)]
+
+    assert listed("--all") == sessions and listed() == sessions[1:3]
+    assert listed("--all", "--limit", "3") == sessions[:3] and listed("--limit", "1") == sessions[1:2]
+    assert listed("--all", "--machine", there) == [sessions[0], sessions[2]]
+    assert listed("--all", "--user", other.user_id) == [sessions[2]]
+    assert listed("--user", "nobody") == []
 
 
 def test_list_agrees_with_the_api(stack, operator, tenant):
@@ -88,7 +109,9 @@ def test_close_without_a_login(operator, tenant, stack):
 @pytest.mark.parametrize("arguments", [
     ["session"], ["session", "dance"], ["session", "list", "s"],
     ["session", "list", "--tenant", "ä"],
-    ["session", "list", "--agent-id", ""], ["session", "close"], ["session", "close", "a/b"],
+    ["session", "list", "--agent-id", ""], ["session", "list", "--limit", "0"],
+    ["session", "list", "--limit", "10001"], ["session", "list", "--limit", "1x"],
+    ["session", "list", "--user", "a b"], ["session", "list", "--all=yes"], ["session", "close"], ["session", "close", "a/b"],
     ["session", "close", "a", "b"], ["session", "close", "a", "--reason", "x" * 256],
     ["session", "close", "a", "--reason", "a\nb"]])
 def test_refused(operator, arguments):

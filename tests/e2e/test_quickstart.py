@@ -110,6 +110,10 @@ def test_background(quickstart):
             if "$" not in path and path != "/metrics":
                 quickstart.call(path, role)
     assert "\nvsay_workers 2\n" in quickstart.metrics()
+    code, output = quickstart("ctl", "machine", "list")
+    assert code == 0 and "this-machine" in output and "AGENT_ID" in output
+    code, output = quickstart("ctl", "session", "close", "nothing")
+    assert code == 1 and "Session not found" in output
     code, output = quickstart("up")
     assert code == 0 and "runs already" in output and quickstart("status")[0] == 0
     assert quickstart("down")[0] == 0 and quickstart.processes() == []

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "ctl/output.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libsmartcols.h>
+
+#include "base/utf8.h"
+#include "base/xalloc.h"
+
+#define GAP "  "
+
+/* --- JSON ------------------------------------------------------------------------------------ */
+
+void output_member(struct json_object *object, const char *name, const char *text)
+{
+    json_object_object_add(object, name, text ? json_object_new_string(text) : NULL);
+}
+
+static struct json_object *json_value(const struct column *column, const char *cell)
+{
+    if (!cell)
+        return NULL;
+    switch (column->type) {
+    case COLUMN_NUMBER: /* as it stands: 12.5, and not 12.500000000000001 */
+        return json_object_new_double_s(strtod(cell, NULL), cell);
+    case COLUMN_BOOLEAN:
+        return json_object_new_boolean(strcmp(cell, "0") != 0);
+    default:
+        return json_object_new_string(cell);
+    }
+}
+
+struct json_object *output_object(const struct output *output, const char *const cells[])
+{
+    struct json_object *object = json_object_new_object();
+
+    for (size_t i = 0; i < output->width; i++)
+        json_object_object_add(object, output->columns[i].member,
+                               json_value(&output->columns[i], cells[i]));
+    return object;
+}
+
+/* Writes what json-c left as it is though it can harm a terminal (DEL, C1, what changes the
+ * direction of text) as \u escapes. Such characters stand in strings only. */
+static void print_harmless(const char *text)
+{
+    char shown[16];
+
+    while (*text) {
+        size_t n = utf8_character(text, strnlen(text, 4));
+        char character[5] = "";
+        memcpy(character, text, n ? n : 1);
+        text += n ? n : 1;
+        if (*character == '\n' || *character == '\\') { /* of json-c's own */
+            putchar(*character);
+            continue;
+        }
+        utf8_escape(shown, sizeof shown, character, "");
+        if (n == 0)
+            fputs("\\ufffd", stdout);
+        else if (shown[0] == '\\' && shown[1] == 'x')
+            printf("\\u00%s", shown + 2);
+        else if (shown[0] == '\\' && shown[1] == 'U') /* U+E0000 to U+E007F */
+            printf("\\udb40\\udc%s", shown + 8);
+        else
+            fputs(shown, stdout);
+    }
+}
+
+void output_json(struct json_object *object, bool pretty)
+{
+    int flags = JSON_C_TO_STRING_NOSLASHESCAPE |
+                (pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : 0);
+
+    print_harmless(json_object_to_json_string_ext(object, flags));
+    putchar('\n');
+    json_object_put(object);
+}
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+static struct libscols_table *new_table(const struct output *output)
+{
+    setlocale(LC_CTYPE, "C.UTF-8"); /* which all data are in, whatever the environment says */
+    struct libscols_table *table = scols_new_table();
+    if (!table)
+        abort();
+    scols_table_enable_noencoding(table, 1); /* utf8_escape knows more that does harm */
+    scols_table_set_column_separator(table, GAP);
+    for (size_t i = 0; i < output->width; i++) {
+        const struct column *column = &output->columns[i];
+        int flags = i + 1 == output->width          ? SCOLS_FL_TRUNC
+                    : column->type == COLUMN_NUMBER ? SCOLS_FL_RIGHT
+                                                    : 0;
+        if (!scols_table_new_column(table, column->header, 0, flags))
+            abort();
+    }
+    return table;
+}
+
+static const char *shown(const struct column *column, const char *cell)
+{
+    if (!cell || !*cell)
+        return column->absent ? column->absent : "-";
+    if (column->type == COLUMN_BOOLEAN)
+        return strcmp(cell, "0") != 0 ? "yes" : "no";
+    return cell;
+}
+
+static void table_row(struct output *output, const char *const cells[])
+{
+    if (!output->table)
+        output->table = new_table(output);
+    struct libscols_line *line = scols_table_new_line(output->table, NULL);
+
+    for (size_t i = 0; i < output->width; i++) {
+        const char *text = shown(&output->columns[i], cells[i]);
+        size_t size = 10 * strlen(text) + 1;
+        char *escaped = xcalloc(1, size);
+        utf8_escape(escaped, size, text, "\"\\");
+        if (!line || scols_line_refer_data(line, i, escaped))
+            abort();
+    }
+}
+
+/* libsmartcols prints nothing at all for a table without rows. */
+static void print_headers(const struct output *output)
+{
+    for (size_t i = 0; i < output->width; i++)
+        printf("%s%s", i ? GAP : "", output->columns[i].header);
+    putchar('\n');
+}
+
+/* --- lists ----------------------------------------------------------------------------------- */
+
+void output_row(struct output *output, const char *const cells[])
+{
+    if (!output->json) {
+        table_row(output, cells);
+        return;
+    }
+    if (!output->rows)
+        output->rows = json_object_new_array();
+    json_object_array_add(output->rows, output_object(output, cells));
+}
+
+void output_print(struct output *output)
+{
+    if (output->json) {
+        struct json_object *list = json_object_new_object();
+        json_object_object_add(list, output->name,
+                               output->rows ? output->rows : json_object_new_array());
+        output->rows = NULL;
+        output_json(list, true);
+    } else if (output->table) {
+        scols_print_table(output->table);
+    } else {
+        print_headers(output);
+    }
+}
+
+void output_clear(struct output *output)
+{
+    if (output->table)
+        scols_unref_table(output->table);
+    json_object_put(output->rows);
+    output->table = NULL;
+    output->rows = NULL;
+}
