@@ -23,8 +23,8 @@ from stack import API, BUILD, ENV, REPO, Client, Process, check_log, free_port, 
 
 APACHE = Path("/usr/lib/apache2/modules")
 MODULES_CONF = Path("/etc/apache2/mods-available")
-DEBIAN_MODULES = ("mpm_event authz_core authz_host authn_core access_compat alias autoindex deflate dir "
-                  "env filter mime negotiation reqtimeout status").split()  # on without a2enmod
+DEBIAN_MODULES = ("mpm_event authz_core authz_host authz_user authn_core access_compat alias autoindex "
+                  "deflate dir env filter mime negotiation reqtimeout status").split()  # on without a2enmod
 
 
 def account():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The ecosystem's tools for OpenAPI, as tests/npm/package-lock.json pins them."""
+"""The ecosystem's tools, as tests/npm/package-lock.json pins them."""
 import fcntl
 import functools
 import shutil
