@@ -106,7 +106,7 @@ def test_a_session_that_is_no_longer_recorded(agent, server, shell):
     """It is opened again with the reason, once."""
     for _ in range(2):
         shell.send(**shell.opening(not_recorded="no é"))
-        assert shell.receive() == {"type": "opened", "session_id": shell.session}
+        assert shell.receive() == {"type": "opened", "session_id": shell.session, "activity": True}
         shell.command(1)
     shell.end()
     server.wait_for_end(shell.session)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """./quickstart as a newcomer meets it, with its state in a directory of the test's."""
 import contextlib
-import json
 import os
 import pty
 import re
@@ -13,6 +12,7 @@ import urllib.request
 
 import pytest
 
+from reply import Reply
 from stack import ENV, REPO, free_port, run, wait_for
 
 
@@ -56,7 +56,7 @@ class Quickstart:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method,
                                          headers={"Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(request, timeout=10) as response:
-            return json.load(response)
+            return Reply(response.status, response.headers, response.read(), (method, path)).json()
 
     def metrics(self):
         token = (self.var / "tokens" / "metrics").read_text().strip()

@@ -10,6 +10,7 @@ import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
+import openapi
 from stack import run, wait_for
 
 
@@ -99,7 +100,7 @@ class FakeServer:
         """Ends it: the signal may be lost, the next heartbeat names it too."""
         with self.lock:
             self.terminate.add(session)
-            self.signals.append({"id": len(self.requests), "type": "terminate",
+            self.signals.append({"id": len(self.requests) + 1, "type": "terminate",
                                  "session_id": session, "reason": reason})
             self.lock.notify_all()
 
@@ -123,12 +124,12 @@ class FakeServer:
         return 200, {"message": "Session ended"}
 
     def answer_heartbeat(self, held):
-        told = {"terminate": sorted(self.terminate & held), "interval": self.interval}
+        told = {"terminate": sorted(self.terminate & held)}
         if self.reasons:
             told["reasons"] = self.reasons
         if self.lost & held:
             told["unknown"] = sorted(self.lost & held)
-        return told
+        return {**told, "interval": self.interval}
 
     def poll(self, seconds):
         server = self.server
@@ -180,6 +181,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             else:
                 status, answer = fake.answer(url.path, parse_qs(url.query),
                                              json.loads(data) if data else None)
+                if data:
+                    openapi.note_report(url.path, data)
         body = (fake.page or json.dumps(answer)).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

@@ -178,6 +178,11 @@ class Contract:
         return [*operation.responses[reply.status].faults(reply, method == "HEAD"),
                 *operation.request_faults(reply, query, body)]
 
+    def report_faults(self, path, body):
+        """Of what an agent posts."""
+        _, operations = self.find(path)
+        return faults(operations["POST"].body, json.loads(body)) if operations else ["unknown route"]
+
     def _foreign_faults(self, reply, method, path):
         """A web server's own: the document itself, and replies to what it refuses."""
         if path.endswith("/api/openapi.json"):
@@ -208,3 +213,9 @@ CONTRACT = Contract(json.loads(PATH.read_text()))
 def note(reply, method=None, path=None, body=None):
     for fault in CONTRACT.faults(reply, method, path, body):
         deviations.append(f"{method} {path} {reply.status}: {fault}\n{reply.body[:500]!r}")
+
+
+def note_report(path, body):
+    """The same of what the tests' stand-in for the server is told by vsay-agent."""
+    for fault in CONTRACT.report_faults(path, body):
+        deviations.append(f"vsay-agent, {path}: {fault}\n{body[:500]!r}")
