@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "ctl/args.h"
 #include "ctl/output.h"
@@ -99,7 +101,7 @@ const struct command cmd_session_list = {
 
 /* --- close ----------------------------------------------------------------------------------- */
 
-enum { CLOSE_REASON };
+enum { CLOSE_REASON, CLOSE_WAIT, CLOSE_TIMEOUT };
 
 static const struct {
     const char *state, *message;
@@ -109,6 +111,8 @@ static const struct {
     {"closing", "its machine has been told to end it already"},
     {"closed", "it has ended already"},
 };
+
+enum { WAIT_PAUSE = 300000 }; /* us, between looks at the receipt */
 
 struct close_order {
     const char *session_id, *reason;
@@ -145,6 +149,55 @@ static enum err close_body(struct db *db, void *context, struct error *e)
                       e);
 }
 
+/* --- waiting for the receipt ------------------------------------------------------------------ */
+
+struct wait {
+    const char *session_id;
+    bool ended;
+    char outcome[32]; /* "": it had ended before its end was asked for */
+};
+
+static enum err wait_body(struct db *db, void *context, struct error *e)
+{
+    struct wait *wait = context;
+    struct receipt receipt;
+    enum err err =
+        sessions_receipt(db, &(struct scope){.kind = SCOPE_ALL}, wait->session_id, &receipt, e);
+    if (err)
+        return err;
+    wait->ended = strcmp(receipt.state, "closed") == 0;
+    snprintf(wait->outcome, sizeof wait->outcome, "%s", receipt.outcome ? receipt.outcome : "");
+    return ERR_OK;
+}
+
+/* Until the session has ended and its machine has said so. */
+static enum err await_receipt(const struct call *call, struct close_order *order, long timeout,
+                              struct error *e)
+{
+    struct wait wait = {.session_id = order->session_id};
+    struct site site = {0};
+    time_t end = time(NULL) + timeout;
+    enum err err = site_open(&site, call, e);
+
+    while (!err) {
+        err = db_run(site.db, DB_READ, wait_body, &wait, e);
+        if (err || wait.ended || time(NULL) >= end)
+            break;
+        usleep(WAIT_PAUSE);
+    }
+    site_close(&site);
+    if (err)
+        return err;
+    if (!wait.ended)
+        return error_set(e, ERR_IO, "%s: has not ended within %ld s; %s", order->session_id,
+                         timeout, order->message);
+    if (*wait.outcome && strcmp(wait.outcome, "confirmed") != 0)
+        return error_set(e, ERR_IO, "%s: its machine has not confirmed its end: %s",
+                         order->session_id, wait.outcome);
+    order->message = "it has ended";
+    return ERR_OK;
+}
+
 static void print_outcome(const struct call *call, const struct close_order *order)
 {
     if (!call->json) {
@@ -164,12 +217,17 @@ static enum err run_close(const struct call *call, struct error *e)
                                 .reason = reason ? reason : "",
                                 .who = site_operator(),
                                 .message = outcomes[0].message};
+    long timeout = 0;
     enum err err = args_ident("SESSION_ID", call->operand, e);
 
     if (!err)
         err = args_text("--reason", order.reason, REASON_MAX, e);
     if (!err)
+        err = args_seconds("--timeout", call->values[CLOSE_TIMEOUT], &timeout, e);
+    if (!err)
         err = site_run(call, DB_WRITE, close_body, &order, e);
+    if (!err && call->values[CLOSE_WAIT])
+        err = await_receipt(call, &order, timeout, e);
     if (!err)
         print_outcome(call, &order);
     return err;
@@ -179,6 +237,11 @@ const struct command cmd_session_close = {
     .name = "session close",
     .summary = "End a session.",
     .operand = "SESSION_ID",
-    .options = {[CLOSE_REASON] = {"reason", "TEXT", NULL, "why, to be shown to its user"}},
+    .options =
+        {
+            [CLOSE_REASON] = {"reason", "TEXT", NULL, "why, to be shown to its user"},
+            [CLOSE_WAIT] = {"wait", NULL, NULL, "until it has ended; status 1: not confirmed"},
+            [CLOSE_TIMEOUT] = {"timeout", "TIME", "60s", "how long to wait"},
+        },
     .run = run_close,
 };

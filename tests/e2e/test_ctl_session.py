@@ -3,6 +3,7 @@
 import pytest
 
 from ctl import Operator
+from stack import wait_for
 
 
 @pytest.fixture
@@ -104,6 +105,27 @@ def test_close_without_a_login(operator, tenant, stack):
     session = tenant.session(tenant.machine(), tenant.user())
     assert operator.start("session", "close", session).wait() == 0
     assert signals(stack, session)[0]["requested_by_username"] == "vsayctl"
+
+
+@pytest.mark.parametrize("outcome, status, says", [
+    ("confirmed", 0, "it has ended"), ("vanished", 1, "has not confirmed its end: vanished")])
+def test_close_and_wait(operator, tenant, stack, outcome, status, says):
+    session = tenant.session(tenant.machine(), tenant.user())
+    closing = operator.start("session", "close", session, "--wait")
+    wait_for(lambda: state(stack, session) == "closing", what="the signal")
+    assert not closing.ended()
+    stack.database.query("UPDATE signals SET outcome = %s, due_at = NULL WHERE session_id = %s",
+                         outcome, session)
+    stack.database.query("UPDATE sessions SET state = 'closed', ended_at = UTC_TIMESTAMP(3) "
+                         "WHERE session_id = %s", session)
+    assert closing.wait(10) == status
+    assert says in closing.log.read_text()
+
+
+def test_close_and_wait_in_vain(operator, tenant):
+    session = tenant.session(tenant.machine(), tenant.user())
+    assert "has not ended within 1 s" in operator.fail("session", "close", session, "--wait",
+                                                       "--timeout", "1s")
 
 
 @pytest.mark.parametrize("arguments", [
