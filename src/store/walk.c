@@ -137,7 +137,7 @@ static enum err find(struct db *db, struct walk *walk, const struct position *be
         for (const struct cell *row; (row = db_row(db));)
             add_candidate(&all, row);
     }
-    if (count_ranges(walk) > 1) /* one alone has its own order */
+    if (all.count && count_ranges(walk) > 1) /* one range has its own order */
         qsort(all.items, all.count, sizeof *all.items, compare_candidates);
     take(out, &all, walk->limit, bytes);
     free(all.items);
