@@ -41,6 +41,6 @@ extern const struct command cmd_machine_add, cmd_machine_list, cmd_machine_remov
     cmd_machine_rotate;
 extern const struct command cmd_grant, cmd_revoke;
 extern const struct command cmd_session_list, cmd_session_close;
-extern const struct command cmd_purge;
+extern const struct command cmd_activity, cmd_purge;
 
 #endif

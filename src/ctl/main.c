@@ -17,9 +17,9 @@ enum { ER_ACCESS_DENIED_NO_PASSWORD = 1698 }; /* has a name of its own in each l
 enum { EXIT_USAGE = 2, OPTION_HELP = 256, OPTION_VERSION, OPTION_CONFIG, OPTION_JSON };
 
 static const struct command *const commands[] = {
-    &cmd_migrate,      &cmd_doctor,         &cmd_token,          &cmd_machine_add,
-    &cmd_machine_list, &cmd_machine_remove, &cmd_machine_rotate, &cmd_grant,
-    &cmd_revoke,       &cmd_session_list,   &cmd_session_close,  &cmd_purge,
+    &cmd_migrate,        &cmd_doctor,         &cmd_token, &cmd_machine_add, &cmd_machine_list,
+    &cmd_machine_remove, &cmd_machine_rotate, &cmd_grant, &cmd_revoke,      &cmd_session_list,
+    &cmd_session_close,  &cmd_activity,       &cmd_purge,
 };
 static const size_t command_count = sizeof commands / sizeof *commands;
 
