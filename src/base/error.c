@@ -41,6 +41,9 @@ const struct error_info *error_info(enum err code)
 }
 
 static void set(struct error *e, enum err code, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static void set(struct error *e, enum err code, const char *format, va_list args)
 {
     if (!e)
         return;
