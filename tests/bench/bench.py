@@ -4,8 +4,8 @@
 Without options: requests/s and latency of the reads under load, each run in a pair with one of
 /health, so that what else the machine does touches both. With --scale: latencies of one tenant in a
 small and in a large database, request by request in turn. With --against: another build and this
-one, run by run in turn on one database. With --agents and --history: see bench_agents.py and
-bench_history.py.
+one, run by run in turn on one database. With --agents, --history and --fleet: see bench_agents.py,
+bench_history.py and bench_fleet.py.
 """
 import argparse
 import contextlib
@@ -22,6 +22,7 @@ from statistics import median
 import data
 from rig import TABLE_HEAD, filled_stack, load, row_text, token
 from bench_agents import bench_agents
+from bench_fleet import bench_fleet
 from bench_history import bench_history
 from stack import Stack  # of tests/e2e/lib, which rig.py has put on the path
 
@@ -199,14 +200,18 @@ def main():
                         help="of --agents: how long they come (30)")
     parser.add_argument("--history", type=int, nargs="?", const=10_000_000, metavar="N",
                         help="count what searches read among N commands (10000000) instead")
+    parser.add_argument("--fleet", type=int, nargs="?", const=100_000, metavar="N",
+                        help="count what lists and usage of N machines (100000) read instead")
     options = parser.parse_args()
-    if not options.scale and not options.history and not shutil.which("wrk"):
+    if not (options.scale or options.history or options.fleet) and not shutil.which("wrk"):
         sys.exit("bench.py: install wrk first (a Debian package of that name)")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # stops all parts on the way out
     if options.agents:
         bench_agents(options)
     elif options.history:
         bench_history(options)
+    elif options.fleet:
+        bench_fleet(options)
     elif options.against:
         bench_against(options)
     elif options.scale:

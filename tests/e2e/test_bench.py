@@ -37,6 +37,11 @@ def test_against_a_build():
     assert output.count("before") == 4
 
 
+def test_fleet():
+    output = bench("bench.py", "--fleet", "2000")
+    assert output.count(" met") == 56 and "MISSED" not in output
+
+
 def test_history():
     output = bench("bench.py", "--history", "20000")
     assert output.count(" met ") > 100 and "MISSED" not in output

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""What lists of machines and usage over time read, rows of the database (Handler_read%) and
+milliseconds, in a small and in a large fleet of one tenant. None may read more than a bounded number
+of rows. And what a look at all fleets takes."""
+import time
+from urllib.parse import urlencode
+
+from bench_history import rows_read
+from rig import filled_stack, token
+from stack import wait_for
+
+SMALL, READ_MAX = 1_000, 20_000
+MANY = "many"  # a user who may see all machines
+CALLERS = ("user", "user-7"), ("user", MANY), ("company_admin", "admin"), ("super_admin", "admin")
+
+ONE_TENANT = ("UPDATE machines SET tenant_id = 'tenant-0'",
+              "UPDATE machine_access SET tenant_id = 'tenant-0'")
+ACCESS = """
+INSERT INTO machine_access (tenant_id, user_id, agent_id, relation)
+SELECT 'tenant-0', '{many}', agent_id, 'granted' FROM machines"""
+RINGS = (
+    "UPDATE machines SET created_at = created_at - INTERVAL 60 DAY",
+    """
+INSERT INTO machine_usage
+SELECT 'agent-7', ring.step, began DIV ring.step % ring.slots, began, 10, 10, 1, 1, 10, 1, 1, 10, 1, 1
+FROM (SELECT step, slots, (UNIX_TIMESTAMP() DIV step - seq) * step AS began FROM
+      (SELECT 300 AS step, 300 AS slots UNION ALL SELECT 3600, 744) kinds JOIN seq_0_to_743
+      WHERE seq < slots) ring""",
+    """
+INSERT IGNORE INTO fleet_usage
+SELECT tenant_id, user_id, u.step, u.slot, u.slot_at, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+FROM machine_usage u JOIN (SELECT '' AS tenant_id, '' AS user_id UNION ALL SELECT 'tenant-0', ''
+                           UNION ALL SELECT 'tenant-0', 'user-7'
+                           UNION ALL SELECT 'tenant-0', '{many}') owners""")
+
+REQUESTS = [("/api/machines", filters) for filters in (
+    {}, {"limit": 1000}, {"cursor": "agent-7"}, {"status": "online"}, {"status": "offline"},
+    {"q": "Machine 9"}, {"q": "nowhere"})]
+REQUESTS += [("/api/machines/agent-7", {})]
+REQUESTS += [(path, {"hours": hours}) for path in ("/api/machines/agent-7/usage",
+                                                  "/api/dashboard/usage") for hours in (1, 24, 720)]
+
+
+def measure(stack, path, filters, by):
+    before, start = rows_read(stack), time.perf_counter()
+    reply = stack.get(f"{path}?{urlencode(filters)}", token=by, timeout=300)
+    took, read = (time.perf_counter() - start) * 1e3, rows_read(stack) - before
+    assert reply.status == 200, reply
+    return read, took
+
+
+def look(stack):
+    """(fleets, seconds) of a look at all."""
+    rings = int(stack.database.query("SELECT COUNT(DISTINCT tenant_id, user_id) AS count "
+                                     "FROM machine_access")[0]["count"]) + 2
+    stack.database.query("DELETE FROM fleet_usage")
+    stack.database.query("UPDATE fleet_looks SET slot_at = 0")
+    stack.pool.stop()
+    start = time.perf_counter()
+    stack.restart_pool()
+    wait_for(lambda: stack.database.query("SELECT COUNT(*) AS count FROM fleet_usage")[0]["count"] ==
+             2 * rings, 300, "a look")
+    return rings, time.perf_counter() - start
+
+
+def figures(machines):
+    """{(caller, request): (rows, ms)}, and what a look took."""
+    found = {}
+    with filled_stack(machines, 0) as stack:
+        for sql in *ONE_TENANT, ACCESS, *RINGS:
+            stack.database.query(sql.format(many=MANY))
+        stack.database.query("ANALYZE TABLE machines, machine_access, machine_usage, fleet_usage")
+        for role, user in CALLERS:
+            by = token(stack, user, role)
+            for path, filters in REQUESTS:
+                name = path + ("?" + urlencode(filters) if filters else "")
+                found[f"{role} {user}", name] = measure(stack, path, filters, by)
+        return found, look(stack)
+
+
+def bench_fleet(options):
+    small, small_look = figures(SMALL)
+    large, large_look = figures(options.fleet)
+    print(f"\nRows that MariaDB reads, none more than {READ_MAX:,}, and ms, with {SMALL:,} and "
+          f"{options.fleet:,} machines in one tenant.\nuser-7 may see 3 of them, {MANY} all.\n\n"
+          f"{'caller':22}{'request':40}{'rows':>9}{'ms':>9}{'rows':>9}{'ms':>9}")
+    for (caller, name), (rows, ms) in large.items():
+        before = small[caller, name]
+        print(f"{caller:22}{name:40}{before[0]:9,}{before[1]:9.1f}{rows:9,}{ms:9.1f}  "
+              f"{'met' if rows <= READ_MAX else 'MISSED'}")
+    for fleets, seconds in small_look, large_look:
+        print(f"a look at {fleets:,} fleets: {seconds:.1f} s, with the start of the worker")
