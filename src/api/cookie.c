@@ -74,36 +74,16 @@ bool cookie_takes(const struct request *request, const char *token)
     return strlen(name_of(request)) + 1 + strlen(token) <= COOKIE_MAX;
 }
 
-/* Where the API lies for the browser, which may be elsewhere than api.prefix says: on shared hosting
- * that is the program's path, which the server's rewriting has put there. */
-static int prefix_of(const struct request *request, const struct settings *settings,
-                     const char **prefix)
-{
-    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_.~-";
-    static const char route[] = "/api/login";
-    const char *uri = request->uri ? request->uri : "";
-    size_t length = strcspn(uri, "?"), tail = strlen(route);
-
-    if (length >= tail && length <= PATH_MAX_LENGTH && strspn(uri, safe) >= length &&
-        strncmp(uri + length - tail, route, tail) == 0) {
-        *prefix = uri;
-        return (int)(length - tail);
-    }
-    *prefix = settings->api.prefix;
-    return (int)strlen(*prefix);
-}
-
 void cookie_format(const struct request *request, const struct settings *settings,
                    const char *token, int64_t until, char out[COOKIE_LINE_MAX])
 {
     int64_t left = until - time(NULL);
     const char *prefix = "";
-    int length = prefix_of(request, settings, &prefix);
+    int length = request_prefix(request, settings->api.prefix, &prefix);
 
     if (!*token || left < 0)
         left = 0;
     snprintf(out, COOKIE_LINE_MAX,
              "%s=%s; Path=%.*s/api; Max-Age=%" PRId64 "; HttpOnly; SameSite=Strict%s",
-             name_of(request), token, length, prefix, left,
-             request->https ? "; Secure" : "");
+             name_of(request), token, length, prefix, left, request->https ? "; Secure" : "");
 }

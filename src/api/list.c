@@ -16,7 +16,7 @@ struct list {
     const struct columns *columns;
     enum format format;
     struct json_object *body, *array; /* of JSON; the array is put into the body at last */
-    FILE *stream;              /* of the others */
+    FILE *stream;                     /* of the others */
     char *text;
     size_t length;
 };
@@ -233,7 +233,8 @@ struct reply *list_reply(struct list *list, const struct query *query, const str
     char link[LINK_MAX];
 
     reply->negotiated = true;
-    if (end && end->next_cursor && query_format(query, end->next_cursor, link, sizeof link) < sizeof link)
+    if (end && end->next_cursor &&
+        query_format(query, end->next_cursor, link, sizeof link) < sizeof link)
         reply->next = xstrdup(link);
     list_free(list);
     return reply;

@@ -211,6 +211,16 @@ static void add_cors(struct head *head, const struct reply *reply, const struct 
               "Access-Control-Max-Age: 600\r\n");
 }
 
+/* The next page of a list (RFC 8288). */
+static void add_next(struct head *head, const struct reply *reply, const struct request *request,
+                     const struct settings *settings)
+{
+    const char *prefix = "";
+    int length = request_prefix(request, settings->api.prefix, &prefix);
+
+    add(head, "Link: <%.*s%s?%s>; rel=\"next\"\r\n", length, prefix, request->path, reply->next);
+}
+
 /* Until exp: what is beyond it is for clocks that differ. */
 static void add_cookie(struct head *head, const struct reply *reply, const struct request *request,
                        const struct settings *settings)
@@ -248,8 +258,7 @@ size_t reply_head(const struct reply *reply, const struct request *request,
     if (reply->negotiated)
         add(&head, "Vary: Accept\r\n");
     if (reply->next)
-        add(&head, "Link: <%s%s?%s>; rel=\"next\"\r\n", settings->api.prefix, request->path,
-            reply->next);
+        add_next(&head, reply, request, settings);
     if (reply->waited)
         add(&head, "Preference-Applied: wait=%ld\r\n", reply->waited);
     if (reply->allow && !reply->preflight)

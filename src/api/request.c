@@ -35,6 +35,21 @@ static enum method method_by_name(const char *name)
     return METHOD_OTHER;
 }
 
+int request_prefix(const struct request *request, const char *configured, const char **prefix)
+{
+    static const char safe[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_.~-";
+    const char *uri = request->uri ? request->uri : "";
+    size_t length = strcspn(uri, "?"), tail = strlen(request->path);
+
+    *prefix = configured;
+    if (length < tail || length > PATH_MAX_LENGTH || strspn(uri, safe) < length - tail ||
+        strncmp(uri + length - tail, request->path, tail) != 0)
+        return (int)strlen(configured);
+    *prefix = uri;
+    return (int)(length - tail);
+}
+
 const char *request_method_name(enum method method)
 {
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {

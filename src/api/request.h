@@ -52,6 +52,11 @@ struct request {
 enum err request_parse(struct request *out, char *const *envp, const char *prefix,
                        body_fn *read_body, void *gateway, struct error *e);
 
+/* Where the API lies for the client: *prefix receives what comes before the request's path, which
+ * may differ from `configured` (api.prefix): on shared hosting it is the path of the program, which
+ * the server's rewriting has put there. Returns its length; it borrows from either. */
+int request_prefix(const struct request *request, const char *configured, const char **prefix);
+
 /* As in the request line; "other" for METHOD_OTHER. */
 const char *request_method_name(enum method method);
 

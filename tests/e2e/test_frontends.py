@@ -147,6 +147,20 @@ def test_a_head_of_more_than_64_kib(stack, admin):
 # --- Authorization
 
 
+def clients_prefix(stack):
+    """What comes before /api for a client; on shared hosting the prefix is the program's path."""
+    return "" if "shared-hosting" in stack.site else stack.prefix
+
+
+def test_the_link_to_the_next_page(stack, tenant, admin):
+    names = sorted(tenant.machine() for _ in range(2))
+    reply = stack.get("/api/machines?limit=1", admin)
+    link = reply.headers["Link"].partition(">")[0].removeprefix(f"<{clients_prefix(stack)}")
+    assert link.startswith("/api/machines?"), reply.headers["Link"]
+    pages = reply.json(), stack.get(link, admin).json()
+    assert [page["machines"][0]["agent_id"] for page in pages] == names
+
+
 def test_a_browsers_cookie(stack, tenant):
     """As large as they come, both ways."""
     token = stack.keys.sign(claims("x" * 128, tenant_id=tenant.id, padding="x" * 2640))
@@ -154,8 +168,7 @@ def test_a_browsers_cookie(stack, tenant):
     reply = stack.request("POST", "/api/login", token=token, headers=ours, body=b"")
     assert reply.status == 204, reply
     assert len(reply.headers["Set-Cookie"].split(";")[0]) > 3800
-    path = "" if "shared-hosting" in stack.site else stack.prefix  # there the prefix is the program's
-    assert f"Path={path}/api;" in reply.headers["Set-Cookie"]
+    assert f"Path={clients_prefix(stack)}/api;" in reply.headers["Set-Cookie"]
     cookie = {"Cookie": f"a=b; vsay_token={token}"}
     check(stack.get(STATS, headers={**cookie, **ours}), "stats")
     check(stack.get(STATS, headers={**cookie, "Vsay-Request": "1"}), "stats")
