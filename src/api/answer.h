@@ -15,6 +15,7 @@ route_answer answer_logout;
 route_answer answer_metrics;
 route_answer answer_session_close;
 route_answer answer_receipt;
+route_answer answer_audit;
 route_answer answer_history;
 route_answer answer_search;
 route_answer answer_session_activity;

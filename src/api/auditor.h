@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes the audit behind the answers, so that no read depends on a write: a queue, and a thread with
- * a connection of its own that empties it. What cannot be written (the database is read only, or
- * grants are missing) waits there; when the queue is full, or the worker stops, it goes to the log. */
+/* Writes the audit behind the answers, so that no read depends on a write: a queue, and a thread
+ * with a connection of its own that empties it. What cannot be written (the database is read only,
+ * or grants are missing) waits there; when the queue is full, or the worker stops, it goes to the
+ * log. */
 #ifndef API_AUDITOR_H
 #define API_AUDITOR_H
 

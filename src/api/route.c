@@ -10,6 +10,7 @@
 enum {
     READ = METHOD_GET | METHOD_HEAD,
     PEOPLE = 1 << ROLE_USER | 1 << ROLE_COMPANY_ADMIN | 1 << ROLE_SUPER_ADMIN,
+    SUPER_ADMINS = 1 << ROLE_SUPER_ADMIN,
     AGENT = 1 << ROLE_AGENT,
     NO_BODY = 4096, /* a body that nobody reads is tolerated up to here */
     REPORT = 128 * 1024,
@@ -52,6 +53,8 @@ static const struct query_parameter of_machines[] = {
     END};
 static const struct query_parameter of_usage[] = {
     {.name = "hours", .kind = QUERY_NUMBER, .min = 1, .max = USAGE_HOURS_MAX}, END};
+static const struct query_parameter of_audit[] = {
+    PERIOD, USER_ID, {.name = "session_id", .kind = QUERY_IDENT}, QUERY_PAGE, END};
 static const struct query_parameter of_closing[] = {
     {.name = "reason", .kind = QUERY_TEXT, .min = 0, .max = REASON_MAX}, END};
 static const struct query_parameter of_signals[] = {
@@ -144,6 +147,14 @@ const struct route routes[] = {
      .shared = true,
      .answer = answer_search,
      .action = "activity_search"},
+    {.methods = READ,
+     .pattern = "/api/audit",
+     .roles = SUPER_ADMINS,
+     .body_limit = NO_BODY,
+     .parameters = of_audit,
+     .list = true,
+     .shared = true,
+     .answer = answer_audit},
     {.methods = READ,
      .pattern = "/api/dashboard/stats",
      .roles = PEOPLE,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The audit: who has ended or looked at what, and who was let in. Rows are added, read, and purged by
- * age; nothing changes them. */
+/* The audit: who has ended or looked at what, and who was let in. Rows are added, read, and purged
+ * by age; nothing changes them. */
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H
 
+#include "base/rfc3339.h"
 #include "store/db.h"
+#include "store/position.h"
 
 enum { AUDIT_DETAIL_MAX = 1000 }; /* bytes */
 
@@ -20,7 +22,20 @@ struct audit_entry {
 };
 
 /* Adds entries. To be run in one transaction. */
-enum err audit_add(struct db *db, const struct audit_entry *entries, size_t count,
-                   struct error *e);
+enum err audit_add(struct db *db, const struct audit_entry *entries, size_t count, struct error *e);
+
+struct audit_filter {
+    const char *user_id, *session_id; /* who did it, what it was done to; NULL: any; borrowed */
+    char from[SQL_TIME_LENGTH + 1], until[SQL_TIME_LENGTH + 1]; /* `until` not included; "": any */
+    struct position before;                                     /* older ones only */
+    size_t limit;
+};
+
+/* Selects entries, newest first. None of the filters makes it read more than the page, or, both of
+ * them together, than there is of the session. */
+enum err audit_select(struct db *db, const struct audit_filter *filter, struct error *e);
+
+/* The next of those selected, whose cells are the columns of AUDIT; NULL: no more. */
+const struct cell *audit_next(struct db *db, struct position *position);
 
 #endif

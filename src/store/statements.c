@@ -273,6 +273,17 @@ const char *const param_names[PARAM_COUNT] = {
     "WHERE s.state = 'closed' AND " AFTER("s.started_at", "s.id")                                  \
     "AND " UPTO("s.started_at", "s.id") "AND s.ended_at < :before_at"
 
+/* --- the audit -------------------------------------------------------------------------------- */
+
+#define AUDIT(index, condition)                                                                    \
+    "SELECT CONCAT('audit_', u.id), " RFC3339("u.happened_at") ", u.action, u.user_id, "           \
+    "u.username, NULLIF(u.role, ''), NULLIF(u.tenant_id, ''), u.session_id, u.agent_id, "          \
+    "u.of_user_id, NULLIF(u.detail, ''), u.request_id, " MICROSECONDS("u.happened_at") ", u.id "   \
+    "FROM audit u FORCE INDEX (" index ") WHERE " condition "u.happened_at >= :after_at "          \
+    "AND u.happened_at < :upto_at AND u.happened_at <= :before_at "                                \
+    "AND (u.happened_at < :before_at OR u.id < :before_id) "                                       \
+    "ORDER BY u.happened_at DESC, u.id DESC LIMIT :limit"
+
 const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_SCHEMA_VERSION] = "SELECT COALESCE(MAX(version), 0) FROM schema_migrations",
     [STATEMENT_CLOCK] = "SELECT TIMESTAMPDIFF(SECOND, '1970-01-01', UTC_TIMESTAMP())",
@@ -513,6 +524,11 @@ const char *const statements[STATEMENT_COUNT] = {
         "agent_id, of_user_id, detail, request_id) VALUES "
         "{(UTC_TIMESTAMP(3) - INTERVAL :age * 1000 MICROSECOND, :tenant, :by_user, :by_username, "
         ":role, :action, :session, :agent, :of_user, :detail, :request)}",
+    [STATEMENT_AUDIT] = AUDIT("by_time", ""),
+    [STATEMENT_AUDIT_OF_USER] = AUDIT("by_user", "u.user_id = :by_user AND "),
+    [STATEMENT_AUDIT_OF_SESSION] =
+        AUDIT("by_session", "u.session_id = :session "
+              "AND (:by_user IS NULL OR u.user_id = :by_user) AND "),
 
     [STATEMENT_DUE_SIGNALS] =
         "SELECT id, agent_id, session_id, " WHO_ENDS ", (SELECT s.tenant_id FROM sessions s "
