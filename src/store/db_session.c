@@ -34,8 +34,9 @@ static const struct variable {
     {"query_cache_type", "0"},
     {"sort_buffer_size", "2097152"}, /* too small for one row, it is an error */
     {"sql_auto_is_null", "0"},
-    {"sql_big_selects", "1"}, /* after max_join_size, which sets it */
-    {"sql_if_exists", "0"},   /* it makes CREATE TABLE IF NOT EXISTS fail on one that does */
+    {"sql_big_selects", "1"},   /* after max_join_size, which sets it */
+    {"sql_buffer_result", "0"}, /* else a LIMIT reads all that there is */
+    {"sql_if_exists", "0"},     /* it makes CREATE TABLE IF NOT EXISTS fail on one that does */
     {"sql_mode", "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"},
     {"sql_safe_updates", "0"},
     {"sql_select_limit", UNLIMITED},
