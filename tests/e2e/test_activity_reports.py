@@ -54,7 +54,7 @@ def test_keystrokes(host):
 def test_an_older_agent_is_not_told(host):
     shell = host.shell()
     shell.run("true")
-    host.agent.wait("command", 2)
+    wait_for(lambda: host.agent.commands() == [("true", True)], what="the command")
     assert not host.agent.of("activity")
 
 

@@ -52,7 +52,7 @@ class Front(Client):
     normalises = True  # .. and // in a path are resolved
     body_max = 5 * 2**20
     long_head = 400  # what becomes of one of more than 64 KiB
-    slow, patience = 24, 12  # clients that are slow at a time, more than any worker has threads; and the
+    slow, patience = 24, 30  # clients that are slow at a time, more than any worker has threads; and the
                              # seconds in which others are served meanwhile
 
     def __init__(self, directory, base, without=None, **settings):
