@@ -10,7 +10,7 @@ import termios
 
 import pytest
 
-from ctl import Operator
+from ctl import Operator, read_terminal
 from fleet import unique
 from stack import CTL, ENV
 
@@ -36,15 +36,9 @@ def on_a_terminal(operator, columns, *arguments):
                           env={**ENV, **operator.env}, stdin=subprocess.DEVNULL, stdout=theirs,
                           stderr=subprocess.PIPE) as process:
         os.close(theirs)
-        shown = b""
-        try:
-            while data := os.read(ours, 65536):
-                shown += data
-        except OSError:  # EIO: the other end is closed
-            pass
-        os.close(ours)
+        shown = read_terminal(ours)
         assert process.wait() == 0, process.stderr.read()
-    return shown.decode().replace("\r\n", "\n").splitlines()
+    return shown.replace("\r\n", "\n").splitlines()
 
 
 def name_machine(stack, agent, name):

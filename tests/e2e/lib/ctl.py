@@ -10,6 +10,18 @@ from tokens import write_secret
 PASSWORD = "pike"
 
 
+def read_terminal(master):
+    """All that a terminal is sent until its other end is closed everywhere; closes it."""
+    shown = b""
+    try:
+        while data := os.read(master, 65536):
+            shown += data
+    except OSError:  # EIO: the other end is closed
+        pass
+    os.close(master)
+    return shown.decode()
+
+
 class Operator:
     def __init__(self, stack, directory):
         self.stack, self.dir = stack, directory
@@ -53,13 +65,7 @@ class Operator:
                               env={**ENV, **self.env}, stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=theirs) as process:
             os.close(theirs)
-            shown = b""
-            try:
-                while data := os.read(ours, 65536):
-                    shown += data
-            except OSError:  # EIO: the other end is closed
-                pass
-            os.close(ours)
+            shown = read_terminal(ours)
             out = process.stdout.read()
         assert process.returncode == 0, shown
-        return out, shown.decode()
+        return out, shown
