@@ -53,9 +53,9 @@ def look(stack):
     """(fleets, seconds) of a look at all."""
     rings = int(stack.database.query("SELECT COUNT(DISTINCT tenant_id, user_id) AS count "
                                      "FROM machine_access")[0]["count"]) + 2
+    stack.pool.stop()
     stack.database.query("DELETE FROM fleet_usage")
     stack.database.query("UPDATE fleet_looks SET slot_at = 0")
-    stack.pool.stop()
     start = time.perf_counter()
     stack.restart_pool()
     wait_for(lambda: stack.database.query("SELECT COUNT(*) AS count FROM fleet_usage")[0]["count"] ==
@@ -67,9 +67,11 @@ def figures(machines):
     """{(caller, request): (rows, ms)}, and what a look took."""
     found = {}
     with filled_stack(machines, 0) as stack:
+        stack.pool.stop()  # a look at the fleets would meet these statements in a deadlock
         for sql in *ONE_TENANT, ACCESS, *RINGS:
             stack.database.query(sql.format(many=MANY))
         stack.database.query("ANALYZE TABLE machines, machine_access, machine_usage, fleet_usage")
+        stack.restart_pool()
         for role, user in CALLERS:
             by = token(stack, user, role)
             for path, filters in REQUESTS:
