@@ -123,7 +123,7 @@ def test_many_sessions_that_must_end_cost_few_heartbeats(new_agent, new_server, 
     agent.start()
     for shell in shells:
         shell.opened()
-    wait_for(lambda: all(len(openings(server, shell.session)) == 2 for shell in shells))
+    wait_for(lambda: all(len(openings(server, shell.session)) >= 2 for shell in shells))
     assert len(server.heartbeats()) - before <= 3
 
 
