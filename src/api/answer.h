@@ -10,6 +10,7 @@ enum { POLL_WAIT_MAX = 55 /* s */ };
 
 route_answer answer_health;
 route_answer answer_ready;
+route_answer answer_whoami;
 route_answer answer_login;
 route_answer answer_logout;
 route_answer answer_metrics;

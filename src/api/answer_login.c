@@ -1,15 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-/* POST /api/login, DELETE /api/login */
+/* GET /api/login, POST /api/login, DELETE /api/login */
 #include "config.h"
 #include "api/answer.h"
 
+#include <json.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "api/auth.h"
 #include "api/cookie.h"
 #include "base/xalloc.h"
 
 enum { BODY_MAX = 4096 /* nobody reads it */ };
+
+static struct json_object *time_of(int64_t seconds)
+{
+    char text[sizeof "9999-12-31T23:59:59Z"];
+    time_t time = seconds;
+    struct tm utc;
+
+    gmtime_r(&time, &utc);
+    strftime(text, sizeof text, "%FT%TZ", &utc);
+    return json_object_new_string(text);
+}
+
+/* A page whose token is in a cookie, or in another server's session, cannot read it. */
+enum err answer_whoami(struct db *db, struct question *question, struct error *e)
+{
+    const struct principal *who = &question->who;
+    struct json_object *body = json_object_new_object();
+
+    (void)db, (void)e;
+    json_object_object_add(body, "user_id", json_object_new_string(who->user_id));
+    json_object_object_add(body, "username", json_object_new_string(who->username));
+    json_object_object_add(body, "role", json_object_new_string(role_names[who->role]));
+    json_object_object_add(body, "tenant_id", json_object_new_string(who->tenant_id));
+    json_object_object_add(body, "expires_at", time_of(who->expires_at));
+    question_answer(question, reply_json(200, body));
+    return ERR_OK;
+}
 
 static enum err check_origin(struct request *request, struct error *e)
 {
@@ -42,7 +71,7 @@ enum err ask_login(struct request *request, struct question *question, struct er
 enum err answer_login(struct db *db, struct question *question, struct error *e)
 {
     (void)db, (void)e;
-    question_answer(question, reply_cookie(question->report, question->who.valid_until));
+    question_answer(question, reply_cookie(question->report, question->who.expires_at));
     return ERR_OK;
 }
 

@@ -221,14 +221,12 @@ static void add_next(struct head *head, const struct reply *reply, const struct 
     add(head, "Link: <%.*s%s?%s>; rel=\"next\"\r\n", length, prefix, request->path, reply->next);
 }
 
-/* Until exp: what is beyond it is for clocks that differ. */
 static void add_cookie(struct head *head, const struct reply *reply, const struct request *request,
                        const struct settings *settings)
 {
     char line[COOKIE_LINE_MAX];
 
-    cookie_format(request, settings, reply->cookie, reply->cookie_until - settings->auth.leeway,
-                  line);
+    cookie_format(request, settings, reply->cookie, reply->cookie_until, line);
     add(head, "Set-Cookie: %s\r\n", line);
 }
 

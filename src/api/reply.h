@@ -25,7 +25,7 @@ struct reply {
     bool negotiated;  /* the type depends on the request's Accept */
     char *next;       /* owned: the query string of the next page; NULL: there is none */
     char *cookie;     /* owned: the token for Set-Cookie, "" to forget it; NULL: none */
-    int64_t cookie_until; /* Unix seconds, leeway included */
+    int64_t cookie_until; /* Unix seconds */
     char detail[256]; /* what went wrong, for the log */
 };
 

@@ -97,7 +97,7 @@ static enum err get_time(struct json_object *claims, const char *name, int64_t *
 }
 
 static enum err check_times(struct json_object *claims, int64_t now, long leeway,
-                            int64_t *valid_until, struct error *e)
+                            struct principal *out, struct error *e)
 {
     int64_t expires = 0, not_before = now, issued = now;
 
@@ -110,7 +110,8 @@ static enum err check_times(struct json_object *claims, int64_t now, long leeway
         return error_set(e, ERR_TOKEN, "expired");
     if (not_before > now + leeway)
         return error_set(e, ERR_TOKEN, "not valid yet");
-    *valid_until = expires + leeway;
+    out->expires_at = expires;
+    out->valid_until = expires + leeway;
     return ERR_OK;
 }
 
@@ -334,7 +335,7 @@ enum err claims_read(const struct settings *settings, struct json_object *claims
     memset(out, 0, sizeof *out);
     json_object_object_get_ex(claims, "role", &role);
     bool is_agent = is_ours && is_text(role, role_names[ROLE_AGENT]);
-    enum err err = check_times(claims, now, settings->auth.leeway, &out->valid_until, e);
+    enum err err = check_times(claims, now, settings->auth.leeway, out, e);
     if (!err)
         err = check_origin(settings, claims, is_agent, e);
     if (err)

@@ -25,7 +25,8 @@ struct principal {
     char tenant_id[IDENT_MAX + 1];
     char username[USERNAME_MAX + 1];
     int64_t generation;  /* ROLE_AGENT: good while it is the machine's token_generation */
-    int64_t valid_until; /* Unix seconds: when its token is refused, leeway included */
+    int64_t expires_at;  /* Unix seconds: its token's exp */
+    int64_t valid_until; /* the same with leeway: when the token is refused */
 };
 
 #endif

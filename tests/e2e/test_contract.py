@@ -275,7 +275,7 @@ def test_head_is_get_without_the_body(stack, tenant, admin, path):
 
 
 ALLOWED = {**{path: "GET, HEAD" for path in [*OF_PATH, "/metrics"]},
-           "/api/login": "POST, DELETE", f"{SESSIONS}/sess_1": "DELETE",
+           "/api/login": "GET, HEAD, POST, DELETE", f"{SESSIONS}/sess_1": "DELETE",
            "/api/sessions/sess_1": "GET, HEAD", "/api/sessions/sess_1/activity": "GET, HEAD",
            "/api/sessions": "GET, HEAD", "/api/audit": "GET, HEAD", "/api/activity": "GET, HEAD", "/api/agent/signals": "GET",
            "/api/dashboard/usage": "GET, HEAD", "/api/machines": "GET, HEAD",

@@ -53,6 +53,29 @@ def test_login_and_logout(stack, tenant):
         "vsay_token", "", ["Path=/api", "Max-Age=0", "HttpOnly", "SameSite=Strict"])
 
 
+@pytest.mark.parametrize("role", ["user", "company_admin", "super_admin"])
+def test_who_the_caller_is(stack, role):
+    """Of a token, and of a cookie, which the page that asks cannot read."""
+    exp = int(time.time()) + 600
+    token = stack.keys.sign(claims("auth0|ann", username="Ann Døe", role=role, tenant_id="t-who", exp=exp))
+    who = {"user_id": "auth0|ann", "username": "Ann Døe", "role": role, "tenant_id": "t-who",
+           "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(exp))}
+    assert check(stack.get("/api/login", token=token), "login") == who
+    assert check(with_cookie(stack, f"vsay_token={token}", path="/api/login"), "login") == who
+    head = stack.request("HEAD", "/api/login", token=token)
+    assert (head.status, head.body) == (200, b"")
+
+
+def test_who_nobody_is(stack, tenant, admin):
+    """Nor does a cookie tell another page anything; a machine has routes of its own."""
+    check_error(stack.get("/api/login"), 401)
+    check_error(with_cookie(stack, f"vsay_token={admin.token}", {}, "/api/login"), 401)
+    check_error(stack.get("/api/login", token=stack.keys.sign(claims(exp=int(time.time()) - 60))), 401)
+    check_error(stack.get("/api/login", Machine(tenant)), 403)
+    check_error(stack.get("/api/login", tenant.user("metrics")), 403)
+    check_error(stack.get("/api/login", admin, body=b"x" * 5000), 413)
+
+
 @pytest.mark.parametrize("env, https", [*((env, True) for env in HTTPS), *((env, False) for env in HTTP)])
 def test_on_https(stack, admin, env, https):
     own = {"HTTP_SEC_FETCH_SITE": "same-origin", **env}

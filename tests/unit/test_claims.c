@@ -181,20 +181,20 @@ static const struct {
     const char *payload;
     struct principal who;
 } principals[] = {
-    {"{'user_id':'u1'," EXP "}", {ROLE_USER, "u1", "default", "u1", 0, 0}},
-    {"{'sub':'s1'," EXP "}", {ROLE_USER, "s1", "default", "s1", 0, 0}},
+    {"{'user_id':'u1'," EXP "}", {ROLE_USER, "u1", "default", "u1", 0, 0, 0}},
+    {"{'sub':'s1'," EXP "}", {ROLE_USER, "s1", "default", "s1", 0, 0, 0}},
     {"{'sub':'s1','user_id':'u1','role':'super_admin'," EXP "}",
-     {ROLE_SUPER_ADMIN, "u1", "default", "u1", 0, 0}},
+     {ROLE_SUPER_ADMIN, "u1", "default", "u1", 0, 0, 0}},
     {"{'user_id':'A.b:c_d-9','tenant_id':'t:1','role':'company_admin','username':'Zo\xc3\xab "
      "A'," EXP "}",
-     {ROLE_COMPANY_ADMIN, "A.b:c_d-9", "t:1", "Zo\xc3\xab A", 0, 0}},
-    {"{'agent_id':'a1','role':'agent','generation':3," EXP "}", {ROLE_AGENT, "a1", "", "", 3, 0}},
+     {ROLE_COMPANY_ADMIN, "A.b:c_d-9", "t:1", "Zo\xc3\xab A", 0, 0, 0}},
+    {"{'agent_id':'a1','role':'agent','generation':3," EXP "}", {ROLE_AGENT, "a1", "", "", 3, 0, 0}},
     {"{'user_id':'auth0|5f7c','role':['x','company_admin','user'],'tenant_id':'t'," EXP "}",
-     {ROLE_COMPANY_ADMIN, "auth0|5f7c", "t", "auth0|5f7c", 0, 0}},
-    {"{'user_id':'u1','role':[]," EXP "}", {ROLE_USER, "u1", "default", "u1", 0, 0}},
+     {ROLE_COMPANY_ADMIN, "auth0|5f7c", "t", "auth0|5f7c", 0, 0, 0}},
+    {"{'user_id':'u1','role':[]," EXP "}", {ROLE_USER, "u1", "default", "u1", 0, 0, 0}},
     {"{'user_id':'u1','role':['agent','metrics']," EXP "}",
-     {ROLE_USER, "u1", "default", "u1", 0, 0}},
-    {"{'user_id':'u1','role':'user','sub':5," EXP "}", {ROLE_USER, "u1", "default", "u1", 0, 0}},
+     {ROLE_USER, "u1", "default", "u1", 0, 0, 0}},
+    {"{'user_id':'u1','role':'user','sub':5," EXP "}", {ROLE_USER, "u1", "default", "u1", 0, 0, 0}},
 };
 
 static void test_principals(void **state)
@@ -204,8 +204,8 @@ static void test_principals(void **state)
         struct principal who;
         char *token = sign_payload(principals[i].payload, strlen(principals[i].payload));
         check(token, NULL, &who);
-        assert_true(who.valid_until > NOW);
-        who.valid_until = 0;
+        assert_true(who.expires_at > NOW && who.valid_until > who.expires_at);
+        who.expires_at = who.valid_until = 0;
         assert_memory_equal(&who, &principals[i].who, sizeof who);
         free(token);
     }
@@ -248,7 +248,7 @@ static void test_origins(void **state)
 static void test_mint_origin(void **state)
 {
     (void)state;
-    static const struct principal alice = {ROLE_USER, "alice", "acme", "Alice", 0, 0};
+    static const struct principal alice = {ROLE_USER, "alice", "acme", "Alice", 0, 0, 0};
     struct principal who;
     char *token;
 

@@ -158,7 +158,7 @@ static void test_good_keys(void **state)
 
 /* --- minted tokens ------------------------------------------------------- */
 
-static const struct principal alice = {ROLE_COMPANY_ADMIN, "alice", "acme", "Alice \xc3\x84", 0, 0};
+static const struct principal alice = {ROLE_COMPANY_ADMIN, "alice", "acme", "Alice \xc3\x84", 0, 0, 0};
 
 static void check_alice(const struct principal *who)
 {
@@ -211,8 +211,8 @@ static void test_round_trips(void **state)
 static void test_mint_refuses(void **state)
 {
     (void)state;
-    static const struct principal nobody = {ROLE_USER, "", "acme", "x", 0, 0};
-    static const struct principal blank = {ROLE_USER, "a b", "acme", "x", 0, 0};
+    static const struct principal nobody = {ROLE_USER, "", "acme", "x", 0, 0, 0};
+    static const struct principal blank = {ROLE_USER, "a b", "acme", "x", 0, 0, 0};
     struct keyring *ring;
     struct error e;
     char *token;
