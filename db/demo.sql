@@ -1,5 +1,6 @@
 -- A demo fleet: two tenants, users of every role, machines, what was run on them in the past.
--- Safe to run again: it resets the demo. Only rows whose ids start with demo- are touched.
+-- Safe to run again: it resets the demo. Only rows whose ids start with demo- are touched, but for
+-- the usage of fleets, which is added where there is none.
 --
 --   tenant   user id    name      role            tokens: vsayctl token --tenant ... --user-id ...
 --   acme     user_456   johndoe   user            owns two machines, was granted two
@@ -102,3 +103,81 @@ WHERE m.agent_id LIKE 'demo-%';
 COMMIT;
 
 DROP TEMPORARY TABLE demo_commands;
+
+-- A month of usage, of the machines that are online and of the fleets that they are in: busy by day,
+-- idle by night. The simulator's heartbeats go on from there. Slots as in src/store/usage.c.
+DROP TEMPORARY TABLE IF EXISTS demo_usage;
+CREATE TEMPORARY TABLE demo_usage (
+    agent_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    step     SMALLINT UNSIGNED NOT NULL,
+    slot     SMALLINT UNSIGNED NOT NULL,
+    slot_at  INT UNSIGNED NOT NULL,
+    samples  INT UNSIGNED NOT NULL,
+    day      DOUBLE NOT NULL, -- from 0, deep in the night, to 1
+    cpu      SMALLINT UNSIGNED NOT NULL,
+    memory   SMALLINT UNSIGNED NOT NULL,
+    disk     SMALLINT UNSIGNED NOT NULL,
+    PRIMARY KEY (agent_id, step, slot)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+START TRANSACTION;
+
+SET @now = UNIX_TIMESTAMP();
+
+INSERT INTO demo_usage
+SELECT m.agent_id, t.step, t.slot_at DIV t.step % t.slots, t.slot_at, t.step DIV 30, t.day,
+       400 + t.day * (800 + CRC32(m.agent_id) % 2600) + CRC32(CONCAT(m.agent_id, t.slot_at)) % 600,
+       2400 + CRC32(REVERSE(m.agent_id)) % 3200 + t.day * 900 +
+           CRC32(CONCAT(t.slot_at, m.agent_id)) % 200,
+       2000 + CRC32(CONCAT('disk', m.agent_id)) % 4000 + (t.slot_at - @now) DIV 5400
+FROM machines m JOIN
+    (SELECT ring.step, ring.slots, began.slot_at,
+            POW(SIN(PI() * ((began.slot_at + 75600) % 86400) / 86400), 2) AS day
+     FROM (SELECT 300 AS step, 300 AS slots UNION ALL SELECT 3600, 744) ring JOIN
+         (SELECT r.step, (@now DIV r.step - 1 - n.n) * r.step AS slot_at
+          FROM (SELECT 300 AS step UNION ALL SELECT 3600) r JOIN
+              (SELECT a.d + 10 * b.d + 100 * c.d AS n
+               FROM (SELECT 0 AS d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4
+                     UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9) a JOIN
+                   (SELECT 0 AS d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4
+                     UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9) b JOIN
+                   (SELECT 0 AS d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4
+                     UNION SELECT 5 UNION SELECT 6 UNION SELECT 7) c) n) began
+         ON began.step = ring.step AND began.slot_at > @now - (ring.slots - 1) * ring.step) t
+WHERE m.agent_id LIKE 'demo-%' AND m.agent_id <> 'demo-new-1' AND m.last_heartbeat_at IS NULL;
+
+DELETE FROM machine_usage WHERE agent_id LIKE 'demo-%';
+
+INSERT INTO machine_usage
+SELECT agent_id, step, slot, slot_at, samples,
+       cpu * samples,    cpu - cpu DIV 4,       cpu + cpu DIV 2,
+       memory * samples, memory - memory DIV 20, memory + memory DIV 20,
+       disk * samples,   disk,                  disk
+FROM demo_usage;
+
+INSERT IGNORE INTO fleet_usage
+SELECT o.tenant_id, o.user_id, u.step, u.slot, u.slot_at, u.step DIV 300,
+       COUNT(*) * (u.step DIV 300), COUNT(*), COUNT(*),
+       (o.machines - COUNT(*)) * (u.step DIV 300), o.machines - COUNT(*), o.machines - COUNT(*),
+       ROUND(u.day * COUNT(*)) * (u.step DIV 300), ROUND(u.day * COUNT(*)), ROUND(u.day * COUNT(*)),
+       SUM(u.cpu) * (u.step DIV 300),    AVG(u.cpu - u.cpu DIV 8), AVG(u.cpu + u.cpu DIV 8),
+       SUM(u.memory) * (u.step DIV 300), AVG(u.memory),            AVG(u.memory),
+       SUM(u.disk) * (u.step DIV 300),   AVG(u.disk),              AVG(u.disk)
+FROM (SELECT '' AS tenant_id, '' AS user_id, agent_id, 12 AS machines
+      FROM machines WHERE agent_id LIKE 'demo-%'
+      UNION ALL
+      SELECT tenant_id, '', agent_id, IF(tenant_id = 'acme', 8, 4)
+      FROM machines WHERE agent_id LIKE 'demo-%'
+      UNION ALL
+      SELECT a.tenant_id, a.user_id, a.agent_id, t.machines
+      FROM machine_access a JOIN
+          (SELECT tenant_id, user_id, COUNT(*) AS machines FROM machine_access
+           WHERE agent_id LIKE 'demo-%' GROUP BY tenant_id, user_id) t
+          ON t.tenant_id = a.tenant_id AND t.user_id = a.user_id
+      WHERE a.agent_id LIKE 'demo-%') o
+    JOIN demo_usage u ON u.agent_id = o.agent_id
+GROUP BY o.tenant_id, o.user_id, o.machines, u.step, u.slot, u.slot_at, u.day;
+
+COMMIT;
+
+DROP TEMPORARY TABLE demo_usage;
