@@ -311,7 +311,7 @@ def test_no_route_takes_an_unknown_parameter(stack, tenant, admin, path):
 
 
 @pytest.mark.parametrize("path", [
-    "/", "/api", "/api/", "/api/terminal", "/api/terminal/sessions/", "/api/dashboard/stats/",
+    "/api", "/api/terminal", "/api/terminal/sessions/", "/api/dashboard/stats/",
     "/api/dashboard/stat", "/api/dashboard/statss", "/api/dashboard", "/healthy", "/health/",
     "/health/live", "/API/dashboard/stats", "/api/terminal/sessions/sess_1/x", "/favicon.ico",
     "/index.php", "/" + "a/" * 550, "/api/sessions/", "/api/agent",

@@ -18,7 +18,7 @@ from shells import Terminal
 from stack import ENV, REPO, Database, Process, wait_for, write_conf
 from tokens import claims
 
-PACKAGES = ["vsay-agent", "vsay-api", "vsayctl"]
+PACKAGES = ["vsay-agent", "vsay-api", "vsay-web", "vsayctl"]
 PROGRAMS = ["vsay-agent", "vsay-api", "vsay-shell", "vsayctl"]
 
 

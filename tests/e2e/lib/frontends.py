@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import openapi
-from stack import API, BUILD, ENV, REPO, Client, Process, check_log, free_port, run, start_nginx, start_pool, \
+from stack import API, BUILD, ENV, REPO, SITE, Client, Process, check_log, free_port, run, start_nginx, start_pool, \
     wait_for, write_conf
 
 APACHE = Path("/usr/lib/apache2/modules")
@@ -62,6 +62,7 @@ class Front(Client):
         self.port, self.parts = free_port(), contextlib.ExitStack()
         shutil.copy(API, directory)
         shutil.copy(openapi.PATH, directory)
+        shutil.copytree(SITE, directory / "web")
         self.write_conf(base, settings)
         self.prepare()
         give_away(directory)

@@ -23,6 +23,7 @@ REPO = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("VSAY_BUILD_DIR", REPO / "build"))
 API, CTL = str(BUILD / "vsay-api"), str(BUILD / "vsayctl")
 MIGRATIONS = REPO / "db" / "migrations"
+SITE = BUILD / "web" / "site"  # the web page
 ENV = {**{name: value for name, value in os.environ.items() if not name.startswith("VSAY_")},
        "PATH": os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/sbin",
        "TZ": "America/St_Johns"}  # nothing may depend on the local time zone
@@ -326,7 +327,7 @@ class Stack(Client):
         wait_for(self._serves, 60, "the pool")
 
     def _start_nginx(self):
-        site = (REPO / "nginx" / "vsay.conf").read_text()
+        site = (REPO / "nginx" / "vsay.conf").read_text().replace("/usr/local/share/vsay/web", str(SITE))
         site = re.sub(r"server\s+unix:[^;]+;", f"server unix:{self.socket};", site)
         site = re.sub(r"listen\s+(?!\[)[^;]+;", f"listen 127.0.0.1:{self.port} reuseport;", site,
                       count=1)
