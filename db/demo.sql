@@ -14,14 +14,14 @@
 
 SET NAMES utf8mb4;
 
--- What sessions ran: seconds ago, and whether it succeeded (NULL: not known).
+-- What sessions ran: seconds ago, and its exit code (NULL: not known).
 DROP TEMPORARY TABLE IF EXISTS demo_commands;
 CREATE TEMPORARY TABLE demo_commands (
     session_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     seq        BIGINT UNSIGNED NOT NULL,
     ago        INT NOT NULL,
     command    TEXT NOT NULL,
-    success    TINYINT NULL,
+    exit_code  TINYINT UNSIGNED NULL,
     PRIMARY KEY (session_id, seq)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -76,23 +76,24 @@ VALUES
     ('demo-sess-11', 'globex', 'demo-shop-2',  'user_900', 'bob',     'cli',    'closed', NULL,      NULL,      @now - INTERVAL 5 HOUR,     @now - INTERVAL 4 HOUR,  'exited'),
     ('demo-sess-12', 'globex', 'demo-order-1', 'user_0',   'root',    'cli',    'closed', NULL,      NULL,      @now - INTERVAL 2 DAY,      @now - INTERVAL 47 HOUR, 'exited');
 
-INSERT INTO demo_commands (session_id, seq, ago, command, success)
+INSERT INTO demo_commands (session_id, seq, ago, command, exit_code)
 VALUES
-    ('demo-sess-9',  1,  8900,   'apt-get update', 1),
-    ('demo-sess-9',  2,  8700,   'apt-get -y dist-upgrade', 1),
+    ('demo-sess-9',  1,  8900,   'apt-get update', 0),
+    ('demo-sess-9',  2,  8700,   'apt-get -y dist-upgrade', 0),
     ('demo-sess-9',  3,  7500,   'reboot', NULL),
-    ('demo-sess-10', 1,  96500,  'cd /srv/www && git pull', 1),
-    ('demo-sess-10', 2,  96200,  'systemctl restart php-fpm', 1),
-    ('demo-sess-10', 3,  94000,  'exit', 1),
-    ('demo-sess-11', 1,  17500,  'rsync -a --delete storefront:/srv/ /srv/', 1),
-    ('demo-sess-11', 2,  14600,  'exit', 1),
-    ('demo-sess-12', 1,  172000, 'last -n 20', 1),
-    ('demo-sess-12', 2,  169500, 'exit', 1);
+    ('demo-sess-10', 1,  96500,  'cd /srv/www && git pull', 0),
+    ('demo-sess-10', 2,  96200,  'systemctl restart php-fpm', 0),
+    ('demo-sess-10', 3,  94000,  'exit', 0),
+    ('demo-sess-11', 1,  17500,  'rsync -a --delete storefront:/srv/ /srv/', 0),
+    ('demo-sess-11', 2,  14600,  'exit', 0),
+    ('demo-sess-12', 1,  172000, 'last -n 20', 0),
+    ('demo-sess-12', 2,  169500, 'exit', 0);
 
 INSERT INTO commands
-    (session_id, seq, tenant_id, agent_id, user_id, username, source, command, success, executed_at)
+    (session_id, seq, tenant_id, agent_id, user_id, username, source, command, success,
+     exit_code, executed_at)
 SELECT s.session_id, d.seq, s.tenant_id, s.agent_id, s.user_id, s.username, s.source, d.command,
-       d.success, @now - INTERVAL d.ago SECOND
+       d.exit_code = 0, d.exit_code, @now - INTERVAL d.ago SECOND
 FROM demo_commands d JOIN sessions s ON s.session_id = d.session_id
 ORDER BY d.ago DESC;
 

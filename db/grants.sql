@@ -49,9 +49,9 @@ GRANT SELECT,
 
 GRANT SELECT,
       INSERT (session_id, seq, tenant_id, agent_id, user_id, username, source, command, success,
-              executed_at),
+              exit_code, executed_at),
       UPDATE (session_id, seq, tenant_id, agent_id, user_id, username, source, command, success,
-              executed_at)
+              exit_code, executed_at)
       ON commands TO vsay@localhost;
 
 GRANT SELECT, INSERT ON audit TO vsay@localhost;

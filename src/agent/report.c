@@ -119,6 +119,16 @@ static const char *command_member(const struct json_object *packet)
     return length > 0 && length <= MEMBER_COMMAND && utf8_valid(text, length) ? text : NULL;
 }
 
+/* Copies what is one. */
+static void put_exit_code(struct json_object *record, const struct json_object *packet)
+{
+    struct json_object *code = member(packet, "exit_code");
+
+    if (json_object_is_type(code, json_type_int) && json_object_get_int64(code) >= 0 &&
+        json_object_get_int64(code) <= 255)
+        json_object_object_add(record, "exit_code", json_object_get(code));
+}
+
 struct json_object *report_command(const struct json_object *packet, const char *session_id,
                                    uid_t uid, int64_t *seq)
 {
@@ -134,6 +144,7 @@ struct json_object *report_command(const struct json_object *packet, const char 
     members_put(record, "command", command);
     members_put(record, "timestamp", timestamp);
     json_object_object_add(record, "success", json_object_get(success));
+    put_exit_code(record, packet);
     return record;
 }
 
@@ -152,13 +163,10 @@ static struct json_object *new_end(const char *session_id, uid_t uid, const char
 struct json_object *report_end(const struct json_object *packet, const char *session_id, uid_t uid)
 {
     const char *reason = plain_member(packet, "reason", MEMBER_REASON);
-    struct json_object *code = member(packet, "exit_code");
     struct json_object *record =
         new_end(session_id, uid, reason ? reason : "exited", time_member(packet, "ended_at"));
 
-    if (json_object_is_type(code, json_type_int) && json_object_get_int64(code) >= 0 &&
-        json_object_get_int64(code) <= 255)
-        json_object_object_add(record, "exit_code", json_object_get(code));
+    put_exit_code(record, packet);
     return record;
 }
 

@@ -187,7 +187,7 @@ void journal_not_recorded(struct journal *journal, const char *why)
 }
 
 void journal_command(struct journal *journal, long seq, const char *command, const char *timestamp,
-                     enum success success)
+                     enum success success, int exit_code)
 {
     struct json_object *body = json_object_new_object();
 
@@ -198,6 +198,8 @@ void journal_command(struct journal *journal, long seq, const char *command, con
     json_object_object_add(
         body, "success",
         success == SUCCESS_UNKNOWN ? NULL : json_object_new_boolean(success == SUCCESS_YES));
+    if (exit_code >= 0)
+        json_object_object_add(body, "exit_code", json_object_new_int(exit_code));
     add(journal, seq, body);
 }
 

@@ -30,8 +30,9 @@ void journal_free(struct journal *journal);
 /* Why commands of the session are not recorded, from now on or at all. */
 void journal_not_recorded(struct journal *journal, const char *why);
 
+/* `exit_code` is -1 when it is not known. */
 void journal_command(struct journal *journal, long seq, const char *command, const char *timestamp,
-                     enum success success);
+                     enum success success, int exit_code);
 /* That a command is never reported. It counts once another is. */
 void journal_lost(struct journal *journal);
 /* That its user has typed something just now. Agents that want to know are told, not too often. */

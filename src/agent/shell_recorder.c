@@ -41,16 +41,39 @@ void recorder_start(struct recorder *recorder, const char *command, size_t lengt
     recorder->command = text;
     recorder->timestamp = timestamp;
     recorder->seq++;
-    journal_command(recorder->journal, recorder->seq, text, timestamp, SUCCESS_UNKNOWN);
+    journal_command(recorder->journal, recorder->seq, text, timestamp, SUCCESS_UNKNOWN, -1);
 }
 
-void recorder_finish(struct recorder *recorder, bool success)
+void recorder_finish(struct recorder *recorder, bool success, int exit_code)
 {
     if (!recorder->command)
         return;
     journal_command(recorder->journal, recorder->seq, recorder->command, recorder->timestamp,
-                    success ? SUCCESS_YES : SUCCESS_NO);
+                    success ? SUCCESS_YES : SUCCESS_NO, exit_code);
     recorder_end(recorder);
+}
+
+/* Of a mark's status. -1: none that a process can have; functions of zsh's may return any number.
+ */
+static int exit_code_of(const char *status, size_t length)
+{
+    int code = 0;
+
+    if (length < 1 || length > 3)
+        return -1;
+    for (size_t i = 0; i < length; i++) {
+        if (status[i] < '0' || status[i] > '9')
+            return -1;
+        code = 10 * code + (status[i] - '0');
+    }
+    return code <= 255 ? code : -1;
+}
+
+static void finish_with(struct recorder *recorder, const char *status, size_t length)
+{
+    int code = exit_code_of(status, length);
+
+    recorder_finish(recorder, code == 0, code);
 }
 
 /* Of bash's history, as the builtin prints it: "  12  command\n". The terminal may have made CR LF
@@ -80,7 +103,7 @@ static void take_entry(struct recorder *recorder, const char *text, size_t lengt
     char *line = xcalloc(1, length + 1);
 
     if (semicolon) {
-        recorder_finish(recorder, semicolon == text + 1 && *text == '0');
+        finish_with(recorder, text, (size_t)(semicolon - text));
         size_t left = length - (size_t)(semicolon + 1 - text);
         memcpy(line, semicolon + 1, left);
         const char *command = history_entry(line, &left);
@@ -103,7 +126,7 @@ static void give_up_unnamed(struct recorder *recorder)
 
 static void begin_unnamed(struct recorder *recorder, const char *status, size_t length)
 {
-    recorder_finish(recorder, length == 1 && *status == '0');
+    finish_with(recorder, status, length);
     give_up_unnamed(recorder);
     recorder->begun = text_of_now();
 }
@@ -117,7 +140,7 @@ void recorder_mark(void *context, char mark, const char *text, size_t length)
     else if (mark == 'C')
         take_entry(recorder, text, length);
     else if (mark == 'D') {
-        recorder_finish(recorder, length == 1 && *text == '0');
+        finish_with(recorder, text, length);
         give_up_unnamed(recorder);
     }
 }

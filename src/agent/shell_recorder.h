@@ -19,7 +19,8 @@ struct recorder {
 };
 
 void recorder_start(struct recorder *recorder, const char *command, size_t length);
-void recorder_finish(struct recorder *recorder, bool success);
+/* The command has ended; `exit_code` is -1 when it is not known. */
+void recorder_finish(struct recorder *recorder, bool success, int exit_code);
 
 /* An osc_on_mark. */
 void recorder_mark(void *recorder, char mark, const char *text, size_t length);

@@ -393,6 +393,15 @@ static void end_rest(struct run *run)
     loop(run);
 }
 
+/* Of a shell that was asked to go, the status tells nothing about what ran at its prompt. */
+static void finish_last_command(struct run *run, const struct run_request *request, int status)
+{
+    enum ender_state state = run->ender.state;
+    bool known = run->exited && state < (request->command ? ENDER_TERMINATE : ENDER_HANGUP);
+
+    recorder_finish(&run->recorder, status == 0 && state < ENDER_TERMINATE, known ? status : -1);
+}
+
 static int converse(struct run *run, const struct run_request *request)
 {
     static const char unnamed[] = "the last command could not be named: no process could be started";
@@ -411,7 +420,7 @@ static int converse(struct run *run, const struct run_request *request)
     if (run->on_pty)
         terminal_restore(&run->terminal);
     int status = exit_status(run);
-    recorder_finish(&run->recorder, status == 0 && run->ender.state < ENDER_TERMINATE);
+    finish_last_command(run, request, status);
     if (run->recorder.begun)
         not_recorded(run, unnamed, strlen(unnamed), false);
     enum err err = report_end(run, status, &e);

@@ -55,7 +55,7 @@ static enum err read_success(struct json_object *item, struct entry *out, struct
 static void read_entry(struct json_object *item, struct entry *out)
 {
     struct error e = {0};
-    int64_t seq = 0;
+    int64_t seq = 0, exit_code = -1;
 
     if (!json_object_is_type(item, json_type_object)) {
         out->fault = "An entry is an object";
@@ -70,7 +70,10 @@ static void read_entry(struct json_object *item, struct entry *out)
         err = body_time(item, "timestamp", REQUIRED, out->at, &e);
     if (!err)
         err = read_success(item, out, &e);
+    if (!err)
+        err = body_integer(item, "exit_code", OPTIONAL, 0, 255, &exit_code, &e);
     out->seq = (uint64_t)seq;
+    out->exit_code = (int)exit_code;
     out->fault = err ? e.told : NULL;
 }
 

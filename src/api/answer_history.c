@@ -45,11 +45,17 @@ static const struct column session_columns[] = {
 
 static const struct column command_columns[] = {
     /* of HISTORY_COMMANDS */
-    {.name = "id"},        {.name = "session_id"},
-    {.name = "command"},   {.name = "machine_name"},
-    {.name = "agent_id"},  {.name = "user_id"},
-    {.name = "username"},  {.name = "source"},
-    {.name = "timestamp"}, {.name = "success", .kind = COLUMN_BOOLEAN},
+    {.name = "id"},
+    {.name = "session_id"},
+    {.name = "command"},
+    {.name = "machine_name"},
+    {.name = "agent_id"},
+    {.name = "user_id"},
+    {.name = "username"},
+    {.name = "source"},
+    {.name = "timestamp"},
+    {.name = "success", .kind = COLUMN_BOOLEAN},
+    {.name = "exit_code", .kind = COLUMN_INTEGER},
 };
 
 static const struct columns sessions = COLUMNS("sessions", session_columns);

@@ -14,11 +14,20 @@ enum { GREP_MAX = 256, ACTIVITY_MAX = 1000 };
 static const struct column columns[] = {
     {"TIME", "executed_at", COLUMN_TEXT, NULL},   {"SESSION_ID", "session_id", COLUMN_TEXT, NULL},
     {"USER_ID", "user_id", COLUMN_TEXT, NULL},    {"AGENT_ID", "agent_id", COLUMN_TEXT, NULL},
-    {"SUCCESS", "success", COLUMN_BOOLEAN, NULL}, {"COMMAND", "command", COLUMN_TEXT, NULL},
+    {"SUCCESS", "success", COLUMN_BOOLEAN, NULL}, {"EXIT", "exit_code", COLUMN_NUMBER, NULL},
+    {"COMMAND", "command", COLUMN_TEXT, NULL},
 };
 
 /* Columns of history_commands. */
-enum { ROW_SESSION = 1, ROW_COMMAND, ROW_AGENT = 4, ROW_USER, ROW_TIME = 8, ROW_SUCCESS };
+enum {
+    ROW_SESSION = 1,
+    ROW_COMMAND,
+    ROW_AGENT = 4,
+    ROW_USER,
+    ROW_TIME = 8,
+    ROW_SUCCESS,
+    ROW_EXIT_CODE
+};
 
 struct search {
     struct history_filter filter;
@@ -40,7 +49,8 @@ static enum err search_body(struct db *db, void *context, struct error *e)
         const struct cell *row = history.rows[i - 1];
         const char *const cells[] = {row[ROW_TIME].text,    row[ROW_SESSION].text,
                                      row[ROW_USER].text,    row[ROW_AGENT].text,
-                                     row[ROW_SUCCESS].text, row[ROW_COMMAND].text};
+                                     row[ROW_SUCCESS].text, row[ROW_EXIT_CODE].text,
+                                     row[ROW_COMMAND].text};
         output_row(&search->output, cells);
     }
     history_free(&history);

@@ -206,6 +206,10 @@ static void add_row(struct rows *rows, struct known_session *session, const stru
         rows_uint(rows, PARAM_SUCCESS, (uint64_t)entry->success);
     else
         rows_text(rows, PARAM_SUCCESS, NULL);
+    if (entry->exit_code >= 0)
+        rows_uint(rows, PARAM_EXIT_CODE, (uint64_t)entry->exit_code);
+    else
+        rows_text(rows, PARAM_EXIT_CODE, NULL);
 }
 
 /* Adds rows for the good entries, and whose they are; refuses the others. */

@@ -105,6 +105,7 @@ struct entry {
     char *command; /* owned */
     char at[SQL_TIME_LENGTH + 1];
     int success;         /* -1: not known */
+    int exit_code;       /* the same */
     const char *fault;   /* static: why it is not even looked at, or NULL */
     const char *refusal; /* out, static: why it is not stored, or NULL */
 };

@@ -502,9 +502,10 @@ const char *const statements[STATEMENT_COUNT] = {
         "WHERE session_id IN ({:session})",
     [STATEMENT_ADD_COMMANDS] =
         "INSERT INTO commands (session_id, seq, tenant_id, agent_id, user_id, username, source, "
-        "command, success, executed_at) VALUES {(:session, :seq, :tenant, :agent, :user, :username, "
-        ":source, :command, :success, " REPORTED_AT ")} "
-        "ON DUPLICATE KEY UPDATE success = COALESCE(success, VALUES(success))",
+        "command, success, exit_code, executed_at) VALUES {(:session, :seq, :tenant, :agent, :user, "
+        ":username, :source, :command, :success, :exit_code, " REPORTED_AT ")} "
+        "ON DUPLICATE KEY UPDATE success = COALESCE(success, VALUES(success)), "
+        "exit_code = COALESCE(exit_code, VALUES(exit_code))",
     [STATEMENT_LAST_COMMANDS] =
         "INSERT INTO machines (agent_id, last_command_at) VALUES {(:agent, " REPORTED_AT ")} "
         "ON DUPLICATE KEY UPDATE last_command_at = "

@@ -69,8 +69,8 @@
 
 #define HISTORY_COMMANDS                                                                           \
     "SELECT c.id, CONCAT('log_', c.id), c.session_id, c.command, COALESCE(m.name, c.agent_id), "   \
-    "c.agent_id, c.user_id, c.username, c.source, " RFC3339("c.executed_at") ", " SUCCESS " "      \
-    "FROM commands c LEFT JOIN machines m ON " MACHINE_OF("c") " WHERE c.id IN ({:id})"
+    "c.agent_id, c.user_id, c.username, c.source, " RFC3339("c.executed_at") ", " SUCCESS ", "     \
+    "c.exit_code FROM commands c LEFT JOIN machines m ON " MACHINE_OF("c") " WHERE c.id IN ({:id})"
 
 #define NEXT_TENANT_OF_COMMANDS(index, condition)                                                  \
     "SELECT MIN(c.tenant_id) FROM commands c FORCE INDEX (" index ") WHERE " condition             \

@@ -201,6 +201,18 @@ def test_malformed_command(agent, server, shell, bad):
     assert wait_for(server.commands) == [(shell.session, 2, largest, True)]
 
 
+@pytest.mark.parametrize("told, passed", [(None, None), (0, 0), (255, 255), (256, None), (-1, None),
+                                          ("0", None), (True, None), (1.5, None)])
+def test_exit_codes(server, shell, told, passed):
+    """None from a vsay-shell of an older version; one that is malformed costs no command."""
+    shell.send(type="command", seq=1, command="make", success=True, exit_code=told,
+               timestamp="2026-02-06T12:00:05Z")
+    assert shell.receive() == {"type": "ack", "seq": 1}
+    [reported] = wait_for(lambda: [entry for body in server.told("/api/agent/activity")
+                                   for entry in body["activities"]])
+    assert reported.get("exit_code") == passed
+
+
 @pytest.mark.parametrize("junk", [
     "junk", "[]", "{}", '{"type": "dance"}', '{"type": "command"}', "[" * 1000,
     pytest.param(json.dumps({"type": "x" * (PACKET_MAX - 20)}), id="largest"),

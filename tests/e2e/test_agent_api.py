@@ -220,6 +220,24 @@ def test_activity_again(agent, alice, commands):
     assert [row["success"] for row in commands(session)] == [1, 0]
 
 
+def test_exit_codes(stack, agent, alice):
+    """They come with the success, or never, from an older agent; and only in the newer lists."""
+    session = agent.session(alice)
+    agent.activity(*(entry(session, seq) for seq in range(1, 6)))
+    agent.activity(entry(session, 1, success=True, exit_code=0),
+                   entry(session, 2, success=False, exit_code=255), entry(session, 3, success=True),
+                   entry(session, 4, success=False, exit_code=None))
+    agent.activity(*(entry(session, seq, success=True, exit_code=7) for seq in (1, 2)))
+    path = f"/api/sessions/{session}/activity"
+    assert [(row["success"], row["exit_code"]) for row in stack.get(path, alice).json()["activities"]] == [
+        (None, None), (False, None), (True, None), (False, 255), (True, 0)]
+    csv = stack.get(path, alice, headers={"Accept": "text/csv"}).body.decode().splitlines()
+    assert csv[0].endswith(",success,exit_code") and csv[4].endswith(",false,255")
+    for older in f"/api/sessions/{session}", ACTIVITY:
+        rows = stack.get(older, alice).json()
+        assert all("exit_code" not in row for row in rows.get("logs", rows.get("activities")))
+
+
 def test_no_activity(agent):
     assert check(agent.activity(), "accepted") == {"accepted": 0, "errors": []}
 

@@ -210,7 +210,7 @@ WRITES = {
                  "last_activity_at"},
     "signals": {"due_at", "delivered_at", "attempts", "outcome", "confirmed_at"},
     "commands": {"session_id", "seq", "tenant_id", "agent_id", "user_id", "username", "source",
-                 "command", "success", "executed_at"},
+                 "command", "success", "exit_code", "executed_at"},
     "machine_usage": {"agent_id", "step", "slot", "slot_at", "samples", *FIGURES},
     "fleet_usage": {"tenant_id", "user_id", "step", "slot", "slot_at", "samples", *FIGURES, *(
         f"{name}_{of}" for name in ("online", "offline", "sessions") for of in SPREAD)},

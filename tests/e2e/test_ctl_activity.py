@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ctl import Operator
+from machine import Machine, entry
 
 
 @pytest.fixture
@@ -26,8 +27,20 @@ def test_activity(operator, tenant):
     assert shown("--machine", here, "--limit", "1") == [(here, other.user_id)]
     assert shown("--machine", here, "--grep", "no such text") == []
     [row] = json.loads(operator.do("activity", "--machine", there, "--json"))["activity"]
-    assert set(row) == {"executed_at", "session_id", "user_id", "agent_id", "success", "command"}
+    assert set(row) == {"executed_at", "session_id", "user_id", "agent_id", "success", "exit_code",
+                        "command"}
     assert shown("--machine", there, "--grep", row["command"].upper()) == [(there, user.user_id)]
+
+
+def test_exit_codes(operator, tenant):
+    agent = Machine(tenant)
+    session = agent.session(tenant.user())
+    agent.activity(entry(session, 1, success=True, exit_code=0),
+                   entry(session, 2, success=False, exit_code=127), entry(session, 3, success=False))
+    rows = operator.table("activity", "--machine", agent.id)
+    assert [(row["SUCCESS"], row["EXIT"]) for row in rows] == [("yes", "0"), ("no", "127"), ("no", "-")]
+    rows = json.loads(operator.do("activity", "--machine", agent.id, "--json"))["activity"]
+    assert [row["exit_code"] for row in rows] == [0, 127, None]
 
 
 @pytest.mark.parametrize("arguments", [

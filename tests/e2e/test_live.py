@@ -39,6 +39,8 @@ def test_from_the_prompt_to_the_receipt(stack, admin, machine):
     shell.run("cd /tmp && ls -d .")
     shell.run("false")
     wait_for(lambda: ("false", False) in shell.logs(admin))
+    activity = stack.get(f"/api/sessions/{shell.id}/activity", admin).json()["activities"]
+    assert [row["exit_code"] for row in activity if row["command"] == "false"] == [1]
     assert shell.receipt(admin)["session"]["last_activity_at"]
     newest = stack.get(ACTIVITY, admin).json()["activities"][0]
     assert (newest["command"], newest["agent_id"], newest["source"]) == ("false", machine.id, "ui")

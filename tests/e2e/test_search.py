@@ -99,7 +99,7 @@ class History:
         self.numbers[session] = self.numbers.get(session, 0) + 1
         self.insert("commands", session_id=session, seq=self.numbers[session],
                     command=self.dice.choice(TEXTS), success=self.pick(0, 1, None),
-                    executed_at=self.when(), **self.whose(people))
+                    exit_code=self.pick(0, 1, 255, None), executed_at=self.when(), **self.whose(people))
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,8 @@ class Searched(Model):
             "id": f"log_{row['id']}", "session_id": row["session_id"], "command": row["command"],
             "machine_name": self.name(row) or row["agent_id"], "agent_id": row["agent_id"],
             "user_id": row["user_id"], "username": row["username"], "source": row["source"],
-            "timestamp": rfc3339(row["executed_at"]), "success": self.success(row)} for row in rows]
+            "timestamp": rfc3339(row["executed_at"]), "success": self.success(row),
+            "exit_code": row["exit_code"]} for row in rows]
 
 
 def said(value):

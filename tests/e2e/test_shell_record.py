@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from shell_fixtures import TIME, either, finished, host, new_host, started_host  # noqa: F401
+from stack import wait_for
 
 
 def test_commands(either):
@@ -20,6 +21,33 @@ def test_commands(either):
             if packet["success"] is not None] == list(range(1, 6))
     assert all(TIME.fullmatch(packet["timestamp"]) for packet in either.agent.of("command"))
     assert b"633" not in shell.output
+
+
+def test_exit_codes(either):
+    """As the shell has it in $?."""
+    shell = either.shell()
+    codes = {"true": 0, "false": 1, "(exit 3)": 3, "sh -c 'kill -9 $$'": 137, "no-such-command-": 127,
+             "false; true": 0, "f() { return 255; }; f": 255, "! :": 1}
+    for line in codes:
+        shell.run(line)
+    shell.write("sleep 300\n")
+    wait_for(lambda: ("sleep 300", None) in either.agent.exit_codes())
+    shell.write("\003")
+    shell.expect("READY> ")
+    shell.write("exit 42\n")
+    either.agent.wait("end")
+    assert either.agent.exit_codes() == [*codes.items(), ("sleep 300", 130), ("exit 42", 42)]
+
+
+def test_a_status_that_no_process_can_have(started_host):
+    """A function of zsh's returns any number."""
+    host = started_host(program="/bin/zsh")
+    shell = host.shell()
+    shell.run("f() { return $1 }")
+    for status in "256", "-1", "1000":
+        shell.run(f"f {status}")
+    assert finished(host, 4)[1:] == [("f 256", False), ("f -1", False), ("f 1000", False)]
+    assert [code for _, code in host.agent.exit_codes()] == [0, None, None, None]
 
 
 @pytest.mark.parametrize("line, success", [
@@ -42,13 +70,14 @@ def test_a_command_that_is_ended_with_its_session_has_failed(either, how):
     either.agent.terminate() if how == "terminate" else shell.popen.send_signal(signal.SIGHUP)
     either.agent.wait("end")
     assert either.agent.commands() == [("sleep 300", False)]
+    assert either.agent.exit_codes() == [("sleep 300", None)]
 
 
-@pytest.mark.parametrize("command, number, success", [
-    ("exit 0", None, True), ("exit 2", None, False), ("kill -9 $$", None, False),
-    ("trap 'exit 0' TERM; echo go; while :; do sleep 0.05; done", signal.SIGTERM, True),
-    ("trap 'exit 0' HUP; echo go; while :; do sleep 0.05; done", "terminate", False)])
-def test_the_only_command_comes_to_its_end(host, command, number, success):
+@pytest.mark.parametrize("command, number, code", [
+    ("exit 0", None, 0), ("exit 2", None, 2), ("kill -9 $$", None, 137),
+    ("trap 'exit 0' TERM; echo go; while :; do sleep 0.05; done", signal.SIGTERM, 0),
+    ("trap 'exit 0' HUP; echo go; while :; do sleep 0.05; done", "terminate", None)])
+def test_the_only_command_comes_to_its_end(host, command, number, code):
     process = subprocess.Popen([str(arg) for arg in host.args("-c", command)], env=host.env(),
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     if number:
@@ -56,7 +85,8 @@ def test_the_only_command_comes_to_its_end(host, command, number, success):
         host.agent.terminate() if number == "terminate" else process.send_signal(number)
     process.communicate(timeout=20)
     host.agent.wait("end")
-    assert host.agent.commands() == [(command, success)]
+    assert host.agent.commands() == [(command, code == 0)]
+    assert host.agent.exit_codes() == [(command, code)]
 
 
 def test_multiple_lines(either):

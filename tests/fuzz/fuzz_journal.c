@@ -122,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int listener = listen_here();
     struct journal *journal = new_journal();
     for (long seq = 1; seq <= COMMANDS; seq++)
-        journal_command(journal, seq, "ls", "2026-02-06T12:00:00Z", SUCCESS_YES);
+        journal_command(journal, seq, "ls", "2026-02-06T12:00:00Z", SUCCESS_YES, 0);
     journal_end(journal, "exited", 0);
     journal_step(journal, false);
     int peer = accept(listener, NULL, NULL);

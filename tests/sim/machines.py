@@ -12,6 +12,7 @@ from protocol import USUAL_WAIT, timestamp
 EARLY_POLL_PAUSE = 5
 COMMANDS = ("uptime", "df -h", "free -m", "git status", "ls -la", "systemctl --failed",
             "tail -n 20 /var/log/syslog", "ss -tlnp")
+FAILURES, KILLED = (1, 1, 2, 127), 137  # exit codes
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Habits:
 class Session:
     session_id: str
     age: float = 0  # seconds since it began
-    history: list = field(default_factory=list)  # (seconds ago, command, success)
+    history: list = field(default_factory=list)  # (seconds ago, command, exit code)
 
 
 @dataclass
@@ -38,6 +39,11 @@ class Seat:
     browser: Optional[str] = None
     os: Optional[str] = None
     first: Optional[Session] = None
+
+
+def ended(exit_code):
+    """What is reported of a command; None: it runs, or its exit code is not known."""
+    return {"success": None if exit_code is None else exit_code == 0, "exit_code": exit_code}
 
 
 async def told_within(told, seconds):
@@ -110,8 +116,8 @@ class Machine:
         if session.history:
             await self.agent.activity([
                 {"session_id": session.session_id, "seq": seq, "command": command,
-                 "timestamp": timestamp(ago), "success": success}
-                for seq, (ago, command, success) in enumerate(session.history, 1)])
+                 "timestamp": timestamp(ago), **ended(exit_code)}
+                for seq, (ago, command, exit_code) in enumerate(session.history, 1)])
         return session
 
     async def _work(self, session):
@@ -131,7 +137,8 @@ class Machine:
         """One command, reported when it begins and when it ends; whether it was killed."""
         entry = {"session_id": session_id, "seq": seq, "command": random.choice(COMMANDS),
                  "timestamp": timestamp()}
-        await self.agent.activity([{**entry, "success": None}])
+        await self.agent.activity([{**entry, **ended(None)}])
         killed = await told_within(told, min(random.uniform(0.1, 3), self.habits.pause))
-        await self.agent.activity([{**entry, "success": not killed and random.random() < 0.9}])
+        code = KILLED if killed else 0 if random.random() < 0.9 else random.choice(FAILURES)
+        await self.agent.activity([{**entry, **ended(code)}])
         return killed

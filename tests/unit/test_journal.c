@@ -68,7 +68,7 @@ static void refused_for_a_while(void **state)
     int first = next_client(listener);
     answer(journal, first, "open", "refused");
     assert_non_null(said->refused);
-    journal_command(journal, 1, "lost", "", SUCCESS_YES);
+    journal_command(journal, 1, "lost", "", SUCCESS_YES, 0);
     assert_int_equal(link_receive(first, &nothing), ERR_IO);
 
     passed = MINUTE_MS - 1000;
@@ -79,7 +79,7 @@ static void refused_for_a_while(void **state)
     int second = next_client(listener);
     answer(journal, second, "open", "opened");
     assert_true(said->opened && !said->refused);
-    journal_command(journal, 2, "kept", "", SUCCESS_YES);
+    journal_command(journal, 2, "kept", "", SUCCESS_YES, 0);
     journal_step(journal, false);
     answer(journal, second, "command", "ack");
 
@@ -108,11 +108,11 @@ static void bounded_while_away(void **state)
     members_put(open, "session_id", "sess_1");
     struct journal *journal = journal_new("/nowhere", directory, open);
     for (int seq = 1; seq <= COMMANDS; seq++) {
-        journal_command(journal, seq, text, "", SUCCESS_UNKNOWN);
-        journal_command(journal, seq, text, "", SUCCESS_YES);
+        journal_command(journal, seq, text, "", SUCCESS_UNKNOWN, -1);
+        journal_command(journal, seq, text, "", SUCCESS_YES, 0);
     }
     journal_lost(journal);
-    journal_command(journal, COMMANDS + 2, text, "", SUCCESS_YES);
+    journal_command(journal, COMMANDS + 2, text, "", SUCCESS_YES, 0);
     journal_end(journal, "exited", 0);
     assert_int_equal(journal_finish(journal, &e), ERR_OK);
     journal_free(journal);

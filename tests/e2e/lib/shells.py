@@ -98,6 +98,13 @@ class Agent:
         return [last[seq] for seq in sorted(last)]
 
 
+    def exit_codes(self):
+        """Of these, with the command; None where none was told."""
+        last = {packet["seq"]: (packet["command"], packet.get("exit_code"))
+                for packet in self.of("command")}
+        return [last[seq] for seq in sorted(last)]
+
+
 class Terminal:
     """A program on a new terminal, as its session's leader."""
 
