@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
+import browser as browsers
 from databases import SERVERS
 import openapi
 from fleet import Tenant
@@ -50,6 +51,8 @@ def group(item):
     the usual one. None is a test that may run anywhere."""
     if mark := item.get_closest_marker("xdist_group"):
         return mark.args[0]
+    if "browser" in item.fixturenames:
+        return "browser"  # one at a time
     params = item.callspec.params if hasattr(item, "callspec") else {}
     shared = {name for name, found in item._fixtureinfo.name2fixturedefs.items()
               if found[-1].scope in ("module", "class")}
@@ -62,6 +65,9 @@ def group(item):
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items):
     """Groups go first, since they take longest; single tests fill what they leave."""
+    for item in items:
+        if "browser" in item.fixturenames:
+            item.add_marker("heavy")
     groups = {item: group(item) for item in items}
     for item, name in groups.items():
         if name:
@@ -129,6 +135,26 @@ def stack(shared_stacks, server):
 @pytest.fixture
 def directory(new_directory):
     return new_directory()
+
+
+@pytest.fixture(scope="session")
+def chromium(new_directory):
+    """Its driver: it starts once, since that takes seconds."""
+    if lacking := browsers.missing():
+        pytest.skip(f"needs {', '.join(lacking)}")
+    driver = browsers.start(new_directory())
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(chromium):
+    """A tab of the test's own, in which nothing may go wrong."""
+    tab = browsers.Browser(chromium)
+    yield tab
+    faults = tab.faults()
+    tab.close()
+    assert faults == []
 
 
 @pytest.fixture
