@@ -42,13 +42,13 @@ enum err answer_audit(struct db *db, struct question *question, struct error *e)
 {
     struct audit_filter filter = filter_of(&question->query);
     struct list *list = list_new(&entries, question->format);
-    struct position position, last = {.id = 0};
+    struct position position, last, searched_to;
     char cursor[CURSOR_MAX + 1];
     struct page_end end = {.next_cursor = NULL};
     size_t count = 0;
 
     filter.limit++; /* one more tells whether there is a next page */
-    enum err err = audit_select(db, &filter, e);
+    enum err err = audit_select(db, &filter, &searched_to, e);
     for (const struct cell *row; (row = audit_next(db, &position)) && ++count < filter.limit;) {
         list_add(list, row);
         last = position;
@@ -57,7 +57,9 @@ enum err answer_audit(struct db *db, struct question *question, struct error *e)
         list_free(list);
         return err;
     }
-    if (count == filter.limit) {
+    if (count < filter.limit)
+        last = searched_to;
+    if (*last.at) {
         cursor_format(&last, cursor);
         end.next_cursor = cursor;
     }

@@ -138,13 +138,14 @@ static bool algorithm_from_name(const char *name, size_t length, enum algorithm 
     return false;
 }
 
-/* Splits KID:ALGORITHM:FILE at the first two colons; NULL when it is not that. */
+/* Splits KID:ALGORITHM:FILE at the first two colons; NULL when it is not that. A kid is what
+ * identity providers make of it, such as AWS Cognito's with `=`, `/` and `+`. */
 static const char *parse_spec(const char *spec, struct key *key)
 {
     size_t kid_length = strcspn(spec, ":");
     const char *algorithm = spec + kid_length + 1;
 
-    if (!spec[kid_length] || !ident_valid(spec, kid_length))
+    if (!spec[kid_length] || !ident_valid_user(spec, kid_length))
         return NULL;
     key->kid = xstrndup(spec, kid_length);
     size_t length = strcspn(algorithm, ":");

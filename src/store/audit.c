@@ -4,6 +4,12 @@
 
 #include <stdio.h>
 
+static void position_read(struct position *position, const struct cell *cells)
+{
+    snprintf(position->at, sizeof position->at, "%s", cells[0].text);
+    position->id = (uint64_t)cell_int(&cells[1]);
+}
+
 enum err audit_add(struct db *db, const struct audit_entry *entries, size_t count, struct error *e)
 {
     struct rows rows = {0};
@@ -32,32 +38,64 @@ static const char *or_else(const char *text, const char *fallback)
     return *text ? text : fallback;
 }
 
-enum err audit_select(struct db *db, const struct audit_filter *filter, struct error *e)
+/* The filters, without a user. */
+static struct params params_of(const struct audit_filter *filter)
 {
     struct params params = {0};
-    int statement = filter->session_id ? STATEMENT_AUDIT_OF_SESSION
-                    : filter->user_id  ? STATEMENT_AUDIT_OF_USER
-                                       : STATEMENT_AUDIT;
 
-    params_text(&params, PARAM_BY_USER, filter->user_id);
     params_text(&params, PARAM_SESSION, filter->session_id);
     params_text(&params, PARAM_AFTER_AT, or_else(filter->from, "1970-01-01"));
+    params_uint(&params, PARAM_AFTER_ID, 0);
     params_text(&params, PARAM_UPTO_AT, or_else(filter->until, "9999-12-31"));
     params_text(&params, PARAM_BEFORE_AT, or_else(filter->before.at, "9999-12-31"));
     params_uint(&params, PARAM_BEFORE_ID, filter->before.id);
     params_uint(&params, PARAM_LIMIT, filter->limit);
+    return params;
+}
+
+/* Where a search among a session's entries ends: so many on, unless they do before. */
+static enum err find_end(struct db *db, const struct params *filters, struct position *end,
+                         struct error *e)
+{
+    struct params params = *filters;
+
+    params_uint(&params, PARAM_SKIP, AUDIT_LOOKS - 1);
+    enum err err = db_select(db, STATEMENT_AUDIT_END, &params, e);
+    const struct cell *row = db_row(db);
+    if (row)
+        position_read(end, &row[0]);
+    return err;
+}
+
+enum err audit_select(struct db *db, const struct audit_filter *filter, struct position *end,
+                      struct error *e)
+{
+    struct params params = params_of(filter);
+    int statement = filter->session_id ? STATEMENT_AUDIT_OF_SESSION
+                    : filter->user_id  ? STATEMENT_AUDIT_OF_USER
+                                       : STATEMENT_AUDIT;
+    enum err err = ERR_OK;
+
+    *end = (struct position){.id = 0};
+    if (filter->session_id && filter->user_id)
+        err = find_end(db, &params, end, e);
+    if (err)
+        return err;
+    if (*end->at) {
+        params_text(&params, PARAM_AFTER_AT, end->at);
+        params_uint(&params, PARAM_AFTER_ID, end->id);
+    }
+    params_text(&params, PARAM_BY_USER, filter->user_id);
     return db_select(db, statement, &params, e);
 }
 
 /* The position is behind the columns. */
 const struct cell *audit_next(struct db *db, struct position *position)
 {
-    enum { AT = 12, ID };
+    enum { AT = 12 };
     const struct cell *row = db_row(db);
 
-    if (row) {
-        snprintf(position->at, sizeof position->at, "%s", row[AT].text);
-        position->id = (uint64_t)cell_int(&row[ID]);
-    }
+    if (row)
+        position_read(position, &row[AT]);
     return row;
 }

@@ -31,9 +31,12 @@ struct audit_filter {
     size_t limit;
 };
 
-/* Selects entries, newest first. None of the filters makes it read more than the page, or, both of
- * them together, than there is of the session. */
-enum err audit_select(struct db *db, const struct audit_filter *filter, struct error *e);
+enum { AUDIT_LOOKS = 20000 }; /* entries of a session that one page looks at */
+
+/* Selects entries, newest first. None of the filters makes it read more than the page; both of them
+ * together AUDIT_LOOKS of the session's, down to *end: "" when these are all that there are. */
+enum err audit_select(struct db *db, const struct audit_filter *filter, struct position *end,
+                      struct error *e);
 
 /* The next of those selected, whose cells are the columns of AUDIT; NULL: no more. */
 const struct cell *audit_next(struct db *db, struct position *position);

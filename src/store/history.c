@@ -45,9 +45,8 @@ static bool lets_all_through(const struct search *search, enum range_kind kind)
 {
     const struct history_filter *filter = search->filter;
 
-    if (filter->source || filter->q || filter->success || kind == RANGE_ITEM)
-        return false;
-    if (kind == RANGE_TENANT && search->scope->kind == SCOPE_USER)
+    if (search->walk.hidden || filter->source || filter->q || filter->success || filter->ended_by ||
+        kind == RANGE_ITEM)
         return false;
     return (!filter->user_id || kind == RANGE_USER) && (!filter->agent_id || kind == RANGE_MACHINE);
 }
@@ -133,6 +132,7 @@ static enum err add_users(struct db *db, struct search *search, struct error *e)
     enum err err = own ? ERR_OK : load_machines(db, search, e);
 
     if (machines->count > MACHINES_MAX) {
+        search->walk.hidden = true;
         add_range(search, user_id ? RANGE_USER : RANGE_TENANT, tenant, user_id);
     } else {
         if (own || (!user_id && !(search->filter->agent_id && machines->count)))
@@ -189,6 +189,28 @@ static enum err add_in_all_tenants(struct db *db, struct search *search, enum ra
 
 /* --- the search ------------------------------------------------------------------------------ */
 
+/* The commands of one session, unless the scope may not see it: nothing is told of it then. */
+static enum err add_session(struct db *db, struct search *search, struct error *e)
+{
+    const struct scope *scope = search->scope;
+    struct params params = params_for(db, scope);
+    enum err err = ERR_OK;
+
+    params_text(&params, PARAM_SESSION, search->filter->session_id);
+    if (scope->kind != SCOPE_ALL)
+        err = db_select(db, STATEMENT_CLOSING_RIGHT + (int)scope->kind, &params, e);
+    if (!err && (scope->kind == SCOPE_ALL || db_row(db)))
+        rows_text(ranges_of(search, RANGE_ITEM), PARAM_SESSION, search->filter->session_id);
+    return err;
+}
+
+/* Who asked for an end is in an index that has no tenants: others find that in the sessions which
+ * they may see, so that their cursors tell nothing of any other's. */
+static bool by_requester(const struct search *search)
+{
+    return search->filter->ended_by && search->scope->kind == SCOPE_ALL;
+}
+
 static enum err add_ranges(struct db *db, struct search *search, struct error *e)
 {
     const struct history_filter *filter = search->filter;
@@ -197,8 +219,8 @@ static enum err add_ranges(struct db *db, struct search *search, struct error *e
     const char *id = filter->user_id ? filter->user_id : filter->agent_id;
 
     if (filter->session_id)
-        rows_text(ranges_of(search, RANGE_ITEM), PARAM_SESSION, filter->session_id);
-    else if (filter->ended_by)
+        return add_session(db, search, e);
+    else if (by_requester(search))
         rows_text(ranges_of(search, RANGE_ITEM), PARAM_BY_USER, filter->ended_by);
     else if (scope->kind == SCOPE_USER)
         return add_users(db, search, e);
@@ -226,6 +248,7 @@ static void set_filters(struct search *search)
     params_text(params, PARAM_SOURCE, filter->source);
     params_text(params, PARAM_STATE, filter->state);
     params_text(params, PARAM_Q, filter->q);
+    params_text(params, PARAM_BY_USER, filter->ended_by);
     if (filter->success)
         params_uint(params, PARAM_SUCCESS, *filter->success);
     params_text(params, PARAM_FROM, *filter->from.at ? filter->from.at : oldest.at);
@@ -237,7 +260,7 @@ static void set_ends(struct search *search)
 {
     const struct history_filter *filter = search->filter;
     struct walk *walk = &search->walk;
-    bool timed = !filter->session_id && !filter->ended_by;
+    bool timed = !filter->session_id && !by_requester(search);
 
     walk->limit = filter->limit;
     walk->before = *filter->before.at ? filter->before : newest;

@@ -29,9 +29,9 @@ struct history {
 };
 
 /* Load the page of the filter's sessions or commands that the scope may see; those of one session
- * in the order in which they were run, and sessions that one user asked to end in the order of
- * that. Their columns are those of HISTORY_SESSIONS and HISTORY_COMMANDS but for the first. Free
- * *out in any case. */
+ * in the order in which they were run, and for SCOPE_ALL sessions that one user asked to end in the
+ * order of that. Their columns are those of HISTORY_SESSIONS and HISTORY_COMMANDS but for the
+ * first. Free *out in any case. */
 enum err history_sessions(struct db *db, const struct scope *scope,
                           const struct history_filter *filter, struct history *out,
                           struct error *e);

@@ -275,14 +275,18 @@ const char *const param_names[PARAM_COUNT] = {
 
 /* --- the audit -------------------------------------------------------------------------------- */
 
+/* Older than the page before, and not older than the search goes back. */
+#define AUDIT_IN(index, condition)                                                                 \
+    "FROM audit u FORCE INDEX (" index ") WHERE " condition "u.happened_at >= :after_at "          \
+    "AND (u.happened_at > :after_at OR u.id >= :after_id) "                                        \
+    "AND u.happened_at < :upto_at AND u.happened_at <= :before_at "                                \
+    "AND (u.happened_at < :before_at OR u.id < :before_id) "                                       \
+    "ORDER BY u.happened_at DESC, u.id DESC "
 #define AUDIT(index, condition)                                                                    \
     "SELECT CONCAT('audit_', u.id), " RFC3339("u.happened_at") ", u.action, u.user_id, "           \
     "u.username, NULLIF(u.role, ''), NULLIF(u.tenant_id, ''), u.session_id, u.agent_id, "          \
     "u.of_user_id, NULLIF(u.detail, ''), u.request_id, " MICROSECONDS("u.happened_at") ", u.id "   \
-    "FROM audit u FORCE INDEX (" index ") WHERE " condition "u.happened_at >= :after_at "          \
-    "AND u.happened_at < :upto_at AND u.happened_at <= :before_at "                                \
-    "AND (u.happened_at < :before_at OR u.id < :before_id) "                                       \
-    "ORDER BY u.happened_at DESC, u.id DESC LIMIT :limit"
+    AUDIT_IN(index, condition) "LIMIT :limit"
 
 const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_SCHEMA_VERSION] = "SELECT COALESCE(MAX(version), 0) FROM schema_migrations",
@@ -527,6 +531,9 @@ const char *const statements[STATEMENT_COUNT] = {
         ":role, :action, :session, :agent, :of_user, :detail, :request)}",
     [STATEMENT_AUDIT] = AUDIT("by_time", ""),
     [STATEMENT_AUDIT_OF_USER] = AUDIT("by_user", "u.user_id = :by_user AND "),
+    [STATEMENT_AUDIT_END] =
+        "SELECT " MICROSECONDS("u.happened_at") ", u.id "
+        AUDIT_IN("by_session", "u.session_id = :session AND ") "LIMIT :skip, 1",
     [STATEMENT_AUDIT_OF_SESSION] =
         AUDIT("by_session", "u.session_id = :session "
               "AND (:by_user IS NULL OR u.user_id = :by_user) AND "),

@@ -94,14 +94,18 @@
                        "s.username, (SELECT m.name FROM machines m WHERE " MACHINE_OF("s") "))"))  \
     SEEN("s")
 
+#define ENDED_BY                                                                                   \
+    GIVEN("by_user", "EXISTS (SELECT 1 FROM signals g WHERE g.session_id = s.session_id "           \
+                     "AND g.requested_by = :by_user)")
+
 #define BOUND_SESSIONS(range)                                                                      \
     "{(SELECT " MICROSECONDS("s.started_at") ", s.id " range                                       \
     NEWEST_FIRST("s.started_at", "s.id") "LIMIT :skip, 1)}"
 #define FIND_SESSIONS(range)                                                                       \
     "{(SELECT " MICROSECONDS("s.started_at") ", s.id, s.id, 0 " range                              \
-    SESSIONS_FILTER NEWEST_FIRST("s.started_at", "s.id") "LIMIT :limit)}"
+    SESSIONS_FILTER ENDED_BY NEWEST_FIRST("s.started_at", "s.id") "LIMIT :limit)}"
 
-/* Those that somebody asked to end, in the order in which that was. */
+/* For super admins: those that somebody asked to end, in the order in which that was. */
 #define SIGNALS_BY "FROM signals g FORCE INDEX (by_requester) "
 #define SIGNALS_RANGE                                                                              \
     "WHERE g.requested_by = :by_user AND " BETWEEN("g.requested_at", "g.id")

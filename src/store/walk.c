@@ -2,8 +2,10 @@
 #include "config.h"
 #include "store/walk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/xalloc.h"
 
@@ -175,6 +177,43 @@ static enum err walk_piece(struct db *db, struct walk *walk, struct progress *pr
     return err;
 }
 
+/* The first full hour, minute or second, in units of seconds, after a place. */
+static struct position full_after(const struct position *place, int64_t unit)
+{
+    struct position full = {.id = 0};
+    struct tm tm = {0};
+
+    sscanf(place->at, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+           &tm.tm_min, &tm.tm_sec);
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    time_t seconds = (time_t)((timegm(&tm) / unit + 1) * unit);
+    gmtime_r(&seconds, &tm);
+    strftime(full.at, sizeof full.at, "%Y-%m-%dT%H:%M:%S.000000", &tm);
+    return full;
+}
+
+/* Where the next page begins. A row that the caller may not see must not give its place away: then
+ * it is the last row of this page, or a full hour, minute or second, as long as the walk gets on by
+ * it. So a time is told as exactly as 20,000 rows lie close to each other. */
+static struct position end_of(const struct walk *walk, const struct findings *found,
+                              const struct position *end)
+{
+    static const int64_t units[] = {3600, 60, 1};
+    const struct position *last = &walk->before;
+
+    if (!walk->hidden)
+        return *end;
+    if (found->count)
+        last = &found->items[found->count - 1].position;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        struct position full = full_after(end, units[i]);
+        if (compare_positions(&full, last) < 0)
+            return full;
+    }
+    return found->count ? *last : *end;
+}
+
 static enum err walk_pieces(struct db *db, struct walk *walk, struct findings *out, struct error *e)
 {
     size_t ranges = count_ranges(walk);
@@ -194,7 +233,7 @@ static enum err walk_pieces(struct db *db, struct walk *walk, struct findings *o
         return err;
     out->more = true;
     out->cut = out->count < walk->limit;
-    out->end = progress.before;
+    out->end = end_of(walk, out, &progress.before);
     return err;
 }
 

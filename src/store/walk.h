@@ -25,6 +25,7 @@ struct walk {
     struct walk_ranges ranges[WALK_KINDS_MAX];
     size_t kinds;
     bool exact;             /* the filters let all through that lies in the ranges */
+    bool hidden;            /* the caller may not see all that lies in them */
     struct position before; /* where it begins: older entries only */
     struct position since;  /* where it ends */
     size_t limit;
@@ -41,7 +42,7 @@ struct findings {
     size_t count;
     bool more;           /* there may be more behind `end` */
     bool cut;            /* it looked at as many entries as it may before it found `limit` */
-    struct position end; /* how far it came; only when there is more */
+    struct position end; /* all that is newer was looked at; only when there is more */
 };
 
 /* Free *out in any case. */

@@ -154,6 +154,21 @@ def test_a_page_reads_no_more_than_it_has(stack, root):
         assert reads(stack) - before < 200, query
 
 
+def test_a_user_in_a_long_session(stack, root):
+    """With many entries of others a page is short, and the next one goes on."""
+    past = Past(stack, 8)
+    user, session = past.users[1], past.sessions[0]
+    many = " UNION ALL ".join(["SELECT 1"] * 30)
+    stack.database.query(
+        "INSERT INTO audit (happened_at, tenant_id, user_id, username, role, action, session_id, detail) "
+        f"SELECT %s, 't', %s, 'n', 'user', 'session_view', %s, '' FROM ({many}) a, ({many}) b, ({many}) c",
+        NOON + timedelta(hours=1), past.users[0], session)
+    first = check(ask(stack, root, user_id=user, session_id=session), "audit")
+    assert first["entries"] == []
+    last = check(ask(stack, root, user_id=user, session_id=session, cursor=first["next_cursor"]), "audit")
+    assert details(last["entries"]) == [5, 1] and last["next_cursor"] is None
+
+
 def reads(stack):
     return sum(int(row["Value"]) for row in stack.database.query(
         "SHOW GLOBAL STATUS LIKE 'Handler_read%%'"))

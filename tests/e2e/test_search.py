@@ -48,11 +48,11 @@ class History:
         tenants[1].grant(people[0][0], self.machines[1])  # crosses the wall: gives nothing
         self.users = [*people[0][:2], people[1][0], *(
             tenants[0].user(role) for role in ("user", "company_admin", "super_admin"))]
-        self.sessions = []
+        self.sessions, self.numbers, self.of = [], {}, {}  # how many commands, whose
         for _ in range(150):
             self.sessions.append(self.add_session(people))
         for _ in range(600):
-            self.add_command(people)
+            self.add_command()
         self.database = stack.database
 
     def pick(self, *options):
@@ -74,6 +74,7 @@ class History:
 
     def add_session(self, people):
         session, state = unique("sess_"), self.pick("active", "closing", "closed", "closed")
+        self.numbers[session], self.of[session] = 0, self.whose(people)
         started = self.when()
         self.insert("sessions", session_id=session, state=state, started_at=started,
                     ended_at=at(900) if state == "closed" else None,
@@ -82,7 +83,7 @@ class History:
                     source_address=self.pick("192.0.2.7", None),
                     last_activity_at=self.pick(self.when(), None),
                     browser=self.pick("Chrome", None), os=self.pick("macOS", None),
-                    not_recorded_reason=self.pick("no integration", None), **self.whose(people))
+                    not_recorded_reason=self.pick("no integration", None), **self.of[session])
         if state != "active":
             self.insert("signals", session_id=session, agent_id=self.machines[0],
                         requested_by=self.dice.choice(self.people), requested_by_username="x",
@@ -92,14 +93,12 @@ class History:
                         outcome=self.pick("confirmed", "vanished", None))
         return session, started
 
-    def add_command(self, people):
+    def add_command(self):
         session = self.dice.choice(self.sessions)[0]
-        if not hasattr(self, "numbers"):
-            self.numbers = {}
-        self.numbers[session] = self.numbers.get(session, 0) + 1
+        self.numbers[session] += 1
         self.insert("commands", session_id=session, seq=self.numbers[session],
                     command=self.dice.choice(TEXTS), success=self.pick(0, 1, None),
-                    exit_code=self.pick(0, 1, 255, None), executed_at=self.when(), **self.whose(people))
+                    exit_code=self.pick(0, 1, 255, None), executed_at=self.when(), **self.of[session])
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +140,7 @@ class Searched(Model):
                                            row["username"], self.name(row)))).lower()
 
         def order(row):
-            if "ended_by" in filters:
+            if "ended_by" in filters and self.user.role == "super_admin":
                 signal = self.signals[row["session_id"]]
                 return signal["requested_at"], signal["id"]
             return row["started_at"], row["id"]
@@ -338,6 +337,72 @@ def test_a_user_with_many_machines(history, long_history):
     for filters in {"agent_id": agent}, {"agent_id": agent, "user_id": long_history.alice.user_id}:
         row, = everything(history.stack, ACTIVITY, long_history.bob, filters)
         assert row["agent_id"] == agent
+
+
+# --- what a page tells of rows that its caller may not see
+
+
+@pytest.fixture(scope="module")
+def ended(long_history):
+    """Somebody asked all sessions of that tenant to end."""
+    ender = unique("ender")
+    long_history.stack.database.query(
+        "INSERT INTO signals (session_id, agent_id, requested_by, requested_by_username, requested_at, "
+        "reason, due_at, outcome) SELECT session_id, agent_id, %s, 'x', started_at, '', NULL, "
+        "'confirmed' FROM sessions WHERE tenant_id = %s AND state = 'closed'", ender, long_history.id)
+    return ender
+
+
+def callers(tenant):
+    """Who may see nothing of that tenant's long history: of another one, and of it."""
+    other = Tenant(tenant.stack)
+    yield from (other.user(user_id=tenant.alice.user_id), other.user("company_admin"), tenant.user())
+    granted, agent = tenant.user(), tenant.machine()
+    tenant.grant(granted, agent)
+    tenant.command(agent, granted, "needle")
+    yield granted
+
+
+def test_nothing_of_other_tenants(history, long_history, ended):
+    """No next page either, from which one could tell that there is something, and when."""
+    for by in callers(long_history):
+        for path, filters in ((SESSIONS, {"ended_by": ended}),
+                              (ACTIVITY, {"session_id": long_history.session_id}),
+                              (ACTIVITY, {"session_id": long_history.session_id, "q": "hay"})):
+            body, = pages(history.stack, path, by, filters)
+            assert body["sessions" if path == SESSIONS else "activities"] == []
+            assert body["next_cursor"] is None and body["searched_to"] is None
+
+
+def test_ended_by_in_the_own_tenant(history, long_history, ended):
+    first = []
+    for by in long_history.alice, long_history.admin, long_history.user("super_admin"):
+        body = next(pages(history.stack, SESSIONS, by, {"ended_by": ended}, limit=7))
+        first.append([row["session_id"] for row in body["sessions"]])
+    assert first[0] == [f"{long_history.session_id}-{MANY - 1 - number}" for number in range(7)]
+    assert first[0] == first[1] == first[2]
+
+
+@pytest.mark.parametrize("path, filters", [
+    (ACTIVITY, {"q": "hay"}), (ACTIVITY, {"q": "bob's"}), (ACTIVITY, {"source": "vscode"}),
+    (ACTIVITY, {"user_id": "alice"}), (SESSIONS, {"q": "Needle"}), (SESSIONS, {"ended_by": "ender"})],
+    ids=str)
+def test_places_of_hidden_rows(history, long_history, ended, path, filters):
+    """Who has many machines is searched for in the whole tenant: a page then ends at a full time, or
+    at a row that it has."""
+    known = {"ended_by": ended, "user_id": long_history.alice.user_id}
+    filters = {name: known.get(name, value) for name, value in filters.items()}
+    bodies = list(pages(history.stack, path, long_history.bob, filters))
+    rows = [row for body in bodies for row in body["sessions" if path == SESSIONS else "activities"]]
+    assert len(rows) == (150 if {"bob's", known["user_id"]} & {*filters.values()} else 0)
+    ends = [body["next_cursor"] for body in bodies[:-1]]
+    assert ends
+    for body, cursor in zip(bodies, ends):
+        if body["searched_to"]:
+            assert re.fullmatch(r"\d{8}T\d\d0000\.000000-0", cursor), cursor
+            assert body["searched_to"].endswith(":00:00Z")
+        else:
+            assert f"log_{cursor.partition('-')[2]}" == body["activities"][-1]["id"]
 
 
 def test_long_commands_make_short_pages(history):

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import signal
+from types import SimpleNamespace
 
 import jwt
 import pytest
@@ -216,26 +217,38 @@ def test_keys_without_kid(stack, new_stack, directory, provider):
         assert status(own, provider.sign(alg, header)) == 200
 
 
-def test_certificate(stack, conf, directory, new_worker):
-    """Those of auth.keys may be certificates; that one has expired does not matter."""
-    key = rsa.generate_private_key(65537, 2048)
+def certificate(key):
+    """That it has expired does not matter."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "id.example.com")])
     start = datetime.datetime(2020, 1, 1)
-    certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
-                   .public_key(key.public_key()).not_valid_before(start)
-                   .not_valid_after(start + datetime.timedelta(days=1)).sign(key, hashes.SHA256()))
-    path = directory / "id.crt"
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    worker = new_worker(conf(auth={"keys": f"idp:RS256:{path}"}))
+    made = (x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+            .public_key(key.public_key()).not_valid_before(start)
+            .not_valid_after(start + datetime.timedelta(days=1)).sign(key, hashes.SHA256()))
+    return made.public_bytes(serialization.Encoding.PEM)
 
-    class By:
-        token = jwt.encode(claims(), key, "RS256", {"kid": "idp"})
 
-    assert worker.get(SESSIONS, By).status == 200
-    By.token = jwt.encode(claims(), rsa.generate_private_key(65537, 2048), "RS256", {"kid": "idp"})
-    assert worker.get(SESSIONS, By).status == 401
-    By.token = stack.keys.forge({"alg": "HS256", "kid": "idp"}, claims(), public_pem(key))
-    assert worker.get(SESSIONS, By).status == 401
+def test_pem_of_a_provider(stack, conf, directory, new_worker):
+    """Keys of auth.keys may be public keys and certificates, by any kid."""
+    kinds = {"RS256": lambda: rsa.generate_private_key(65537, 2048),
+             "ES256": lambda: ec.generate_private_key(ec.SECP256R1())}
+    given, keys = [], {}
+    for alg, form in itertools.product(kinds, (certificate, public_pem)):
+        kid, key, path = f"a/b+{len(keys)}=", kinds[alg](), directory / f"{len(keys)}.pem"
+        path.write_bytes(form(key))
+        given.append(f"{kid}:{alg}:{path}")
+        keys[kid] = alg, key
+    worker = new_worker(conf(auth={"keys": ", ".join(given)}))
+
+    def answer(token):
+        return worker.get(SESSIONS, SimpleNamespace(token=token)).status
+
+    for kid, (alg, key) in keys.items():
+        for typ in "JWT", "at+jwt":
+            for good, signer in (True, key), (False, kinds[alg]()):
+                token = jwt.encode(claims(), signer, alg, {"kid": kid, "typ": typ})
+                assert answer(token) == (200 if good else 401), (kid, typ)
+        forged = stack.keys.forge({"alg": "HS256", "kid": kid}, claims(), public_pem(key))
+        assert answer(forged) == 401
 
 
 # --- claims

@@ -100,7 +100,7 @@ static const struct {
     {"k1:HS256", "auth.keys: 'k1:HS256' is not KID:ALGORITHM:FILE"},
     {"k1:HS256:", "auth.keys: 'k1:HS256:' is not KID:ALGORITHM:FILE"},
     {":HS256:hs", "auth.keys: ':HS256:hs' is not KID:ALGORITHM:FILE"},
-    {"k/1:HS256:hs", "auth.keys: 'k/1:HS256:hs' is not KID:ALGORITHM:FILE"},
+    {"k\\1:HS256:hs", "auth.keys: 'k\\1:HS256:hs' is not KID:ALGORITHM:FILE"},
     {"k1:hs256:hs", "auth.keys: 'k1:hs256:hs' is not KID:ALGORITHM:FILE"},
     {"k1:none:hs", "auth.keys: 'k1:none:hs' is not KID:ALGORITHM:FILE"},
     {"k1:HS512:hs", "auth.keys: 'k1:HS512:hs' is not KID:ALGORITHM:FILE"},
