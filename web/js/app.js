@@ -92,7 +92,11 @@ function usePage(name) {
     useEffect(() => {
         let wanted = true
         const load = pages[name] || pages.now
-        load().then(module => wanted && setLoaded({ name, Page: module.Page }), () => wanted && setLoaded({ name, failed: true }))
+        load().then(module => wanted && setLoaded({ name, Page: module.Page }), error => {
+            console.error(error)
+            if (wanted)
+                setLoaded({ name, failed: true })
+        })
         return () => { wanted = false }
     }, [name])
     return loaded.name === name ? loaded : {}

@@ -66,3 +66,14 @@ export function visible(raw) {
         return SYMBOLS.get(code) || `\u27e8U+${code.toString(16).toUpperCase().padStart(4, '0')}\u27e9`
     })
 }
+
+// What became of a session, in a few words; '' while it is under way.
+export function howEnded({ status, close_reason: reason, exit_code: code, termination }) {
+    if (status !== 'closed')
+        return ''
+    if (termination?.outcome === 'confirmed')
+        return text.how.endedBy(visible(termination.requested_by_username))
+    if (reason === 'exited' && code)
+        return text.how.exitCode(code)
+    return text.how[termination?.outcome] ?? text.how[reason] ?? text.how.unknown
+}
