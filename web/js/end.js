@@ -187,8 +187,8 @@ function ReceiptOfOne({ session, reason, me, onClose }) {
     const close = useRef()
     useEffect(() => close.current.focus(), [])
     return html`<div class="receipt">
-        <h2>${text.end.receipt}</h2>
-        <p class="muted"><${Text}>${session.username}<//>, <${Text}>${session.machine_name}<//></p>
+        <h2>${isFinal(state.session) ? text.end.over : text.end.under}</h2>
+        <p class="muted"><${Text}>${session.username}<//> · <${Text}>${session.machine_name}<//></p>
         <${Preview} who=${me.username} reason=${reason} label=${text.end.read(visible(session.username))} />
         <div aria-live="polite"><${Steps} state=${state} /><${Verdict} state=${state} /></div>
         <p class="buttons">
