@@ -24,7 +24,7 @@ function Navigation({ page }) {
     const current = name => ((partOf[page] || page) === name ? 'page' : undefined)
     return html`<nav aria-label=${text.nav.label}>
         ${['now', 'history', 'machines'].map(name => html`<a key=${name} href=${link(name)} aria-current=${current(name)}>${text.nav[name]}</a>`)}
-        <a href="api.html">${text.nav.api}</a>
+        <a href="api/">${text.nav.api}</a>
     </nav>`
 }
 
