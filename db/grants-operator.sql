@@ -2,7 +2,7 @@
 -- need this and no more. Migrations need an administrator.
 -- Runs on MariaDB 10.x and MySQL 5.6 and later, and is safe to run again.
 --
--- As the database's administrator, after db/migrations:
+-- vsayctl setup does all of this. By hand, as the database's administrator, after db/migrations:
 --
 --   1. CREATE USER vsayctl@localhost IDENTIFIED BY '...';
 --   2. mysql vsay < db/grants-operator.sql

@@ -4,7 +4,7 @@
 -- A worker writes the columns named below and no others: it cannot give a session to another
 -- user, void a token, change who asked for a termination, or change or remove what was recorded.
 --
--- As the database's administrator, in this order:
+-- vsayctl setup does all of this. By hand, as the database's administrator, in this order:
 --
 --   1. CREATE DATABASE vsay CHARACTER SET utf8mb4;
 --   2. vsayctl migrate, as a user who may create tables (vsayctl(1) tells how),

@@ -16,13 +16,13 @@ _vsayctl() {
         words=("${words[@]:2}")
     fi
     case $previous in
-    --config | --out | --dir)
+    --config | --out | --dir | --admin-password-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
     --machine | --agent-id) found=$(_vsayctl_ids machine list) ;;
     --relation) found='owner granted' ;;
-    --role) found='user company_admin super_admin' ;;
+    --role) found='user company_admin super_admin metrics' ;;
     *)
         if [[ $current == -* && ${#words[@]} -gt 0 ]]; then
             local name=("${words[0]}")

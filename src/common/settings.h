@@ -18,6 +18,7 @@ struct settings {
     struct {
         struct strlist host;
         char *user, *password_file, *name;
+        const char *password; /* in place of what is in the file; borrowed, NULL: there is none */
         long connect_timeout, read_timeout; /* s */
         int tls;
         char *tls_ca;

@@ -2,16 +2,22 @@
 #include "config.h"
 #include "ctl/ctl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/utf8.h"
+#include "base/xalloc.h"
 #include "common/jwks.h"
 #include "common/keyring.h"
+#include "ctl/doctor.h"
 #include "ctl/output.h"
 #include "store/machines.h"
+#include "store/rights.h"
 #include "store/schema.h"
 
 enum { CLOCK_TOLERANCE = 2, JWKS_AGE_MAX = 7 * 86400 }; /* s */
@@ -81,6 +87,59 @@ static enum err check_jwks(struct doctor *doctor, struct error *e)
     return err;
 }
 
+/* The directory of the file, which has at least a slash. */
+static char *directory_of(const char *path)
+{
+    size_t length = (size_t)(strrchr(path, '/') - path);
+
+    return xstrndup(path, length ? length : 1);
+}
+
+static enum err check_metrics(struct doctor *doctor, struct error *e)
+{
+    const char *path = doctor->settings.metrics.file;
+    struct stat st;
+    enum err err = ERR_OK;
+
+    snprintf(doctor->note, sizeof doctor->note, "%s",
+             *path ? path : "in systemd's runtime directory, or each worker for itself");
+    if (!*path)
+        return ERR_OK;
+    char *directory = directory_of(path);
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        err = error_set(e, ERR_CONFIG, "%s is not a regular file", path);
+    else if (access(path, R_OK | W_OK) && errno != ENOENT)
+        err = error_set(e, ERR_CONFIG, "cannot write %s: %s", path, strerror(errno));
+    else if (access(path, F_OK) && access(directory, W_OK | X_OK))
+        err = error_set(e, ERR_CONFIG, "cannot make a file in %s: %s", directory, strerror(errno));
+    free(directory);
+    return err;
+}
+
+/* Which the web server hands out, as whatever user it is. */
+static enum err check_openapi(struct doctor *doctor, struct error *e)
+{
+    static const char path[] = PKGDATADIR "/openapi.json";
+    struct json_object *contract = NULL, *version = NULL;
+    struct stat st;
+    enum err err = ERR_OK;
+
+    if (stat(path, &st)) {
+        snprintf(doctor->note, sizeof doctor->note, "not on this host");
+        return ERR_OK;
+    }
+    if (!(st.st_mode & S_IROTH))
+        return error_set(e, ERR_CONFIG, "%s cannot be read by the web server", path);
+    contract = json_object_from_file(path);
+    if (json_object_object_get_ex(contract, "openapi", &version))
+        snprintf(doctor->note, sizeof doctor->note, "%s, OpenAPI %.20s", path,
+                 json_object_get_string(version));
+    else
+        err = error_set(e, ERR_CONFIG, "%s is not what was installed", path);
+    json_object_put(contract);
+    return err;
+}
+
 static enum err check_database(struct doctor *doctor, struct error *e)
 {
     doctor->db = db_new(&doctor->settings);
@@ -108,6 +167,25 @@ static enum err check_schema(struct doctor *doctor, struct error *e)
 static enum err check_binlog(struct doctor *doctor, struct error *e)
 {
     return schema_binlog(doctor->db, e);
+}
+
+static enum err check_rights(struct doctor *doctor, struct error *e)
+{
+    const char *worker, *operator;
+    enum err err = rights_check(doctor->db, RIGHTS_WORKER, &worker, e);
+
+    if (!err)
+        err = rights_check(doctor->db, RIGHTS_OPERATOR, &operator, e);
+    if (err)
+        return err;
+    if (worker && operator)
+        return error_set(e, ERR_CONFIG, "%s lacks %s to be a worker, and %s to be an operator",
+                         doctor->settings.db.user, worker, operator);
+    snprintf(doctor->note, sizeof doctor->note, "%s",
+             worker  ? "those of an operator" :
+             operator? "those of a worker"
+                     : "those of a worker and of an operator, who may change the audit");
+    return ERR_OK;
 }
 
 static enum err check_clock(struct doctor *doctor, struct error *e)
@@ -145,7 +223,20 @@ static enum err check_machines(struct doctor *doctor, struct error *e)
     return err;
 }
 
-enum { CONFIGURATION, KEYS, JWKS, DATABASE, SCHEMA, BINLOG, CLOCK, MACHINES, CHECKS };
+enum {
+    CONFIGURATION,
+    KEYS,
+    JWKS,
+    METRICS,
+    OPENAPI,
+    DATABASE,
+    SCHEMA,
+    BINLOG,
+    RIGHTS,
+    CLOCK,
+    MACHINES,
+    CHECKS
+};
 
 static const struct {
     const char *name;
@@ -160,14 +251,21 @@ static const struct {
          "Correct auth.keys or the file; openssl rand -hex -out FILE 32 makes an HS256 secret."},
     [JWKS] = {"jwks", CONFIGURATION, check_jwks,
               "See that the job that fetches auth.jwks runs and writes it each time: docs/sso.md."},
+    [METRICS] = {"metrics", CONFIGURATION, check_metrics,
+                 "Let metrics.file be in a directory that the workers' user may write to; run "
+                 "vsayctl doctor as that user."},
+    [OPENAPI] = {"openapi", OPENAPI, check_openapi, "Install vsay-api again."},
     [DATABASE] = {"database", CONFIGURATION, check_database,
-                  "See that the server runs and that grants.sql was applied; check db.host, "
+                  "See that the server runs and that vsayctl setup was run; check db.host, "
                   "db.user, db.password_file, db.name and db.tls."},
     [SCHEMA] = {"schema", DATABASE, check_schema,
                 "Run vsayctl migrate as a database user that may create tables, then grants.sql."},
     [BINLOG] =
         {"binary log", DATABASE, check_binlog,
          "Set binlog_format = ROW (or MIXED) in the server's configuration, and restart it."},
+    [RIGHTS] = {"rights", SCHEMA, check_rights,
+                "Run vsayctl setup again, or apply grants.sql (and grants-operator.sql) as a "
+                "database administrator."},
     [CLOCK] = {"clock", DATABASE, check_clock, "Keep the clocks of both hosts right with NTP."},
     [MACHINES] = {"machines", SCHEMA, check_machines,
                   "A copied machine has its original's token: give it its own (vsayctl machine "
@@ -207,10 +305,9 @@ static bool check(int which, struct doctor *doctor)
     return true;
 }
 
-static enum err run(const struct call *call, struct error *e)
+enum err doctor_examine(const char *config, struct json_object *results, struct error *e)
 {
-    struct doctor doctor = {.config = call->config,
-                            .results = call->json ? json_object_new_array() : NULL};
+    struct doctor doctor = {.config = config, .results = results};
     bool ok[CHECKS] = {0};
     int failed = 0;
 
@@ -224,18 +321,26 @@ static enum err run(const struct call *call, struct error *e)
         ok[i] = check(i, &doctor);
         failed += !ok[i];
     }
-    if (doctor.results) {
-        struct json_object *object = json_object_new_object();
-        json_object_object_add(object, "checks", doctor.results);
-        output_json(object, true);
-    }
     db_free(doctor.db);
     settings_free(&doctor.settings);
     return failed ? error_set(e, ERR_CONFIG, "%d of %d checks failed", failed, CHECKS) : ERR_OK;
 }
 
+static enum err run(const struct call *call, struct error *e)
+{
+    struct json_object *results = call->json ? json_object_new_array() : NULL;
+    enum err err = doctor_examine(call->config, results, e);
+
+    if (results) {
+        struct json_object *object = json_object_new_object();
+        json_object_object_add(object, "checks", results);
+        output_json(object, true);
+    }
+    return err;
+}
+
 const struct command cmd_doctor = {
     .name = "doctor",
-    .summary = "Check configuration, keys, database, schema, binary log, clock and machines.",
+    .summary = "Check configuration, keys, database, rights, clock, machines and more.",
     .run = run,
 };

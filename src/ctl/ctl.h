@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-enum { COMMAND_OPTIONS_MAX = 8 };
+enum { COMMAND_OPTIONS_MAX = 10 };
 
 /* An option --NAME ARGUMENT, or without an argument --NAME. */
 struct command_option {
@@ -36,7 +36,7 @@ struct command {
     enum err (*run)(const struct call *call, struct error *e);
 };
 
-extern const struct command cmd_migrate, cmd_token, cmd_doctor;
+extern const struct command cmd_setup, cmd_migrate, cmd_token, cmd_doctor;
 extern const struct command cmd_machine_add, cmd_machine_list, cmd_machine_remove,
     cmd_machine_rotate;
 extern const struct command cmd_grant, cmd_revoke;

@@ -17,9 +17,9 @@ enum { ER_ACCESS_DENIED_NO_PASSWORD = 1698 }; /* has a name of its own in each l
 enum { EXIT_USAGE = 2, OPTION_HELP = 256, OPTION_VERSION, OPTION_CONFIG, OPTION_JSON };
 
 static const struct command *const commands[] = {
-    &cmd_migrate,        &cmd_doctor,         &cmd_token, &cmd_machine_add, &cmd_machine_list,
-    &cmd_machine_remove, &cmd_machine_rotate, &cmd_grant, &cmd_revoke,      &cmd_session_list,
-    &cmd_session_close,  &cmd_activity,       &cmd_purge,
+    &cmd_setup,        &cmd_migrate,        &cmd_doctor,         &cmd_token, &cmd_machine_add,
+    &cmd_machine_list, &cmd_machine_remove, &cmd_machine_rotate, &cmd_grant, &cmd_revoke,
+    &cmd_session_list, &cmd_session_close,  &cmd_activity,       &cmd_purge,
 };
 static const size_t command_count = sizeof commands / sizeof *commands;
 
@@ -68,11 +68,11 @@ static void print_help(const struct command *command)
            operand ? " " : "", operand ? operand : "", command->summary);
     puts("\nOptions:");
     for (const struct command_option *o = command->options; o->name; o++) {
-        int width = 22 - (int)strlen(o->name);
+        int width = 24 - (int)strlen(o->name);
         printf("  --%s %-*s %s", o->name, width, o->argument ? o->argument : "", o->help);
         printf(o->fallback ? " (default: %s)\n" : "\n", o->fallback);
     }
-    printf("  --%-23s print JSON\n", "json");
+    printf("  --%-25s print JSON\n", "json");
 }
 
 /* What to do when the database refuses the user: that one step of the installation is missing. */
@@ -81,15 +81,19 @@ static const char *advice(const struct command *command, const struct error *e)
     switch (e->db_number) {
     case ER_ACCESS_DENIED_ERROR:
     case ER_ACCESS_DENIED_NO_PASSWORD:
-        return "; was CREATE USER run for db.user (VSAY_DB_USER), and is its password in "
-               "db.password_file (VSAY_DB_PASSWORD_FILE)?";
+        return command == &cmd_setup
+                   ? "; name an administrator of the database with --admin, and the file with its "
+                     "password with --admin-password-file"
+                   : "; is db.user (VSAY_DB_USER) a user that vsayctl setup made, and its password "
+                     "in db.password_file (VSAY_DB_PASSWORD_FILE)?";
     case ER_DBACCESS_DENIED_ERROR:
     case ER_TABLEACCESS_DENIED_ERROR:
     case ER_COLUMNACCESS_DENIED_ERROR:
-        return command == &cmd_migrate
-                   ? "; migrate as a database administrator: set VSAY_DB_USER"
-                   : "; work as the user of grants-operator.sql: set VSAY_DB_USER, and apply "
-                     "that file again after an upgrade";
+        return command == &cmd_setup ? ""
+               : command == &cmd_migrate
+                   ? "; migrate as a database administrator: set VSAY_DB_USER, or run vsayctl setup"
+                   : "; work as the user of grants-operator.sql: set VSAY_DB_USER; "
+                     "vsayctl setup makes that user, and after an upgrade grants it what is new";
     default:
         return "";
     }

@@ -74,8 +74,8 @@ out:
 
 static enum err read_password(const struct settings *settings, char **out, struct error *e)
 {
-    *out = NULL;
-    if (!*settings->db.password_file)
+    *out = settings->db.password ? xstrdup(settings->db.password) : NULL;
+    if (*out || !*settings->db.password_file)
         return ERR_OK;
     return settings_read_password(settings->db.password_file, out, e) ? ERR_DB_AWAY : ERR_OK;
 }

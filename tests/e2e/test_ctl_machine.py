@@ -321,7 +321,7 @@ def test_a_refused_user_is_told_what_is_missing(stack, operator, conf, tenant):
     operator.env["VSAY_DB_USER"] = "newcomer"
     assert "grants-operator.sql" in operator.fail(*add)  # 1044
     operator.env["VSAY_DB_USER"] = "nobody"
-    assert "was CREATE USER run" in operator.fail(*add)  # 1045
+    assert "vsayctl setup" in operator.fail(*add)  # 1045
     operator.env = {}
     assert "1143: " in (said := operator.fail(*add)) and "grants-operator.sql" in said
     assert "1142: " in (said := operator.fail(

@@ -543,6 +543,13 @@ def test_kit_as_its_page_says(base, new_directory):
         "LD_LIBRARY_PATH": kit / "vsay" / "lib", "MARIADB_PLUGIN_DIR": kit / "vsay" / "lib" / "plugin",
         "VSAY_CONF": base.conf, "VSAY_DB_HOST": f"127.0.0.1:{base.tcp_port}", "VSAY_DB_NAME": "kit"})
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    (kit / "vsay" / "vsay.conf").unlink()
+    ran = run("./vsayctl", "setup", "--dir", "share", "--one-user", "--name", "kit", "--admin", "vsay",
+              "--host", f"127.0.0.1:{base.tcp_port}", "--admin-password-file",
+              base.settings["db"]["password_file"], *(["--run-as", "root"] * (os.getuid() == 0)),
+              cwd=kit / "vsay", env={"LD_LIBRARY_PATH": "lib", "MARIADB_PLUGIN_DIR": "lib/plugin",
+                                     "VSAY_CONF": kit / "vsay" / "vsay.conf"})
+    assert ran.returncode == 0 and "made    " in ran.stdout, ran.stdout + ran.stderr
     linked = run("ldd", kit / "vsay" / "vsay-api", env={"LD_LIBRARY_PATH": kit / "vsay" / "lib"})
     foreign = [path for path in re.findall(r"=> (\S+)", linked.stdout) if str(kit) not in path]
     assert [Path(path).name for path in foreign] == ["libc.so.6"]

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import secrets
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,15 +121,7 @@ def host(root, new_directory):
     database runs outside, and has a second name for its socket inside."""
     database = Database(new_directory())
     os.link(database.socket, root / "run" / "mysqld.sock")
-    root.secret("etc/vsay/jwt.key", secrets.token_hex(32), "vsay")
-    root.secret("etc/vsay/db.password", "swordfish", "vsay")
-    write_conf(root / "etc" / "vsay" / "vsay.conf", {
-        "db": {"host": "/run/mysqld.sock", "password_file": "/etc/vsay/db.password"},
-        "auth": {"keys": "k1:HS256:/etc/vsay/jwt.key"}})
-    database.query("CREATE DATABASE vsay CHARACTER SET utf8mb4")
-    root.do("vsayctl", "migrate", env=database.admin())
-    database.query("CREATE USER vsay@localhost IDENTIFIED BY 'swordfish'")
-    database.script("vsay", (root / "usr" / "share" / "vsay" / "grants.sql").read_text())
+    root.do("vsayctl", "setup", "--yes", "--host", "/run/mysqld.sock")
     yield root
     database.stop()
 
@@ -138,7 +129,7 @@ def host(root, new_directory):
 @pytest.mark.heavy
 @host_tools
 def test_installed_packages_serve(host):
-    host.do("vsayctl", "doctor")
+    assert "ok    openapi: /usr/share/vsay/openapi.json" in host.do("vsayctl", "doctor", user="vsay")
     token = host.do("vsayctl", "token", "--user-id", "u1", "--role", "super_admin").strip()
     worker = Process(host / "tmp" / "log", "chroot", "--userspec=vsay:vsay", host.dir, "vsay-api",
                      "--listen", "unix:/run/vsay/vsay.sock")
@@ -230,5 +221,5 @@ def test_purge(host):
     host.do("apt-get", "purge", "-y", *PACKAGES)
     assert {path for path in files(host.dir) if re.search(r"/\.?vsay", path)
             and not path.startswith(("/tmp/", "/var/cache/", "/var/log/", "/run/vsay"))} == {
-        "/etc/vsay/db.password", "/etc/vsay/jwt.key"}
+        "/etc/vsay/db.password", "/etc/vsay/jwt.key", "/etc/vsay/vsayctl.password"}
     assert "vsay" not in (host / "etc" / "shells").read_text()

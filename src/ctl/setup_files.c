@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "ctl/setup_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+#include "common/settings.h"
+
+enum { TEXT_MAX = 1 << 20, RANDOM_BYTES = 32 };
+
+static enum err cannot(struct error *e, const char *what, const char *path)
+{
+    return error_set(e, ERR_IO, "cannot %s %s: %s", what, path, strerror(errno));
+}
+
+/* A new file beside `path`, which holds `text` on the disk. The caller frees *out, and unlinks it
+ * unless it got its place. */
+static enum err write_beside(const char *path, const char *text, struct readers readers, char **out,
+                             struct error *e)
+{
+    size_t length = strlen(text);
+    enum err err = ERR_OK;
+
+    *out = xasprintf("%s.XXXXXX", path);
+    int fd = mkstemp(*out); /* mode 0600 */
+    if (fd < 0) {
+        err = cannot(e, "write", path);
+        free(*out);
+        *out = NULL;
+        return err;
+    }
+    errno = ENOSPC; /* what a short write means */
+    if (write(fd, text, length) != (ssize_t)length ||
+        (readers.group != (gid_t)-1 && fchown(fd, (uid_t)-1, readers.group)) ||
+        fchmod(fd, readers.mode) || fsync(fd))
+        err = cannot(e, "write", path);
+    close(fd);
+    return err;
+}
+
+enum err setup_secret(const char *path, const char *secret, struct readers readers, bool *made,
+                      struct error *e)
+{
+    struct stat st;
+    char *temporary = NULL;
+
+    *made = false;
+    if (lstat(path, &st) == 0)
+        return ERR_OK;
+    char *line = xasprintf("%s\n", secret);
+    enum err err = write_beside(path, line, readers, &temporary, e);
+    if (!err && link(temporary, path) == 0) /* which replaces nothing */
+        *made = true;
+    else if (!err && errno != EEXIST)
+        err = cannot(e, "make", path);
+    if (temporary)
+        unlink(temporary);
+    free(temporary);
+    explicit_bzero(line, strlen(line));
+    free(line);
+    return err;
+}
+
+enum err setup_random(char **out, struct error *e)
+{
+    unsigned char bytes[RANDOM_BYTES];
+    char hex[2 * RANDOM_BYTES + 1];
+
+    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+        return error_set(e, ERR_IO, "cannot get random bytes: %s", strerror(errno));
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+    *out = xasprintf("%s-Aa1", hex); /* MySQL's validate_password wants one of each kind */
+    explicit_bzero(bytes, sizeof bytes);
+    explicit_bzero(hex, sizeof hex);
+    return ERR_OK;
+}
+
+enum err setup_read(const char *path, char **out, struct error *e)
+{
+    size_t length;
+    bool open_to_all;
+
+    return conf_read_file(path, TEXT_MAX, out, &length, &open_to_all, e);
+}
+
+static enum err check_conf(const char *path, struct error *e)
+{
+    struct settings settings = {0};
+    enum err err = conf_load(settings_options, settings_options_count, path, false,
+                             SETTINGS_DB | SETTINGS_KEYS, &settings, e);
+
+    settings_free(&settings);
+    return err;
+}
+
+enum err setup_conf(const char *path, const char *text, struct error *e)
+{
+    struct readers readers = {0644, (gid_t)-1};
+    struct stat st;
+    char *real = realpath(path, NULL), *temporary = NULL;
+
+    if (!real)
+        real = xstrdup(path);
+    bool there = stat(real, &st) == 0;
+    if (there)
+        readers = (struct readers){st.st_mode & 07777, st.st_gid};
+    enum err err = write_beside(real, text, readers, &temporary, e);
+    if (!err && there && st.st_uid != geteuid() && chown(temporary, st.st_uid, st.st_gid))
+        err = cannot(e, "give away", temporary);
+    if (!err)
+        err = check_conf(temporary, e);
+    if (!err && rename(temporary, real))
+        err = cannot(e, "write", real);
+    if (err && temporary)
+        unlink(temporary);
+    free(temporary);
+    free(real);
+    return err;
+}
