@@ -9,11 +9,11 @@ import pytest
 from cgi_program import CgiClient
 from ctl import Operator
 from machine import entry
-from scene import Scene
+from scene import ADMINS_READS, Scene
 from sql_faults import DEADLOCK, REFUSED, SqlFaults
 from stack import CTL, MIGRATIONS, run, write_conf
 
-TABLES = "machines", "machine_access", "sessions", "signals", "commands"
+TABLES = "machines", "machine_access", "sessions", "signals", "commands", "machine_usage"
 MOST = 80  # statements that anything here may need
 
 
@@ -51,9 +51,13 @@ class Rows:
 
     def shape(self):
         """Without times and the numbers that the database gives, which differ each time."""
-        return {table: [{name: value is not None if hasattr(value, "year") else value
-                         for name, value in row.items() if name not in ("id", "token_generation")}
-                        for row in rows]
+        def comparable(name, value):
+            if name == "usage_now":
+                return value[8:]  # without the time of its slot
+            return value is not None if hasattr(value, "year") else value
+
+        return {table: [{name: comparable(name, value) for name, value in row.items()
+                         if name not in ("id", "token_generation")} for row in rows]
                 for table, rows in self.tables.items()}
 
     def restore(self):
@@ -99,7 +103,7 @@ class FaultyScene(Scene):
         return dict(self.requests())
 
 
-NAMES = ["ready", "poll", "open", "activity", "delete", "end", "confirm", "heartbeat", *(
+NAMES = ["ready", *ADMINS_READS, "audit", "poll", "open", "activity", "delete", "end", "confirm", "heartbeat", *(
     f"{role} {what}" for role in ("company_admin", "user") for what in (
         "/api/dashboard/stats", "/api/dashboard/recent-activity", "/api/dashboard/recent-machines",
         "/api/terminal/sessions", "/api/sessions", "/api/activity?q=make", "receipt"))]
@@ -119,7 +123,8 @@ def action(stack, faulty_conf, request):
 def test_a_request_of_which_a_statement_is_refused(stack, faults, action, request):
     """What is behind the answer only writes the audit."""
     before, answered = Rows(stack.database), False
-    audited = any(name in request.node.name for name in ("receipt", "delete", "/api/activity"))
+    audited = any(name in request.node.name for name in ("receipt", "delete", "/api/activity",
+                                                          "{session}/activity"))
     for nth, reply, rows in each_failure(stack, faults, REFUSED, action):
         if answered := answered or audited and reply.status == 200:
             assert reply.status == 200, f"statement {nth}: {reply}"

@@ -5,7 +5,8 @@ import pytest
 
 from scene import Scene
 
-TABLES = "machines", "machine_access", "sessions", "signals", "commands"
+TABLES = ("machines", "machine_access", "sessions", "signals", "commands", "machine_usage",
+          "fleet_usage", "audit")
 EVENTS = "INSERT", "UPDATE", "DELETE"
 
 

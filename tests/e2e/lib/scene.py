@@ -5,6 +5,8 @@ from machine import Machine, entry
 
 READS = ("/api/dashboard/stats", "/api/dashboard/recent-activity", "/api/dashboard/recent-machines",
          "/api/terminal/sessions", "/api/sessions", "/api/activity?q=make")
+ADMINS_READS = ("/api/machines", "/api/machines/{machine}", "/api/machines/{machine}/usage",
+                "/api/dashboard/usage", "/api/sessions/{session}/activity")
 
 
 class Scene:
@@ -13,16 +15,24 @@ class Scene:
     def __init__(self, stack):
         self.stack, self.tenant = stack, Tenant(stack)
         self.admin, self.user = self.tenant.user("company_admin"), self.tenant.user()
+        self.root = self.tenant.user("super_admin")
         self.machine = Machine(self.tenant, owner=self.user)
         names = "doomed", "closing", "ended", "vanished", "running"
         self.session = {name: self.machine.session(self.user) for name in names}
         assert self.machine.heartbeat(cpu_percent=1).status == 200
+        stack.database.query(  # of five minutes that have ended: the next one stores them
+            "UPDATE machines SET usage_now = CONCAT('65000000', SUBSTR(usage_now, 9)) "
+            "WHERE agent_id = %s", self.machine.id)
         assert stack.delete(self.session["closing"], self.admin).status == 200
         self.machine.held.remove(self.session["vanished"])
 
     def requests(self):
         """(name, function that sends it), in an order in which each still finds its session."""
         session, machine = self.session, self.machine
+        for path in ADMINS_READS:
+            yield path, lambda path=path: self.stack.get(
+                path.format(machine=machine.id, session=session["running"]), self.admin)
+        yield "audit", lambda: self.stack.get("/api/audit?limit=3", self.root)
         for role in self.admin, self.user:
             for path in READS:
                 yield f"{role.role} {path}", lambda by=role, path=path: self.stack.get(path, by)
@@ -48,7 +58,8 @@ class Scene:
             read("SELECT g.session_id, g.outcome, g.attempts, g.confirmed_at IS NULL AS open "
                  "FROM signals g JOIN sessions s ON s.session_id = g.session_id "
                  "WHERE s.agent_id = %s ORDER BY g.session_id"),
-            read("SELECT session_id, command FROM commands WHERE agent_id = %s"))
+            read("SELECT session_id, command FROM commands WHERE agent_id = %s"),
+            read("SELECT step, samples, cpu_sum FROM machine_usage WHERE agent_id = %s"))
 
     def play(self):
         """Per request: its status, whether it changed something."""
