@@ -23,7 +23,7 @@ from frontends import (
     LighttpdFastcgiVariant, missing, serving, unpack_kit)
 from metrics import Scraper
 from schemas import check, check_error
-from stack import REPO, Database, Stack, free_port, run, wait_for
+from stack import REPO, SITE, Database, Stack, free_port, run, wait_for
 from tokens import claims
 import test_contract as contract
 from test_contract import (  # noqa: F401 (collected from here too)
@@ -70,6 +70,7 @@ def test_variants_that_comments_name(base, new_directory, front):
     with serving(front, base, new_directory) as stack:
         check(stack.get(STATS, Tenant(stack).user("company_admin")), "stats")
         assert stack.get("/api/openapi.json").body == openapi.PATH.read_bytes()
+        check_files(stack)
         assert stack.raw(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") in (403, 404), \
             "not vsay's"
 
@@ -88,7 +89,7 @@ def test_wrong_methods(stack, admin, path, method):
     contract.test_wrong_method(stack, admin, path, method)
 
 
-@pytest.mark.parametrize("path", ["/", "/api/", "/health/", "/index.php", "/" + "a/" * 550])
+@pytest.mark.parametrize("path", ["/api/x", "/health/", "/index.php", "/" + "a/" * 550])
 def test_unknown_paths(stack, admin, path):
     contract.test_unknown_path(stack, admin, path)
 
@@ -120,6 +121,50 @@ def test_openapi(stack):
     assert reply.headers["Content-Type"] == "application/json"
     head = stack.request("HEAD", "/api/openapi.json")
     assert (head.status, head.body) == (200, b"")
+
+
+POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+RAPIDOC = POLICY.replace(";", "; style-src 'self' 'unsafe-inline';", 1)
+
+
+def check_files(stack):
+    """The web page's, with the headers that they need."""
+    for path, policy in ("/", POLICY), ("/api/", RAPIDOC), ("/?_=1", POLICY):
+        page = stack.get(path)
+        assert page.status == 200, page
+        assert page.headers["Content-Type"].partition(";")[0] == "text/html"
+        assert page.headers.get_all("Content-Security-Policy") == [policy]
+        assert page.headers["X-Content-Type-Options"] == "nosniff"
+        assert page.headers["Cache-Control"] == "no-cache"
+        assert page.body.startswith(b"<!doctype html>")
+    parts = re.findall(r'(?:href|src)="([^"#]+)"', stack.get("/").body.decode())
+    kinds = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "txt": "text/plain"}
+    assert len(parts) > 3
+    for path in parts + [re.sub("/icon.svg$", "/vendor/LICENSES.txt", parts[0])]:
+        part = stack.get(f"/{path}", headers={"Accept-Encoding": "gzip"})
+        assert (part.status, part.headers["Content-Type"].partition(";")[0]) == (
+            200, kinds[path.rpartition(".")[2]]), path
+        assert part.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert part.headers["X-Content-Type-Options"] == "nosniff"
+        assert part.body == (SITE / path).read_bytes()
+        assert part.headers["Content-Encoding"] == "gzip" or len(part.body) < 2000
+    for path in "/static/", "/static/1/js/main.js", "/index.php", "/static/../../vsay.conf":
+        assert stack.get(path).status in (400, 403, 404)
+
+
+def test_the_web_page(stack):
+    if stack.has_files:
+        check_files(stack)
+
+
+def test_gzip_of_the_api(stack, tenant, admin):
+    """Where it is worth it. HAProxy leaves it out."""
+    machine = tenant.machine()
+    sessions = {tenant.session(machine, admin) for _ in range(20)}
+    reply = stack.get(SESSIONS, admin, headers={"Accept-Encoding": "gzip"})
+    if stack.has_files:
+        assert reply.headers["Content-Encoding"] == "gzip" and "Accept-Encoding" in reply.headers["Vary"]
+    assert {row["session_id"] for row in reply.json()["sessions"]} == sessions
 
 
 # --- headers

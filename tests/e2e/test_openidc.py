@@ -151,6 +151,17 @@ def test_without_a_session(site, scene):
     assert site.get("/health").status == 200 and site.get("/api/openapi.json").status == 200
 
 
+def test_the_page(site, people):
+    """Who opens it is logged in first; it learns from the API who that is."""
+    reply = request(site, requests.Session(), "GET", "/", allow_redirects=False)
+    assert reply.status_code == 302 and reply.headers["Location"].startswith(site.provider.issuer)
+    page = request(site, people["auth0|joe"], "GET", "/")
+    assert page.status_code == 200 and "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+    assert request(site, requests.Session(), "GET", "/api/").status_code == 200
+    who = request(site, people["auth0|joe"], "GET", "/api/login").json()
+    assert (who["user_id"], who["role"], who["tenant_id"]) == ("auth0|joe", "user", "acme")
+
+
 def test_other_clients_of_the_provider(site, people, scene):
     """A session of Apache's goes before a token that the browser sends beside it."""
     stranger = Tenant(site).user()

@@ -221,7 +221,7 @@ class ApacheProxyVariant(ApacheProxy):
 
     def shipped(self):
         self.backend = free_port()
-        site = super().shipped().replace('"/api/openapi', '"/vsay/api/openapi')
+        site = re.sub(r'"(\^?)/(?=api/|static/|\(\(?api)', r'"\1/vsay/', super().shipped())
         return site.replace(f"ProxyPass / unix:{self.socket}|fcgi://vsay/ enablereuse=on",
                             f"ProxyPass /vsay/ fcgi://127.0.0.1:{self.backend}/vsay/")
 
@@ -287,7 +287,7 @@ def unpack_kit(directory):
 class KitCgi(ApacheStarts):
     """The kit, unpacked as its page says, where the host allows no more than .htaccess."""
 
-    site, modules = "conf/shared-hosting/cgi.htaccess", "cgid rewrite"
+    site, modules = "conf/shared-hosting/cgi.htaccess", "cgid headers rewrite"
     web, script = "web-cgi", "cgi-bin/vsay.cgi"
     waits = decodes = False
     long_head = 200
@@ -318,7 +318,7 @@ class KitCgi(ApacheStarts):
 
 
 class KitFcgi(KitCgi):
-    site, modules = "conf/shared-hosting/fcgi.htaccess", "fcgid rewrite"
+    site, modules = "conf/shared-hosting/fcgi.htaccess", "fcgid headers rewrite"
     web, script = "web-fcgi", "vsay.fcgi"
     long_head = 500
     waits = tells_lengths = True
@@ -364,7 +364,7 @@ class LighttpdFastcgiVariant(LighttpdFastcgi):
 
     def shipped(self):
         self.backend = free_port()
-        return super().shipped().replace('( "/" =>', '( "/vsay/" =>').replace('"/api', '"/vsay/api').replace(
+        return re.sub(r'"(\^?)/(?="|api/|\(\(api)', r'"\1/vsay/', super().shipped()).replace(
             f'"socket" => "{self.socket}"', f'"host" => "127.0.0.1", "port" => {self.backend}')
 
 

@@ -2,6 +2,7 @@
 """The real parts, each in a private directory: MariaDB, the worker pool, nginx."""
 import contextlib
 import fcntl
+import gzip
 import http.client
 import os
 import re
@@ -261,7 +262,10 @@ class Client:
                 connection.endheaders(body)
             response = connection.getresponse()
             assert response.reason, "each status has its phrase"
-            return Reply(response.status, response.msg, response.read(), (method, path, body))
+            text = response.read()
+            if response.msg["Content-Encoding"] == "gzip":
+                text = gzip.decompress(text)
+            return Reply(response.status, response.msg, text, (method, path, body))
 
     def get(self, path, by=None, **options):
         return self.request("GET", path, by, **options)
