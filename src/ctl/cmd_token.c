@@ -14,7 +14,7 @@
 #include "ctl/output.h"
 #include "ctl/site.h"
 
-enum { USER_ID, USERNAME, ROLE, TENANT, TTL };
+enum { USER_ID, USERNAME, ROLE, TENANT, TTL, LINK };
 
 static enum err parse_principal(const char *const *values, struct principal *who, struct error *e)
 {
@@ -78,15 +78,45 @@ static void note_token(const struct call *call, const struct principal *who, lon
 
 /* --- the command ----------------------------------------------------------------------------- */
 
-static void print_token(const char *token, bool json)
+static enum err check_url(const char *url, struct error *e)
 {
-    if (!json) {
-        puts(token);
-        return;
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t length = strlen(schemes[i]);
+        if (strncmp(url, schemes[i], length) == 0 && url[length] && url[length] != '/' &&
+            !url[strcspn(url, " \"#<>?\\")])
+            return ERR_OK;
     }
-    struct json_object *object = json_object_new_object();
-    output_member(object, "token", token);
-    output_json(object, true);
+    return error_set(e, ERR_REQUEST,
+                     "--link: '%.80s' is not the page's address, such as https://vsay.example.com",
+                     url);
+}
+
+/* The page takes the token from behind the #, which no browser sends to a server. */
+static char *make_link(const char *url, const char *token)
+{
+    size_t length = strlen(url);
+
+    while (url[length - 1] == '/')
+        length--;
+    return xasprintf("%.*s/#token=%s", (int)length, url, token);
+}
+
+static void print_token(const char *token, const char *url, bool json)
+{
+    char *link = url ? make_link(url, token) : NULL;
+
+    if (!json) {
+        puts(link ? link : token);
+    } else {
+        struct json_object *object = json_object_new_object();
+        output_member(object, "token", token);
+        if (link)
+            output_member(object, "link", link);
+        output_json(object, true);
+    }
+    free(link);
 }
 
 static enum err run(const struct call *call, struct error *e)
@@ -100,6 +130,8 @@ static enum err run(const struct call *call, struct error *e)
 
     if (!err)
         err = args_seconds("--ttl", call->values[TTL], &ttl, e);
+    if (!err && call->values[LINK])
+        err = check_url(call->values[LINK], e);
     if (!err)
         err = settings_load("vsayctl", call->config, SETTINGS_KEYS, &settings, e);
     if (!err)
@@ -108,7 +140,7 @@ static enum err run(const struct call *call, struct error *e)
         err = token_mint(&settings, ring, &who, time(NULL), ttl, &token, e);
     if (!err) {
         note_token(call, &who, ttl);
-        print_token(token, call->json);
+        print_token(token, call->values[LINK], call->json);
     }
     free(token);
     keyring_free(ring);
@@ -127,6 +159,8 @@ const struct command cmd_token = {
             [TENANT] = {"tenant", "ID", NULL,
                         "tenant of the user (default, but for company_admin)"},
             [TTL] = {"ttl", "TIME", "1h", "how long it is valid, such as 90s, 15m, 1h or 30d"},
+            [LINK] = {"link", "URL", NULL,
+                      "print a link that logs in at the web page, which has that address"},
         },
     .run = run,
 };

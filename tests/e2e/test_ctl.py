@@ -46,6 +46,19 @@ def test_token(stack):
     assert found["username"] == "u1" and found["tenant_id"] == "default"
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "https://vsay.example.com/tools/vsay//"])
+def test_link(stack, url):
+    found = mint(stack.conf, "--user-id", "u1", "--link", url)
+    address, _, token = found.partition("#token=")
+    assert address == url.rstrip("/") + "/" and stack.get(STATS, token=token).status == 200
+
+
+@pytest.mark.parametrize("url", ["", "vsay.example.com", "ftp://a", "http://a b", "http://a/#b", "http://a?b", "http://", "https:///a"])
+def test_link_refused(stack, url):
+    ran = run(CTL, "--config", stack.conf, "token", "--user-id", "u1", "--link", url)
+    assert (ran.returncode, ran.stdout) == (2, "") and "--link: " in ran.stderr
+
+
 @pytest.mark.parametrize("kid, algorithm", [("rs", "RS256"), ("es", "ES256")])
 def test_token_of_a_key_pair(stack, conf, directory, kid, algorithm):
     """Signed with the first private key, verified with the public one."""

@@ -75,6 +75,8 @@ def test_results_as_json(operator, directory):
     assert as_json(operator, "revoke", *access)["changed"]
     assert as_json(operator, "machine", "remove", agent) == {"agent_id": agent, "sessions_closed": 0}
     assert as_json(operator, "token", "--user-id", "user_1")["token"].count(".") == 2
+    minted = as_json(operator, "token", "--user-id", "user_1", "--link", "http://a/")
+    assert minted["link"] == f"http://a/#token={minted['token']}"
     assert set(as_json(operator, "purge", "--older-than", "36500d")) == {
         "commands", "sessions", "receipts", "lost_sessions_closed", "audit"}
     assert {check["result"] for check in as_json(operator, "doctor")["checks"]} == {"ok"}

@@ -107,8 +107,13 @@ def test_background(quickstart):
     for role in "user", "company_admin", "super_admin":
         assert (quickstart.var / "tokens" / role).read_text().strip() in output
         for path in re.findall(r"(?<!DELETE )http://[\d.:]+(/[^\s\"]+)", output):
-            if "$" not in path and path != "/metrics":
+            if "$" not in path and "#" not in path and path != "/metrics":
                 quickstart.call(path, role)
+    link = re.search(r"http://\S+", output)[0]
+    assert link == f"http://127.0.0.1:{quickstart.port}/#token=" + (
+        quickstart.var / "tokens" / "super_admin").read_text().strip()
+    with urllib.request.urlopen(link, timeout=10) as page:
+        assert page.read().startswith(b"<!doctype html>")
     assert "\nvsay_workers 2\n" in quickstart.metrics()
     code, output = quickstart("ctl", "machine", "list")
     assert code == 0 and "this-machine" in output and "AGENT_ID" in output
