@@ -122,17 +122,22 @@ export async function send(path, { method = 'GET', params, headers, signal } = {
     }
 }
 
-// Throws ApiError; otherwise the JSON of the reply, or null when it has none.
-export async function request(path, options = {}) {
+// The response of a request that succeeded; throws ApiError.
+export async function fetchOk(path, options = {}) {
     const mine = token()
     const response = await send(path, options)
-    if (!response.ok) {
-        const error = await failure(response)
-        // Another token may have come while this request was under way.
-        if (error.status === 401 && !options.headers?.Authorization && mine === token())
-            forget(error)
-        throw error
-    }
+    if (response.ok)
+        return response
+    const error = await failure(response)
+    // Another token may have come while this request was under way.
+    if (error.status === 401 && !options.headers?.Authorization && mine === token())
+        forget(error)
+    throw error
+}
+
+// The JSON of the reply, or null when it has none; throws ApiError.
+export async function request(path, options = {}) {
+    const response = await fetchOk(path, options)
     return response.status === 204 ? null : response.json()
 }
 

@@ -170,7 +170,7 @@ function Verdict({ state }) {
     return html`<p class="verdict muted">${now - sentAt > SLOW_MS ? text.end.slow : text.end.elapsed(duration((now - sentAt) / 1000))}</p>`
 }
 
-function Steps({ state }) {
+export function Steps({ state }) {
     const steps = stepsOf(state)
     const current = steps.findIndex(step => !step.time && !step.failed && !step.skipped)
     return html`<ol class="steps">${steps.map((step, i) => html`<${Step} key=${step.name} step=${step} current=${i === current} failed=${state.error} />`)}</ol>`
