@@ -21,6 +21,7 @@ _vsayctl() {
         return
         ;;
     --machine | --agent-id) found=$(_vsayctl_ids machine list) ;;
+    --session) found=$(_vsayctl_ids session list) ;;
     --relation) found='owner granted' ;;
     --role) found='user company_admin super_admin metrics' ;;
     *)

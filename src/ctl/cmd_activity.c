@@ -2,14 +2,20 @@
 #include "config.h"
 #include "ctl/ctl.h"
 
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "base/log.h"
 #include "ctl/args.h"
 #include "ctl/output.h"
 #include "ctl/site.h"
-#include "store/history.h"
+#include "store/follow.h"
 
-enum { GREP, MACHINE, USER, LIMIT };
-enum { GREP_MAX = 256, ACTIVITY_MAX = 1000 };
+enum { GREP, MACHINE, USER, SESSION, LIMIT, FOLLOW };
+enum { GREP_MAX = 256, ACTIVITY_MAX = 1000, PAUSE = 1000 /* ms */ };
 
 static const struct column columns[] = {
     {"TIME", "executed_at", COLUMN_TEXT, NULL},   {"SESSION_ID", "session_id", COLUMN_TEXT, NULL},
@@ -17,6 +23,9 @@ static const struct column columns[] = {
     {"SUCCESS", "success", COLUMN_BOOLEAN, NULL}, {"EXIT", "exit_code", COLUMN_NUMBER, NULL},
     {"COMMAND", "command", COLUMN_TEXT, NULL},
 };
+
+/* Of ids as vsay makes them, so that columns seldom widen. */
+static const size_t widths[] = {20, 37, 12, 12};
 
 /* Columns of history_commands. */
 enum {
@@ -29,9 +38,20 @@ enum {
     ROW_EXIT_CODE
 };
 
+static void add_row(struct output *output, const struct cell *row)
+{
+    const char *const cells[] = {
+        row[ROW_TIME].text,    row[ROW_SESSION].text,   row[ROW_USER].text,   row[ROW_AGENT].text,
+        row[ROW_SUCCESS].text, row[ROW_EXIT_CODE].text, row[ROW_COMMAND].text};
+
+    output_row(output, cells);
+}
+
+/* --- what there is ---------------------------------------------------------------------------- */
+
 struct search {
-    struct history_filter filter;
-    struct output output;
+    const struct history_filter *filter;
+    struct output *output;
     struct position searched_to; /* "": as far as there is any */
 };
 
@@ -41,30 +61,140 @@ static enum err search_body(struct db *db, void *context, struct error *e)
     struct search *search = context;
     struct history history = {0};
     enum err err =
-        history_commands(db, &(struct scope){.kind = SCOPE_ALL}, &search->filter, &history, e);
+        history_commands(db, &(struct scope){.kind = SCOPE_ALL}, search->filter, &history, e);
 
-    output_clear(&search->output);
+    output_clear(search->output);
     search->searched_to = err || !history.cut ? (struct position){0} : history.end;
-    for (size_t i = err ? 0 : history.count; i > 0; i--) {
-        const struct cell *row = history.rows[i - 1];
-        const char *const cells[] = {row[ROW_TIME].text,    row[ROW_SESSION].text,
-                                     row[ROW_USER].text,    row[ROW_AGENT].text,
-                                     row[ROW_SUCCESS].text, row[ROW_EXIT_CODE].text,
-                                     row[ROW_COMMAND].text};
-        output_row(&search->output, cells);
-    }
+    for (size_t i = err ? 0 : history.count; i > 0; i--)
+        add_row(search->output, history.rows[i - 1]);
     history_free(&history);
+    return err;
+}
+
+static enum err show(const struct call *call, const struct history_filter *filter,
+                     struct output *output, struct error *e)
+{
+    struct search search = {.filter = filter, .output = output};
+    enum err err = site_run(call, DB_READ, search_body, &search, e);
+
+    if (!err)
+        output_print(output);
+    if (!err && *search.searched_to.at)
+        log_say("vsayctl: searched no further back than %.19sZ", search.searched_to.at);
+    return err;
+}
+
+/* --- what comes ------------------------------------------------------------------------------- */
+
+struct following {
+    struct follow follow;
+    struct output *output;
+    bool more; /* the look goes on at once */
+    bool lost; /* the database does not answer */
+};
+
+static enum err begin_body(struct db *db, void *context, struct error *e)
+{
+    struct following *following = context;
+
+    return follow_begin(db, &following->follow, e);
+}
+
+static enum err look_body(struct db *db, void *context, struct error *e)
+{
+    struct following *following = context;
+    struct history history;
+    enum err err = follow_page(db, &following->follow, &history, e);
+
+    for (size_t i = 0; i < history.count; i++)
+        add_row(following->output, history.rows[i]);
+    following->more = history.more;
+    history_free(&history);
+    output_stream(following->output);
+    return err;
+}
+
+/* What may be over at the next look is said once. */
+static enum err bear(struct following *following, enum err err, const struct error *e)
+{
+    bool lost = err == ERR_DB_AWAY || err == ERR_DB_BUSY || err == ERR_DB_CONFLICT;
+
+    if (lost && !following->lost)
+        log_say("vsayctl: %s; trying again", e->detail);
+    if (!err && following->lost)
+        log_say("vsayctl: the database answers again");
+    following->lost = lost;
+    return lost ? ERR_OK : err;
+}
+
+/* Waits. */
+static bool is_unread(int milliseconds)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO};
+
+    return poll(&output, 1, milliseconds) > 0;
+}
+
+/* Until a signal or an error. When nobody reads the output any more it ends as other programs do;
+ * the database's library ignores SIGPIPE. */
+static enum err keep_looking(struct db *db, struct following *following, struct error *e)
+{
+    enum err err = ERR_OK;
+
+    while (!err) {
+        err = bear(following, db_run(db, DB_READ, look_body, following, e), e);
+        bool written = !fflush(stdout) && !ferror(stdout);
+        if (is_unread(err || !written || following->more ? 0 : PAUSE)) {
+            signal(SIGPIPE, SIG_DFL);
+            raise(SIGPIPE);
+        }
+        if (!err && !written)
+            err = error_set(e, ERR_IO, "cannot write the output");
+    }
+    return err;
+}
+
+static enum err follow(const struct call *call, const struct history_filter *filter,
+                       struct output *output, struct error *e)
+{
+    struct following following = {.follow = {.filter = filter}, .output = output};
+    struct site site = {0};
+    enum err err = site_open(&site, call, e);
+
+    if (!err)
+        err = db_run(site.db, DB_READ, begin_body, &following, e);
+    if (!err) {
+        output_begin(output);
+        err = keep_looking(site.db, &following, e);
+    }
+    follow_free(&following.follow);
+    site_close(&site);
+    return err;
+}
+
+/* --- the command line ------------------------------------------------------------------------- */
+
+static enum err take_limit(const struct call *call, struct history_filter *out, struct error *e)
+{
+    const char *text = call->values[LIMIT];
+    long limit = 0;
+
+    if (text && call->values[FOLLOW])
+        return error_set(e, ERR_REQUEST, "--limit: is not for --follow, which has no end");
+    enum err err = args_number("--limit", text ? text : "100", ACTIVITY_MAX, &limit, e);
+    out->limit = (size_t)limit;
     return err;
 }
 
 static enum err take_filter(const struct call *call, struct history_filter *out, struct error *e)
 {
     const char *text = call->values[GREP];
-    long limit = 0;
 
-    *out = (struct history_filter){
-        .q = text, .agent_id = call->values[MACHINE], .user_id = call->values[USER]};
-    enum err err = args_number("--limit", call->values[LIMIT], ACTIVITY_MAX, &limit, e);
+    *out = (struct history_filter){.q = text,
+                                   .agent_id = call->values[MACHINE],
+                                   .user_id = call->values[USER],
+                                   .session_id = call->values[SESSION]};
+    enum err err = take_limit(call, out, e);
     if (!err && text && !*text)
         err = error_set(e, ERR_REQUEST, "--grep: is empty");
     if (!err && text)
@@ -73,25 +203,27 @@ static enum err take_filter(const struct call *call, struct history_filter *out,
         err = args_optional_ident("--machine", out->agent_id, e);
     if (!err && out->user_id)
         err = args_user_id("--user", out->user_id, e);
-    out->limit = (size_t)limit;
+    if (!err)
+        err = args_optional_ident("--session", out->session_id, e);
     return err;
 }
 
 static enum err run(const struct call *call, struct error *e)
 {
-    struct search search = {.output = {.name = "activity",
-                                       .columns = columns,
-                                       .width = sizeof columns / sizeof *columns,
-                                       .json = call->json}};
-    enum err err = take_filter(call, &search.filter, e);
+    struct output output = {.name = "activity",
+                            .columns = columns,
+                            .width = sizeof columns / sizeof *columns,
+                            .json = call->json};
+    struct history_filter filter;
+    enum err err = take_filter(call, &filter, e);
 
-    if (!err)
-        err = site_run(call, DB_READ, search_body, &search, e);
-    if (!err)
-        output_print(&search.output);
-    if (!err && *search.searched_to.at)
-        log_say("vsayctl: searched no further back than %.19sZ", search.searched_to.at);
-    output_clear(&search.output);
+    if (!err && call->values[FOLLOW]) {
+        memcpy(output.widths, widths, sizeof widths);
+        err = follow(call, &filter, &output, e);
+    } else if (!err) {
+        err = show(call, &filter, &output, e);
+    }
+    output_clear(&output);
     return err;
 }
 
@@ -103,7 +235,9 @@ const struct command cmd_activity = {
             [GREP] = {"grep", "TEXT", NULL, "only commands that contain it, in any case"},
             [MACHINE] = {"machine", "AGENT_ID", NULL, "only commands on this machine"},
             [USER] = {"user", "USER_ID", NULL, "only commands of this user"},
-            [LIMIT] = {"limit", "N", "100", "no more than N, up to 1000"},
+            [SESSION] = {"session", "SESSION_ID", NULL, "only commands of this session"},
+            [LIMIT] = {"limit", "N", NULL, "no more than N, up to 1000; otherwise 100"},
+            [FOLLOW] = {"follow", NULL, NULL, "show new ones as they come, until interrupted"},
         },
     .run = run,
 };

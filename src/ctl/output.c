@@ -98,7 +98,7 @@ static struct libscols_table *new_table(const struct output *output)
         int flags = i + 1 == output->width          ? SCOLS_FL_TRUNC
                     : column->type == COLUMN_NUMBER ? SCOLS_FL_RIGHT
                                                     : 0;
-        if (!scols_table_new_column(table, column->header, 0, flags))
+        if (!scols_table_new_column(table, column->header, (double)output->widths[i], flags))
             abort();
     }
     return table;
@@ -133,7 +133,7 @@ static void table_row(struct output *output, const char *const cells[])
 static void print_headers(const struct output *output)
 {
     for (size_t i = 0; i < output->width; i++)
-        printf("%s%s", i ? GAP : "", output->columns[i].header);
+        printf("%s%-*s", i ? GAP : "", (int)output->widths[i], output->columns[i].header);
     putchar('\n');
 }
 
@@ -163,6 +163,36 @@ void output_print(struct output *output)
     } else {
         print_headers(output);
     }
+}
+
+/* --- lists that go on ------------------------------------------------------------------------- */
+
+void output_begin(const struct output *output)
+{
+    if (!output->json)
+        print_headers(output);
+}
+
+static void stream_table(struct output *output)
+{
+    scols_table_enable_noheadings(output->table, 1);
+    scols_table_set_termforce(output->table, SCOLS_TERMFORCE_NEVER); /* cut nothing */
+    scols_print_table(output->table);
+    for (size_t i = 0; i + 1 < output->width; i++) {
+        size_t width = scols_column_get_width(scols_table_get_column(output->table, i));
+        output->widths[i] = width > output->widths[i] ? width : output->widths[i];
+    }
+}
+
+void output_stream(struct output *output)
+{
+    size_t count = output->rows ? json_object_array_length(output->rows) : 0;
+
+    for (size_t i = 0; i < count; i++)
+        output_json(json_object_get(json_object_array_get_idx(output->rows, i)), false);
+    if (output->table)
+        stream_table(output);
+    output_clear(output);
 }
 
 void output_clear(struct output *output)

@@ -30,6 +30,7 @@ struct output {
     const struct column *columns;
     size_t width; /* how many */
     bool json;
+    size_t widths[OUTPUT_COLUMNS_MAX]; /* at least so wide, in the table */
     struct libscols_table *table;
     struct json_object *rows;
 };
@@ -38,6 +39,12 @@ struct output {
 void output_row(struct output *output, const char *const cells[]);
 
 void output_print(struct output *output);
+
+/* Of a list that goes on: output_begin prints the headers, and output_stream the rows so far, which
+ * it removes. The columns of a table are as wide as those before, and nothing is cut; JSON is one
+ * object a line. */
+void output_begin(const struct output *output);
+void output_stream(struct output *output);
 
 /* Removes all rows. */
 void output_clear(struct output *output);

@@ -355,6 +355,13 @@ enum err history_commands(struct db *db, const struct scope *scope,
     return run(db, &commands, scope, filter, out, e);
 }
 
+enum err history_load_commands(struct db *db, const struct findings *findings, struct history *out,
+                               struct error *e)
+{
+    *out = (struct history){0};
+    return load_found(db, commands.page, findings, out, e);
+}
+
 void history_free(struct history *history)
 {
     free(history->rows);

@@ -40,6 +40,10 @@ enum err history_commands(struct db *db, const struct scope *scope,
                           struct error *e);
 void history_free(struct history *history);
 
+/* Loads commands by their ids, in the order of these. Free *out in any case. */
+enum err history_load_commands(struct db *db, const struct findings *findings, struct history *out,
+                               struct error *e);
+
 /* ERR_NOT_FOUND when there is no such session in the scope. */
 enum err history_check_session(struct db *db, const struct scope *scope, const char *session_id,
                                struct error *e);

@@ -72,6 +72,11 @@
     "c.agent_id, c.user_id, c.username, c.source, " RFC3339("c.executed_at") ", " SUCCESS ", "     \
     "c.exit_code FROM commands c LEFT JOIN machines m ON " MACHINE_OF("c") " WHERE c.id IN ({:id})"
 
+/* In the order of their ids, with those that the filters do not let through. */
+#define FOLLOW_COMMANDS                                                                            \
+    "SELECT c.id, (TRUE " GIVEN("session", "c.session_id = :session") COMMANDS_FILTER ") "         \
+    "FROM commands c FORCE INDEX (PRIMARY) WHERE c.id > :after_id ORDER BY c.id LIMIT :limit"
+
 #define NEXT_TENANT_OF_COMMANDS(index, condition)                                                  \
     "SELECT MIN(c.tenant_id) FROM commands c FORCE INDEX (" index ") WHERE " condition             \
     " AND c.tenant_id > :tenant"

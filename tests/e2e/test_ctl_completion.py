@@ -46,6 +46,7 @@ def test_words(complete):
     assert complete("machine", "re") == {"remove"}
     assert complete("session", "list", "--a") == {"--all", "--agent-id"}
     assert complete("grant", "--relation", "o") == {"owner"}
+    assert complete("activity", "--fo") == {"--follow"}
 
 
 def test_ids(complete, tenant):
@@ -54,6 +55,7 @@ def test_ids(complete, tenant):
     assert {machine, other} <= complete("machine", "rotate", "")
     assert machine in complete("session", "list", "--machine", machine[:-1])
     assert session in complete("session", "close", session[:-1])
+    assert session in complete("activity", "--session", session[:-1])
 
 
 def test_without_a_database(complete, conf):
