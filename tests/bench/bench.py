@@ -4,27 +4,25 @@
 Without options: requests/s and latency of the reads under load, each run in a pair with one of
 /health, so that what else the machine does touches both. With --scale: latencies of one tenant in a
 small and in a large database, request by request in turn. With --against: another build and this
-one, run by run in turn on one database. With --agents, --history and --fleet: see bench_agents.py,
-bench_history.py and bench_fleet.py.
+one, run by run in turn on one database. With --agents, --history, --fleet and --ingest: see
+bench_agents.py, bench_history.py, bench_fleet.py and bench_ingest.py.
 """
 import argparse
-import contextlib
 import http.client
 import os
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
 import data
-from rig import TABLE_HEAD, filled_stack, load, row_text, token
+from rig import TABLE_HEAD, beside, filled_stack, load, pairs_text, row_text, token
 from bench_agents import bench_agents
 from bench_fleet import bench_fleet
 from bench_history import bench_history
-from stack import Stack  # of tests/e2e/lib, which rig.py has put on the path
+from bench_ingest import bench_ingest
 
 STATS = "/api/dashboard/stats"
 ACTIVITY = "/api/dashboard/recent-activity"
@@ -42,6 +40,19 @@ ROWS = (  # name, path, file of tokens, share of /health to reach
     ("recent-activity, 1,000 scopes", ACTIVITY, "users", None),
     ("recent-machines, 1,000 scopes", MACHINES, "users", None),
     ("sessions, 1,000 scopes", SESSIONS, "users", None),
+    ("all machines (100 rows)", "/api/machines", "admin", None),
+    ("all machines, 1,000 scopes", "/api/machines", "users", None),
+    ("one machine", "/api/machines/agent-7", "admin", None),
+    ("its usage (288 points)", "/api/machines/agent-7/usage", "admin", None),
+    ("the fleet's usage (288)", "/api/dashboard/usage", "admin", None),
+    ("history (100 rows)", "/api/sessions", "admin", None),
+    ("history, 1,000 scopes", "/api/sessions", "users", None),
+    ("commands of a session (10)", "/api/sessions/closed-7/activity", "root", None),
+    ("search that finds 100", "/api/activity?q=LS", "admin", None),
+    ("search that finds none", "/api/activity?q=nowhere", "admin", None),
+    ("search, 1,000 scopes", "/api/activity?q=nowhere", "users", None),
+    ("audit (100 rows)", "/api/audit", "root", None),
+    ("metrics", "/metrics", "root", None),
 )
 COMPARED = (("/health", "/health", "none", None), *ROWS)
 
@@ -51,9 +62,10 @@ COMPARED = (("/health", "/health", "none", None), *ROWS)
 
 def prepare(stack):
     """Writes the files of tokens, and checks that the replies are what is to be measured."""
-    admin = token(stack, "admin", "company_admin")
+    admin, root = (token(stack, "admin", role) for role in ("company_admin", "super_admin"))
     users = [token(stack, f"user-{n}", "user") for n in range(data.TENANT)]
-    for name, tokens in ("none", []), ("admin", [admin]), ("users", users), ("user", users[:1]):
+    for name, tokens in (("none", []), ("admin", [admin]), ("root", [root]), ("users", users),
+                         ("user", users[:1])):
         (stack.dir / name).write_text("".join(f"{text}\n" for text in tokens))
     for path, name, counts in ((SESSIONS, "sessions", (100, 1)), (ACTIVITY, "activities", (10, 10)),
                                (MACHINES, "machines", (5, 3))):
@@ -64,6 +76,8 @@ def prepare(stack):
 def measure_rows(stack, connections, options):
     every_health, lines = [], []
     for name, path, tokens, target in ROWS:
+        if options.only not in name:
+            continue
         print(f"{connections} connections: {name}", file=sys.stderr)
         pairs = [[load(stack, *what, connections, options.seconds) for what in (
             ("/health", "none"), (path, tokens))] for _ in range(options.rounds)]
@@ -98,30 +112,23 @@ def bench_load(options):
 
 
 def compare_row(stacks, row, connections, options):
-    """A line with the requests/s of both, and the median of the ratios of the pairs."""
     name, path, tokens, _ = row
     if connections == 1 and tokens == "users":
         name, tokens = name.replace("1,000 scopes", "one user"), "user"
     print(f"{connections} connections: {name}", file=sys.stderr)
     pairs = [[load(stack, path, tokens, connections, options.seconds) for stack in stacks]
              for _ in range(options.rounds)]
-    old, new = zip(*pairs)
-    ratio = median(now["rate"] / then["rate"] for then, now in pairs)
-    return "".join(row_text(name, connections, runs, note) + "\n"
-                   for runs, note in ((old, "  before"), (new, f"{ratio:8.2f}")))
+    return pairs_text(name, connections, pairs)
 
 
 def bench_against(options):
-    with filled_stack(*SMALL) as new, tempfile.TemporaryDirectory(prefix="vsay-bench-") as name:
-        stack = Stack(Path(name), database=new.database, keys=new.keys, log={"level": "info"},
-                      agents=new.settings["agents"], program=options.against / "vsay-api")
-        with contextlib.closing(stack) as old:
-            for each in old, new:
-                prepare(each)
-                load(each, STATS, "users", 64, 1)  # warms up
-            lines = [compare_row((old, new), row, connections, options)
-                     for connections in options.connections for row in COMPARED
-                     if options.only in row[0]]
+    with filled_stack(*SMALL) as new, beside(new, options.against) as old:
+        for each in old, new:
+            prepare(each)
+            load(each, STATS, "users", 64, 1)  # warms up
+        lines = [compare_row((old, new), row, connections, options)
+                 for connections in options.connections for row in COMPARED
+                 if options.only in row[0]]
     print(f"\n{options.against} and this build by turns; {options.rounds} runs of "
           f"{options.seconds} s each; the ratio is the median of the pairs'.\n\n"
           f"{TABLE_HEAD}{'ratio':>8}")
@@ -188,7 +195,10 @@ def main():
     parser.add_argument("--against", type=Path, metavar="DIR",
                         help="compare with the vsay-api in that directory; 1 connection is one user")
     parser.add_argument("--only", default="", metavar="TEXT",
-                        help="of --against: the rows whose names hold that text")
+                        help="the rows whose names hold that text")
+    parser.add_argument("--ingest", type=int, nargs="?", const=10_000, metavar="N",
+                        help="what N machines (10000) report instead, with and without usage over "
+                        "time, or, with --against, to that build and this one")
     parser.add_argument("--scale", action="store_true", help="compare a small and a large database")
     parser.add_argument("--requests", type=int, default=300, help="of each row of --scale (300)")
     parser.add_argument("--agents", type=int, nargs="?", const=10_000, metavar="N",
@@ -208,6 +218,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # stops all parts on the way out
     if options.agents:
         bench_agents(options)
+    elif options.ingest:
+        bench_ingest(options)
     elif options.history:
         bench_history(options)
     elif options.fleet:

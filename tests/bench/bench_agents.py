@@ -152,7 +152,7 @@ def report_waiting(waiting, empty, full, idle, busy):
 
 
 def write_heartbeats(stack, agents):
-    """For load.lua: one heartbeat of each machine."""
+    """For load.lua: one heartbeat of each machine. Also for bench_ingest.py."""
     lines = []
     for number in range(agents):
         usage = {f"{name}_percent": round(random.uniform(1, 99), 2)

@@ -6,6 +6,7 @@ import time
 from urllib.parse import urlencode
 
 from bench_history import rows_read
+from data import FLEET_USAGE
 from rig import filled_stack, token
 from stack import wait_for
 
@@ -18,20 +19,6 @@ ONE_TENANT = ("UPDATE machines SET tenant_id = 'tenant-0'",
 ACCESS = """
 INSERT INTO machine_access (tenant_id, user_id, agent_id, relation)
 SELECT 'tenant-0', '{many}', agent_id, 'granted' FROM machines"""
-RINGS = (
-    "UPDATE machines SET created_at = created_at - INTERVAL 60 DAY",
-    """
-INSERT INTO machine_usage
-SELECT 'agent-7', ring.step, began DIV ring.step % ring.slots, began, 10, 10, 1, 1, 10, 1, 1, 10, 1, 1
-FROM (SELECT step, slots, (UNIX_TIMESTAMP() DIV step - seq) * step AS began FROM
-      (SELECT 300 AS step, 300 AS slots UNION ALL SELECT 3600, 744) kinds JOIN seq_0_to_743
-      WHERE seq < slots) ring""",
-    """
-INSERT IGNORE INTO fleet_usage
-SELECT tenant_id, user_id, u.step, u.slot, u.slot_at, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
-FROM machine_usage u JOIN (SELECT '' AS tenant_id, '' AS user_id UNION ALL SELECT 'tenant-0', ''
-                           UNION ALL SELECT 'tenant-0', 'user-7'
-                           UNION ALL SELECT 'tenant-0', '{many}') owners""")
 
 REQUESTS = [("/api/machines", filters) for filters in (
     {}, {"limit": 1000}, {"cursor": "agent-7"}, {"status": "online"}, {"status": "offline"},
@@ -68,8 +55,8 @@ def figures(machines):
     found = {}
     with filled_stack(machines, 0) as stack:
         stack.pool.stop()  # a look at the fleets would meet these statements in a deadlock
-        for sql in *ONE_TENANT, ACCESS, *RINGS:
-            stack.database.query(sql.format(many=MANY))
+        for sql in *ONE_TENANT, ACCESS.format(many=MANY), FLEET_USAGE:
+            stack.database.query(sql)
         stack.database.query("ANALYZE TABLE machines, machine_access, machine_usage, fleet_usage")
         stack.restart_pool()
         for role, user in CALLERS:

@@ -13,7 +13,8 @@ MACHINES = """
 INSERT INTO machines (agent_id, tenant_id, name, cpu, memory, disk, last_heartbeat_at, created_at)
 SELECT CONCAT('agent-', seq), CONCAT('tenant-', seq DIV {tenant}), CONCAT('Machine ', seq),
        seq * 7 % 10000, seq * 11 % 10000, seq * 13 % 10000,
-       UTC_TIMESTAMP(3) - INTERVAL seq * 17 % {tenant} SECOND, UTC_TIMESTAMP(3) FROM {batch}"""
+       UTC_TIMESTAMP(3) - INTERVAL seq * 17 % {tenant} SECOND, UTC_TIMESTAMP(3) - INTERVAL 60 DAY
+FROM {batch}"""
 
 # Each user owns one machine and is granted two others.
 ACCESS = """
@@ -48,6 +49,26 @@ LAST_COMMANDS = """
 UPDATE machines m JOIN (SELECT agent_id, MAX(executed_at) AS newest FROM commands GROUP BY agent_id)
 c ON c.agent_id = m.agent_id SET m.last_command_at = c.newest"""
 
+# Usage over time, of one machine, and of all fleets that see it.
+USAGE = """
+INSERT INTO machine_usage
+SELECT 'agent-7', ring.step, began DIV ring.step % ring.slots, began, 10, 10, 1, 1, 10, 1, 1, 10, 1, 1
+FROM (SELECT step, slots, (UNIX_TIMESTAMP() DIV step - seq) * step AS began FROM
+      (SELECT 300 AS step, 300 AS slots UNION ALL SELECT 3600, 744) kinds JOIN seq_0_to_743
+      WHERE seq < slots) ring"""
+FLEET_USAGE = """
+INSERT IGNORE INTO fleet_usage
+SELECT tenant_id, user_id, u.step, u.slot, u.slot_at, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+FROM machine_usage u JOIN (SELECT '' AS tenant_id, '' AS user_id UNION ALL SELECT 'tenant-0', ''
+                           UNION ALL SELECT DISTINCT tenant_id, user_id FROM machine_access
+                           WHERE agent_id = 'agent-7') owners"""
+
+# What the list of the audit shows.
+AUDIT = """
+INSERT INTO audit (happened_at, tenant_id, user_id, username, role, action, session_id, detail)
+SELECT UTC_TIMESTAMP(3) - INTERVAL seq SECOND, 'tenant-0', 'admin', 'Admin', 'company_admin',
+       'session_view', CONCAT('closed-', seq), '' FROM seq_0_to_9999"""
+
 
 def fill(database, machines, commands):
     """`machines` in tenants of 1,000, with their users and sessions, and `commands` of the past."""
@@ -58,5 +79,7 @@ def fill(database, machines, commands):
         for first in range(0, total, BATCH):
             batch = f"seq_{first}_to_{min(first + BATCH, total) - 1}"
             database.query(statement.format(batch=batch, total=total, **words))
-    database.query(LAST_COMMANDS)
-    database.query("ANALYZE TABLE machines, machine_access, sessions, commands")
+    for statement in LAST_COMMANDS, USAGE, FLEET_USAGE, AUDIT:
+        database.query(statement)
+    database.query("ANALYZE TABLE machines, machine_access, sessions, commands, machine_usage, "
+                   "fleet_usage, audit")

@@ -39,6 +39,16 @@ def filled_stack(machines, commands, server_options=SERVER_OPTIONS, **options):
         yield stack
 
 
+@contextlib.contextmanager
+def beside(stack, build=None, **agents):
+    """Another one on the same database: of another build, or with other settings of agents."""
+    program = {"program": build / "vsay-api"} if build else {}
+    with tempfile.TemporaryDirectory(prefix="vsay-bench-") as name, contextlib.closing(
+            Stack(Path(name), database=stack.database, keys=stack.keys, log={"level": "info"},
+                  agents={**stack.settings["agents"], **agents}, **program)) as other:
+        yield other
+
+
 def token(stack, user_id, role):
     return stack.keys.sign(claims(user_id, ttl=86400, tenant_id="tenant-0", role=role))
 
@@ -75,3 +85,11 @@ def row_text(name, connections, runs, note=""):
     cpu = "".join(f"{median(column):8.0f}" for column in zip(*(run["cpu"] for run in runs)))
     errors = sum(run["errors"] for run in runs)
     return f"{name:30}{connections:5}{rate:9,.0f}{p50:8.2f}{p99:8.2f}{errors:8}{cpu}{note}"
+
+
+def pairs_text(name, connections, pairs, note=None):
+    """Two lines, of both runs of each pair; and the median of the pairs' ratios of requests/s."""
+    old, new = zip(*pairs)
+    ratio = median(now["rate"] / then["rate"] for then, now in pairs)
+    return "".join(row_text(name, connections, runs, text) + "\n" for runs, text in (
+        (old, "  before"), (new, f"{ratio:8.2f}{note(ratio) if note else ''}")))

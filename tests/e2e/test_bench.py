@@ -26,15 +26,23 @@ def errors(output):
 
 def test_requests():
     counted = errors(bench("bench.py", "--connections", "8", "--seconds", "1", "--rounds", "1"))
-    assert len(counted) == 9 and set(counted.values()) == {0}
+    assert len(counted) == 22 and set(counted.values()) == {0}
 
 
 def test_against_a_build():
     output = bench("bench.py", "--against", BUILD, "--connections", "1", "--seconds", "1",
                    "--rounds", "1", "--only", "1,000 scopes")
     assert errors(output) == {f"{name}, one user": 0 for name in (
-        "stats", "recent-activity", "recent-machines", "sessions")}
-    assert output.count("before") == 4
+        "stats", "recent-activity", "recent-machines", "sessions", "all machines", "history", "search")}
+    assert output.count("before") == 7
+
+
+def test_reports():
+    """With and without usage over time, and to two builds."""
+    options = "--ingest", "500", "--connections", "8", "--seconds", "1", "--rounds", "1"
+    output = bench("bench.py", *options)
+    assert errors(output) == {"heartbeats": 0} and re.search(r" \d\.\d\d +0\.90 (met|missed)$", output, re.M)
+    assert errors(bench("bench.py", *options, "--against", BUILD)) == {"heartbeats": 0, "commands": 0}
 
 
 def test_fleet():
