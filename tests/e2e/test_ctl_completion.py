@@ -40,13 +40,15 @@ def complete(request, operator):
 
 
 def test_words(complete):
-    assert {"machine", "session", "purge", "doctor"} <= complete("")
+    assert {"setup", "machine", "session", "purge", "doctor"} <= complete("")
     assert complete("pur") == {"purge"}
     assert complete("machine", "") == {"add", "list", "remove", "rotate"}
     assert complete("machine", "re") == {"remove"}
     assert complete("session", "list", "--a") == {"--all", "--agent-id"}
     assert complete("grant", "--relation", "o") == {"owner"}
     assert complete("activity", "--fo") == {"--follow"}
+    assert complete("token", "--role", "m") == {"metrics"}
+    assert complete("setup", "--admin") == {"--admin", "--admin-password-file"}
 
 
 def test_ids(complete, tenant):
