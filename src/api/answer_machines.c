@@ -68,17 +68,21 @@ static struct json_object *members_of(struct json_object *machine, const char *n
     return list;
 }
 
-/* Who owns the machine, and who was granted it. */
-static enum err add_access(struct db *db, const char *agent_id, struct json_object *machine,
-                           struct error *e)
+/* Who owns the machine, and who was granted it. A user is told of itself alone. */
+static enum err add_access(struct db *db, const struct question *question,
+                           struct json_object *machine, struct error *e)
 {
+    const struct scope *scope = &question->scope;
     struct json_object *owners = members_of(machine, "owners");
     struct json_object *granted = members_of(machine, "granted");
-    enum err err = inventory_access(db, agent_id, e);
+    enum err err = inventory_access(db, question->id, e);
 
-    for (const struct cell *row; (row = db_row(db));)
+    for (const struct cell *row; (row = db_row(db));) {
+        if (scope->kind == SCOPE_USER && strcmp(row[0].text, scope->user_id) != 0)
+            continue;
         json_object_array_add(strcmp(row[1].text, "owner") == 0 ? owners : granted,
                               json_object_new_string(row[0].text));
+    }
     return err;
 }
 
@@ -93,8 +97,7 @@ enum err answer_machine(struct db *db, struct question *question, struct error *
         return err;
     struct json_object *body = json_object_new_object(), *machine = list_object(&machines, row);
     json_object_object_add(body, "machine", machine);
-    if (question->scope.kind != SCOPE_USER)
-        err = add_access(db, question->id, machine, e);
+    err = add_access(db, question, machine, e);
     if (err)
         json_object_put(body);
     else

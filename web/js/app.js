@@ -2,7 +2,7 @@
 // The frame: navigation, whether the page is live, who is logged in, and the page that is open.
 import { html, useEffect, useState } from './html.js'
 import { begin, logOut, useLogin } from './api.js'
-import { clock, duration, visible } from './format.js'
+import { ago, clock, duration } from './format.js'
 import { Keys } from './keys.js'
 import { Login, beginLogin } from './login.js'
 import { Text, Trouble, useNow } from './parts.js'
@@ -47,7 +47,7 @@ function OfflineNote() {
     return html`<p class="notice" role="alert">${text.status.lost(clock(offlineSince), Math.ceil((retryAt - now) / 1000))}</p>`
 }
 
-const SOON = 600 // seconds before a token's end from which on the bar says so
+const SOON_S = 300 // before a token's end: from then on the header says so
 
 function Account() {
     const { me } = useLogin()
@@ -57,8 +57,8 @@ function Account() {
     const left = me.expires_at ? (Date.parse(me.expires_at) - now) / 1000 : null
     const sees = text.account.sees[me.role]
     return html`<details class="account">
-        <summary aria-label=${text.account.label(visible(me.username))}><${Text}>${me.username}<//>
-            ${left !== null && left < SOON && html`<span class="bad">${text.account.leftSoon(duration(left))}</span>`}</summary>
+        <summary><${Text}>${me.username}<//>
+            ${left !== null && left < SOON_S && html`<span class="bad" title=${text.account.leftSoon(duration(left))}>${text.account.leftShort(ago(Date.now() - left * 1000))}</span>`}</summary>
         <div class="menu">
             <dl>
                 <div><dt>${text.account.role[me.role] ?? me.role}</dt><dd>${typeof sees === 'function' ? sees(me.tenant_id) : sees}</dd></div>

@@ -16,6 +16,8 @@ const LOOK_MS = 300 // between two looks at a receipt; those of many sessions ta
 const SLOW_MS = 10000 // from which on the page says that the machine does not answer
 const RETRY_MS = 2000
 
+export { mayEnd } from './rights.js'
+
 // --- asking --------------------------------------------------------------------------------------
 
 function LastCommands({ session }) {
@@ -170,6 +172,7 @@ function Verdict({ state }) {
     return html`<p class="verdict muted">${now - sentAt > SLOW_MS ? text.end.slow : text.end.elapsed(duration((now - sentAt) / 1000))}</p>`
 }
 
+// state: {session}
 export function Steps({ state }) {
     const steps = stepsOf(state)
     const current = steps.findIndex(step => !step.time && !step.failed && !step.skipped)

@@ -33,8 +33,10 @@ function onKey(event, help) {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]'))
         return
     if (typing(event.target)) {
-        if (event.key === 'Escape')
+        if (event.key === 'Escape') {
+            event.preventDefault() // which would empty the field
             event.target.blur()
+        }
         return
     }
     if (obey(event.key, help))
@@ -51,14 +53,13 @@ export function Dialog({ label, className = '', onClose, lasting = false, childr
     const dialog = useRef()
     useEffect(() => {
         const before = document.activeElement
-        const key = before?.closest?.('tr')?.dataset.key
-        dialog.current.showModal()
+        const element = dialog.current
+        element.showModal()
         return () => {
-            const row = key && document.querySelector(`tr[data-key="${CSS.escape(key)}"]`)
-            if (before?.isConnected)
+            dialog.current = null
+            element.close() // what is behind a modal dialog takes no focus
+            if (before.isConnected)
                 before.focus()
-            else
-                row?.focus()
         }
     }, [])
     const cancel = event => {
@@ -66,9 +67,13 @@ export function Dialog({ label, className = '', onClose, lasting = false, childr
         if (!lasting)
             onClose()
     }
-    // A press of Escape after another closes any dialog, which then comes back.
-    return html`<dialog ref=${dialog} class=${className} aria-label=${label} onCancel=${cancel}
-        onClose=${() => (lasting ? dialog.current?.showModal() : onClose())}>${children}</dialog>`
+    const close = () => {
+        if (dialog.current && lasting)
+            dialog.current.showModal() // a second Escape closes any dialog
+        else if (dialog.current)
+            onClose()
+    }
+    return html`<dialog ref=${dialog} class=${className} aria-label=${label} onCancel=${cancel} onClose=${close}>${children}</dialog>`
 }
 
 export function Keys() {

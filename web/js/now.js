@@ -8,6 +8,7 @@ import { howEnded, visible } from './format.js'
 import { SHOWN, useLastCommands, useLiveSessions } from './live.js'
 import { Ago, Chips, CopyButton, Cut, Empty, State, Trouble } from './parts.js'
 import { useResource } from './poll.js'
+import { mayEnd, useRights } from './rights.js'
 import { go, link, setParams } from './router.js'
 import { Stream } from './stream.js'
 import { Table } from './table.js'
@@ -17,9 +18,6 @@ const STREAM = { limit: 100 }
 const SOURCES = ['ui', 'cli', 'vscode']
 const idOf = session => session.session_id
 const nameOf = session => `${visible(session.username)}, ${visible(session.machine_name)}`
-
-// Admins may end all that they see. Others may end what is theirs; of the rest the service knows.
-export const mayEnd = (session, me) => me.role !== 'user' || session.user_id === me.user_id || session.may_end === true
 
 // --- columns -------------------------------------------------------------------------------------
 
@@ -47,7 +45,7 @@ function Last({ row, command }) {
 
 const program = row => [row.browser, row.os].filter(Boolean).map(visible).join(', ')
 
-// end: null where the user may end nothing.
+// Where the user may end nothing, nothing is offered.
 function columnsFor(last, end) {
     const columns = [
         { key: 'who', title: text.now.who, value: row => row.username, cell: row => html`<${Who} row=${row} />` },
@@ -64,7 +62,7 @@ function columnsFor(last, end) {
     ]
     const button = row => html`<button type="button" class="quiet end" tabIndex="-1" onClick=${() => end.ask([row])}
         aria-label=${text.now.endOne(visible(row.username), visible(row.machine_name))}>${text.now.end}</button>`
-    return end ? [...columns, { key: 'end', title: text.now.actions, unseen: true, cell: row => end.may(row) && button(row) }] : columns
+    return end.any ? [...columns, { key: 'end', title: text.now.actions, unseen: true, cell: row => end.may(row) && button(row) }] : columns
 }
 
 // --- filter --------------------------------------------------------------------------------------
@@ -160,7 +158,8 @@ export function Page({ params }) {
     const [asked, setAsked] = useState(null) // the sessions that are to end
     const may = row => !row.goneAt && row.status === 'active' && mayEnd(row, me)
     const any = live.rows.some(may)
-    const end = useMemo(() => ({ may, any, ask: setAsked }), [me, any])
+    const rights = useRights()
+    const end = useMemo(() => ({ may, any, ask: setAsked }), [me, any, rights])
     return html`
         <h1 class="unseen">${text.now.title}</h1>
         <${Figures} sessions=${live} />

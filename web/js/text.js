@@ -32,7 +32,6 @@ export const text = {
         back: 'The API answers again.',
     },
     account: {
-        label: name => `${name}: who you are`,
         role: {
             user: 'User',
             company_admin: 'Company admin',
@@ -48,7 +47,8 @@ export const text = {
         tenant: 'Tenant',
         user: 'User id',
         left: 'Token ends in',
-        leftSoon: time => `Token ends in ${time}`,
+        leftSoon: time => `Your token ends in ${time}`,
+        leftShort: time => `${time} left`,
         logOut: 'Log out',
     },
     login: {
