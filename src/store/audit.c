@@ -45,7 +45,6 @@ static struct params params_of(const struct audit_filter *filter)
 
     params_text(&params, PARAM_SESSION, filter->session_id);
     params_text(&params, PARAM_AFTER_AT, or_else(filter->from, "1970-01-01"));
-    params_uint(&params, PARAM_AFTER_ID, 0);
     params_text(&params, PARAM_UPTO_AT, or_else(filter->until, "9999-12-31"));
     params_text(&params, PARAM_BEFORE_AT, or_else(filter->before.at, "9999-12-31"));
     params_uint(&params, PARAM_BEFORE_ID, filter->before.id);
@@ -53,7 +52,8 @@ static struct params params_of(const struct audit_filter *filter)
     return params;
 }
 
-/* Where a search among a session's entries ends: so many on, unless they do before. */
+/* Where a search among a session's entries ends: with the time of the last one that it may look at,
+ * unless there are fewer. */
 static enum err find_end(struct db *db, const struct params *filters, struct position *end,
                          struct error *e)
 {
@@ -81,10 +81,8 @@ enum err audit_select(struct db *db, const struct audit_filter *filter, struct p
         err = find_end(db, &params, end, e);
     if (err)
         return err;
-    if (*end->at) {
+    if (*end->at)
         params_text(&params, PARAM_AFTER_AT, end->at);
-        params_uint(&params, PARAM_AFTER_ID, end->id);
-    }
     params_text(&params, PARAM_BY_USER, filter->user_id);
     return db_select(db, statement, &params, e);
 }

@@ -278,7 +278,6 @@ const char *const param_names[PARAM_COUNT] = {
 /* Older than the page before, and not older than the search goes back. */
 #define AUDIT_IN(index, condition)                                                                 \
     "FROM audit u FORCE INDEX (" index ") WHERE " condition "u.happened_at >= :after_at "          \
-    "AND (u.happened_at > :after_at OR u.id >= :after_id) "                                        \
     "AND u.happened_at < :upto_at AND u.happened_at <= :before_at "                                \
     "AND (u.happened_at < :before_at OR u.id < :before_id) "                                       \
     "ORDER BY u.happened_at DESC, u.id DESC "
@@ -534,7 +533,7 @@ const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_AUDIT] = AUDIT("by_time", ""),
     [STATEMENT_AUDIT_OF_USER] = AUDIT("by_user", "u.user_id = :by_user AND "),
     [STATEMENT_AUDIT_END] =
-        "SELECT " MICROSECONDS("u.happened_at") ", u.id "
+        "SELECT " MICROSECONDS("u.happened_at") ", 0 "
         AUDIT_IN("by_session", "u.session_id = :session AND ") "LIMIT :skip, 1",
     [STATEMENT_AUDIT_OF_SESSION] =
         AUDIT("by_session", "u.session_id = :session "

@@ -84,9 +84,7 @@ def test_requests_are_logged(new_stack):
     assert stack.get("/nowhere%0A").status == 404
     assert stack.request("POST", "/api/dashboard/stats", admin).status == 405
     reply = stack.request("HEAD", "/health")
-    started = time.monotonic()
     assert agent.signals(wait=1) == []
-    waited = (time.monotonic() - started) * 1000
 
     def line(*parts):
         found = wait_for_line(stack, "access", *parts)
@@ -102,7 +100,7 @@ def test_requests_are_logged(new_stack):
     assert line("method=HEAD")[:2] == (reply.headers["X-Request-Id"],
                                        'method=HEAD route="/health" status=200')
     polled = line("signals")
-    assert 900 <= int(polled[2]) <= waited + 1 and polled[3].startswith(f"user={agent.id} ")
+    assert int(polled[2]) >= 900 and polled[3].startswith(f"user={agent.id} ")
 
 
 def test_requests_are_not_logged_by_default(stack):

@@ -31,5 +31,5 @@ def test_aborted_polls(new_stack):
                                f"Authorization: Bearer {machine.token}\r\n\r\n".encode())
         # idle connections that nginx had kept are used first
         wait_for(lambda: descriptors(stack) >= before + POLLS - 5, what="the polls")
-    wait_for(lambda: descriptors(stack) <= before + 5, 3, "the places")
+    wait_for(lambda: descriptors(stack) <= before + 5, what="the places")
     assert machines[0].heartbeat().status == 200

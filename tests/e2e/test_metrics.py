@@ -199,6 +199,14 @@ def total(stack, **labels):
     return Scraper(stack).scrape().get("vsay_requests_total", **labels)
 
 
+def scrape_after(scraper, before, requests):
+    """When so many more were counted, which may be after their replies have come."""
+    def others(found):
+        return found.get("vsay_requests_total") - found.get("vsay_requests_total", route="/metrics")
+
+    return wait_for(lambda: others(found := scraper.scrape()) >= others(before) + requests and found)
+
+
 def test_requests_by_route_and_status(stack, tenant, scraper):
     machine, admin = Machine(tenant), tenant.user("company_admin")
     before = scraper.scrape()
@@ -210,8 +218,8 @@ def test_requests_by_route_and_status(stack, tenant, scraper):
             ("DELETE", "/api/terminal/sessions/none", admin)):
         stack.request(method, path, by)
     assert machine.post("activity", b"x" * 70000).status == 400  # looked up first
-    stack.raw(b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n")
-    after = scraper.scrape()
+    stack.raw(b"BREW /api/none HTTP/1.1\r\nHost: a\r\n\r\n")
+    after = scrape_after(scraper, before, 14)
 
     def new(**labels):
         return after.get("vsay_requests_total", **labels) - \
@@ -221,7 +229,7 @@ def test_requests_by_route_and_status(stack, tenant, scraper):
     assert new(route="/api/sessions/:id", status="404") == 2
     assert new(route="/api/terminal/sessions/:id", method="DELETE", status="404") == 1
     assert new(route="/api/agent/activity", method="POST", status="400") == 1
-    assert new(route="/metrics") == 1, "the one before"
+    assert new(route="/metrics") >= 1, "the one before"
     assert new(route="other", status="404") == 3 and new(route="other", status="405") == 2
     assert set(after.by("vsay_requests_total", "route")) <= {"other", *(
         pattern for _, pattern in routes())}
@@ -232,14 +240,13 @@ def test_latencies(stack, scraper, tenant):
     before = scraper.scrape()
     assert machine.poll(wait=1).status == 200
     stack.get("/health")
-    after = scraper.scrape()
+    after = scrape_after(scraper, before, 2)
     name, poll = "vsay_request_duration_seconds", "/api/agent/signals"
 
     def new(part, **labels):
         return after.get(name + part, **labels) - before.get(name + part, **labels)
-    assert [new("_bucket", route=poll, le=le) for le in ("0.5", "1", "2.5", "10", "+Inf")] == \
-        [0, 0, 1, 1, 1]
-    assert new("_count", route=poll) == 1 and 1 <= new("_sum", route=poll) < 2
+    assert [new("_bucket", route=poll, le=le) for le in ("0.5", "1", "+Inf")] == [0, 0, 1]
+    assert new("_count", route=poll) == 1 <= new("_sum", route=poll)
     assert new("_bucket", route="/health", le="+Inf") == new("_count", route="/health") == 1
     for route in {dict(labels)["route"] for labels in after.of(name + "_count")}:
         buckets = [value for _, value in sorted(
@@ -264,10 +271,12 @@ def test_requests_for_one_look_at_the_database(stack, scraper, tenant):
 
 
 def test_who_waits(stack, scraper, tenant):
-    machine = Machine(tenant)
-    thread = threading.Thread(target=machine.poll, kwargs={"wait": 1})
+    machine, admin = Machine(tenant), tenant.user("company_admin")
+    session = machine.session(admin)
+    thread = threading.Thread(target=machine.poll, kwargs={"wait": 55, "timeout": 120})
     thread.start()
     wait_for(lambda: scraper.scrape().get("vsay_requests_waiting", **{"for": "signal"}) == 1)
+    assert stack.delete(session, admin).status == 200
     thread.join()
     wait_for(lambda: scraper.scrape().get("vsay_requests_waiting") == 0)
     assert scraper.scrape().get("vsay_connections") >= 1
@@ -281,7 +290,7 @@ def test_workers_add_up_and_one_that_is_killed_is_not_forgotten(stack, scraper):
     before = total(stack, route="/health")
     for _ in range(100):
         assert stack.get("/health").status == 200
-    assert total(stack, route="/health") == before + 100
+    wait_for(lambda: total(stack, route="/health") == before + 100)
     for victim in stack.worker_pids():
         os.kill(victim, signal.SIGKILL)
         wait_for(lambda: victim not in stack.worker_pids() and len(stack.worker_pids()) == 2)
@@ -493,7 +502,7 @@ class Prometheus(Process):
             assert old in text
             text = text.replace(old, new)
         conf = directory / "prometheus.yml"
-        conf.write_text(text + "\nglobal: {scrape_interval: 500ms, scrape_timeout: 500ms, "
+        conf.write_text(text + "\nglobal: {scrape_interval: 1s, scrape_timeout: 1s, "
                         "evaluation_interval: 1s}\n")
         super().__init__(directory / "prometheus.log", "prometheus", f"--config.file={conf}",
                          f"--storage.tsdb.path={directory / 'tsdb'}",
@@ -518,19 +527,19 @@ def test_a_real_prometheus(stack, directory):
     token = Operator(stack, directory).do("token", "--role", "metrics", "--user-id", "prometheus")
     prometheus = Prometheus(stack, directory, token)
     try:
-        wait_for(lambda: prometheus.number('up{job="vsay"}') == 1, 20, "a scrape")
-        assert prometheus.number("vsay_workers") == 2
+        wait_for(lambda: prometheus.number('up{job="vsay"}') == 1 and
+                 prometheus.number("vsay_workers") == 2, 60, "a scrape")
         before = total(stack, route="/health")
         for _ in range(60):
             assert stack.get("/health").status == 200
         health = 'sum(vsay_requests_total{route="/health"})'
-        wait_for(lambda: prometheus.number(health) == before + 60, 20, "the requests of both")
+        wait_for(lambda: prometheus.number(health) == before + 60, 60, "the requests of both")
         os.kill(stack.worker_pids()[0], signal.SIGKILL)
         for _ in range(60):
             stack.get("/health")
         wait_for(lambda: prometheus.number(health) >= before + 120 and
-                 prometheus.number("vsay_workers") == 2, 20, "the worker that came for it")
+                 prometheus.number("vsay_workers") == 2, 60, "the worker that came for it")
         assert prometheus.number('resets(vsay_requests_total{route="/health",status="200"}[1m])') == 0
-        wait_for(lambda: prometheus.number("count(ALERTS) or vector(0)") == 0, 20, "no alert")
+        wait_for(lambda: prometheus.number("count(ALERTS) or vector(0)") == 0, 60, "no alert")
     finally:
         prometheus.stop()

@@ -29,11 +29,11 @@ class Provider(Process):
         shutil.copy(REPO / "tests" / "npm" / "provider.mjs", directory)
         log = directory / "provider.log"
         super().__init__(log, "node", directory / "provider.mjs", self.port, redirect)
-        wait_for(lambda: "listening" in log.read_text() or self.ended(), 30, "the provider")
+        wait_for(lambda: "listening" in log.read_text() or self.ended(), 60, "the provider")
 
     def fetch_keys(self, directory):
         """As the recipe has it."""
-        found = requests.get(f"{self.issuer}/.well-known/openid-configuration", timeout=10).json()
+        found = requests.get(f"{self.issuer}/.well-known/openid-configuration", timeout=60).json()
         page = (REPO / "docs" / "sso.md").read_text()
         script, = re.findall(r"ExecStart=/bin/sh -euc '(.*)'", page)
         assert "/var/lib/vsay-sso" in script
@@ -82,13 +82,13 @@ def submit(browser, page, **fields):
     """Sends the page's form."""
     action, = re.findall(r'<form[^>]* action="([^"]*)"', page.text)
     hidden = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', page.text))
-    return browser.post(requests.compat.urljoin(page.url, action), {**hidden, **fields}, timeout=20)
+    return browser.post(requests.compat.urljoin(page.url, action), {**hidden, **fields}, timeout=60)
 
 
 def logged_in(site, name):
     """A browser with a session at Apache."""
     browser = requests.Session()
-    page = browser.get(f"http://127.0.0.1:{site.port}/login", timeout=20)
+    page = browser.get(f"http://127.0.0.1:{site.port}/login", timeout=60)
     assert page.url.startswith(site.provider.issuer), page.text
     page = submit(browser, page, login=name, password="any")
     page = submit(browser, page)  # consent
@@ -113,7 +113,7 @@ def scene(site):
 
 
 def request(site, browser, method, path, **options):
-    return browser.request(method, f"http://127.0.0.1:{site.port}{path}", timeout=20, **options)
+    return browser.request(method, f"http://127.0.0.1:{site.port}{path}", timeout=60, **options)
 
 
 def seen(site, browser, scene):

@@ -54,7 +54,7 @@ def refused(stack, token, why=None):
     check_error(reply, 401)
     if why:
         wait_for(lambda: any(why in line for line in stack.log.read_text().splitlines()
-                             if reply.headers["X-Request-Id"] in line), 5, why)
+                             if reply.headers["X-Request-Id"] in line), what=why)
     return True
 
 
@@ -119,7 +119,7 @@ def published(stack, provider, content=None):
     """Until the worker has seen it: a line of the log for the file."""
     before = stack.log.read_text().count("event=jwks")
     provider.publish(content)
-    wait_for(lambda: stack.log.read_text().count("event=jwks") > before, 10, "the new key set")
+    wait_for(lambda: stack.log.read_text().count("event=jwks") > before, what="the new key set")
 
 
 def test_rotation(stack, new_stack, new_directory, provider):
@@ -142,13 +142,13 @@ def test_rotation(stack, new_stack, new_directory, provider):
         published(own, provider, bad)
         assert status(own, new) == 200
     provider.path.unlink()
-    wait_for(lambda: "jwks.json: No such file" in own.log.read_text(), 10, "the log")
+    wait_for(lambda: "jwks.json: No such file" in own.log.read_text(), what="the log")
     wait_for(lambda: status(own, new) == 200)
     published(own, provider, provider.set())
     assert status(own, new) == 200
     assert own.log.read_text().count("the old keys stay") == before + 7
     own.signal_workers(signal.SIGHUP)
-    wait_for(lambda: "keys read" in own.log.read_text(), 10, "the log")
+    wait_for(lambda: "keys read" in own.log.read_text(), what="the log")
     assert status(own, new) == 200 and status(own, stack.keys.sign(claims(iss=ISSUER))) == 200
 
 

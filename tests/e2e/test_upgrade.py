@@ -9,11 +9,10 @@ import pytest
 
 from machine import Machine
 from fleet import unique
-from stack import CTL, MIGRATIONS, run, wait_for
+from stack import CTL, MIGRATIONS, REPEATED, run, wait_for
 
 pytestmark = pytest.mark.databases(hostile=False)  # older workers relied on settings
 
-REPEATED = {1020, 1205, 1213}  # errors after which a worker repeats a transaction
 COLUMNS = {  # of version 1, but for the state of a session
     "machines": "agent_id, tenant_id, name, cpu, memory, disk, last_heartbeat_at, created_at",
     "sessions": "id, session_id, tenant_id, agent_id, user_id, username, source, started_at",

@@ -118,6 +118,9 @@ class Worker(Process):
         return wait_for(reply, 20)
 
 
+REPEATED = {1020, 1205, 1213}  # errors after which a client has to repeat a transaction
+
+
 class Database:
     """A private mariadbd on a UNIX socket. `options` are added to its command line."""
 
@@ -162,18 +165,24 @@ class Database:
 
     def connect(self, **options):
         return pymysql.connect(unix_socket=str(self.socket), user="root", charset="utf8mb4",
-                               autocommit=True, connect_timeout=2, **options)
+                               autocommit=True, connect_timeout=20, **options)
 
     def query(self, sql, *args):
-        """Runs a statement on this thread's connection; rows come as dictionaries."""
+        """Runs a statement on this thread's connection; rows come as dictionaries. One that met a
+        worker's statement in a deadlock, or in vain waited for its lock, is run again."""
         if not hasattr(self.local, "connection"):
             self.local.connection = self.connect(cursorclass=pymysql.cursors.DictCursor)
         self.local.connection.ping(reconnect=True)
         if self.schema:
             self.local.connection.select_db(self.schema)
         with self.local.connection.cursor() as cursor:
-            cursor.execute(sql, args or None)
-            return list(cursor.fetchall())
+            for left in reversed(range(10)):
+                try:
+                    cursor.execute(sql, args or None)
+                    return list(cursor.fetchall())
+                except pymysql.Error as error:
+                    if error.args[0] not in REPEATED or not left:
+                        raise
 
     def executed(self):
         """How many prepared statements it has run so far, all clients'."""
