@@ -326,6 +326,15 @@ def test_looks(browser, stack, tenant, admin, machine, size, scheme):
     heights = browser.js("return [...document.querySelectorAll('.stream li')].map(e => e.offsetHeight)")
     assert max(heights) < 40  # one line
     browser.shot(f"now-{size}-{scheme}")
+    browser.click(".account summary")
+    browser.find(".account .menu")
+    assert browser.axe() == []
+    browser.type("ESCAPE")
+    browser.click("button.help")
+    browser.find("dialog.keys")
+    assert browser.axe() == []
+    browser.type("ESCAPE")
+    browser.gone("dialog")
     browser.click(f"{ROWS} button.end")
     browser.find("dialog.end .last li")
     assert browser.axe() == []

@@ -38,7 +38,7 @@ function Pill() {
         onClick=${() => setPaused(!paused)}><span class="shape" aria-hidden="true"></span><span role="status">${word}</span></button>`
 }
 
-// In the place that it always has, so that nothing moves.
+// Over the page, so that nothing moves.
 function OfflineNote() {
     const { offlineSince, retryAt, paused } = useStatus()
     const now = useNow()

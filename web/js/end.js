@@ -15,13 +15,14 @@ const REASON_MAX = 200 // characters that the API takes
 const LOOK_MS = 300 // between two looks at a receipt; those of many sessions take turns
 const SLOW_MS = 10000 // from which on the page says that the machine does not answer
 const RETRY_MS = 2000
+const ONCE = { every: 3600000 } // the audit notes each look
 
 export { mayEnd } from './rights.js'
 
 // --- asking --------------------------------------------------------------------------------------
 
 function LastCommands({ session }) {
-    const { data, error } = useResource(`/api/sessions/${encodeURIComponent(session.session_id)}/activity`, { limit: 3 }, { every: 5000 })
+    const { data, error } = useResource(`/api/sessions/${encodeURIComponent(session.session_id)}/activity`, { limit: 3 }, ONCE)
     const rows = data?.activities
     if (error && !rows)
         return html`<${Trouble} error=${error} />`

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The sessions that are under way, as they begin and end: what the page Now shows.
+// What the page Now shows: the sessions that are under way, as they begin and end, and what they run.
 import { useEffect, useMemo, useReducer, useRef } from './html.js'
 import { request } from './api.js'
-import { useResource } from './poll.js'
+import { useResource, useStatus } from './poll.js'
 
 export const SHOWN = 200 // of the active ones, the newest
+export const ACTIVE = { status: 'active', limit: SHOWN }
 const NEWS_MS = 10000 // how long a session is new, or is still shown after its end
 
 // A session as the list has it. Looking at the session itself would be noted in the audit each time.
@@ -93,7 +94,7 @@ export function useLiveSessions() {
     const memory = useRef(null)
     memory.current ??= new Memory()
     const [version, changed] = useReducer(n => n + 1, 0)
-    const active = useResource('/api/sessions', { status: 'active', limit: SHOWN })
+    const active = useResource('/api/sessions', ACTIVE)
     const closing = useResource('/api/sessions', { status: 'closing', limit: SHOWN })
     const settle = useSettling(memory.current, changed)
     useEffect(() => {
@@ -119,31 +120,72 @@ export function useLiveSessions() {
     }
 }
 
+// --- commands ------------------------------------------------------------------------------------
+
+const STREAM = { limit: 100 }
+const DEEP = { limit: 1000 }
+const LOOK_MS = 5000
+const LONG_MS = 60000 // what has run so long is looked at as rarely
+const BY_HAND = { every: 3600000 }
+
+// How long after a look at the commands the next one has something to tell; null: nothing.
+function nextLook(rows, newest) {
+    if (rows[0]?.id !== newest)
+        return LOOK_MS
+    const running = rows.find(row => row.success === null)
+    if (!running)
+        return null
+    return Date.now() - Date.parse(running.timestamp) < LONG_MS ? LOOK_MS : LONG_MS
+}
+
+// {rows, error, refresh}: the newest commands. The dashboard's ten newest come every two seconds. How
+// they ended, and in which session, is a search, which the audit notes each time: so it is made when
+// there is news only. What it has not told yet is undefined.
+export function useStream() {
+    const recent = useResource('/api/dashboard/recent-activity')
+    const known = useResource('/api/activity', STREAM, BY_HAND)
+    const { paused, hidden } = useStatus()
+    const newest = recent.data?.activities[0]?.id
+    useEffect(() => {
+        const wait = known.data && recent.data && !paused && !hidden ? nextLook(known.data.activities, newest) : null
+        if (wait === null)
+            return undefined
+        const timer = setTimeout(known.refresh, Math.max(0, wait - (Date.now() - known.updatedAt)))
+        return () => clearTimeout(timer)
+    }, [newest, known.updatedAt, paused, hidden])
+    const rows = useMemo(() => {
+        if (!known.data)
+            return null
+        const ids = new Set(known.data.activities.map(({ id }) => id))
+        const news = recent.updatedAt > known.updatedAt ? recent.data.activities.filter(({ id }) => !ids.has(id)) : []
+        return [...news, ...known.data.activities]
+    }, [recent.data, known.data])
+    return { rows, error: known.error || recent.error, refresh: known.refresh }
+}
+
 // The newest command of each session of `rows`, by its id: from the stream, and where that does not go
-// back so far, asked for one by one.
+// back so far, from one longer look.
 export function useLastCommands(rows, stream) {
     const known = useRef(new Map())
-    const asked = useRef(new Set())
-    const busy = useRef(false)
+    const deep = useRef(false)
     const [version, changed] = useReducer(n => n + 1, 0)
-    const last = useMemo(() => {
-        for (const command of [...(stream ?? [])].reverse())
+    const learn = commands => {
+        for (const command of [...commands].reverse())
             known.current.set(command.session_id, command)
+    }
+    const last = useMemo(() => {
+        learn((stream ?? []).filter(command => command.session_id))
         return new Map(known.current)
     }, [stream, version])
     useEffect(() => {
-        const next = stream && rows.find(({ session_id: id, commands, goneAt }) => commands && !goneAt
-            && !known.current.has(id) && !asked.current.has(id))
-        if (!next || busy.current)
+        const lacking = stream && rows.some(row => row.commands && !row.goneAt && !last.has(row.session_id))
+        if (!lacking || deep.current || stream.length < STREAM.limit)
             return
-        busy.current = true
-        asked.current.add(next.session_id)
-        request(`/api/sessions/${next.session_id}/activity`, { params: { limit: 1 } })
-            .then(({ activities: [command] }) => command && known.current.set(next.session_id, command), () => {})
-            .finally(() => {
-                busy.current = false
-                changed()
-            })
-    }, [rows, stream, version])
+        deep.current = true
+        request('/api/activity', { params: DEEP }).then(({ activities }) => {
+            learn([...stream, ...activities.slice(STREAM.limit)])
+            changed()
+        }, () => {}) // it is shown as not known
+    }, [rows, stream])
     return last
 }

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
 // What happens now: the fleet in four figures, the sessions that are under way, and what they run.
 import { html, useMemo, useRef, useState } from './html.js'
-import { useLogin } from './api.js'
+import { asCurl, useLogin } from './api.js'
 import { EndDialog } from './end.js'
 import { Figures } from './figures.js'
 import { howEnded, visible } from './format.js'
-import { SHOWN, useLastCommands, useLiveSessions } from './live.js'
+import { ACTIVE, SHOWN, useLastCommands, useLiveSessions, useStream } from './live.js'
 import { Ago, Chips, CopyButton, Cut, Empty, State, Trouble } from './parts.js'
-import { useResource } from './poll.js'
 import { mayEnd, useRights } from './rights.js'
 import { go, link, setParams } from './router.js'
 import { Stream } from './stream.js'
 import { Table } from './table.js'
 import { text } from './text.js'
 
-const STREAM = { limit: 100 }
 const SOURCES = ['ui', 'cli', 'vscode']
 const idOf = session => session.session_id
 const nameOf = session => `${visible(session.username)}, ${visible(session.machine_name)}`
@@ -40,7 +38,7 @@ function Last({ row, command }) {
             && html`<${State} kind="failed">${text.now.failed}<//>`}</span>`
     const [word, title] = row.recorded ? [text.now.noCommand, undefined]
         : [text.now.notRecordedShort, text.now.notRecorded(visible(row.not_recorded_reason))]
-    return html`<span class="muted" title=${title}>${row.commands ? '' : word}</span>`
+    return html`<span class="muted" title=${title}>${row.commands ? text.now.earlier : word}</span>`
 }
 
 const program = row => [row.browser, row.os].filter(Boolean).map(visible).join(', ')
@@ -129,7 +127,8 @@ function Sessions({ live, last, params, end }) {
             selection=${end.any ? selection : undefined} onSelect=${setSelection} selectable=${end.may}
             onOpen=${row => go('session', idOf(row))} onEnd=${row => end.may(row) && end.ask([row])} />`}
         ${!live.loading && !shown.length && html`<${Nothing} filters=${params.q || params.source} />`}
-        ${live.more && html`<p class="muted note">${text.now.more(SHOWN)} <a href=${link('history', '', { status: 'active' })}>${text.nav.history}</a></p>`}
+        <p class="foot muted">${live.more && html`<span>${text.now.more(SHOWN)} <a href=${link('history', '', { status: 'active' })}>${text.nav.history}</a></span>`}
+            <${CopyButton} value=${asCurl('/api/sessions', ACTIVE)} label=${text.download.curl} /></p>
     </section>`
 }
 
@@ -153,8 +152,8 @@ function Announced({ rows }) {
 export function Page({ params }) {
     const { me } = useLogin()
     const live = useLiveSessions()
-    const stream = useResource('/api/activity', STREAM)
-    const last = useLastCommands(live.rows, stream.data?.activities)
+    const stream = useStream()
+    const last = useLastCommands(live.rows, stream.rows)
     const [asked, setAsked] = useState(null) // the sessions that are to end
     const may = row => !row.goneAt && row.status === 'active' && mayEnd(row, me)
     const any = live.rows.some(may)

@@ -6,6 +6,7 @@ import { loginState, onLogin, request } from './api.js'
 import { createStore, useStore } from './store.js'
 
 const SLOWEST_MS = 30000
+const OFFLINE_MS = 3000 // without any good reply
 
 // paused: by the user. offlineSince: when the last good reply came, while the API cannot be reached.
 const status = createStore({ paused: false, hidden: document.hidden, offlineSince: null, retryAt: null })
@@ -45,10 +46,10 @@ function noteGood() {
         status.set({ offlineSince: null, retryAt: null })
 }
 
+// One resource that fails while others answer is told where it is shown.
 function noteBad(delay) {
-    status.set({
-        offlineSince: status.get().offlineSince || lastGood, retryAt: new Date(Date.now() + delay),
-    })
+    if (Date.now() - lastGood > OFFLINE_MS)
+        status.set({ offlineSince: status.get().offlineSince || lastGood, retryAt: new Date(Date.now() + delay) })
 }
 
 class Resource {
@@ -84,9 +85,9 @@ class Resource {
         this.followers.forEach(follow => follow(this.state))
     }
 
-    // Asks now, unless a request is under way.
+    // Asks now, unless a request is under way or nobody would see what comes.
     async refresh() {
-        if (this.abort)
+        if (this.abort || status.get().hidden || loginState().state !== 'in')
             return
         this.sleep()
         this.abort = new AbortController()

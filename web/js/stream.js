@@ -6,18 +6,18 @@ import { Cut, Empty, State, Trouble } from './parts.js'
 import { link } from './router.js'
 import { text } from './text.js'
 
-function Mark({ success }) {
+function Mark({ success, exit_code: code }) {
     if (success === false)
-        return html`<${State} kind="failed">${text.now.failed}<//>`
+        return html`<span title=${code == null ? undefined : text.result.failed(code)}><${State} kind="failed">${text.now.failed}<//></span>`
     return success === null ? html`<${State} kind="running">${text.now.running}<//>` : null
 }
 
 function Line({ row, fresh }) {
     return html`<li class=${fresh ? 'fresh' : ''}>
         <time dateTime=${row.timestamp} title=${stamp(row.timestamp)} data-copy=${stamp(row.timestamp)}>${clock(row.timestamp)}</time>
-        <a class="who" href=${link('session', row.session_id)} title=${`${visible(row.username)}, ${visible(row.machine_name)}`}><${Cut} title="">${row.username}<//></a>
+        <a class="who" href=${row.session_id && link('session', row.session_id)} title=${`${visible(row.username)}, ${visible(row.machine_name)}`}><${Cut} title="">${row.username}<//></a>
         <${Cut} mono>${row.command}<//>
-        <${Mark} success=${row.success} />
+        <${Mark} ...${row} />
     </li>`
 }
 
@@ -30,7 +30,7 @@ function useNews(rows) {
 }
 
 export function Stream({ stream }) {
-    const rows = stream.data?.activities
+    const { rows } = stream
     const isNews = useNews(rows)
     return html`<section class="stream" aria-labelledby="stream-title">
         <div class="head"><h2 id="stream-title">${text.now.stream}</h2>

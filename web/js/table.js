@@ -108,7 +108,7 @@ export function Table({ label, columns, rows, rowKey, sort, onSort, selection, s
         </tr></thead>
         <tbody ref=${body} ...${kept}>
             ${shown.map((row, index) => html`<tr key=${keys[index]} data-key=${keys[index]}
-                class=${`${rowClass(row)}${onOpen ? ' opens' : ''}${selection?.has(keys[index]) ? ' selected' : ''}`}
+                class=${`${rowClass(row)}${onOpen ? ' opens' : ''}${selection?.has(keys[index]) && selectable(row) ? ' selected' : ''}`}
                 tabIndex=${keys[index] === current.current ? 0 : -1}
                 onFocus=${() => { current.current = keys[index] }}
                 onKeyDown=${event => onKeyDown(event, row)} onClick=${event => onClick(event, row)}>

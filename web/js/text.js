@@ -112,6 +112,7 @@ export const text = {
         offlineHint: 'The machine was not heard of for a while. Whether the session goes on is not known.',
         ending: 'ending …',
         noCommand: 'nothing yet',
+        earlier: 'nothing lately',
         notRecorded: why => `not recorded: ${why}`,
         notRecordedShort: 'not recorded',
         began: (who, machine) => `${who} began a session on ${machine}.`,
