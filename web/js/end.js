@@ -17,8 +17,6 @@ const SLOW_MS = 10000 // from which on the page says that the machine does not a
 const RETRY_MS = 2000
 const ONCE = { every: 3600000 } // the audit notes each look
 
-export { mayEnd } from './rights.js'
-
 // --- asking --------------------------------------------------------------------------------------
 
 function LastCommands({ session }) {

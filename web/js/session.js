@@ -9,7 +9,7 @@ import { duration, howEnded } from './format.js'
 import { useList } from './list.js'
 import { Ago, Cut, Empty, Text, Trouble, useNow } from './parts.js'
 import { useResource } from './poll.js'
-import { mayEnd } from './now.js'
+import { mayEnd, useRights } from './rights.js'
 import { link } from './router.js'
 import { Rows } from './rows.js'
 import { Table } from './table.js'
@@ -116,6 +116,7 @@ function Commands({ id, session }) {
 function Session({ id }) {
     const { session, error, refresh } = useSession(id)
     const { me } = useLogin()
+    useRights()
     const [ending, setEnding] = useState(false)
     if (!session)
         return error ? html`<${Trouble} error=${error} onRetry=${refresh} />` : html`<p class="muted">${text.list.loading}</p>`
