@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What a query costs does not grow with the rows that it does not return."""
+import pytest
+
+from databases import HostileMariaDB
 from fleet import Tenant
 from schemas import READS
+from stack import Database
 
 HISTORY = 20000
 STATS = "/api/dashboard/stats"
@@ -115,9 +119,10 @@ def fill_history(stack, user):
     stack.database.query("ANALYZE TABLE sessions, commands, signals")
 
 
-def test_searches_read_a_bounded_number_of_rows(new_stack):
+@pytest.mark.parametrize("kind", [Database, pytest.param(HostileMariaDB, marks=pytest.mark.heavy)])
+def test_searches_read_a_bounded_number_of_rows(new_stack, kind):
     """Each filter alone, for each role. What picks nothing looks as far as it may."""
-    stack = new_stack(workers=1, agents=QUIET)
+    stack = new_stack(workers=1, agents=QUIET, server=kind)
     stack.tenant = Tenant(stack)
     user = stack.tenant.user()
     stack.agents = [stack.tenant.machine(granted=user) for _ in range(3)]
