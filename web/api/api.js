@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The contract, readable, and tried out as whoever is logged in at the page beside it.
+// The contract, readable, and tried out as whoever is logged in at the page beside it. Runs before RapiDoc
+// does, so that it misses none of its events.
 const TOKEN = 'vsay-token' // as in js/api.js
 const COLOURS = {
     light: {

@@ -340,7 +340,9 @@ class Stack(Client):
         wait_for(self._serves, 60, "the pool")
 
     def _start_nginx(self):
-        site = (REPO / "nginx" / "vsay.conf").read_text().replace("/usr/local/share/vsay/web", str(SITE))
+        site = (REPO / "nginx" / "vsay.conf").read_text()
+        site = site.replace("/usr/local/share/vsay/web", str(SITE)).replace(
+            "/usr/local/share/vsay", str(REPO / "docs"))
         site = re.sub(r"server\s+unix:[^;]+;", f"server unix:{self.socket};", site)
         site = re.sub(r"listen\s+(?!\[)[^;]+;", f"listen 127.0.0.1:{self.port} reuseport;", site,
                       count=1)
