@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What a session must not take over from its server: a server's variables are the defaults of each
  * session, and its init_connect changes them once more. Whatever could change what a statement of
- * ours does is set here, by one statement after connecting. What only costs time (buffers, hints to
- * the optimizer) is left to whoever runs the server. */
+ * ours does is set here, by one statement after connecting, and what would let it read without
+ * bounds. What only costs time (buffers, hints to the optimizer) is left to whoever runs the
+ * server. */
 #include "config.h"
 #include "store/db_mysql.h"
 
