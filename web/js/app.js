@@ -57,7 +57,7 @@ function Account() {
     const left = me.expires_at ? (Date.parse(me.expires_at) - now) / 1000 : null
     const sees = text.account.sees[me.role]
     return html`<details class="account">
-        <summary><${Text}>${me.username}<//>
+        <summary><${Text}>${me.username}<//> <span class="muted of">${me.role === 'super_admin' ? text.account.role[me.role] : me.tenant_id}</span>
             ${left !== null && left < SOON_S && html`<span class="bad" title=${text.account.leftSoon(duration(left))}>${text.account.leftShort(ago(Date.now() - left * 1000))}</span>`}</summary>
         <div class="menu">
             <dl>
@@ -146,8 +146,8 @@ export function App() {
         <a class="skip" href="#main" onClick=${event => { event.preventDefault(); document.getElementById('main').focus() }}>${text.nav.skip}</a>
         <header>
             <a class="brand" href=${link('now')}>vsay</a>
-            <${Navigation} page=${route.page} />
-            <div class="right"><${Pill} /><${Keys} /><${Account} /></div>
+            ${me && html`<${Navigation} page=${route.page} />
+            <div class="right"><${Pill} /><${Keys} /><${Account} /></div>`}
         </header>
         <${OfflineNote} />
         <main id="main" tabIndex="-1">

@@ -51,7 +51,7 @@ export function Login({ linkRefused }) {
             return setTrouble(whyNot(error))
         }
     }
-    return html`<${Dialog} label=${text.login.title} className="login" lasting>
+    return html`<${Dialog} label=${text.login.title} className=${state === 'out' ? 'login alone' : 'login'} lasting>
         <form onSubmit=${submit} noValidate>
             <h2>${state === 'expired' ? text.login.again : text.login.title}</h2>
             ${state === 'expired' && html`<p>${text.login.expired}</p>`}

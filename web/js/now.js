@@ -114,7 +114,7 @@ function Sessions({ live, last, params, end }) {
     return html`<section class="sessions" aria-labelledby="sessions-title">
         <div class="head">
             <h2 id="sessions-title">${text.now.table}</h2>
-            <span class="muted" role="status">${live.loading ? '' : text.now.count(visibleOnes, there)} <span class="unseen">${text.now.counted}</span></span>
+            <span class="muted" role="status">${live.loading ? '' : text.now.count(visibleOnes, there, live.more)} <span class="unseen">${text.now.counted}</span></span>
             <div class="chosen">${selected.length > 0 && html`
                 <span>${text.now.selected(selected.length)}</span>
                 <button type="button" class="quiet" onClick=${() => setSelection(new Set())}>${text.now.clear}</button>
@@ -127,7 +127,7 @@ function Sessions({ live, last, params, end }) {
             selection=${end.any ? selection : undefined} onSelect=${setSelection} selectable=${end.may}
             onOpen=${row => go('session', idOf(row))} onEnd=${row => end.may(row) && end.ask([row])} />`}
         ${!live.loading && !shown.length && html`<${Nothing} filters=${params.q || params.source} />`}
-        <p class="foot muted">${live.more && html`<span>${text.now.more(SHOWN)} <a href=${link('history', '', { status: 'active' })}>${text.nav.history}</a></span>`}
+        <p class="foot muted">${live.more && html`<span>${text.now.more(SHOWN)} <a href=${link('history', '', { status: 'active', q: params.q, source: params.source })}>${text.nav.history}</a></span>`}
             <${CopyButton} value=${asCurl('/api/sessions', ACTIVE)} label=${text.download.curl} /></p>
     </section>`
 }

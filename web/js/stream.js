@@ -16,6 +16,7 @@ function Line({ row, fresh }) {
     return html`<li class=${fresh ? 'fresh' : ''}>
         <time dateTime=${row.timestamp} title=${stamp(row.timestamp)} data-copy=${stamp(row.timestamp)}>${clock(row.timestamp)}</time>
         <a class="who" href=${row.session_id && link('session', row.session_id)} title=${`${visible(row.username)}, ${visible(row.machine_name)}`}><${Cut} title="">${row.username}<//></a>
+        <span class="where"><${Cut}>${row.machine_name}<//></span>
         <${Cut} mono>${row.command}<//>
         <${Mark} ...${row} />
     </li>`
@@ -32,11 +33,11 @@ function useNews(rows) {
 export function Stream({ stream }) {
     const { rows } = stream
     const isNews = useNews(rows)
-    return html`<section class="stream" aria-labelledby="stream-title">
+    return html`<section class="stream" aria-labelledby="stream-title"><div class="stays">
         <div class="head"><h2 id="stream-title">${text.now.stream}</h2>
             <a href=${link('history', '', { show: 'commands' })}>${text.now.streamMore}</a></div>
         ${stream.error && !rows && html`<${Trouble} error=${stream.error} onRetry=${stream.refresh} />`}
         ${rows && !rows.length && html`<${Empty} title=${text.now.streamEmpty}><p>${text.now.streamNext}</p><//>`}
         ${rows?.length > 0 && html`<ol tabIndex="0" aria-labelledby="stream-title">${rows.map(row => html`<${Line} key=${row.id} row=${row} fresh=${isNews(row)} />`)}</ol>`}
-    </section>`
+    </div></section>`
 }

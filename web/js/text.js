@@ -57,7 +57,7 @@ export const text = {
         expired: 'Your token is no longer accepted: it has probably ended. Everything stays as it is behind this, '
             + 'and goes on with a new token.',
         token: 'Token',
-        hint: 'A JSON Web Token, from your administrator or from the command below.',
+        hint: 'A JSON Web Token. An administrator makes one with',
         command: 'vsayctl token --role user --user-id ID --username NAME --tenant TENANT',
         cookie: 'Keep me logged in on all tabs until the token ends',
         cookieHint: 'The token goes into a cookie that no script can read. Otherwise it is gone with this tab.',
@@ -85,7 +85,7 @@ export const text = {
         mean: 'mean',
         day: '24 h',
         table: 'Active sessions',
-        count: (shown, all) => (shown === all ? all.toLocaleString('en') : `${shown} of ${all.toLocaleString('en')}`),
+        count: (shown, all, more) => (shown === all ? '' : `${shown} of `) + all.toLocaleString('en') + (more ? '+' : ''),
         counted: 'active sessions',
         more: n => `The newest ${n.toLocaleString('en')} are shown. All are in the history.`,
         filter: 'Filter sessions',
