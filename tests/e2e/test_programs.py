@@ -152,7 +152,7 @@ def test_bad_keys(conf, directory, problem):
 
 
 @pytest.mark.parametrize("keys", ["", "k1", "k1:HS256", ":HS256:{0}", "k1::{0}", "k 1:HS256:{0}",
-                                  "k1:HS256:", "k1:HS256:{0} k1:HS256:{0}", "k/1:HS256:{0}"])
+                                  "k1:HS256:", "k1:HS256:{0} k1:HS256:{0}", "k'1:HS256:{0}"])
 def test_bad_key_list(conf, directory, keys):
     path = write_secret(directory / "k", b"x" * 32)
     ran = run(API, "--config", conf(auth={"keys": keys.format(path)}), "--check-config")
