@@ -51,15 +51,16 @@ function usePlotted(usage, hours, updatedAt) {
     return useMemo(() => {
         const to = (updatedAt || new Date()).getTime() / 1000
         const from = to - hours * 3600
-        return { from, to, data: Object.fromEntries(FIGURES.map(name =>
-            [name, columns(usage?.points || [], usage?.step_seconds || 300, point => point[`${name}_percent`], from, to)])) }
+        const step = usage?.step_seconds ?? 300
+        const dataOf = name => columns(usage?.points ?? [], step, point => point[`${name}_percent`], from, to)
+        return { from, to, step, data: Object.fromEntries(FIGURES.map(name => [name, dataOf(name)])) }
     }, [usage, hours])
 }
 
 function Plots({ id, hours, sessions }) {
     const path = `/api/machines/${encodeURIComponent(id)}/usage`
     const { data: usage, error, updatedAt, refresh } = useResource(path, { hours }, { every: 15000 })
-    const { from, to, data } = usePlotted(usage, hours, updatedAt)
+    const { from, to, step, data } = usePlotted(usage, hours, updatedAt)
     const stretches = useMemo(() => stretchesOf(sessions, from, to), [sessions, from, to])
     const ranges = RANGES.map(value => ({ value, title: text.machine.ranges[value] }))
     return html`<section class="plots" aria-labelledby="usage">
@@ -68,7 +69,7 @@ function Plots({ id, hours, sessions }) {
                 onChange=${value => setParams({ hours: value })} />
             <span class="muted">${text.machine.plotHint}</span></div>
         ${error && html`<${Trouble} error=${error} onRetry=${refresh} />`}
-        ${FIGURES.map(name => html`<${Plot} key=${name} title=${text.machines[name]} data=${data[name]}
+        ${FIGURES.map(name => html`<${Plot} key=${name} title=${text.machines[name]} data=${data[name]} step=${step}
             sessions=${stretches} sync=${id} />`)}
         ${usage?.points.length ? html`<${AsTable} usage=${usage} />` : usage && html`<p class="muted">${text.machine.noUsage}</p>`}
     </section>`
@@ -104,6 +105,15 @@ function Commands({ id }) {
 const People = ({ title, ids }) => html`<div><dt>${title}</dt><dd>${ids.length
     ? ids.map(id => html`<a key=${id} href=${link('history', '', { user: id })}><${Text}>${id}<//></a> `) : text.unit.none}</dd></div>`
 
+// Whose it is is for admins to know; others find themselves only.
+function Rights({ machine: { owners, granted } }) {
+    const { me } = useLogin()
+    if (me.role === 'user')
+        return html`<div><dt>${text.machine.rights}</dt><dd>${owners.length ? text.machine.own : text.machine.guest}</dd></div>`
+    return html`<${People} title=${text.machine.owners} ids=${owners} />
+        <${People} title=${text.machine.granted} ids=${granted} />`
+}
+
 function Facts({ machine }) {
     return html`<dl class="about">
         <div><dt>${text.machines.id}</dt><dd class="mono">${machine.agent_id}</dd></div>
@@ -113,8 +123,7 @@ function Facts({ machine }) {
         <div><dt>${text.machines.sessions}</dt><dd>${count(machine.active_sessions)}</dd></div>
         <div title=${text.machines.lostHint}><dt>${text.machines.lost}</dt>
             <dd class=${machine.dropped_commands ? 'bad' : ''}>${count(machine.dropped_commands)}</dd></div>
-        ${machine.owners && html`<${People} title=${text.machine.owners} ids=${machine.owners} />`}
-        ${machine.granted && html`<${People} title=${text.machine.granted} ids=${machine.granted} />`}
+        <${Rights} machine=${machine} />
     </dl>`
 }
 

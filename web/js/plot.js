@@ -170,7 +170,7 @@ function tell(u, element, state) {
     const at = shownIndex(u)
     const time = u.data[0][at]
     const [mean, min, max] = [1, 2, 3].map(i => u.data[i][at] ?? null)
-    const names = state.sessions.filter(({ from, to }) => from <= time && time < to).map(({ name }) => name)
+    const names = state.sessions.filter(({ from, to }) => from < time + state.step && time < to).map(({ name }) => name)
     const texts = [
         mean === null ? text.unit.none : text.plot.value(mean),
         min === null ? '' : text.plot.spread(min, max),
@@ -208,10 +208,10 @@ function usePlot(state, sync, data, sessions) {
     return { box, read, failed }
 }
 
-// data: of columns(); sessions: [{from, to, name}], in seconds.
-export function Plot({ title, data, sessions = [], sync, height = 132 }) {
+// data: of columns(), of points that are `step` apart; sessions: [{from, to, name}]. All in seconds.
+export function Plot({ title, data, step, sessions = [], sync, height = 132 }) {
     const state = useRef({}).current
-    Object.assign(state, { data, sessions, height, ceiling: Math.max(100, greatest(data[3])) })
+    Object.assign(state, { data, step, sessions, height, ceiling: Math.max(100, greatest(data[3])) })
     const { box, read, failed } = usePlot(state, sync, data, sessions)
     return html`<figure class="plot" aria-label=${title}>
         <figcaption><b>${title}</b><span class="plot-read" ref=${read}>

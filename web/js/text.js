@@ -351,6 +351,9 @@ export const text = {
     machine: {
         owners: 'Owners',
         granted: 'Granted to',
+        rights: 'Your rights',
+        own: 'you own it',
+        guest: 'you may see it',
         usage: 'Usage',
         range: 'How far back',
         ranges: { 1: '1 h', 24: '24 h', 168: '7 d', 720: '30 d' },
