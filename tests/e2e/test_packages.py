@@ -14,7 +14,7 @@ from debian import Root, do, needs, put_sources
 from fleet import Tenant
 from schemas import READS
 from shells import Terminal
-from stack import ENV, REPO, Database, Process, wait_for, write_conf
+from stack import ENV, REPO, SITE, Database, Process, run, wait_for, write_conf
 from tokens import claims
 
 PACKAGES = ["vsay-agent", "vsay-api", "vsay-web", "vsayctl"]
@@ -41,7 +41,8 @@ def test_install_and_uninstall(directory):
     assert names >= {*PROGRAMS, *(path.name for path in (REPO / "docs" / "man").iterdir()),
                      *(path.name for path in (REPO / "db" / "migrations").iterdir()),
                      *(path.name for path in (REPO / "db").glob("grants*")),
-                     *(path.name for path in (REPO / "conf").rglob("*.conf"))}
+                     *(path.name for path in (REPO / "conf").rglob("*.conf")),
+                     *(path.name for path in SITE.rglob("*.*"))}
     units = [directory / path[1:] for path in installed if path.endswith(".service")]
     started = {re.search(r"^ExecStart=(\S+)", unit.read_text(), re.M)[1] for unit in units}
     assert len(units) == 2 and started <= installed
@@ -59,6 +60,22 @@ def sources(new_directory):
 def test_the_archive_is_complete(sources):
     tracked = do("git", "-C", REPO, "ls-files").splitlines()
     assert [name for name in tracked if not (sources / name).exists()] == []
+
+
+@pytest.mark.heavy
+def test_a_checkout_needs_npm(sources, directory):
+    """The archive, which has what npm brings, does not; and who has neither is told what to do."""
+    shutil.copytree(sources, directory / "vsay")
+    shutil.rmtree(directory / "vsay" / "web" / "vendor")
+    bin = directory / "bin"
+    bin.mkdir()
+    for program in Path("/usr/bin").iterdir():
+        if program.name != "npm":
+            (bin / program.name).symlink_to(program)
+    ran = run("./configure", "PYTHON=", cwd=directory / "vsay", env={"PATH": bin}, timeout=600)
+    assert ran.returncode == 1 and "--without-web" in ran.stderr and "make dist" in ran.stderr
+    ran = run(sources / "configure", "PYTHON=", cwd=bin, env={"PATH": bin}, timeout=600)
+    assert ran.returncode == 0 and "web page            yes" in ran.stdout, ran.stderr
 
 
 @pytest.mark.heavy

@@ -88,9 +88,9 @@ class Front(Client):
     def prepare(self):
         """What must be there before the server starts."""
 
-    def shipped(self):
-        """The site's text, for this place."""
-        text = (REPO / self.site).read_text()
+    def shipped(self, site=None):
+        """The site's text, or another's, for this place."""
+        text = (REPO / (site or self.site)).read_text()
         for old, new in (("/run/vsay/vsay.sock", self.socket), ("/etc/vsay/vsay.conf", self.conf),
                          ("/usr/local/bin/vsay-api", self.dir / "vsay-api"),
                          ("/usr/local/share/vsay", self.dir), ("listen 80;", f"listen 127.0.0.1:{self.port};"),
@@ -396,6 +396,24 @@ class HAProxy(Front):
         conf.write_text(self.surroundings + self.shipped())
         return [self.pool(), Process(self.dir / "haproxy.log", "haproxy", "-db", "-f", conf,
                                      **account())]
+
+
+class HAProxyVariant(HAProxy):
+    """With a web server for the files, as the file's comments say."""
+
+    has_files = True
+
+    def start(self):
+        self.pages, nginx = free_port(), self.dir / "pages"
+        nginx.mkdir()
+        site = Front.shipped(self, Nginx.site).replace(f"listen 127.0.0.1:{self.port};", f"listen 127.0.0.1:{self.pages};")
+        return [start_nginx(nginx, site), *super().start()]
+
+    def shipped(self):
+        text = super().shipped()
+        rule = re.search("^#   (use_backend .*)", text, re.M)[1]
+        return text.replace("    use-fcgi-app vsay\n", f"    {rule}\n    use-fcgi-app vsay\n") + (
+            f"\nbackend files\n    mode http\n    server files 127.0.0.1:{self.pages}\n")
 
 
 FRONTS = {
