@@ -173,10 +173,21 @@ class Browser:
                           "...performance.getEntriesByType('resource')].map(e => [e.name, e.transferSize])")
         return {name: size for name, size in entries if "/static/" in name or "/api/" not in name}
 
+    def settle(self):
+        """Waits until nothing moves or fades any more."""
+        self.until(lambda: self.js(
+            "const roots = [document];"
+            "for (const root of roots)"
+            "  for (const each of root.querySelectorAll('*')) if (each.shadowRoot) roots.push(each.shadowRoot);"
+            "return roots.every(root => root.getAnimations().every("
+            "  each => each.effect.getComputedTiming().endTime === Infinity || each.playState === 'finished'))"),
+            "all to come to rest")
+
     def axe(self, *disabled):
         """What axe-core finds, one line each; rules may be named that do not count."""
         if not AXE.exists():
             pytest.skip("needs axe-core, which npm brings")
+        self.settle()
         self.js(AXE.read_text())
         found = self.driver.execute_async_script(
             "const [off, done] = arguments; axe.run({rules: Object.fromEntries(off.map(id => [id, {enabled: false}]))})"
