@@ -260,6 +260,17 @@ def test_keyboard_only(browser, stack, tenant, admin, machine):
     browser.type("ESCAPE")
     browser.gone("dialog")
     assert row() == order[1]
+    for _ in range(6):  # Tab goes through what is in the row
+        browser.type("TAB")
+        if browser.focused()[2] == "End":
+            break
+    browser.type("ENTER")
+    browser.find("dialog.end", "End this session?")
+    browser.type("ESCAPE")
+    browser.gone("dialog")
+    assert browser.focused()[2] == "End"
+    browser.type("k", "j")
+    assert row() == order[1]
     browser.type(" ")
     browser.find(".chosen", "1 selected")
     browser.type("x")
@@ -270,6 +281,11 @@ def test_keyboard_only(browser, stack, tenant, admin, machine):
     browser.find("dialog.end .step.done", "some had to be killed")
     browser.type("ENTER")
     browser.gone("dialog")
+    browser.find(f'{ROWS}.gone[data-key="{order[1]}"]')
+    assert row() == order[1]
+    browser.js("const now = Date.now; Date.now = () => now() + 11000")
+    browser.gone(f'{ROWS}[data-key="{order[1]}"]')
+    assert row() == order[2]  # the one in its place
     browser.type("/")
     assert browser.js("return document.activeElement.type") == "search"
     browser.type("nothing like it", "ESCAPE")

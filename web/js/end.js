@@ -153,7 +153,7 @@ function Step({ step, current, failed }) {
 const seconds = ms => text.end.seconds((ms / 1000).toFixed(1))
 
 // The outcome in a sentence; while there is none, what the page waits for.
-function Verdict({ state }) {
+function Verdict({ state, offline }) {
     const now = useNow()
     const { session, error, retryAt, sentAt, doneAt } = state
     const outcome = session?.termination?.outcome
@@ -168,7 +168,7 @@ function Verdict({ state }) {
         return html`<p class="verdict bad">${text.end[outcome]}</p>`
     if (isFinal(session))
         return html`<p class="verdict">${text.end.already}</p>`
-    return html`<p class="verdict muted">${now - sentAt > SLOW_MS ? text.end.slow : text.end.elapsed(duration((now - sentAt) / 1000))}</p>`
+    return html`<p class="verdict muted">${offline || now - sentAt > SLOW_MS ? text.end.slow : text.end.elapsed(duration((now - sentAt) / 1000))}</p>`
 }
 
 // state: {session}
@@ -191,8 +191,8 @@ function ReceiptOfOne({ session, reason, me, onClose }) {
     return html`<div class="receipt">
         <h2>${isFinal(state.session) ? text.end.over : text.end.under}</h2>
         <p class="muted"><${Text}>${session.username}<//> · <${Text}>${session.machine_name}<//></p>
-        <${Preview} who=${me.username} reason=${reason} label=${text.end.read(visible(session.username))} />
-        <div aria-live="polite"><${Steps} state=${state} /><${Verdict} state=${state} /></div>
+        <${Preview} who=${me.username} reason=${reason} label=${(state.session?.termination?.delivered_at ? text.end.read : text.end.preview)(visible(session.username))} />
+        <div aria-live="polite"><${Steps} state=${state} /><${Verdict} state=${state} offline=${session.offline} /></div>
         <p class="buttons">
             ${state.doneAt && html`<${CopyButton} label=${text.end.copy} value=${plain(state.session)} />`}
             <a class="button" href=${link('session', session.session_id)} onClick=${onClose}>${text.end.open}</a>

@@ -17,16 +17,18 @@ const SOURCES = ['ui', 'cli', 'vscode']
 const idOf = session => session.session_id
 const nameOf = session => `${visible(session.username)}, ${visible(session.machine_name)}`
 
+const tabOf = current => (current ? 0 : -1) // Tab goes through one row, j and k from row to row
+
 // --- columns -------------------------------------------------------------------------------------
 
-function Who({ row }) {
+function Who({ row, tab }) {
     const news = row.goneAt ? null : row.freshUntil ? html`<span class="fresh-mark">${text.now.fresh}</span>`
         : row.status === 'closing' ? html`<${State} kind="closing">${text.now.ending}<//>` : null
-    return html`<span class="with-mark"><a href=${link('session', row.session_id)} tabIndex="-1"><${Cut} title=${row.user_id}>${row.username}<//></a>${news}</span>`
+    return html`<span class="with-mark"><a href=${link('session', row.session_id)} tabIndex=${tab}><${Cut} title=${row.user_id}>${row.username}<//></a>${news}</span>`
 }
 
-function Machine({ row }) {
-    return html`<span class="with-mark"><a href=${link('machine', row.agent_id)} tabIndex="-1"><${Cut} title=${row.agent_id}>${row.machine_name}<//></a>
+function Machine({ row, tab }) {
+    return html`<span class="with-mark"><a href=${link('machine', row.agent_id)} tabIndex=${tab}><${Cut} title=${row.agent_id}>${row.machine_name}<//></a>
         ${row.offline && html`<span title=${text.now.offlineHint}><${State} kind="offline">${text.now.offlineMachine}<//></span>`}</span>`
 }
 
@@ -46,9 +48,9 @@ const program = row => [row.browser, row.os].filter(Boolean).map(visible).join('
 // Where the user may end nothing, nothing is offered.
 function columnsFor(last, end) {
     const columns = [
-        { key: 'who', title: text.now.who, value: row => row.username, cell: row => html`<${Who} row=${row} />` },
+        { key: 'who', title: text.now.who, value: row => row.username, cell: (row, current) => html`<${Who} row=${row} tab=${tabOf(current)} />` },
         { key: 'machine', title: text.now.machine, value: row => row.machine_name,
-            cell: row => html`<${Machine} row=${row} />` },
+            cell: (row, current) => html`<${Machine} row=${row} tab=${tabOf(current)} />` },
         { key: 'since', title: text.now.since, align: 'right', down: true, value: row => Date.parse(row.started_at),
             cell: row => html`<${Ago} time=${row.started_at} />` },
         { key: 'from', title: text.now.from, value: row => row.source_address,
@@ -58,9 +60,9 @@ function columnsFor(last, end) {
         { key: 'last', title: text.now.last, down: true, value: row => last.get(idOf(row))?.timestamp ?? null,
             cell: row => html`<${Last} row=${row} command=${last.get(idOf(row))} />` },
     ]
-    const button = row => html`<button type="button" class="quiet end" tabIndex="-1" onClick=${() => end.ask([row])}
+    const button = (row, current) => html`<button type="button" class="quiet end" tabIndex=${tabOf(current)} onClick=${() => end.ask([row])}
         aria-label=${text.now.endOne(visible(row.username), visible(row.machine_name))}>${text.now.end}</button>`
-    return end.any ? [...columns, { key: 'end', title: text.now.actions, unseen: true, cell: row => end.may(row) && button(row) }] : columns
+    return end.any ? [...columns, { key: 'end', title: text.now.actions, unseen: true, cell: (row, current) => end.may(row) && button(row, current) }] : columns
 }
 
 // --- filter --------------------------------------------------------------------------------------

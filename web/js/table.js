@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A table that keeps focus, selection and scroll while its rows come, change and go.
-import { html, useLayoutEffect, useMemo, useRef } from './html.js'
+import { html, useLayoutEffect, useMemo, useRef, useState } from './html.js'
 import { text } from './text.js'
 
 // Texts as people sort them: "node-9" before "node-10". What is not known comes last.
@@ -51,26 +51,31 @@ function toggled(selection, key) {
     return next
 }
 
-// Where the focused row went away, the row in its place has the focus.
+// Where the focused row went away, the row in its place has the focus. Names in lower case are what all
+// versions of preact take for these events.
 function useFocusKept(body, keys) {
-    const focused = useRef(-1)
+    const focused = useRef(null) // {key, index} of the row
     useLayoutEffect(() => {
-        if (focused.current < 0 || document.activeElement !== document.body || !keys.length)
+        if (!focused.current || document.activeElement !== document.body)
             return
-        body.current.rows[Math.min(focused.current, keys.length - 1)]?.focus()
+        const { key, index } = focused.current
+        focused.current = null
+        if (!keys.includes(key)) // else somebody has left it
+            body.current.rows[Math.min(index, keys.length - 1)]?.focus()
     })
     return {
-        onFocusIn: event => {
-            focused.current = [...body.current.rows].indexOf(event.target.closest('tr'))
+        onfocusin: event => {
+            const row = event.target.closest('tr')
+            focused.current = { key: row.dataset.key, index: [...body.current.rows].indexOf(row) }
         },
-        onFocusOut: event => {
-            if (event.target.isConnected && (event.relatedTarget || document.hasFocus()))
-                focused.current = -1
+        onfocusout: event => {
+            if (event.relatedTarget)
+                focused.current = null
         },
     }
 }
 
-// columns: [{key, title, unseen, value(row) to sort by, down (sorts so at first), cell(row), align: 'right'}].
+// columns: [{key, title, unseen, value(row) to sort by, down (sorts so at first), cell(row, current), align: 'right'}].
 // sort: {key, down}; without onSort the rows stay as they are. selection: a Set of keys, with
 // selectable(row). onOpen(row) and onEnd(row) are called by Enter or a click, and by x.
 export function Table({ label, columns, rows, rowKey, sort, onSort, selection, selectable = () => true, rowName,
@@ -79,9 +84,8 @@ export function Table({ label, columns, rows, rowKey, sort, onSort, selection, s
     const shown = useMemo(() => sorted(rows, columns, sort), [rows, columns, sort?.key, sort?.down])
     const keys = shown.map(rowKey)
     const kept = useFocusKept(body, keys)
-    const current = useRef(null) // the row that Tab comes to
-    if (!keys.includes(current.current))
-        current.current = keys[0]
+    const [focused, setFocused] = useState(null)
+    const current = keys.includes(focused) ? focused : keys[0] // the row to which Tab comes, and then to what is in it
 
     const onKeyDown = (event, row) => {
         if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey)
@@ -109,14 +113,14 @@ export function Table({ label, columns, rows, rowKey, sort, onSort, selection, s
         <tbody ref=${body} ...${kept}>
             ${shown.map((row, index) => html`<tr key=${keys[index]} data-key=${keys[index]}
                 class=${`${rowClass(row)}${onOpen ? ' opens' : ''}${selection?.has(keys[index]) && selectable(row) ? ' selected' : ''}`}
-                tabIndex=${keys[index] === current.current ? 0 : -1}
-                onFocus=${() => { current.current = keys[index] }}
+                tabIndex=${keys[index] === current ? 0 : -1}
+                onfocusin=${() => setFocused(keys[index])}
                 onKeyDown=${event => onKeyDown(event, row)} onClick=${event => onClick(event, row)}>
-                ${selection && html`<td class="col-select">${selectable(row) && html`<input type="checkbox" tabIndex="-1"
+                ${selection && html`<td class="col-select">${selectable(row) && html`<input type="checkbox" tabIndex=${keys[index] === current ? 0 : -1}
                     aria-label=${text.now.select(rowName(row))} checked=${selection.has(keys[index])}
                     onChange=${() => onSelect(toggled(selection, keys[index]))} />`}</td>`}
                 ${columns.map(column => html`<td key=${column.key} class=${`col-${column.key} ${column.align || ''}`}
-                    data-title=${column.unseen ? undefined : column.title}>${column.cell(row)}</td>`)}
+                    data-title=${column.unseen ? undefined : column.title}>${column.cell(row, keys[index] === current)}</td>`)}
             </tr>`)}
         </tbody>
     </table>`
