@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A list of the API that is read page by page, as far as somebody scrolls, and whose first rows can
 // be kept fresh. One request of a list is under way at a time.
-import { useEffect, useMemo, useState } from './html.js'
+import { useEffect, useMemo, useRef, useState } from './html.js'
 import { request, useLogin } from './api.js'
 import { useStatus } from './poll.js'
 
@@ -29,10 +29,11 @@ function unchanged(rows, head, places = new Map(rows.map((row, i) => [keyOf(row)
 }
 
 class List {
-    constructor(path, params, limit, changed) {
-        Object.assign(this, { path, params, limit, changed })
+    // `before`: rows that stay until there are others, so that the page does not jump.
+    constructor(path, params, limit, changed, before) {
+        Object.assign(this, { path, params, limit, changed, rows: before, stale: before.length > 0 })
         Object.assign(this, {
-            rows: [], cursor: null, done: false, searchedTo: null, loading: false, error: null,
+            cursor: null, done: false, searchedTo: null, loading: false, error: null,
             updatedAt: null, failures: 0, busy: null, abort: new AbortController(),
         })
         this.more = this.more.bind(this)
@@ -79,7 +80,8 @@ class List {
         this.loading = true
         this.tell()
         const answer = await this.load(this.limit, this.cursor)
-        this.rows = this.rows.concat(rowsOf(answer))
+        this.rows = this.stale ? rowsOf(answer) : this.rows.concat(rowsOf(answer))
+        this.stale = false
         this.follow(answer)
     }
 
@@ -103,8 +105,11 @@ class List {
         if (this.abort.signal.aborted)
             return
         this.error = error
-        if (!error.passes)
+        if (!error.passes) {
+            this.rows = this.stale ? [] : this.rows
+            this.stale = false
             return
+        }
         const delay = Math.max(error.retryAfter ?? 0, Math.min(SLOWEST_S, 2 ** this.failures++))
         this.timer = setTimeout(again, delay * 1000)
     }
@@ -129,19 +134,25 @@ function useRefresh(list, every, most) {
     }, [list, every, most, paused, hidden])
 }
 
-// {rows, more(), refresh(), done, searchedTo, loading, error, updatedAt}. Other params are another
-// list. The first rows are read again `every` so many ms.
+// {rows, stale, more(), refresh(), done, searchedTo, loading, error, updatedAt}. Other params are
+// another list; stale: the rows are still those of the one before. The first rows, `most` of them,
+// are read again `every` so many ms.
 export function useList(path, params, { limit = 100, every = 0, most = limit } = {}) {
     const [, changed] = useState({})
     const login = useLogin()
-    const list = useMemo(() => new List(path, params, limit, changed), [path, JSON.stringify(params), limit])
+    const last = useRef(null)
+    const list = useMemo(() => {
+        const before = last.current?.path === path ? last.current.rows : []
+        return new List(path, params, limit, changed, before)
+    }, [path, JSON.stringify(params), limit])
+    last.current = list
     useEffect(() => {
         list.more()
         return () => list.close()
     }, [list])
     useEffect(() => {
         if (login.state === 'in' && list.error?.status === 401)
-            list.more()
+            list.updatedAt ? list.refresh() : list.more()
     }, [list, login.state])
     useRefresh(list, every, most)
     return list

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One machine: how busy it was, who was on it, what was run; or, when it was never heard of, how to
 // make it report.
-import { html, useMemo } from './html.js'
+import { html, useEffect, useMemo } from './html.js'
 import { useLogin } from './api.js'
 import { commandColumns, idOf, sessionColumns, without } from './columns.js'
 import { TakeAlong } from './download.js'
@@ -17,8 +17,20 @@ import { text } from './text.js'
 
 const RANGES = [1, 24, 168, 720] // hours
 const FIGURES = ['cpu', 'memory', 'disk']
+const MOST_SESSIONS = 1000 // in the plots
 const KINDS = ['min', 'mean', 'max']
-const SOME = 20 // rows that are shown here; the others are in the history
+const SOME = 10 // rows that are shown here; the others are in the history
+
+// Its sessions, as far back as the plots go or as can be told apart there.
+function useSessions(id, hours) {
+    const list = useList('/api/sessions', { agent_id: id }, { limit: 200, every: 5000 })
+    useEffect(() => {
+        const oldest = list.rows.at(-1)
+        if (oldest && Date.parse(oldest.started_at) > Date.now() - hours * 3600000 && list.rows.length < MOST_SESSIONS)
+            list.more()
+    }, [list, list.updatedAt, hours])
+    return list
+}
 
 // --- its usage -----------------------------------------------------------------------------------
 
@@ -148,7 +160,7 @@ function Machine({ id, params }) {
     const path = `/api/machines/${encodeURIComponent(id)}`
     const hours = RANGES.find(range => String(range) === params.hours) || 24
     const { data, error, refresh } = useResource(path, {}, { every: 2000 })
-    const sessions = useList('/api/sessions', { agent_id: id }, { limit: 200, every: 5000 })
+    const sessions = useSessions(id, hours)
     const machine = data?.machine
     if (!machine)
         return error ? html`<${Trouble} error=${error} onRetry=${refresh} />` : html`<p class="muted">${text.list.loading}</p>`

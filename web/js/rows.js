@@ -41,7 +41,7 @@ function End({ list, from }) {
             list.more()
     }, [inView, stopped, list, list.loading, list.error, list.updatedAt])
     return html`<div class="list-end" ref=${element}>
-        ${list.error ? html`<${Trouble} error=${list.error} onRetry=${list.more} />`
+        ${list.error && list.error.status !== 401 ? html`<${Trouble} error=${list.error} onRetry=${list.more} />`
             : searching ? html`<${Progress} searchedTo=${list.searchedTo} from=${from} />
                 <button type="button" class="quiet" onClick=${() => setStopped(!stopped)}>
                     ${stopped ? text.list.goOn : text.list.stop}</button>`
@@ -64,6 +64,6 @@ function Count({ list, noun, live }) {
 export function Rows({ list, kind, live = false, from, empty, children }) {
     const nothing = list.done && !list.rows.length
     return html`<${Count} list=${list} noun=${text.list[kind]} live=${live} />
-        <div class=${`listing of-${kind}`}>${nothing ? empty : list.rows.length > 0 && children}</div>
+        <div class=${`listing of-${kind}${list.stale ? ' stale' : ''}`}>${nothing ? empty : list.rows.length > 0 && children}</div>
         <${End} list=${list} from=${from} />`
 }
