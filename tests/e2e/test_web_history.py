@@ -83,7 +83,7 @@ def choose(browser, label, option):
 def test_one_command_of_100000_is_found(browser, stack, past):
     """The search goes on by itself, as far as nothing was found, and tells how far it has come."""
     browser.login(stack, past.admin, "#/history?show=commands")
-    count(browser, "more below")
+    count(browser, "so far")
     browser.js("""window.told = []; new MutationObserver(() => told.push(document.querySelector('.list-end')?.innerText))
         .observe(document.querySelector('main'), {subtree: true, childList: true, characterData: true})""")
     browser.type("/", "NEEDLE in")  # in any case
@@ -95,7 +95,7 @@ def test_one_command_of_100000_is_found(browser, stack, past):
     browser.type("ESCAPE", "j", "ENTER")
     browser.find("h1", past.users[1].username)
     assert f"#/session/{past.oldest}" in browser.driver.current_url
-    count(browser, "more below")
+    count(browser, "so far")
 
 
 def test_scrolling_goes_on_to_the_end(browser, stack, past):
@@ -209,13 +209,26 @@ def test_everybody_sees_their_own(browser, stack, past):
     browser.go(f"#/session/{past.id}-2")
     browser.find(".trouble", "There is nothing here")
     browser.go("#/history?show=commands")
-    count(browser, "more below")
+    count(browser, "so far")
     browser.login(stack, other, "#/history")
     browser.find(".empty", "There has been no session yet")
     browser.go("#/history?show=commands")
     browser.find(".empty", "No command has been recorded yet")
     browser.go(f"#/session/{past.oldest}")
     browser.find(".trouble", "There is nothing here")
+
+
+def test_the_api_is_away_and_back(browser, stack, past):
+    """What is loaded stays, and the next page comes by itself."""
+    browser.login(stack, past.admin, "#/history?show=commands")
+    browser.until(lambda: len(shown(browser)) == 100)
+    stack.pool.stop()
+    browser.js("scrollTo(0, document.documentElement.scrollHeight)")
+    browser.find(".list-end .trouble", "tries again by itself")
+    assert len(shown(browser)) == 100
+    stack.restart_pool()
+    browser.until(lambda: len(shown(browser)) > 100)
+    browser.gone(".trouble")
 
 
 def test_what_people_write_does_nothing(browser, stack, tenant, admin):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The columns in which sessions and commands are shown, on all pages that list what was.
 import { html } from './html.js'
-import { count, duration, howEnded, moment, stamp } from './format.js'
+import { count, duration, howEnded, moment, stamp, visible } from './format.js'
 import { Cut, State } from './parts.js'
 import { link } from './router.js'
 import { text } from './text.js'
@@ -30,11 +30,23 @@ export function Result({ command }) {
     return html`<${State} kind="failed">${text.result.failed(command.exit_code)}<//>`
 }
 
-const Who = ({ row }) => html`<a href=${link('history', '', { show: row.command === undefined ? '' : 'commands', user: row.user_id })}
-    title=${row.user_id}><${Cut} title=${row.user_id}>${row.username || row.user_id}<//></a>`
+// Tab goes from table to table, not through all links of all rows.
+function Who({ row }) {
+    const show = row.command === undefined ? '' : 'commands'
+    return html`<a href=${link('history', '', { show, user: row.user_id })} tabIndex="-1">
+        <${Cut} title=${row.user_id}>${row.username || row.user_id}<//></a>`
+}
 
-const Machine = ({ row }) => html`<a href=${link('machine', row.agent_id)}><${Cut} title=${row.agent_id}>${
+const Machine = ({ row }) => html`<a href=${link('machine', row.agent_id)} tabIndex="-1"><${Cut} title=${row.agent_id}>${
     row.machine_name || row.agent_id}<//></a>`
+
+// How many there are; and where that is not all of them, why.
+function Commands({ session: { commands, recorded, not_recorded_reason: why } }) {
+    if (recorded)
+        return count(commands)
+    const word = commands ? text.columns.part(count(commands)) : text.now.notRecordedShort
+    return html`<${Cut} title=${text.now.notRecorded(visible(why))}>${word}<//>`
+}
 
 const who = { key: 'who', title: text.columns.who, cell: row => html`<${Who} row=${row} />` }
 const machine = { key: 'machine', title: text.columns.machine, cell: row => html`<${Machine} row=${row} />` }
@@ -47,7 +59,7 @@ export const sessionColumns = [
     source,
     { key: 'started', title: text.columns.started, cell: row => html`<${When} time=${row.started_at} />` },
     { key: 'lasted', title: text.columns.lasted, align: 'right', cell: row => duration(lasted(row)) },
-    { key: 'commands', title: text.columns.commands, align: 'right', cell: row => count(row.commands) },
+    { key: 'commands', title: text.columns.commands, align: 'right', cell: row => html`<${Commands} session=${row} />` },
     { key: 'how', title: text.columns.how, cell: row => html`<${Cut}>${howEnded(row)}<//>` },
 ]
 
