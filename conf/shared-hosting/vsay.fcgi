@@ -9,5 +9,5 @@ export VSAY_CONF="$vsay/vsay.conf"
 export LD_LIBRARY_PATH="$vsay/lib"
 export MARIADB_PLUGIN_DIR="$vsay/lib/plugin"
 # A process has one request at a time, and needs no more threads than that.
-export VSAY_API_IO_THREADS=1 VSAY_API_ANSWERERS=1
+export VSAY_API_IO_THREADS=1 VSAY_API_DB_WORKERS=1
 exec "$vsay/vsay-api"

@@ -3,25 +3,25 @@
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
 
-#include "agent/bell.h"
-#include "agent/held.h"
+#include "agent/event_flag.h"
+#include "agent/session.h"
 #include "agent/instance.h"
-#include "agent/options.h"
+#include "machine/options.h"
 #include "agent/rates.h"
 #include "agent/sequence.h"
 #include "agent/spool.h"
 
-struct drop;
+struct handoff;
 
 struct agent {
     const struct agent_options *options;
     char instance[INSTANCE_LENGTH + 1];
-    struct held_table *held;
+    struct session_table *session;
     struct sequence *sequence;
     struct spool *spool;
-    struct drop *drop;
-    struct rates rates;           /* of new sessions; the main thread's */
-    struct bell *sender, *poller; /* the sender's BELL_WORK: the spool has more */
+    struct handoff *handoff;
+    struct rates rates;                 /* of new sessions; the main thread's */
+    struct event_flag *sender, *poller; /* the sender's EVENT_WORK: the spool has more */
 };
 
 #endif

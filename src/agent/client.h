@@ -9,13 +9,13 @@
 
 #include "agent/peer.h"
 
-struct held;
+struct session;
 struct json_object;
 
 struct client {
     int fd;
-    struct peer peer;  /* vsay-shell; its uid is as the kernel says */
-    struct held *held; /* its session, once it has opened one; borrowed */
+    struct peer peer;        /* vsay-shell; its uid is as the kernel says */
+    struct session *session; /* its session, once it has opened one; borrowed */
     int64_t since;
     size_t slot;                 /* in the poll array */
     struct json_object *replies; /* array: due when what was reported is durable */

@@ -10,7 +10,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#include "agent/moment.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -28,9 +28,9 @@ struct http {
     const char *name;
     const struct agent_options *options;
     const char *instance;
-    struct bell *bell;
+    struct event_flag *event_flag;
     CURL *curl;
-    CURLSH *connections; /* that are kept from one request to the next */
+    CURLSH *connections;       /* that are kept from one request to the next */
     char why[CURL_ERROR_SIZE]; /* the last request failed */
     char *answer;
     size_t length;
@@ -73,7 +73,7 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
     const struct http *http = user;
 
     (void)a, (void)b, (void)c, (void)d;
-    return bell_stopped(http->bell);
+    return event_flag_stopped(http->event_flag);
 }
 
 /* Each request has a handle of its own: with one that is used again, libcurl 7.88 reads a header
@@ -117,14 +117,14 @@ static void connect_anew(struct http *http)
 }
 
 struct http *http_new(const char *name, const struct agent_options *options, const char *instance,
-                      struct bell *bell)
+                      struct event_flag *event_flag)
 {
     struct http *http = xcalloc(1, sizeof *http);
 
     http->name = name;
     http->options = options;
     http->instance = instance;
-    http->bell = bell;
+    http->event_flag = event_flag;
     connect_anew(http);
     return http;
 }
@@ -336,7 +336,7 @@ enum http_outcome http_call(struct http *http, const struct http_request *reques
     if (credential) {
         CURLcode code = perform(http, credential, request);
         forget_credential(credential);
-        if (bell_stopped(http->bell) && code)
+        if (event_flag_stopped(http->event_flag) && code)
             return HTTP_STOPPED;
         outcome = judge(http, code, request->promise, out, e);
     }
@@ -355,17 +355,17 @@ static int64_t draw_pause(unsigned failures)
     if (most > PAUSE_MAX)
         most = PAUSE_MAX;
     if (getrandom(&number, sizeof number, GRND_NONBLOCK) != sizeof number)
-        number = (uint32_t)moment_monotonic();
+        number = (uint32_t)clock_ms();
     return PAUSE_MIN + number % (most - PAUSE_MIN);
 }
 
 static void wait_for_token(struct http *http)
 {
-    int64_t end = moment_monotonic() + PAUSE_MAX;
+    int64_t end = clock_ms() + PAUSE_MAX;
     unsigned rang = 0;
 
-    while (!rang && !token_changed(http) && moment_monotonic() < end)
-        rang = bell_wait(http->bell, BELL_HURRY, moment_monotonic() + TOKEN_LOOK);
+    while (!rang && !token_changed(http) && clock_ms() < end)
+        rang = event_flag_wait(http->event_flag, EVENT_HURRY, clock_ms() + TOKEN_LOOK);
 }
 
 void http_pause(struct http *http, enum http_outcome outcome)
@@ -376,6 +376,6 @@ void http_pause(struct http *http, enum http_outcome outcome)
         wait_for_token(http);
     } else {
         http->failures++;
-        bell_wait(http->bell, BELL_HURRY, moment_monotonic() + draw_pause(http->failures));
+        event_flag_wait(http->event_flag, EVENT_HURRY, clock_ms() + draw_pause(http->failures));
     }
 }

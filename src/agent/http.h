@@ -3,8 +3,8 @@
 #ifndef AGENT_HTTP_H
 #define AGENT_HTTP_H
 
-#include "agent/bell.h"
-#include "agent/options.h"
+#include "agent/event_flag.h"
+#include "machine/options.h"
 
 struct http;
 struct json_object;
@@ -18,17 +18,17 @@ enum http_outcome {
     HTTP_AWAY,         /* later, perhaps */
     HTTP_SECOND,       /* not while another instance reports with this token; 409 */
     HTTP_FOREIGN,      /* somebody on the way does not like this */
-    HTTP_STOPPED       /* the bell has rung BELL_STOP */
+    HTTP_STOPPED       /* the event flag has rung EVENT_STOP */
 };
 
 /* Before threads, and after them. */
 enum err http_library_init(struct error *e);
 void http_library_end(void);
 
-/* `name` is for the log; `instance` goes with each request. All is borrowed. BELL_STOP on `bell`
- * breaks off a request in a second. */
+/* `name` is for the log; `instance` goes with each request. All is borrowed. EVENT_STOP on `event
+ * flag` breaks off a request in a second. */
 struct http *http_new(const char *name, const struct agent_options *options, const char *instance,
-                      struct bell *bell);
+                      struct event_flag *event_flag);
 void http_free(struct http *http);
 
 enum { HTTP_TIMEOUT = 30 /* s; for requests that are answered at once */ };
@@ -46,8 +46,9 @@ struct http_request {
 enum http_outcome http_call(struct http *http, const struct http_request *request,
                             struct json_object **out, struct error *e);
 
-/* After a failed call: waits, longer each time, until it is worth while to try again: at BELL_HURRY
- * or, if the token was no good, when its file changes. After HTTP_DONE: forgets the failures. */
+/* After a failed call: waits, longer each time, until it is worth while to try again: at
+ * EVENT_HURRY or, if the token was no good, when its file changes. After HTTP_DONE: forgets the
+ * failures. */
 void http_pause(struct http *http, enum http_outcome outcome);
 
 #endif

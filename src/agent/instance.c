@@ -12,8 +12,8 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#include "agent/durable.h"
-#include "agent/link.h"
+#include "base/durable.h"
+#include "machine/ipc.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -93,7 +93,7 @@ static enum err find_part(const char *socket, char out[PART_LENGTH + 1], struct 
     const char *directory = dirname(copy);
     enum err err = ERR_OK;
 
-    link_make_directory(socket);
+    ipc_make_directory(socket);
     if (!load(path, directory, PART_LENGTH, out)) {
         err = make_part(out, e);
         if (!err)

@@ -6,16 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/link.h"
-#include "agent/owner.h"
+#include "machine/ipc.h"
+#include "agent/attribution.h"
 #include "base/log.h"
 
 static void on_opened(struct openings *openings, const char *id, const struct json_object *answer)
 {
-    const char *status = link_text(answer, "status");
+    const char *status = ipc_text(answer, "status");
 
-    held_tell_activity_again(openings->agent->held, id);
-    if (status && strcmp(status, "active") != 0 && held_condemnable(openings->agent->held, id))
+    session_tell_activity_again(openings->agent->session, id);
+    if (status && strcmp(status, "active") != 0 &&
+        session_condemnable(openings->agent->session, id))
         openings->ending = true;
 }
 
@@ -24,13 +25,13 @@ enum http_outcome openings_send(struct openings *openings, struct json_object *o
 {
     struct json_object *answer;
 
-    owner_decide(opening, &openings->agent->options->agent.trusted_users);
+    attribute_session(opening, &openings->agent->options->agent.trusted_users);
     const char *text = json_object_to_json_string_ext(opening, JSON_C_TO_STRING_PLAIN);
     const struct http_request request = {
         .path = "/api/agent/sessions", .body = text, .promise = "status", .timeout = HTTP_TIMEOUT};
     enum http_outcome outcome = http_call(openings->http, &request, &answer, e);
     if (answer)
-        on_opened(openings, link_text(opening, "session_id"), answer);
+        on_opened(openings, ipc_text(opening, "session_id"), answer);
     json_object_put(answer);
     json_object_put(opening);
     return outcome;
@@ -41,7 +42,7 @@ enum http_outcome openings_send(struct openings *openings, struct json_object *o
  * HTTP_MISSING when the session is not held. */
 static enum http_outcome repeat(struct openings *openings, const char *id)
 {
-    char *text = held_opening(openings->agent->held, id);
+    char *text = session_opening(openings->agent->session, id);
     struct json_object *opening = text ? json_tokener_parse(text) : NULL;
     struct error e = {0};
 
@@ -63,7 +64,7 @@ void openings_repeat_all(struct openings *openings, struct json_object *unknown)
 
     for (size_t i = 0; i < json_object_array_length(unknown); i++) {
         if (outcome == HTTP_DONE || outcome == HTTP_MISSING || outcome == HTTP_REFUSED)
-            outcome = repeat(openings, link_text_at(unknown, i));
+            outcome = repeat(openings, ipc_text_at(unknown, i));
     }
 }
 
@@ -73,7 +74,7 @@ static const char *missing_session(const struct json_object *error, const struct
                                    size_t count, struct json_object **command)
 {
     struct json_object *index = NULL;
-    const char *why = link_text(error, "error");
+    const char *why = ipc_text(error, "error");
 
     *command = NULL;
     json_object_object_get_ex(error, "index", &index);
@@ -81,7 +82,7 @@ static const char *missing_session(const struct json_object *error, const struct
     if (!why || strcmp(why, "No such session") != 0 || i < 0 || (size_t)i >= count)
         return NULL;
     *command = json_tokener_parse(records[i].line);
-    return link_text(*command, "session_id");
+    return ipc_text(*command, "session_id");
 }
 
 enum http_outcome openings_repair(struct openings *openings, struct json_object *errors,

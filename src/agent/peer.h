@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "agent/proctree.h"
+#include "machine/proctree.h"
 
 enum { PEER_CHILDREN = 8 };
 

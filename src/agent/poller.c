@@ -8,8 +8,8 @@
 
 #include "agent/agent.h"
 #include "agent/http.h"
-#include "agent/link.h"
-#include "agent/moment.h"
+#include "machine/ipc.h"
+#include "base/clock.h"
 #include "base/xalloc.h"
 
 enum {
@@ -19,11 +19,11 @@ enum {
 
 static void obey(const struct agent *agent, const struct json_object *signal)
 {
-    const char *type = link_text(signal, "type"), *id = link_text(signal, "session_id");
-    const char *reason = link_text(signal, "reason");
+    const char *type = ipc_text(signal, "type"), *id = ipc_text(signal, "session_id");
+    const char *reason = ipc_text(signal, "reason");
 
     if (type && id && strcmp(type, "terminate") == 0)
-        held_condemn(agent->held, id, reason ? reason : "ended by vsay");
+        session_condemn(agent->session, id, reason ? reason : "ended by vsay");
 }
 
 unsigned poller_obey(const struct agent *agent, const struct json_object *answer)
@@ -50,16 +50,16 @@ void *poller_run(void *user)
     const struct http_request request = {
         .path = path, .promise = "signals", .timeout = wait + PATIENCE};
 
-    while (!bell_stopped(agent->poller)) {
+    while (!event_flag_stopped(agent->poller)) {
         struct json_object *answer;
         struct error e = {0};
-        int64_t began = moment_monotonic();
+        int64_t began = clock_ms();
         enum http_outcome outcome = http_call(http, &request, &answer, &e);
         unsigned count = outcome == HTTP_DONE ? poller_obey(agent, answer) : 0;
         json_object_put(answer);
         http_pause(http, outcome);
-        if (outcome == HTTP_DONE && !count && moment_monotonic() - began < least)
-            bell_wait(agent->poller, BELL_HURRY, moment_monotonic() + POLL_PAUSE);
+        if (outcome == HTTP_DONE && !count && clock_ms() - began < least)
+            event_flag_wait(agent->poller, EVENT_HURRY, clock_ms() + POLL_PAUSE);
     }
     free(path);
     http_free(http);

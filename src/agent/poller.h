@@ -6,7 +6,7 @@
 struct agent;
 struct json_object;
 
-/* `agent` is a struct agent; for pthread_create. Runs until the poller's BELL_STOP. */
+/* `agent` is a struct agent; for pthread_create. Runs until the poller's EVENT_STOP. */
 void *poller_run(void *agent);
 
 /* Condemns the sessions that an answer of GET /api/agent/signals names; returns how many. */

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "agent/link.h"
-#include "agent/members.h"
-#include "agent/moment.h"
+#include "machine/ipc.h"
+#include "machine/protocol.h"
+#include "base/clock.h"
 #include "base/rfc3339.h"
 #include "base/utf8.h"
 #include "common/address.h"
@@ -29,7 +29,7 @@ static struct json_object *member(const struct json_object *object, const char *
 /* The member's text; NULL when there is none, or it has a NUL. */
 static const char *text_member(const struct json_object *packet, const char *name)
 {
-    const char *text = link_text(packet, name);
+    const char *text = ipc_text(packet, name);
 
     return text && strlen(text) == (size_t)json_object_get_string_len(member(packet, name)) ? text
                                                                                             : NULL;
@@ -39,7 +39,7 @@ static const char *plain_member(const struct json_object *packet, const char *na
 {
     const char *text = text_member(packet, name);
 
-    return members_plain(text, max) ? text : NULL;
+    return protocol_is_plain(text, max) ? text : NULL;
 }
 
 static const char *time_member(const struct json_object *packet, const char *name)
@@ -54,8 +54,8 @@ static struct json_object *new_record(const char *type, const char *session_id, 
 {
     struct json_object *record = json_object_new_object();
 
-    members_put(record, "type", type);
-    members_put(record, "session_id", session_id);
+    protocol_put(record, "type", type);
+    protocol_put(record, "session_id", session_id);
     json_object_object_add(record, "uid", json_object_new_int64(uid));
     return record;
 }
@@ -65,16 +65,16 @@ static struct json_object *new_record(const char *type, const char *session_id, 
 /* Copies the user that the packet names, if any. */
 static bool put_user(struct json_object *record, const struct json_object *packet)
 {
-    const char *user = link_text(packet, "user_id"), *name = link_text(packet, "username");
+    const char *user = ipc_text(packet, "user_id"), *name = ipc_text(packet, "username");
 
     if (name && !plain_member(packet, "username", MEMBER_NAME))
         return false;
     if (user && !ident_valid_user(user, strlen(user)))
         return false;
     if (name)
-        members_put(record, "username", name);
+        protocol_put(record, "username", name);
     if (user)
-        members_put(record, "user_id", user);
+        protocol_put(record, "user_id", user);
     return true;
 }
 
@@ -85,26 +85,26 @@ static void put_source_address(struct json_object *record, const struct json_obj
     char address[ADDRESS_IP_MAX + 1];
 
     if (text && address_ip(text, strlen(text), address))
-        members_put(record, "source_address", address);
+        protocol_put(record, "source_address", address);
 }
 
 struct json_object *report_opening(const struct json_object *packet, uid_t uid)
 {
-    const char *source = link_text(packet, "source"), *started = time_member(packet, "started_at");
-    struct json_object *record = new_record("open", link_text(packet, "session_id"), uid);
+    const char *source = ipc_text(packet, "source"), *started = time_member(packet, "started_at");
+    struct json_object *record = new_record("open", ipc_text(packet, "session_id"), uid);
 
-    if (!members_source(source) || !put_user(record, packet)) {
+    if (!protocol_is_source(source) || !put_user(record, packet)) {
         json_object_put(record);
         return NULL;
     }
-    members_put(record, "source", source);
-    members_put(record, "browser", plain_member(packet, "browser", MEMBER_LABEL));
-    members_put(record, "os", plain_member(packet, "os", MEMBER_LABEL));
+    protocol_put(record, "source", source);
+    protocol_put(record, "browser", plain_member(packet, "browser", MEMBER_LABEL));
+    protocol_put(record, "os", plain_member(packet, "os", MEMBER_LABEL));
     put_source_address(record, packet);
     if (plain_member(packet, "not_recorded", MEMBER_WHY))
-        members_put(record, "not_recorded", plain_member(packet, "not_recorded", MEMBER_WHY));
+        protocol_put(record, "not_recorded", plain_member(packet, "not_recorded", MEMBER_WHY));
     if (started)
-        members_put(record, "started_at", started);
+        protocol_put(record, "started_at", started);
     return record;
 }
 
@@ -141,8 +141,8 @@ struct json_object *report_command(const struct json_object *packet, const char 
         return NULL;
     struct json_object *record = new_record("command", session_id, uid);
     json_object_object_add(record, "seq", json_object_new_int64(*seq));
-    members_put(record, "command", command);
-    members_put(record, "timestamp", timestamp);
+    protocol_put(record, "command", command);
+    protocol_put(record, "timestamp", timestamp);
     json_object_object_add(record, "success", json_object_get(success));
     put_exit_code(record, packet);
     return record;
@@ -151,12 +151,12 @@ struct json_object *report_command(const struct json_object *packet, const char 
 static struct json_object *new_end(const char *session_id, uid_t uid, const char *reason,
                                    const char *ended_at)
 {
-    char now[MOMENT_SIZE];
+    char now[CLOCK_TEXT_SIZE];
     struct json_object *record = new_record("end", session_id, uid);
 
-    moment_text(now);
-    members_put(record, "reason", reason);
-    members_put(record, "ended_at", ended_at ? ended_at : now);
+    clock_text(now);
+    protocol_put(record, "reason", reason);
+    protocol_put(record, "ended_at", ended_at ? ended_at : now);
     return record;
 }
 
@@ -174,14 +174,14 @@ int64_t report_activity(const struct json_object *packet)
 {
     struct json_object *at = member(packet, "at");
     int64_t time = json_object_is_type(at, json_type_int) ? json_object_get_int64(at) : 0;
-    int64_t now = moment_realtime();
+    int64_t now = clock_realtime_ms();
 
     return time < 0 ? 0 : time < now ? time : now;
 }
 
 bool report_end_of_all(const struct json_object *packet)
 {
-    const char *reason = link_text(packet, "reason");
+    const char *reason = ipc_text(packet, "reason");
 
     return reason && (strcmp(reason, "terminated") == 0 || strcmp(reason, "killed") == 0);
 }

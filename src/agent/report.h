@@ -11,7 +11,7 @@
 struct json_object;
 
 /* NULL when the packet is malformed. Without `seq`, which is the caller's; and the user is as the
- * packet has it, which owner_decide has to judge. */
+ * packet has it, which attribute_session has to judge. */
 struct json_object *report_opening(const struct json_object *packet, uid_t uid);
 
 /* NULL when the packet is malformed; *seq is 0 when even that is. */

@@ -10,8 +10,8 @@
 
 #include "agent/agent.h"
 #include "agent/http.h"
-#include "agent/link.h"
-#include "agent/moment.h"
+#include "machine/ipc.h"
+#include "base/clock.h"
 #include "agent/openings.h"
 #include "agent/poller.h"
 #include "agent/usage.h"
@@ -66,17 +66,17 @@ static struct json_object *make_heartbeat(struct sender *sender)
     json_object_object_add(heartbeat, "seq", json_object_new_int64(sequence_next(agent->sequence)));
     json_object_object_add(heartbeat, "dropped",
                            json_object_new_int64((int64_t)spool_dropped(agent->spool)));
-    json_object_object_add(heartbeat, "sessions", held_ids(agent->held));
-    struct json_object *activity = held_activity(agent->held);
+    json_object_object_add(heartbeat, "sessions", session_ids(agent->session));
+    struct json_object *activity = session_activity(agent->session);
     if (activity)
         json_object_object_add(heartbeat, "last_activity", activity);
     return heartbeat;
 }
 
-static bool any_news(struct held_table *held, struct json_object *ids)
+static bool any_news(struct session_table *session, struct json_object *ids)
 {
     for (size_t i = 0; i < json_object_array_length(ids); i++) {
-        if (held_condemnable(held, link_text_at(ids, i)))
+        if (session_condemnable(session, ipc_text_at(ids, i)))
             return true;
     }
     return false;
@@ -95,23 +95,23 @@ static void ask_for_reasons(struct sender *sender, struct json_object *terminate
     if (signals)
         poller_obey(sender->agent, signals);
     json_object_put(signals);
-    if (any_news(sender->agent->held, terminate))
-        bell_wait(sender->agent->sender, 0, moment_monotonic() + SIGNAL_GRACE);
+    if (any_news(sender->agent->session, terminate))
+        event_flag_wait(sender->agent->sender, 0, clock_ms() + SIGNAL_GRACE);
 }
 
 /* Without a reason nobody has asked for it: vsay has the session as closed. */
 static void obey(struct sender *sender, struct json_object *terminate,
                  const struct json_object *reasons)
 {
-    struct held_table *held = sender->agent->held;
+    struct session_table *session = sender->agent->session;
 
-    if (!any_news(held, terminate))
+    if (!any_news(session, terminate))
         return;
     if (!reasons)
         ask_for_reasons(sender, terminate);
     for (size_t i = 0; i < json_object_array_length(terminate); i++) {
-        const char *id = link_text_at(terminate, i), *reason = link_text(reasons, id);
-        held_condemn(held, id, reason ? reason : "vsay no longer knows this session");
+        const char *id = ipc_text_at(terminate, i), *reason = ipc_text(reasons, id);
+        session_condemn(session, id, reason ? reason : "vsay no longer knows this session");
     }
 }
 
@@ -141,7 +141,7 @@ static enum http_outcome send_heartbeat(struct sender *sender)
                                          .body = text,
                                          .promise = "terminate",
                                          .timeout = HTTP_TIMEOUT};
-    int64_t now = moment_monotonic();
+    int64_t now = clock_ms();
     enum http_outcome outcome = http_call(sender->http, &request, &answer, &e);
 
     if (outcome == HTTP_REFUSED || outcome == HTTP_MISSING || outcome == HTTP_TOO_LARGE)
@@ -149,7 +149,7 @@ static enum http_outcome send_heartbeat(struct sender *sender)
     sender->heard = outcome == HTTP_DONE;
     if (sender->heard) {
         sender->resting = false;
-        held_activity_told(sender->agent->held);
+        session_activity_told(sender->agent->session);
         read_answer(sender, answer);
         sender->heartbeat_due = now + sender->interval;
     }
@@ -192,7 +192,7 @@ static struct json_object *errors_of(const struct json_object *answer)
 static void log_left_out(const struct json_object *errors)
 {
     for (size_t i = 0; i < json_object_array_length(errors); i++) {
-        const char *why = link_text(json_object_array_get_idx(errors, i), "error");
+        const char *why = ipc_text(json_object_array_get_idx(errors, i), "error");
         log_event(LEVEL_WARNING, "record_refused", "kind=command detail=\"%s\"", why ? why : "");
     }
 }
@@ -244,7 +244,7 @@ static enum http_outcome send_end(struct sender *sender, const struct record *re
                                   struct error *e)
 {
     struct json_object *end = json_tokener_parse(record->line), *answer;
-    const char *id = link_text(end, "session_id");
+    const char *id = ipc_text(end, "session_id");
     char *path = xasprintf("/api/agent/sessions/%s/end", id ? id : "");
     const struct http_request request = {
         .path = path, .body = record->line, .promise = "message", .timeout = HTTP_TIMEOUT};
@@ -280,7 +280,7 @@ static unsigned patience(const struct sender *sender, enum http_outcome outcome,
 static void log_doubt(bool over, const struct record *record, const struct error *e)
 {
     struct json_object *object = json_tokener_parse(record->line);
-    const char *kind = link_text(object, "type"), *session = link_text(object, "session_id");
+    const char *kind = ipc_text(object, "type"), *session = ipc_text(object, "session_id");
 
     log_event(over ? LEVEL_ERROR : LEVEL_WARNING, over ? "record_refused" : "record_doubted",
               "kind=%s session=%s detail=\"%s\"", kind ? kind : "", session ? session : "",
@@ -333,11 +333,11 @@ static void forget_records(struct sender *sender, const struct record *records, 
 {
     struct json_object *end =
         records->kind == RECORD_END ? json_tokener_parse(records->line) : NULL;
-    const char *id = link_text(end, "session_id");
+    const char *id = ipc_text(end, "session_id");
 
     spool_remove(sender->agent->spool, records[count - 1].number);
     if (id)
-        held_confirm(sender->agent->held, id);
+        session_confirm(sender->agent->session, id);
     json_object_put(end);
 }
 
@@ -369,17 +369,17 @@ static void step(struct sender *sender)
     enum http_outcome outcome = HTTP_DONE;
     bool more = true;
 
-    if (!sender->heard || moment_monotonic() >= sender->heartbeat_due)
+    if (!sender->heard || clock_ms() >= sender->heartbeat_due)
         outcome = send_heartbeat(sender);
     else if (!sender->resting)
         outcome = send_spool(sender, &more);
-    else if (bell_wait(sender->agent->sender, BELL_HURRY, sender->heartbeat_due))
+    else if (event_flag_wait(sender->agent->sender, EVENT_HURRY, sender->heartbeat_due))
         sender->heartbeat_due = 0;
     if (openings_news(&sender->openings))
         sender->heartbeat_due = 0;
     http_pause(sender->http, outcome);
     if (!more)
-        bell_wait(sender->agent->sender, BELL_WORK, sender->heartbeat_due);
+        event_flag_wait(sender->agent->sender, EVENT_WORK, sender->heartbeat_due);
 }
 
 void *sender_run(void *user)
@@ -392,7 +392,7 @@ void *sender_run(void *user)
     sender.http =
         http_new("reports", sender.agent->options, sender.agent->instance, sender.agent->sender);
     sender.openings = (struct openings){.agent = sender.agent, .http = sender.http};
-    while (!bell_stopped(sender.agent->sender))
+    while (!event_flag_stopped(sender.agent->sender))
         step(&sender);
     http_free(sender.http);
     return NULL;

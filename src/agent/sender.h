@@ -5,7 +5,7 @@
 #ifndef AGENT_SENDER_H
 #define AGENT_SENDER_H
 
-/* `agent` is a struct agent; for pthread_create. Runs until the sender's BELL_STOP. */
+/* `agent` is a struct agent; for pthread_create. Runs until the sender's EVENT_STOP. */
 void *sender_run(void *agent);
 
 #endif

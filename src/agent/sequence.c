@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/durable.h"
-#include "agent/moment.h"
+#include "base/durable.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -54,7 +54,7 @@ int64_t sequence_next(struct sequence *sequence)
     char text[24];
 
     pthread_mutex_lock(&sequence->lock);
-    int64_t now = moment_realtime();
+    int64_t now = clock_realtime_ms();
     int64_t next = now > sequence->last ? now : sequence->last + 1;
     sequence->last = next;
     int length = snprintf(text, sizeof text, "%" PRId64 "\n", next);

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/durable.h"
-#include "agent/link.h"
-#include "agent/shares.h"
+#include "base/durable.h"
+#include "machine/ipc.h"
+#include "agent/fair_share.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -88,7 +88,7 @@ static char *read_place(const struct spool *spool, const struct place *place, st
 
 static enum record_kind kind_of(const struct json_object *object)
 {
-    const char *type = link_text(object, "type");
+    const char *type = ipc_text(object, "type");
     enum record_kind kind = 0;
 
     while (kind < RECORD_KINDS && (!type || strcmp(kinds[kind], type) != 0))
@@ -106,7 +106,7 @@ static uid_t uid_of(const struct json_object *object)
 
 static void read_record(struct spool *spool, const char *line, size_t length)
 {
-    struct json_object *object = link_parse(line, length - 1);
+    struct json_object *object = ipc_parse(line, length - 1);
     enum record_kind kind = kind_of(object);
 
     if (kind < RECORD_KINDS) {
@@ -228,36 +228,36 @@ static bool may_go(const struct spool *spool, const struct place *place)
 }
 
 /* What may be kept for each user, if all is to take no more than `target` bytes. */
-static void divide(const struct spool *spool, size_t target, struct shares *shares)
+static void divide(const struct spool *spool, size_t target, struct fair_share *fair_share)
 {
     size_t fixed = HEADER_LENGTH;
 
     for (size_t i = spool->head; i < spool->count; i++) {
         const struct place *place = &spool->places[i];
         if (may_go(spool, place))
-            shares_need(shares, place->uid, place->length);
+            fair_share_need(fair_share, place->uid, place->length);
         else
             fixed += place->length;
     }
-    shares_divide(shares, target > fixed ? target - fixed : 0);
+    fair_share_divide(fair_share, target > fixed ? target - fixed : 0);
 }
 
 /* Chooses what stays: all but the oldest commands of the users that take the most room. */
 static void choose(const struct spool *old, struct spool *new, size_t target)
 {
-    struct shares shares = {0};
+    struct fair_share fair_share = {0};
 
-    divide(old, target, &shares);
+    divide(old, target, &fair_share);
     new->room = old->count - old->head + 1;
     new->places = xcalloc(new->room, sizeof *new->places);
     for (size_t i = old->head; i < old->count; i++) {
         const struct place *place = &old->places[i];
-        if (may_go(old, place) && shares_give_up(&shares, place->uid, place->length))
+        if (may_go(old, place) && fair_share_give_up(&fair_share, place->uid, place->length))
             new->dropped++;
         else
             new->places[new->count++] = *place;
     }
-    shares_free(&shares);
+    fair_share_free(&fair_share);
 }
 
 static void adopt(struct spool *spool, const struct spool *new)

@@ -62,21 +62,21 @@ static void copy(char out[IDENT_MAX + 1], const char *ident)
 }
 
 /* What a search is about. */
-static const char *given(const struct question *question, const char *parameter)
+static const char *given(const struct call *call, const char *parameter)
 {
-    return query_text(&question->query, parameter);
+    return query_text(&call->query, parameter);
 }
 
-static struct note *note_new(const struct question *question, const char *action,
-                             const char *agent_id, const char *detail)
+static struct note *note_new(const struct call *call, const char *action, const char *agent_id,
+                             const char *detail)
 {
     struct note *note = xcalloc(1, sizeof *note);
 
     note->action = action;
-    note->who = question->who;
-    copy(note->session_id, *question->id ? question->id : given(question, "session_id"));
-    copy(note->agent_id, agent_id ? agent_id : given(question, "agent_id"));
-    strcpy(note->request_id, question->request_id);
+    note->who = call->who;
+    copy(note->session_id, *call->id ? call->id : given(call, "session_id"));
+    copy(note->agent_id, agent_id ? agent_id : given(call, "agent_id"));
+    strcpy(note->request_id, call->request_id);
     copy_detail(note->detail, detail ? detail : "");
     note->at = clock_ms();
     return note;
@@ -91,10 +91,10 @@ static void log_note(const struct note *note)
               note->request_id, note->detail);
 }
 
-void auditor_note(const struct question *question, const char *action, const char *agent_id,
+void auditor_note(const struct call *call, const char *action, const char *agent_id,
                   const char *detail)
 {
-    struct note *note = note_new(question, action, agent_id, detail);
+    struct note *note = note_new(call, action, agent_id, detail);
 
     pthread_mutex_lock(&auditor.lock);
     bool full = auditor.count == NOTES_MAX;

@@ -6,12 +6,12 @@
 #ifndef API_AUDITOR_H
 #define API_AUDITOR_H
 
-#include "api/question.h"
+#include "api/call.h"
 
-/* Notes that the question's caller has done `action`, a static text, or has been shown what it is
- * about. `agent_id` and `detail` may be NULL. The session is the one in the question's path, or a
+/* Notes that the call's caller has done `action`, a static text, or has been shown what it is
+ * about. `agent_id` and `detail` may be NULL. The session is the one in the call's path, or a
  * search's. From any thread. */
-void auditor_note(const struct question *question, const char *action, const char *agent_id,
+void auditor_note(const struct call *call, const char *action, const char *agent_id,
                   const char *detail);
 
 /* The thread of a worker: writes what is noted until auditor_stop, and then what is left. */

@@ -15,8 +15,8 @@ enum err auth_new(const struct settings *settings, const char *config, struct au
                   struct error *e);
 void auth_free(struct auth *auth);
 
-/* Reads auth.keys, the files that it names and auth.jwks again; keeps the old keys on error. Safe while other
- * threads check. */
+/* Reads auth.keys, the files that it names and auth.jwks again; keeps the old keys on error. Safe
+ * while other threads check. */
 enum err auth_reload(struct auth *auth, struct error *e);
 
 /* Reads auth.jwks again if it has changed, which it looks for once a second at most. A file that
@@ -26,7 +26,8 @@ void auth_refresh(struct auth *auth);
 /* The token of the request's Authorization, borrowed from it. ERR_NO_TOKEN or ERR_CREDENTIALS. */
 enum err auth_bearer(const struct request *request, const char **token, struct error *e);
 
-/* The same, or else that of its cookie, if that counts (cookie.h). ERR_NO_TOKEN, ERR_CREDENTIALS or ERR_TOKEN unless the request's token is valid now. */
+/* The same, or else that of its cookie, if that counts (cookie.h). ERR_NO_TOKEN, ERR_CREDENTIALS or
+ * ERR_TOKEN unless the request's token is valid now. */
 enum err auth_check(struct auth *auth, const struct request *request, struct principal *out,
                     struct error *e);
 

@@ -15,7 +15,7 @@
 #include "api/fcgi.h"
 #include "api/handover.h"
 #include "api/io.h"
-#include "api/parking.h"
+#include "api/scheduler.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -53,7 +53,7 @@ void connection_enter(struct connection *connection, enum connection_state state
 }
 
 /* Has epoll tell of what comes, of the end, and of EPOLLOUT if `events` has it. */
-static void watch(struct connection *connection, uint32_t events)
+static void waitlist(struct connection *connection, uint32_t events)
 {
     struct epoll_event event = {.events = events | EPOLLIN | EPOLLRDHUP | EPOLLET,
                                 .data.ptr = connection};
@@ -73,7 +73,7 @@ bool connection_close(struct connection *connection)
     TAILQ_REMOVE(&io->by_state[connection->state], connection, next);
     io->count--;
     atomic_fetch_sub(&io->worker->connections, 1);
-    question_free(connection->waiter.question);
+    call_free(connection->waiter.call);
     incoming_close(&connection->incoming);
     fcgi_free(connection->fcgi);
     if (connection->fd >= 0)
@@ -97,9 +97,9 @@ bool connection_end_request(struct connection *connection)
 {
     if (connection->fcgi)
         fcgi_finish(connection->fcgi);
-    question_free(connection->waiter.question);
+    call_free(connection->waiter.call);
     free(connection->head);
-    connection->waiter.question = NULL;
+    connection->waiter.call = NULL;
     connection->head = NULL;
     connection->aborted = connection->overloaded = false;
     bool stays = connection->keeps && !connection->last;
@@ -107,7 +107,7 @@ bool connection_end_request(struct connection *connection)
         hand_over(connection);
     if (!stays || connection->io->stopping)
         return connection_close(connection);
-    record_scan_next(&connection->scan);
+    fcgi_scan_next(&connection->scan);
     connection_enter(connection, CONNECTION_IDLE);
     return true;
 }
@@ -131,18 +131,18 @@ static bool cut_writing(struct connection *connection)
 
 static bool write_some(struct connection *connection)
 {
-    const struct question *question = connection->waiter.question;
+    const struct call *call = connection->waiter.call;
 
     switch (outgoing_send(&connection->outgoing, connection->fd)) {
     case PROGRESS_COMPLETE:
-        question_log(question, &connection->request, connection->io->worker->settings);
-        watch(connection, 0);
+        call_log(call, &connection->request, connection->io->worker->settings);
+        waitlist(connection, 0);
         return connection_end_request(connection);
     case PROGRESS_BROKEN:
         return cut_writing(connection);
     default:
         connection->unread = unread_by_peer(connection);
-        watch(connection, EPOLLOUT);
+        waitlist(connection, EPOLLOUT);
         connection_enter(connection, CONNECTION_WRITING);
         return true;
     }
@@ -151,17 +151,16 @@ static bool write_some(struct connection *connection)
 /* libfcgi cannot but wait for a reader, so it encodes what fits into a socket that is empty. */
 static bool respond(struct connection *connection)
 {
-    const struct reply *reply = ((struct question *)connection->waiter.question)->reply;
+    const struct response *response = ((struct call *)connection->waiter.call)->response;
     char head[REPLY_HEAD_MAX];
     size_t head_length =
-        reply_head(reply, &connection->request, connection->io->worker->settings, head);
-    size_t body_length = reply_body_length(reply, &connection->request);
+        response_head(response, &connection->request, connection->io->worker->settings, head);
+    size_t body_length = response_body_length(response, &connection->request);
 
     if (!connection->overloaded && head_length + body_length <= FCGI_ANSWER_MAX &&
         unread_by_peer(connection) == 0) {
-        question_log(connection->waiter.question, &connection->request,
-                     connection->io->worker->settings);
-        return fcgi_encode(connection->fcgi, connection->fd, head, head_length, reply->body,
+        call_log(connection->waiter.call, &connection->request, connection->io->worker->settings);
+        return fcgi_encode(connection->fcgi, connection->fd, head, head_length, response->body,
                            body_length)
                    ? connection_end_request(connection)
                    : connection_close(connection);
@@ -170,14 +169,14 @@ static bool respond(struct connection *connection)
     connection->outgoing = (struct outgoing){.request_id = connection->scan.request_id,
                                              .head = connection->head,
                                              .head_length = head_length,
-                                             .body = reply->body,
+                                             .body = response->body,
                                              .body_length = body_length};
     return write_some(connection);
 }
 
 static bool respond_error(struct connection *connection, enum err err, const struct error *e)
 {
-    question_answer(connection->waiter.question, reply_error(err, e));
+    call_respond(connection->waiter.call, response_error(err, e));
     return respond(connection);
 }
 
@@ -197,28 +196,28 @@ void connection_end_reading(struct connection *connection)
 
 static bool enqueue(struct connection *connection)
 {
-    struct question *question = connection->waiter.question;
+    struct call *call = connection->waiter.call;
 
-    question->until = connection->io->now + question->wait * 1000;
+    call->until = connection->io->now + call->wait * 1000;
     connection->waiter.gone = connection->ended;
     connection_enter(connection, CONNECTION_WAITING);
-    watch(connection, 0);
-    enum err err = parking_ask(connection->io->worker, &connection->waiter);
+    waitlist(connection, 0);
+    enum err err = scheduler_enqueue(connection->io->worker, &connection->waiter);
     if (!err)
         return true;
     connection_end_reading(connection);
-    question_refuse(question, err, NULL);
+    call_refuse(call, err, NULL);
     return respond(connection);
 }
 
 /* Answers the request that was dispatched, or has it wait. */
 static bool proceed(struct connection *connection)
 {
-    const struct question *question = connection->waiter.question;
+    const struct call *call = connection->waiter.call;
 
-    if (question->outcome != OUTCOME_CONTINUE) /* else its body is read later */
+    if (call->outcome != OUTCOME_CONTINUE) /* else its body is read later */
         connection_end_reading(connection);
-    if (question->outcome != OUTCOME_DONE)
+    if (call->outcome != OUTCOME_DONE)
         return enqueue(connection);
     return connection->cut_off ? respond_error(connection, ERR_STOPPING, NULL)
                                : respond(connection);
@@ -227,7 +226,7 @@ static bool proceed(struct connection *connection)
 static bool run(struct connection *connection)
 {
     struct worker *worker = connection->io->worker;
-    struct question *question = connection->waiter.question = question_new();
+    struct call *call = connection->waiter.call = call_new();
     struct error e = {0};
     enum err err = request_parse(&connection->request, fcgi_variables(connection->fcgi),
                                  worker->settings->api.prefix, read_body, connection, &e);
@@ -235,9 +234,9 @@ static bool run(struct connection *connection)
     if (connection->crowded)
         err = error_set(&e, ERR_BUSY, "too many connections for the descriptors there are");
     if (err)
-        question_answer(question, reply_error(err, &e));
+        call_respond(call, response_error(err, &e));
     else
-        dispatch_request(worker, &connection->request, question);
+        dispatch_request(worker, &connection->request, call);
     return proceed(connection);
 }
 
@@ -264,7 +263,7 @@ static bool refuse_overloaded(struct connection *connection)
     incoming_close(&connection->incoming);
     connection->overloaded = true;
     connection->keeps = connection->scan.keeps;
-    connection->waiter.question = question_new();
+    connection->waiter.call = call_new();
     request_parse(&connection->request, nothing, "", read_body, connection, &e);
     error_set(&e, ERR_BUSY, "too much is being received, or no descriptor is left for it");
     return respond_error(connection, ERR_BUSY, &e);
@@ -292,7 +291,7 @@ void connection_open(struct io *io, int fd)
     TAILQ_INSERT_TAIL(&io->by_state[CONNECTION_IDLE], connection, next);
     io->count++;
     if (connection_read(connection))
-        watch(connection, 0);
+        waitlist(connection, 0);
 }
 
 void connection_stop(struct connection *connection)
@@ -302,7 +301,7 @@ void connection_stop(struct connection *connection)
         return;
     }
     connection->until = limit_of(connection);
-    watch(connection, 0);
+    waitlist(connection, 0);
 }
 
 void connection_event(struct connection *connection, uint32_t events)
@@ -317,21 +316,21 @@ void connection_event(struct connection *connection, uint32_t events)
     if (connection->state == CONNECTION_WRITING && events & EPOLLOUT && !write_some(connection))
         return;
     if (connection->state == CONNECTION_WAITING && events & ended &&
-        parking_abandon(connection->io->worker, &connection->waiter))
+        scheduler_abandon(connection->io->worker, &connection->waiter))
         connection_close(connection);
     else
         connection_read(connection);
 }
 
-void connection_answered(struct connection *connection)
+void connection_respond(struct connection *connection)
 {
-    struct question *question = connection->waiter.question;
+    struct call *call = connection->waiter.call;
     bool open;
 
     if (connection->aborted) {
         open = connection_end_aborted(connection);
-    } else if (question->outcome == OUTCOME_CONTINUE) {
-        dispatch_continue(&connection->request, question);
+    } else if (call->outcome == OUTCOME_CONTINUE) {
+        dispatch_continue(&connection->request, call);
         open = proceed(connection);
     } else {
         connection_end_reading(connection);
@@ -367,7 +366,7 @@ void connection_timed_out(struct connection *connection)
 
 void connection_deliver(struct waiter *waiter)
 {
-    io_answer(((struct connection *)waiter)->io, waiter);
+    io_respond(((struct connection *)waiter)->io, waiter);
 }
 
 bool connection_has_gone(const struct waiter *waiter)

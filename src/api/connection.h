@@ -3,17 +3,17 @@
  *
  *     idle -> reading -> (answered at once | waiting for the database) -> writing -> idle or closed
  *
- * Only its own io thread touches it, except for `waiter`, which is the board's and the watch's while
- * the connection waits. */
+ * Only its own io thread touches it, except for `waiter`, which is the coalescer's and the
+ * waitlist's while the connection waits. */
 #ifndef API_CONNECTION_H
 #define API_CONNECTION_H
 
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "api/board.h"
-#include "api/records.h"
-#include "api/reply.h"
+#include "api/coalescer.h"
+#include "api/fcgi_record.h"
+#include "api/response.h"
 
 struct FCGX_Request; /* libfcgi's */
 struct io;
@@ -42,11 +42,11 @@ struct connection {
     bool crowded;       /* there was no room for it: it gets a 503 */
     bool cut_off;       /* its request was, as the worker stops */
     bool overloaded;    /* there was no room to keep its request */
-    struct record_scan scan;
+    struct fcgi_scan scan;
     struct incoming incoming;
     struct FCGX_Request *fcgi;
     struct request request;
-    char *head; /* of the reply that is being written */
+    char *head; /* of the response that is being written */
     struct outgoing outgoing;
     unsigned unread; /* bytes of it in the socket, when they were last counted */
     TAILQ_ENTRY(connection) next;
@@ -63,20 +63,21 @@ void connection_stop(struct connection *connection);
 /* Events of epoll have come. */
 void connection_event(struct connection *connection, uint32_t events);
 
-/* The outcome of its question has come: a reply, or the request continues. */
-void connection_answered(struct connection *connection);
+/* The outcome of its call has come: a response, or the request continues. */
+void connection_respond(struct connection *connection);
 
 /* The time limit of its state is over. */
 void connection_timed_out(struct connection *connection);
 
-/* From any thread that has its waiter: gives that back, with a question that need not wait. */
+/* From any thread that has its waiter: gives that back, with a call that need not wait. */
 void connection_deliver(struct waiter *waiter);
 
 /* From any thread that has its waiter: whether its client has gone. nginx closes its connection
  * then; other web servers tell nothing. */
 bool connection_has_gone(const struct waiter *waiter);
 
-/* --- between connection.c and connection_read.c ------------------------------------------------ */
+/* --- between connection.c and connection_read.c ------------------------------------------------
+ */
 
 /* All that return bool say whether the connection is still open: it is freed when it is closed. */
 
@@ -84,7 +85,8 @@ bool connection_has_gone(const struct waiter *waiter);
 void connection_enter(struct connection *connection, enum connection_state state);
 bool connection_close(struct connection *connection);
 
-/* Decodes the request that lies in `fd`, its socket or the file of what was collected, and runs it. */
+/* Decodes the request that lies in `fd`, its socket or the file of what was collected, and runs it.
+ */
 bool connection_serve(struct connection *connection, int fd);
 bool connection_serve_collected(struct connection *connection);
 

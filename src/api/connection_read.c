@@ -9,7 +9,7 @@
 #include "api/fcgi.h"
 #include "api/handover.h"
 #include "api/io.h"
-#include "api/parking.h"
+#include "api/scheduler.h"
 #include "base/log.h"
 
 enum { PIECE = 16 * 1024 /* bytes that are read at a time */ };
@@ -35,7 +35,7 @@ static bool refuse(struct connection *connection, unsigned request_id, enum prot
     return keeps || connection_close(connection);
 }
 
-static bool answer_notice(struct connection *connection, const struct record_scan *scan)
+static bool handle_notice(struct connection *connection, const struct fcgi_scan *scan)
 {
     unsigned char record[RECORD_ANSWER_MAX];
 
@@ -69,19 +69,19 @@ bool connection_break_off(struct connection *connection)
     connection->last = true;
     if (connection->scan.stage == RECORDS_BODY)
         return connection_serve_collected(connection);
-    return record_scan_between(&connection->scan) ? connection_close(connection)
-                                                  : discard(connection);
+    return fcgi_scan_between(&connection->scan) ? connection_close(connection)
+                                                : discard(connection);
 }
 
 /* Whether the bytes are one request and nothing else: libfcgi may read it from the socket. */
 static bool is_one_request(const unsigned char *bytes, size_t count)
 {
-    struct record_scan scan = {0};
+    struct fcgi_scan scan = {0};
     struct record_piece piece;
     size_t at = 0;
 
     while (at < count && scan.stage < RECORDS_WHOLE && !scan.notice)
-        at += record_scan(&scan, bytes + at, count - at, &piece);
+        at += fcgi_scan(&scan, bytes + at, count - at, &piece);
     return at == count && scan.stage == RECORDS_WHOLE && !scan.mixed;
 }
 
@@ -97,12 +97,12 @@ static void keep(struct connection *connection, const struct record_piece *piece
  * how many it took. */
 static size_t collect(struct connection *connection, const unsigned char *bytes, size_t count)
 {
-    struct record_scan *scan = &connection->scan;
+    struct fcgi_scan *scan = &connection->scan;
     struct record_piece piece;
     size_t at = 0;
 
     do {
-        at += record_scan(scan, bytes + at, count - at, &piece);
+        at += fcgi_scan(scan, bytes + at, count - at, &piece);
         if (piece.length)
             keep(connection, &piece);
     } while (at < count && scan->stage < RECORDS_WHOLE && !scan->notice);
@@ -112,24 +112,24 @@ static size_t collect(struct connection *connection, const unsigned char *bytes,
 /* The request under way is aborted. */
 static bool abort_reading(struct connection *connection)
 {
-    const struct record_scan scan = connection->scan;
+    const struct fcgi_scan scan = connection->scan;
 
     incoming_close(&connection->incoming);
     connection->overloaded = false;
-    record_scan_next(&connection->scan);
+    fcgi_scan_next(&connection->scan);
     return refuse(connection, scan.request_id, REQUEST_COMPLETE, scan.keeps);
 }
 
 /* What was collected has changed. */
 static bool after_collecting(struct connection *connection)
 {
-    struct record_scan *scan = &connection->scan;
+    struct fcgi_scan *scan = &connection->scan;
 
     if (scan->stage == RECORDS_BAD)
         return discard(connection);
     if (scan->notice == NOTICE_ABORT)
         return abort_reading(connection);
-    if (scan->notice && !answer_notice(connection, scan))
+    if (scan->notice && !handle_notice(connection, scan))
         return false;
     if (scan->stage == RECORDS_WHOLE)
         return connection_serve_collected(connection);
@@ -172,9 +172,9 @@ static bool read_some(struct connection *connection, bool *more)
         return true;
     if (n <= 0 || is_late(connection))
         return connection_break_off(connection);
-    if (bytes[0] == HANDOVER_MARK && record_scan_between(&connection->scan))
+    if (bytes[0] == HANDOVER_MARK && fcgi_scan_between(&connection->scan))
         return adopt(connection);
-    if (record_scan_between(&connection->scan) && is_one_request(bytes, (size_t)n)) {
+    if (fcgi_scan_between(&connection->scan) && is_one_request(bytes, (size_t)n)) {
         *more = connection->ended;
         return connection_serve(connection, connection->fd);
     }
@@ -184,7 +184,7 @@ static bool read_some(struct connection *connection, bool *more)
     connection_enter(connection, CONNECTION_READING);
     if (!after_collecting(connection))
         return false;
-    if (connection->state == CONNECTION_READING && record_scan_between(&connection->scan))
+    if (connection->state == CONNECTION_READING && fcgi_scan_between(&connection->scan))
         connection_enter(connection, CONNECTION_IDLE);
     return true;
 }
@@ -211,7 +211,7 @@ bool connection_end_aborted(struct connection *connection)
 static bool abort_waiting(struct connection *connection)
 {
     connection->aborted = true;
-    if (parking_abandon(connection->io->worker, &connection->waiter))
+    if (scheduler_abandon(connection->io->worker, &connection->waiter))
         return connection_end_aborted(connection);
     return true; /* its answer is on its way */
 }
@@ -221,13 +221,13 @@ static bool abort_waiting(struct connection *connection)
 static bool read_while_waiting(struct connection *connection, bool *more)
 {
     unsigned char bytes[RECORD_HEADER + RECORD_SMALL_MAX + UINT8_MAX];
-    struct record_scan scan = {.stage = RECORDS_BODY, .request_id = connection->scan.request_id};
+    struct fcgi_scan scan = {.stage = RECORDS_BODY, .request_id = connection->scan.request_id};
     struct record_piece piece;
     ssize_t n = recv(connection->fd, bytes, sizeof bytes, MSG_PEEK);
     size_t at = 0;
 
     while (n > 0 && at < (size_t)n && scan.stage == RECORDS_BODY && !scan.notice)
-        at += record_scan(&scan, bytes + at, (size_t)n - at, &piece);
+        at += fcgi_scan(&scan, bytes + at, (size_t)n - at, &piece);
     *more = scan.notice && scan.notice != NOTICE_CANT_MULTIPLEX;
     connection->pending = n >= 0 && !*more;
     if (!*more)
@@ -235,7 +235,7 @@ static bool read_while_waiting(struct connection *connection, bool *more)
     if (recv(connection->fd, bytes, at, 0) != (ssize_t)at)
         return connection_close(connection);
     return scan.notice == NOTICE_ABORT ? abort_waiting(connection)
-                                       : answer_notice(connection, &scan);
+                                       : handle_notice(connection, &scan);
 }
 
 /* Reads all that has come, and answers what it can. */
@@ -245,7 +245,7 @@ bool connection_read(struct connection *connection)
 
     while (more && connection->state != CONNECTION_WRITING) {
         bool open = connection_is_reading(connection) ? read_some(connection, &more)
-                                           : read_while_waiting(connection, &more);
+                                                      : read_while_waiting(connection, &more);
         if (!open)
             return false;
     }

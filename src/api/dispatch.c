@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "api/auditor.h"
-#include "api/heavy.h"
+#include "api/heavy_callers.h"
 #include "api/worker.h"
 #include "base/xalloc.h"
 #include "store/audit.h"
@@ -16,132 +16,129 @@ enum { UNCHECKED_REPORT = 16 * 1024 /* a body so long is read before its agent i
 static bool is_preflight(const struct worker *worker, const struct request *request)
 {
     return request->method == METHOD_OPTIONS && request->preflight_method &&
-           reply_allows_origin(worker->settings, request->origin);
+           response_allows_origin(worker->settings, request->origin);
 }
 
 /* Checks the request's token, and whether its role may use the route. */
-static enum err authorise(struct auth *auth, const struct request *request,
-                          struct question *question, struct error *e)
+static enum err authorise(struct auth *auth, const struct request *request, struct call *call,
+                          struct error *e)
 {
-    const struct route *route = question->route;
-    struct principal *who = &question->who;
+    const struct route *route = call->route;
+    struct principal *who = &call->who;
 
     if (route->roles == ANYONE)
         return ERR_OK;
     enum err err = auth_check(auth, request, who, e);
     if (!err && !(route->roles & 1u << who->role))
         err = error_set(e, ERR_FORBIDDEN, "role %s", role_names[who->role]);
-    question->scope = scope_of(who);
+    call->scope = scope_of(who);
     return err;
 }
 
 /* Which instance of its machine's agent reports, of two with one token. */
-static enum err read_instance(const struct request *request, struct question *question,
-                              struct error *e)
+static enum err read_instance(const struct request *request, struct call *call, struct error *e)
 {
     const char *instance = request->instance ? request->instance : "";
 
-    if (question->who.role != ROLE_AGENT || !*instance)
+    if (call->who.role != ROLE_AGENT || !*instance)
         return ERR_OK;
     if (!ident_valid(instance, strlen(instance)))
-        return error_tell(e, ERR_REQUEST, "Malformed identifier in Vsay-Instance");
-    strcpy(question->instance, instance);
+        return error_public(e, ERR_REQUEST, "Malformed identifier in Vsay-Instance");
+    strcpy(call->instance, instance);
     return ERR_OK;
 }
 
-/* What a report weighs is added to it. Equal questions are no batch: those of super admins, and of
+/* What a report weighs is added to it. Equal calls are no batch: those of super admins, and of
  * a heavy caller. */
-static unsigned first_weight(struct question *question)
+static unsigned first_weight(struct call *call)
 {
-    const struct route *route = question->route;
+    const struct route *route = call->route;
 
-    if (!route->batch || (route->shared && question->scope.kind == SCOPE_ALL))
+    if (!route->batch || (route->shared && call->scope.kind == SCOPE_ALL))
         return 0;
-    return !route->shared || !heavy_check(route->pattern, &question->scope, &question->measure);
+    return !route->shared || !heavy_callers_check(route->pattern, &call->scope, &call->measure);
 }
 
-static bool is_large_report(const struct request *request, const struct question *question)
+static bool is_large_report(const struct request *request, const struct call *call)
 {
     long length = request->content_length;
 
-    return question->who.role == ROLE_AGENT && question->route->methods & METHOD_POST &&
-           (length < 0 ||
-            (length > UNCHECKED_REPORT && (size_t)length <= question->route->body_limit));
+    return call->who.role == ROLE_AGENT && call->route->methods & METHOD_POST &&
+           (length < 0 || (length > UNCHECKED_REPORT && (size_t)length <= call->route->body_limit));
 }
 
-static enum err read_input(struct request *request, struct question *question, struct error *e)
+static enum err read_input(struct request *request, struct call *call, struct error *e)
 {
-    const struct route *route = question->route;
+    const struct route *route = call->route;
     enum err err = ERR_OK;
 
-    question->weight = first_weight(question);
+    call->weight = first_weight(call);
     if (!(route->methods & METHOD_POST))
         err = request_discard_body(request, route->body_limit, e);
-    return err || !route->ask ? err : route->ask(request, question, e);
+    return err || !route->ask ? err : route->ask(request, call, e);
 }
 
 static enum err fill(const struct worker *worker, struct request *request, const struct segment *id,
-                     struct question *question, struct error *e)
+                     struct call *call, struct error *e)
 {
-    const struct route *route = question->route;
+    const struct route *route = call->route;
 
-    question->outcome = OUTCOME_WAIT;
-    enum err err = authorise(worker->auth, request, question, e);
+    call->outcome = OUTCOME_WAIT;
+    enum err err = authorise(worker->auth, request, call, e);
     if (!err)
-        err = read_instance(request, question, e);
+        err = read_instance(request, call, e);
     if (!err && id->text && !ident_valid(id->text, id->length))
-        err = error_tell(e, ERR_REQUEST, "Malformed identifier in the path");
+        err = error_public(e, ERR_REQUEST, "Malformed identifier in the path");
     if (!err && id->text)
-        memcpy(question->id, id->text, id->length);
+        memcpy(call->id, id->text, id->length);
     if (!err)
-        err = query_parse(request->query, route->parameters, &question->query, e);
+        err = query_parse(request->query, route->parameters, &call->query, e);
     if (route->list)
-        question->format = format_choose(request->accept);
-    if (err || !is_large_report(request, question))
-        return err ? err : read_input(request, question, e);
-    question->outcome = OUTCOME_CONTINUE;
-    question->next = route;
-    question->route = &route_admission;
-    question->weight = 1;
+        call->format = format_choose(request->accept);
+    if (err || !is_large_report(request, call))
+        return err ? err : read_input(request, call, e);
+    call->outcome = OUTCOME_CONTINUE;
+    call->next = route;
+    call->route = &route_admission;
+    call->weight = 1;
     return ERR_OK;
 }
 
-void dispatch_request(const struct worker *worker, struct request *request,
-                      struct question *question)
+void dispatch_request(const struct worker *worker, struct request *request, struct call *call)
 {
     struct error e = {0};
     unsigned allow = 0;
     struct segment id = {0};
     enum err err = ERR_OK;
 
-    strcpy(question->request_id, request->id);
-    question->route = route_find(request->path, request->method, &allow, &id);
+    strcpy(call->request_id, request->id);
+    call->route = route_find(request->path, request->method, &allow, &id);
     if (!allow)
-        question_answer(question, reply_error(ERR_NOT_FOUND, NULL));
+        call_respond(call, response_error(ERR_NOT_FOUND, NULL));
     else if (is_preflight(worker, request))
-        question_answer(question, reply_preflight(allow));
-    else if (!question->route)
-        question_answer(question, reply_method(allow));
-    else if ((err = fill(worker, request, &id, question, &e)))
-        question_answer(question, reply_error(err, &e));
-    else if (question->route->immediate)
-        dispatch_batch(NULL, &question, 1);
+        call_respond(call, response_preflight(allow));
+    else if (!call->route)
+        call_respond(call, response_method(allow));
+    else if ((err = fill(worker, request, &id, call, &e)))
+        call_respond(call, response_error(err, &e));
+    else if (call->route->immediate)
+        dispatch_batch(NULL, &call, 1);
 }
 
-void dispatch_continue(struct request *request, struct question *question)
+void dispatch_continue(struct request *request, struct call *call)
 {
     struct error e = {0};
 
-    question->outcome = OUTCOME_WAIT;
-    question->route = question->next;
-    enum err err = read_input(request, question, &e);
+    call->outcome = OUTCOME_WAIT;
+    call->route = call->next;
+    enum err err = read_input(request, call, &e);
     if (err)
-        question_answer(question, reply_error(err, &e));
+        call_respond(call, response_error(err, &e));
 }
 
 struct asking {
     const struct route *route;
-    struct question **questions;
+    struct call **calls;
     size_t count;
 };
 
@@ -150,21 +147,21 @@ static enum err ask_database(struct db *db, void *context, struct error *e)
     struct asking *asking = context;
 
     for (size_t i = 0; i < asking->count; i++)
-        asking->questions[i]->wakes = WAIT_NOTHING; /* of an attempt whose commit failed */
-    return asking->route->batch ? asking->route->batch(db, asking->questions, asking->count, e)
-                                : asking->route->answer(db, asking->questions[0], e);
+        asking->calls[i]->wakes = WAIT_NOTHING; /* of an attempt whose commit failed */
+    return asking->route->batch ? asking->route->batch(db, asking->calls, asking->count, e)
+                                : asking->route->answer(db, asking->calls[0], e);
 }
 
-/* Whether the questions that failed together may fare better one by one. */
+/* Whether the calls that failed together may fare better one by one. */
 static bool is_own_fault(enum err err)
 {
     return err != ERR_DB_AWAY && err != ERR_DB_BUSY && err != ERR_DB_SCHEMA &&
            err != ERR_DB_CONFLICT;
 }
 
-static enum err answer_distinct(struct db *db, struct question **questions, size_t count)
+static enum err handle_distinct(struct db *db, struct call **calls, size_t count)
 {
-    struct asking asking = {questions[0]->route, questions, count};
+    struct asking asking = {calls[0]->route, calls, count};
     struct error e = {0};
     enum err err = asking.route->immediate
                        ? ask_database(db, &asking, &e)
@@ -172,10 +169,10 @@ static enum err answer_distinct(struct db *db, struct question **questions, size
 
     for (size_t i = 0; err && i < count; i++) {
         if (count == 1 || !is_own_fault(err)) {
-            question_refuse(questions[i], err, &e);
+            call_refuse(calls[i], err, &e);
             continue;
         }
-        enum err alone = answer_distinct(db, &questions[i], 1);
+        enum err alone = handle_distinct(db, &calls[i], 1);
         if (alone && !is_own_fault(alone)) /* it is of no use to go on */
             err = error_set(&e, alone, "went away in the middle of a batch");
     }
@@ -184,52 +181,51 @@ static enum err answer_distinct(struct db *db, struct question **questions, size
 
 static int compare_callers(const void *a, const void *b)
 {
-    return scope_compare(&(*(struct question *const *)a)->scope,
-                         &(*(struct question *const *)b)->scope);
+    return scope_compare(&(*(struct call *const *)a)->scope, &(*(struct call *const *)b)->scope);
 }
 
-/* Sorts the questions by their callers, and moves those to the end that have an equal one before
+/* Sorts the calls by their callers, and moves those to the end that have an equal one before
  * them; returns how many are left. */
-static size_t put_equal_last(struct question **questions, size_t count)
+static size_t put_equal_last(struct call **calls, size_t count)
 {
-    struct question **equal = xcalloc(count, sizeof *equal);
+    struct call **equal = xcalloc(count, sizeof *equal);
     size_t distinct = 0;
 
-    qsort(questions, count, sizeof *questions, compare_callers);
+    qsort(calls, count, sizeof *calls, compare_callers);
     for (size_t i = 0; i < count; i++) {
-        if (distinct && compare_callers(&questions[distinct - 1], &questions[i]) == 0) {
-            questions[i]->same = questions[distinct - 1];
-            equal[i - distinct] = questions[i];
+        if (distinct && compare_callers(&calls[distinct - 1], &calls[i]) == 0) {
+            calls[i]->same = calls[distinct - 1];
+            equal[i - distinct] = calls[i];
         } else {
-            questions[distinct++] = questions[i];
+            calls[distinct++] = calls[i];
         }
     }
-    memcpy(questions + distinct, equal, (count - distinct) * sizeof *equal);
+    memcpy(calls + distinct, equal, (count - distinct) * sizeof *equal);
     free(equal);
     return distinct;
 }
 
-static void note_success(const struct question *question)
+static void note_success(const struct call *call)
 {
-    bool failed = question->outcome == OUTCOME_DONE && question->reply->error;
+    bool failed = call->outcome == OUTCOME_DONE && call->response->error;
     char asked[AUDIT_DETAIL_MAX + 1];
 
-    if (question->route->after && !failed)
-        question->route->after(question);
-    if (question->route->action && !failed) {
-        query_format(&question->query, NULL, asked, sizeof asked);
-        auditor_note(question, question->route->action, NULL, asked);
+    if (call->route->after && !failed)
+        call->route->after(call);
+    if (call->route->action && !failed) {
+        query_format(&call->query, NULL, asked, sizeof asked);
+        auditor_note(call, call->route->action, NULL, asked);
     }
 }
 
-enum err dispatch_batch(struct db *db, struct question **questions, size_t count)
+enum err dispatch_batch(struct db *db, struct call **calls, size_t count)
 {
-    size_t distinct = questions[0]->route->shared ? put_equal_last(questions, count) : count;
-    enum err err = answer_distinct(db, questions, distinct);
+    size_t distinct = calls[0]->route->shared ? put_equal_last(calls, count) : count;
+    enum err err = handle_distinct(db, calls, distinct);
 
     for (size_t i = distinct; i < count; i++)
-        question_answer(questions[i], reply_hold(questions[i]->same->reply));
+        call_respond(calls[i], response_hold(calls[i]->same->response));
     for (size_t i = 0; i < count; i++)
-        note_success(questions[i]);
+        note_success(calls[i]);
     return err;
 }

@@ -67,7 +67,7 @@ static void wake(struct io *io)
         io->woken = true;
 }
 
-void io_answer(struct io *io, struct waiter *waiter)
+void io_respond(struct io *io, struct waiter *waiter)
 {
     pthread_mutex_lock(&io->lock);
     TAILQ_INSERT_TAIL(&io->answered, waiter, next);
@@ -132,7 +132,7 @@ static void take_answers(struct io *io)
         begin_to_stop(io);
     while ((waiter = TAILQ_FIRST(&answered))) {
         TAILQ_REMOVE(&answered, waiter, next);
-        connection_answered((struct connection *)waiter);
+        connection_respond((struct connection *)waiter);
     }
 }
 

@@ -46,6 +46,6 @@ void io_turn(struct io *io, int ms);
 void io_stop(struct io *io);
 
 /* From any thread: hands one of its connections what became of its request. */
-void io_answer(struct io *io, struct waiter *waiter);
+void io_respond(struct io *io, struct waiter *waiter);
 
 #endif

@@ -205,7 +205,7 @@ static struct json_object *text_or_null(const char *text)
     return text ? json_object_new_string(text) : NULL;
 }
 
-static struct reply *json_reply(struct list *list, const struct page_end *end)
+static struct response *json_response(struct list *list, const struct page_end *end)
 {
     struct json_object *body = list->body;
 
@@ -215,27 +215,30 @@ static struct reply *json_reply(struct list *list, const struct page_end *end)
         json_object_object_add(body, "next_cursor", text_or_null(end->next_cursor));
     if (end && end->is_search)
         json_object_object_add(body, "searched_to", text_or_null(end->searched_to));
-    return reply_json(200, body);
+    return response_json(200, body);
 }
 
-static struct reply *text_reply(struct list *list)
+static struct response *text_response(struct list *list)
 {
     xfclose(list->stream);
     list->stream = NULL;
-    struct reply *reply = reply_text(200, format_types[list->format], list->text, list->length);
+    struct response *response =
+        response_text(200, format_types[list->format], list->text, list->length);
     list->text = NULL;
-    return reply;
+    return response;
 }
 
-struct reply *list_reply(struct list *list, const struct query *query, const struct page_end *end)
+struct response *list_response(struct list *list, const struct query *query,
+                               const struct page_end *end)
 {
-    struct reply *reply = list->format == FORMAT_JSON ? json_reply(list, end) : text_reply(list);
+    struct response *response =
+        list->format == FORMAT_JSON ? json_response(list, end) : text_response(list);
     char link[LINK_MAX];
 
-    reply->negotiated = true;
+    response->negotiated = true;
     if (end && end->next_cursor &&
         query_format(query, end->next_cursor, link, sizeof link) < sizeof link)
-        reply->next = xstrdup(link);
+        response->next = xstrdup(link);
     list_free(list);
-    return reply;
+    return response;
 }

@@ -5,7 +5,7 @@
 
 #include "api/format.h"
 #include "api/query.h"
-#include "api/reply.h"
+#include "api/response.h"
 #include "store/db.h"
 
 enum column_kind {
@@ -54,8 +54,9 @@ struct json_object *list_object(const struct columns *columns, const struct cell
 /* Adds a member that JSON has before the list. */
 void list_number(struct list *list, const char *name, int64_t number);
 
-/* Frees the list, and returns the reply to `query`: 200, with a link to the next page if there is
- * one (RFC 8288). `end` is NULL for a list that has no pages. */
-struct reply *list_reply(struct list *list, const struct query *query, const struct page_end *end);
+/* Frees the list, and returns the response to `query`: 200, with a link to the next page if there
+ * is one (RFC 8288). `end` is NULL for a list that has no pages. */
+struct response *list_response(struct list *list, const struct query *query,
+                               const struct page_end *end);
 
 #endif

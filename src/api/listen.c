@@ -18,10 +18,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-enum {
-    SYSTEMD_FD = 3,
-    BACKLOG = 1024
-};
+enum { SYSTEMD_FD = 3, BACKLOG = 1024 };
 
 static bool is_listening(int fd)
 {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/gateway_cgi.h"
+#include "api/cgi.h"
 #include "api/listen.h"
 #include "api/worker.h"
 #include "base/log.h"
@@ -80,7 +80,7 @@ static int serve(struct worker *worker, const struct arguments *arguments, struc
     if (listener >= 0)
         return worker_run(worker, listener);
     if (cgi)
-        return gateway_cgi_run(worker);
+        return cgi_run(worker);
     fputs(usage, stderr);
     return 2;
 }

@@ -73,12 +73,9 @@ static const struct series counter_series[COUNTERS] = {
 };
 
 static const enum counter counter_of_error[ERR_COUNT] = {
-    [ERR_DB] = COUNTER_DB,
-    [ERR_DB_DATA] = COUNTER_DB_DATA,
-    [ERR_DB_BUSY] = COUNTER_DB_BUSY,
-    [ERR_DB_CONFLICT] = COUNTER_DB_CONFLICT,
-    [ERR_DB_AWAY] = COUNTER_DB_AWAY,
-    [ERR_DB_SCHEMA] = COUNTER_DB_SCHEMA,
+    [ERR_DB] = COUNTER_DB,           [ERR_DB_DATA] = COUNTER_DB_DATA,
+    [ERR_DB_BUSY] = COUNTER_DB_BUSY, [ERR_DB_CONFLICT] = COUNTER_DB_CONFLICT,
+    [ERR_DB_AWAY] = COUNTER_DB_AWAY, [ERR_DB_SCHEMA] = COUNTER_DB_SCHEMA,
 };
 
 enum gauge {
@@ -214,7 +211,7 @@ void metrics_request(const struct route *route, int status, int64_t us)
     add(&of[LATENCY_SUM], (uint64_t)us);
 }
 
-void metrics_round(enum db_mode mode, size_t requests)
+void metrics_batch(enum db_mode mode, size_t requests)
 {
     if (!memory)
         return;
@@ -254,8 +251,9 @@ void metrics_state(const struct metrics_state *state)
     set(GAUGE_STARTED, started);
     if (shared && !metrics_memory_shared(memory)) {
         shared = false;
-        log_event(LEVEL_WARNING, "metrics", "detail=\"metrics.file was cut off: this worker tells "
-                                            "its own numbers only, from 0\"");
+        log_event(LEVEL_WARNING, "metrics",
+                  "detail=\"metrics.file was cut off: this worker tells "
+                  "its own numbers only, from 0\"");
     }
 }
 
@@ -281,9 +279,7 @@ void metrics_write_series(FILE *out, const struct series *series, size_t count,
 
 static const char *method_of(const struct route *route)
 {
-    return route->methods & METHOD_GET    ? "GET"
-           : route->methods & METHOD_POST ? "POST"
-                                          : "DELETE";
+    return route->methods & METHOD_GET ? "GET" : route->methods & METHOD_POST ? "POST" : "DELETE";
 }
 
 /* The labels of the counters of route `i`. */
@@ -380,8 +376,7 @@ void metrics_write(FILE *out)
         return;
     uint64_t *sums = xcalloc(route_counters() + COUNTERS, sizeof *sums);
     metrics_memory_sum(memory, sums);
-    metrics_write_series(out, &is_shared, 1,
-                         (const uint64_t[]){metrics_memory_shared(memory)});
+    metrics_write_series(out, &is_shared, 1, (const uint64_t[]){metrics_memory_shared(memory)});
     write_requests(out, sums);
     write_latencies(out, sums);
     metrics_write_series(out, counter_series, COUNTERS, sums + route_counters());

@@ -23,7 +23,7 @@ void metrics_close(void);
 void metrics_request(const struct route *route, int status, int64_t us);
 
 /* So many requests were answered by asking the database once. */
-void metrics_round(enum db_mode mode, size_t requests);
+void metrics_batch(enum db_mode mode, size_t requests);
 
 /* What has gone wrong with a connection to the database since the last call. */
 void metrics_database(struct db *db);

@@ -41,7 +41,8 @@ static metric *slot_at(const struct metrics_memory *memory, size_t slot)
     return (metric *)(memory->base + PAGE + slot * memory->stride);
 }
 
-/* --- locks: byte 0 is the file's, for those who prepare it; byte 1 + n is that of slot n ---------- */
+/* --- locks: byte 0 is the file's, for those who prepare it; byte 1 + n is that of slot n
+ * ---------- */
 
 /* Locks of POSIX, which end with their process, however it ends. They would end with any descriptor
  * of the file, too: so there is only one. */
@@ -142,8 +143,8 @@ static int open_file(const char *path, const struct header *expected, size_t siz
 
     for (int i = 0; i < TRIES && verdict == FILE_AGAIN; i++) {
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-        verdict = fd >= 0 ? take_file(fd, path, expected, size, e)
-                          : unusable(e, path, strerror(errno));
+        verdict =
+            fd >= 0 ? take_file(fd, path, expected, size, e) : unusable(e, path, strerror(errno));
         if (verdict == FILE_GOOD)
             return fd;
         if (fd >= 0)
@@ -177,7 +178,8 @@ static enum err open_shared(struct metrics_memory *memory, const char *path,
         memory->base = base;
         return ERR_OK;
     }
-    unusable(e, path, taken ? strerror(errno) : "so many workers share it already as it has room for");
+    unusable(e, path,
+             taken ? strerror(errno) : "so many workers share it already as it has room for");
     close(memory->fd);
     memory->fd = -1;
     return ERR_CONFIG;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Counters and gauges of all workers of a service: a file in memory with a slot for each worker, so
- * that any of them can tell the sums. A worker that has ended, in whatever way, leaves its slot as it
- * is, and the next one goes on counting there: so the sums of counters never fall. Gauges, which say
- * how much there is of something now, count while their worker lives. */
+ * that any of them can tell the sums. A worker that has ended, in whatever way, leaves its slot as
+ * it is, and the next one goes on counting there: so the sums of counters never fall. Gauges, which
+ * say how much there is of something now, count while their worker lives. */
 #ifndef API_METRICS_MEMORY_H
 #define API_METRICS_MEMORY_H
 
@@ -27,10 +27,10 @@ struct metrics_layout {
     size_t counters, gauges;
 };
 
-/* Takes a slot in the file `path`, which is made if there is none, and made anew if it is of another
- * layout or was cut off. ERR_CONFIG when it cannot be used, or is no such file: *out is memory of
- * this process alone then, as it is for a path of NULL. Only one may be open at a time; the caller
- * frees it. */
+/* Takes a slot in the file `path`, which is made if there is none, and made anew if it is of
+ * another layout or was cut off. ERR_CONFIG when it cannot be used, or is no such file: *out is
+ * memory of this process alone then, as it is for a path of NULL. Only one may be open at a time;
+ * the caller frees it. */
 enum err metrics_memory_open(const char *path, const struct metrics_layout *layout,
                              struct metrics_memory **out, struct error *e);
 

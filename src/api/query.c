@@ -116,24 +116,25 @@ static enum err complain(const struct query_parameter *parameter, struct error *
 
     switch (parameter->kind) {
     case QUERY_TEXT:
-        return error_tell_of(e, ERR_REQUEST,
-                             "%s is text of %ld to %ld bytes without control characters", name,
-                             parameter->min, parameter->max);
+        return error_public_format(e, ERR_REQUEST,
+                                   "%s is text of %ld to %ld bytes without control characters",
+                                   name, parameter->min, parameter->max);
     case QUERY_IDENT:
     case QUERY_USER:
-        return error_tell_of(e, ERR_REQUEST, "%s is not an identifier", name);
+        return error_public_format(e, ERR_REQUEST, "%s is not an identifier", name);
     case QUERY_CHOICE:
-        return error_tell_of(e, ERR_REQUEST, "%s is one of: %s", name, parameter->choices);
+        return error_public_format(e, ERR_REQUEST, "%s is one of: %s", name, parameter->choices);
     case QUERY_NUMBER:
-        return error_tell_of(e, ERR_REQUEST, "%s is a number from %ld to %ld", name, parameter->min,
-                             parameter->max);
+        return error_public_format(e, ERR_REQUEST, "%s is a number from %ld to %ld", name,
+                                   parameter->min, parameter->max);
     case QUERY_TIME:
-        return error_tell_of(e, ERR_REQUEST,
-                             "%s is a time as in RFC 3339, such as 2026-02-06T12:00:00Z; a + in it "
-                             "is written %%2B",
-                             name);
+        return error_public_format(
+            e, ERR_REQUEST,
+            "%s is a time as in RFC 3339, such as 2026-02-06T12:00:00Z; a + in it "
+            "is written %%2B",
+            name);
     case QUERY_CURSOR:
-        return error_tell_of(e, ERR_REQUEST, "%s is not one that this service gave", name);
+        return error_public_format(e, ERR_REQUEST, "%s is not one that this service gave", name);
     }
     return ERR_REQUEST;
 }
@@ -156,12 +157,12 @@ static enum err unknown(const char *name, struct error *e)
     enum { NAME_MAX_LENGTH = 64 };
 
     if (strlen(name) > NAME_MAX_LENGTH)
-        return error_tell(e, ERR_REQUEST, "Unknown query parameter");
+        return error_public(e, ERR_REQUEST, "Unknown query parameter");
     for (const char *c = name; *c; c++) {
         if ((unsigned char)*c > 127)
-            return error_tell(e, ERR_REQUEST, "Unknown query parameter");
+            return error_public(e, ERR_REQUEST, "Unknown query parameter");
     }
-    return error_tell_of(e, ERR_REQUEST, "Unknown query parameter '%s'", name);
+    return error_public_format(e, ERR_REQUEST, "Unknown query parameter '%s'", name);
 }
 
 static enum err set_value(struct query *query, const char *name, const char *text, size_t length,
@@ -172,10 +173,10 @@ static enum err set_value(struct query *query, const char *name, const char *tex
     if (i == QUERY_PARAMETERS_MAX)
         return unknown(name, e);
     if (query->values[i])
-        return error_tell_of(e, ERR_REQUEST, "Query parameter '%s' is given twice", name);
+        return error_public_format(e, ERR_REQUEST, "Query parameter '%s' is given twice", name);
     query->values[i] = decode(text, length);
     if (!query->values[i])
-        return error_tell_of(e, ERR_REQUEST, "Query parameter '%s' is malformed", name);
+        return error_public_format(e, ERR_REQUEST, "Query parameter '%s' is malformed", name);
     return is_of_kind(&query->parameters[i], query->values[i]) ? ERR_OK
                                                                : complain(&query->parameters[i], e);
 }
@@ -190,7 +191,7 @@ static enum err parse_pair(struct query *query, const char *pair, size_t length,
     enum err err = ERR_OK;
 
     if (!name || !utf8_plain(name, strlen(name)))
-        err = error_tell(e, ERR_REQUEST, "The name of a query parameter is malformed");
+        err = error_public(e, ERR_REQUEST, "The name of a query parameter is malformed");
     else if (strcmp(name, "_") != 0)
         err = set_value(query, name, value, (size_t)(pair + length - value), e);
     free(name);

@@ -103,10 +103,10 @@ static enum err parse_path(struct request *out, char *const *envp, const char *p
     int length = snprintf(full, sizeof full, "%s%s", script ? script : "", info ? info : "");
 
     if (length < 0 || (size_t)length >= sizeof full)
-        return error_tell(e, ERR_NOT_FOUND, "No such resource");
+        return error_public(e, ERR_NOT_FOUND, "No such resource");
     size_t skip = strlen(prefix);
     if (strncmp(full, prefix, skip) != 0 || full[skip] != '/')
-        return error_tell(e, ERR_NOT_FOUND, "No such resource");
+        return error_public(e, ERR_NOT_FOUND, "No such resource");
     memcpy(out->path, full + skip, (size_t)length - skip + 1);
     return ERR_OK;
 }
@@ -121,7 +121,7 @@ static enum err parse_content_length(struct request *out, const char *text, stru
     errno = 0;
     long length = strtol(text, &end, 10);
     if (!isdigit((unsigned char)*text) || *end || errno)
-        return error_tell(e, ERR_REQUEST, "Content-Length is not a number");
+        return error_public(e, ERR_REQUEST, "Content-Length is not a number");
     out->content_length = length;
     return ERR_OK;
 }
@@ -169,7 +169,7 @@ enum err request_parse(struct request *out, char *const *envp, const char *prefi
     if (!method)
         return error_set(e, ERR_REQUEST, "no REQUEST_METHOD");
     if (strlen(out->query) > QUERY_MAX_LENGTH)
-        return error_tell(e, ERR_REQUEST, "The query string is too long");
+        return error_public(e, ERR_REQUEST, "The query string is too long");
     enum err err = parse_content_length(out, variable(envp, "CONTENT_LENGTH"), e);
     return err ? err : parse_path(out, envp, prefix, e);
 }
@@ -191,9 +191,10 @@ static enum err read_body(struct request *request, size_t limit, FILE *keep, str
             fwrite(buffer, 1, (size_t)n, keep);
     }
     if (n < 0)
-        return error_tell(e, ERR_REQUEST, "The request body broke off");
+        return error_public(e, ERR_REQUEST, "The request body broke off");
     if (request->content_length >= 0 && total != (size_t)request->content_length)
-        return error_tell(e, ERR_REQUEST, "The request body is not as long as Content-Length says");
+        return error_public(e, ERR_REQUEST,
+                            "The request body is not as long as Content-Length says");
     return ERR_OK;
 }
 

@@ -4,31 +4,30 @@
 #define API_ROUTE_H
 
 #include "api/query.h"
-#include "api/reply.h"
+#include "api/response.h"
 #include "api/request.h"
-#include "api/watch.h"
+#include "api/waitlist.h"
 #include "store/db.h"
 
-struct question;
+struct call;
 
 /* Checks the body of a request, and what the table of parameters cannot tell, and notes what it
- * needs in the question. */
-typedef enum err route_ask(struct request *request, struct question *question, struct error *e);
+ * needs in the call. */
+typedef enum err route_parse(struct request *request, struct call *call, struct error *e);
 
-/* Asks the database, and answers the question or sets another outcome (see enum outcome). May be
+/* Asks the database, and answers the call or sets another outcome (see enum outcome). May be
  * repeated. */
-typedef enum err route_answer(struct db *db, struct question *question, struct error *e);
+typedef enum err route_handle(struct db *db, struct call *call, struct error *e);
 
-/* The same for many questions at once. */
-typedef enum err route_batch(struct db *db, struct question **questions, size_t count,
-                             struct error *e);
+/* The same for many calls at once. */
+typedef enum err route_batch(struct db *db, struct call **calls, size_t count, struct error *e);
 
-/* The reply when a request has waited for long enough. */
-typedef struct reply *route_late(const struct question *question);
+/* The response when a request has waited for long enough. */
+typedef struct response *route_late(const struct call *call);
 
 /* Called once what a request has done, or has been shown, is certain; perhaps several times for one
  * that waits. */
-typedef void route_after(const struct question *question);
+typedef void route_after(const struct call *call);
 
 struct route {
     unsigned methods;    /* enum method bits; HEAD comes with GET */
@@ -38,10 +37,10 @@ struct route {
     enum db_mode mode;
     const struct query_parameter *parameters; /* of its query string; NULL: none */
     bool list;                                /* comes as JSON, CSV or NDJSON */
-    bool shared;                              /* equal questions have one answer, asked for once */
-    route_ask *ask;                           /* reads the body too; NULL: nothing */
-    route_answer *answer; /* called with db NULL when `immediate`; NULL: see batch */
-    route_batch *batch;   /* questions of this route are answered together */
+    bool shared;                              /* equal calls have one answer, asked for once */
+    route_parse *ask;                         /* reads the body too; NULL: nothing */
+    route_handle *answer; /* called with db NULL when `immediate`; NULL: see batch */
+    route_batch *batch;   /* calls of this route are answered together */
     route_after *after;   /* NULL: nothing is to be noted */
     const char *action;   /* as which a success is in the audit; NULL: in none */
     bool immediate;       /* needs no database */

@@ -15,7 +15,7 @@ static enum err look_at_users(const struct worker *worker, struct db *db, struct
     enum err err = ERR_OK;
 
     for (look->tenant = 0; !err && look->tenant < look->tenants.count; look->tenant++) {
-        if (board_stopped(worker->board, 0))
+        if (coalescer_stopped(worker->coalescer, 0))
             break;
         err = db_run(db, DB_WRITE, fleet_usage_look_at_users, look, e);
     }
@@ -45,6 +45,6 @@ void sampler_run(void *context)
     struct worker *worker = context;
     int wait = 0;
 
-    while (!board_stopped(worker->board, wait * 1000))
+    while (!coalescer_stopped(worker->coalescer, wait * 1000))
         wait = sample(worker);
 }

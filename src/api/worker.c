@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "api/answerer.h"
+#include "api/db_worker.h"
 #include "api/auditor.h"
 #include "api/fcgi.h"
 #include "api/io.h"
 #include "api/listen.h"
 #include "api/metrics.h"
-#include "api/parking.h"
+#include "api/scheduler.h"
 #include "api/sampler.h"
-#include "api/watcher.h"
+#include "api/poller.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -42,9 +42,9 @@ static void tell_state(const struct worker *worker)
 {
     struct metrics_state state = {.connections = atomic_load(&worker->connections)};
 
-    state.waiting[WAIT_NOTHING] = board_count(worker->board, &state.database_away);
+    state.waiting[WAIT_NOTHING] = coalescer_count(worker->coalescer, &state.database_away);
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
-        state.waiting[what] = watch_count(worker->watches[what]);
+        state.waiting[what] = waitlist_count(worker->waitlists[what]);
     metrics_state(&state);
 }
 
@@ -58,29 +58,30 @@ static bool tick(struct worker *worker, const sigset_t *signals)
     if (number == SIGHUP)
         reload(worker);
     auth_refresh(worker->auth);
-    board_expire(worker->board, clock_ms(), &expired);
-    parking_refuse(&expired, ERR_DEADLINE);
-    parking_expire(worker, false);
+    coalescer_expire(worker->coalescer, clock_ms(), &expired);
+    scheduler_refuse(&expired, ERR_DEADLINE);
+    scheduler_expire(worker, false);
     tell_state(worker);
     return number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGUSR1;
 }
 
 /* Ticks until the crew is done; ends the process when that takes until `deadline`. */
-static void await_crew(struct worker *worker, const sigset_t *signals, struct crew *crew,
-                       int64_t deadline)
+static void await_threads(struct worker *worker, const sigset_t *signals,
+                          struct thread_group *thread_group, int64_t deadline)
 {
-    while (!crew_done(crew)) {
+    while (!thread_group_done(thread_group)) {
         tick(worker, signals);
         if (clock_ms() > deadline) {
             log_event(LEVEL_ERROR, "stop", "detail=\"not done within api.shutdown_after\"");
             _exit(EXIT_FAILURE);
         }
     }
-    crew_join(crew);
+    thread_group_join(thread_group);
 }
 
-/* Who waits for long leaves a sixth of the connections to the rest: a full watch answers at once. */
-static unsigned watch_capacity(const struct worker *worker, enum wait_for what)
+/* Who waits for long leaves a sixth of the connections to the rest: a full watch answers at once.
+ */
+static unsigned waitlist_capacity(const struct worker *worker, enum wait_for what)
 {
     size_t most = worker->connections_max / 6 * (what == WAIT_SIGNAL ? 4 : 1);
     size_t parked = (size_t)worker->settings->api.max_parked;
@@ -111,33 +112,33 @@ static void open_worker(struct worker *worker, int listener)
     fcgi_library_init();
     metrics_open(worker->settings);
     worker->connections_max = connections_max();
-    worker->board = board_new((unsigned)worker->settings->api.max_parked);
+    worker->coalescer = coalescer_new((unsigned)worker->settings->api.max_parked);
     for (enum wait_for what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
-        worker->watches[what] = watch_new(watch_capacity(worker, what));
+        worker->waitlists[what] = waitlist_new(waitlist_capacity(worker, what));
     listen_prepare(listener);
 }
 
-/* Accepts nothing before each answerer has tried to connect. */
+/* Accepts nothing before each database worker has tried to connect. */
 static void start_threads(struct worker *worker, int listener)
 {
     const struct settings *settings = worker->settings;
 
-    pthread_barrier_init(&worker->tried, NULL, (unsigned)settings->api.answerers + 1);
-    for (long i = 0; i < settings->api.answerers; i++)
-        crew_start(&worker->database, answerer_run, worker);
+    pthread_barrier_init(&worker->tried, NULL, (unsigned)settings->api.db_workers + 1);
+    for (long i = 0; i < settings->api.db_workers; i++)
+        thread_group_start(&worker->database, db_worker_run, worker);
     pthread_barrier_wait(&worker->tried);
-    crew_start(&worker->database, watcher_run, worker);
-    crew_start(&worker->audit, auditor_run, worker);
+    thread_group_start(&worker->database, poller_run, worker);
+    thread_group_start(&worker->audit, auditor_run, worker);
     if (settings->agents.usage_history)
-        crew_start(&worker->database, sampler_run, worker);
+        thread_group_start(&worker->database, sampler_run, worker);
     worker->loop_count = io_threads(settings);
     worker->loops = xcalloc(worker->loop_count, sizeof(struct io *));
     for (size_t i = 0; i < worker->loop_count; i++) {
         worker->loops[i] = io_new(worker, listener);
-        crew_start(&worker->io, io_run, worker->loops[i]);
+        thread_group_start(&worker->io, io_run, worker->loops[i]);
     }
-    log_event(LEVEL_INFO, "start", "io_threads=%zu answerers=%ld", worker->loop_count,
-              settings->api.answerers);
+    log_event(LEVEL_INFO, "start", "io_threads=%zu db_workers=%ld", worker->loop_count,
+              settings->api.db_workers);
 }
 
 /* The connections first, whose requests the others still answer. */
@@ -147,12 +148,12 @@ static void stop_threads(struct worker *worker, const sigset_t *signals)
 
     for (size_t i = 0; i < worker->loop_count; i++)
         io_stop(worker->loops[i]);
-    parking_expire(worker, true);
-    await_crew(worker, signals, &worker->io, deadline);
-    board_stop(worker->board);
-    await_crew(worker, signals, &worker->database, deadline);
+    scheduler_expire(worker, true);
+    await_threads(worker, signals, &worker->io, deadline);
+    coalescer_stop(worker->coalescer);
+    await_threads(worker, signals, &worker->database, deadline);
     auditor_stop();
-    await_crew(worker, signals, &worker->audit, deadline);
+    await_threads(worker, signals, &worker->audit, deadline);
     log_event(LEVEL_INFO, "stop", "detail=\"all answered\"");
 }
 
@@ -162,10 +163,10 @@ static void close_worker(struct worker *worker)
     for (size_t i = 0; i < worker->loop_count; i++)
         io_free(worker->loops[i]);
     free(worker->loops);
-    board_free(worker->board);
+    coalescer_free(worker->coalescer);
     metrics_close();
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
-        watch_free(worker->watches[what]);
+        waitlist_free(worker->waitlists[what]);
 }
 
 int worker_run(struct worker *worker, int listener)

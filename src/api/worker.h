@@ -8,8 +8,8 @@
 #include <stdatomic.h>
 
 #include "api/auth.h"
-#include "api/crew.h"
-#include "api/watch.h"
+#include "api/thread_group.h"
+#include "api/waitlist.h"
 #include "common/settings.h"
 
 struct io;
@@ -17,15 +17,15 @@ struct io;
 struct worker {
     const struct settings *settings;
     struct auth *auth;
-    struct board *board;               /* this and the rest: NULL or 0 in CGI mode */
-    struct watch *watches[WAIT_COUNT]; /* none for WAIT_NOTHING */
-    atomic_size_t connections;         /* that are open */
-    size_t connections_max;            /* before descriptors run short */
+    struct coalescer *coalescer;            /* this and the rest: NULL or 0 in CGI mode */
+    struct waitlist *waitlists[WAIT_COUNT]; /* none for WAIT_NOTHING */
+    atomic_size_t connections;              /* that are open */
+    size_t connections_max;                 /* before descriptors run short */
 
-    struct crew io, database, audit; /* threads, in the order in which they stop */
-    struct io **loops;        /* of the io threads */
+    struct thread_group io, database, audit; /* threads, in the order in which they stop */
+    struct io **loops;                       /* of the io threads */
     size_t loop_count;
-    atomic_uint answerers;   /* that have started */
+    atomic_uint db_workers;  /* that have started */
     pthread_barrier_t tried; /* reached when each of them has tried to connect once */
 };
 

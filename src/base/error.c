@@ -49,7 +49,7 @@ static void set(struct error *e, enum err code, const char *format, va_list args
         return;
     e->code = code;
     e->told = NULL;
-    e->tell_detail = false;
+    e->detail_is_public = false;
     e->db_number = 0;
     vsnprintf(e->detail, sizeof e->detail, format, args);
 }
@@ -64,7 +64,7 @@ enum err error_set(struct error *e, enum err code, const char *format, ...)
     return code;
 }
 
-enum err error_tell(struct error *e, enum err code, const char *told)
+enum err error_public(struct error *e, enum err code, const char *told)
 {
     error_set(e, code, "%s", told);
     if (e)
@@ -72,7 +72,7 @@ enum err error_tell(struct error *e, enum err code, const char *told)
     return code;
 }
 
-enum err error_tell_of(struct error *e, enum err code, const char *format, ...)
+enum err error_public_format(struct error *e, enum err code, const char *format, ...)
 {
     va_list args;
 
@@ -80,6 +80,6 @@ enum err error_tell_of(struct error *e, enum err code, const char *format, ...)
     set(e, code, format, args);
     va_end(args);
     if (e)
-        e->tell_detail = true;
+        e->detail_is_public = true;
     return code;
 }

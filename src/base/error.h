@@ -47,10 +47,10 @@ const struct error_info *error_info(enum err code);
 /* Detail of one failure. Zero-initialise before use. */
 struct error {
     enum err code;
-    const char *told;   /* static text for the client; NULL: the table's message */
-    bool tell_detail;   /* the client is told the detail */
-    char detail[256];   /* for the log */
-    unsigned db_number; /* what the database server calls it; 0: not one of its errors */
+    const char *told;      /* static text for the client; NULL: the table's message */
+    bool detail_is_public; /* the client is told the detail */
+    char detail[256];      /* for the log */
+    unsigned db_number;    /* what the database server calls it; 0: not one of its errors */
 };
 
 /* Fills `e` (may be NULL) for the log and returns `code`. */
@@ -58,10 +58,10 @@ enum err error_set(struct error *e, enum err code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* The same with `told`, a static text that the client sees too. */
-enum err error_tell(struct error *e, enum err code, const char *told);
+enum err error_public(struct error *e, enum err code, const char *told);
 
 /* The same with a text that is made here, of well-formed UTF-8. */
-enum err error_tell_of(struct error *e, enum err code, const char *format, ...)
+enum err error_public_format(struct error *e, enum err code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 #endif

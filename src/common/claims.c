@@ -78,7 +78,8 @@ static const int64_t time_max = 253402300799; /* the end of the year 9999 */
 
 /* A NumericDate (RFC 7519 section 2), which may have a fraction: rounded up. *out keeps its value
  * when the claim is absent. */
-static enum err get_time(struct json_object *claims, const char *name, int64_t *out, struct error *e)
+static enum err get_time(struct json_object *claims, const char *name, int64_t *out,
+                         struct error *e)
 {
     struct json_object *value = NULL;
 
@@ -249,8 +250,8 @@ static enum err strongest_role(const struct strlist *table, struct json_object *
     return ERR_OK;
 }
 
-static enum err get_role(const struct settings *settings, struct json_object *claims, enum role *out,
-                         struct error *e)
+static enum err get_role(const struct settings *settings, struct json_object *claims,
+                         enum role *out, struct error *e)
 {
     const struct strlist *table = &settings->auth.roles;
     const char *name = "", *text;

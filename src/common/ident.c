@@ -18,5 +18,6 @@ bool ident_valid(const char *s, size_t length)
 
 bool ident_valid_user(const char *s, size_t length)
 {
-    return length <= USER_ID_MAX && consists_of(ALPHANUMERIC "!#$%&()*+,-./:;<=>?@[]^_{|}~", s, length);
+    return length <= USER_ID_MAX &&
+           consists_of(ALPHANUMERIC "!#$%&()*+,-./:;<=>?@[]^_{|}~", s, length);
 }

@@ -17,11 +17,11 @@
 
 enum {
     FILE_SIZE_MAX = 256 * 1024,
-    KEYS_MAX = 100,          /* a token without kid has each tried */
-    RSA_BITS_MAX = 8192,     /* what longer ones cost, each request would pay */
+    KEYS_MAX = 100,      /* a token without kid has each tried */
+    RSA_BITS_MAX = 8192, /* what longer ones cost, each request would pay */
     EXPONENT_BITS_MAX = 64,
-    NUMBER_MAX = 2048,       /* characters of a number */
-    COORDINATE = 32          /* bytes of P-256's */
+    NUMBER_MAX = 2048, /* characters of a number */
+    COORDINATE = 32    /* bytes of P-256's */
 };
 
 /* --- members ------------------------------------------------------------- */
@@ -111,7 +111,8 @@ static EVP_PKEY *read_rsa(struct json_object *jwk)
 
     if (n && e && BN_is_odd(n) && BN_is_odd(e) && !BN_is_one(e) &&
         BN_num_bits(e) <= EXPONENT_BITS_MAX && BN_num_bits(n) >= KEYRING_RSA_BITS_MIN &&
-        BN_num_bits(n) <= RSA_BITS_MAX && OSSL_PARAM_BLD_push_BN(members, OSSL_PKEY_PARAM_RSA_N, n) &&
+        BN_num_bits(n) <= RSA_BITS_MAX &&
+        OSSL_PARAM_BLD_push_BN(members, OSSL_PKEY_PARAM_RSA_N, n) &&
         OSSL_PARAM_BLD_push_BN(members, OSSL_PKEY_PARAM_RSA_E, e))
         pkey = make_key("RSA", members);
     OSSL_PARAM_BLD_free(members);

@@ -215,7 +215,7 @@ const struct conf_option settings_options[] = {
              "/vsay."},
     {"api", "io_threads", CONF_INT, AT(api.io_threads), 0, 64, .fallback = "0",
      .help = "Threads that read requests and write answers; 0: one a core, at most four."},
-    {"api", "answerers", CONF_INT, AT(api.answerers), 1, 64, .fallback = "3",
+    {"api", "db_workers", CONF_INT, AT(api.db_workers), 1, 64, .fallback = "3",
      .help = "Threads that ask the database, each with a connection of its own; of several, one "
              "only reads."},
     {"api", "max_parked", CONF_INT, AT(api.max_parked), 1, 1000000, .fallback = "20000",
@@ -268,14 +268,14 @@ const struct conf_option settings_options[] = {
      .help = "Claims with the user's identifier; of each such list, the first that a token has "
              "counts."},
     {"auth", "claim_username", CONF_LIST, AT(auth.claim_username), .fallback = "username",
-     .check = check_claims,
-     .help = "Claims with the name to show, such as preferred_username."},
+     .check = check_claims, .help = "Claims with the name to show, such as preferred_username."},
     {"auth", "claim_tenant", CONF_LIST, AT(auth.claim_tenant), .fallback = "tenant_id",
      .check = check_claims, .help = "Claims with the tenant's identifier."},
     {"auth", "claim_role", CONF_LIST, AT(auth.claim_role), .fallback = "role",
      .check = check_claims,
-     .help = "Claims with the role, or an array of roles; realm_access.roles is the member roles of "
-             "realm_access."},
+     .help =
+         "Claims with the role, or an array of roles; realm_access.roles is the member roles of "
+         "realm_access."},
     {"auth", "roles", CONF_LIST, AT(auth.roles), .fallback = "", .check = check_roles,
      .help = "What the values of that claim stand for: VALUE:ROLE, ROLE being user, company_admin "
              "or super_admin; of several the strongest counts. Empty: they are the roles' names."},
@@ -300,12 +300,14 @@ const struct conf_option settings_options[] = {
              "counts as expired."},
     {"agents", "usage_history", CONF_SECONDS, AT(agents.usage_history), 0, 2592000,
      .fallback = "30d",
-     .help = "How long usage over time is kept, of machines and of fleets, by the hour; for the last "
-             "day it is kept by five minutes. 0: not at all."},
+     .help =
+         "How long usage over time is kept, of machines and of fleets, by the hour; for the last "
+         "day it is kept by five minutes. 0: not at all."},
 
     {"metrics", "file", CONF_TEXT, AT(metrics.file), .fallback = "", .check = check_metrics_file,
-     .help = "File that the workers of a service share, so that /metrics tells of all of them, such "
-             "as /run/vsay/metrics; empty for the one that answers."},
+     .help =
+         "File that the workers of a service share, so that /metrics tells of all of them, such "
+         "as /run/vsay/metrics; empty for the one that answers."},
 
     {"log", "target", CONF_CHOICE, AT(log.target), .choices = log_targets, .fallback = "stderr",
      .help = "stderr or syslog."},

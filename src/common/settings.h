@@ -10,7 +10,7 @@ enum { TLS_OFF, TLS_VERIFY };
 struct settings {
     struct {
         char *prefix;
-        long io_threads, answerers;
+        long io_threads, db_workers;
         long max_parked;
         long deadline, io_timeout, body_timeout, shutdown_after; /* s */
         struct strlist cors_origins;
@@ -33,14 +33,14 @@ struct settings {
     } auth;
     struct {
         long offline_after, heartbeat_interval, signal_expires; /* s */
-        long usage_history;                                    /* s; 0: none */
+        long usage_history;                                     /* s; 0: none */
     } agents;
     struct {
         char *file; /* "": none */
     } metrics;
     struct {
-        int target; /* 0 stderr, 1 syslog */
-        int level;  /* enum log_level */
+        int target;   /* 0 stderr, 1 syslog */
+        int level;    /* enum log_level */
         int requests; /* whether each is logged */
     } log;
     struct strlist obsolete; /* options that are given, and have no effect */

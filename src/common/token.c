@@ -107,8 +107,8 @@ static bool is_right_type(const char *type)
     return strcasecmp(type, "JWT") == 0 || strcasecmp(type, "at+jwt") == 0;
 }
 
-static enum err read_header(struct json_object *header, enum algorithm *algorithm,
-                            const char **kid, struct error *e)
+static enum err read_header(struct json_object *header, enum algorithm *algorithm, const char **kid,
+                            struct error *e)
 {
     const char *name, *type;
 
@@ -149,10 +149,9 @@ static bool digest_verifies(const struct key *key, const struct signature *signa
                             const unsigned char *bytes, size_t length)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool good = key->pkey &&
-                EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key->pkey) == 1 &&
-                EVP_DigestVerify(context, bytes, length, signature->text,
-                                 signature->text_length) == 1;
+    bool good =
+        key->pkey && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key->pkey) == 1 &&
+        EVP_DigestVerify(context, bytes, length, signature->text, signature->text_length) == 1;
 
     EVP_MD_CTX_free(context);
     ERR_clear_error();

@@ -11,13 +11,13 @@
 #include "base/log.h"
 #include "ctl/args.h"
 #include "ctl/output.h"
-#include "ctl/site.h"
+#include "ctl/context.h"
 #include "store/follow.h"
 
 enum { GREP, MACHINE, USER, SESSION, LIMIT, FOLLOW };
 enum { GREP_MAX = 256, ACTIVITY_MAX = 1000, PAUSE = 1000 /* ms */ };
 
-static const struct column columns[] = {
+static const struct output_column columns[] = {
     {"TIME", "executed_at", COLUMN_TEXT, NULL},   {"SESSION_ID", "session_id", COLUMN_TEXT, NULL},
     {"USER_ID", "user_id", COLUMN_TEXT, NULL},    {"AGENT_ID", "agent_id", COLUMN_TEXT, NULL},
     {"SUCCESS", "success", COLUMN_BOOLEAN, NULL}, {"EXIT", "exit_code", COLUMN_NUMBER, NULL},
@@ -71,11 +71,11 @@ static enum err search_body(struct db *db, void *context, struct error *e)
     return err;
 }
 
-static enum err show(const struct call *call, const struct history_filter *filter,
+static enum err show(const struct invocation *invocation, const struct history_filter *filter,
                      struct output *output, struct error *e)
 {
     struct search search = {.filter = filter, .output = output};
-    enum err err = site_run(call, DB_READ, search_body, &search, e);
+    enum err err = context_run(invocation, DB_READ, search_body, &search, e);
 
     if (!err)
         output_print(output);
@@ -154,47 +154,49 @@ static enum err keep_looking(struct db *db, struct following *following, struct 
     return err;
 }
 
-static enum err follow(const struct call *call, const struct history_filter *filter,
+static enum err follow(const struct invocation *invocation, const struct history_filter *filter,
                        struct output *output, struct error *e)
 {
     struct following following = {.follow = {.filter = filter}, .output = output};
-    struct site site = {0};
-    enum err err = site_open(&site, call, e);
+    struct context ctx = {0};
+    enum err err = context_open(&ctx, invocation, e);
 
     if (!err)
-        err = db_run(site.db, DB_READ, begin_body, &following, e);
+        err = db_run(ctx.db, DB_READ, begin_body, &following, e);
     if (!err) {
         output_begin(output);
-        err = keep_looking(site.db, &following, e);
+        err = keep_looking(ctx.db, &following, e);
     }
     follow_free(&following.follow);
-    site_close(&site);
+    context_close(&ctx);
     return err;
 }
 
 /* --- the command line ------------------------------------------------------------------------- */
 
-static enum err take_limit(const struct call *call, struct history_filter *out, struct error *e)
+static enum err take_limit(const struct invocation *invocation, struct history_filter *out,
+                           struct error *e)
 {
-    const char *text = call->values[LIMIT];
+    const char *text = invocation->values[LIMIT];
     long limit = 0;
 
-    if (text && call->values[FOLLOW])
+    if (text && invocation->values[FOLLOW])
         return error_set(e, ERR_REQUEST, "--limit: is not for --follow, which has no end");
     enum err err = args_number("--limit", text ? text : "100", ACTIVITY_MAX, &limit, e);
     out->limit = (size_t)limit;
     return err;
 }
 
-static enum err take_filter(const struct call *call, struct history_filter *out, struct error *e)
+static enum err take_filter(const struct invocation *invocation, struct history_filter *out,
+                            struct error *e)
 {
-    const char *text = call->values[GREP];
+    const char *text = invocation->values[GREP];
 
     *out = (struct history_filter){.q = text,
-                                   .agent_id = call->values[MACHINE],
-                                   .user_id = call->values[USER],
-                                   .session_id = call->values[SESSION]};
-    enum err err = take_limit(call, out, e);
+                                   .agent_id = invocation->values[MACHINE],
+                                   .user_id = invocation->values[USER],
+                                   .session_id = invocation->values[SESSION]};
+    enum err err = take_limit(invocation, out, e);
     if (!err && text && !*text)
         err = error_set(e, ERR_REQUEST, "--grep: is empty");
     if (!err && text)
@@ -208,26 +210,26 @@ static enum err take_filter(const struct call *call, struct history_filter *out,
     return err;
 }
 
-static enum err run(const struct call *call, struct error *e)
+static enum err run(const struct invocation *invocation, struct error *e)
 {
     struct output output = {.name = "activity",
                             .columns = columns,
                             .width = sizeof columns / sizeof *columns,
-                            .json = call->json};
+                            .json = invocation->json};
     struct history_filter filter;
-    enum err err = take_filter(call, &filter, e);
+    enum err err = take_filter(invocation, &filter, e);
 
-    if (!err && call->values[FOLLOW]) {
+    if (!err && invocation->values[FOLLOW]) {
         memcpy(output.widths, widths, sizeof widths);
-        err = follow(call, &filter, &output, e);
+        err = follow(invocation, &filter, &output, e);
     } else if (!err) {
-        err = show(call, &filter, &output, e);
+        err = show(invocation, &filter, &output, e);
     }
     output_clear(&output);
     return err;
 }
 
-const struct command cmd_activity = {
+const struct subcommand cmd_activity = {
     .name = "activity",
     .summary = "Show the newest commands that were run, the newest last.",
     .options =

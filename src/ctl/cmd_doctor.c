@@ -326,10 +326,10 @@ enum err doctor_examine(const char *config, struct json_object *results, struct 
     return failed ? error_set(e, ERR_CONFIG, "%d of %d checks failed", failed, CHECKS) : ERR_OK;
 }
 
-static enum err run(const struct call *call, struct error *e)
+static enum err run(const struct invocation *invocation, struct error *e)
 {
-    struct json_object *results = call->json ? json_object_new_array() : NULL;
-    enum err err = doctor_examine(call->config, results, e);
+    struct json_object *results = invocation->json ? json_object_new_array() : NULL;
+    enum err err = doctor_examine(invocation->config, results, e);
 
     if (results) {
         struct json_object *object = json_object_new_object();
@@ -339,7 +339,7 @@ static enum err run(const struct call *call, struct error *e)
     return err;
 }
 
-const struct command cmd_doctor = {
+const struct subcommand cmd_doctor = {
     .name = "doctor",
     .summary = "Check configuration, keys, database, rights, clock, machines and more.",
     .run = run,

@@ -8,7 +8,7 @@
 
 #include "ctl/args.h"
 #include "ctl/output.h"
-#include "ctl/site.h"
+#include "ctl/context.h"
 #include "store/machines.h"
 
 enum { USER_ID, AGENT_ID, RELATION };
@@ -26,9 +26,11 @@ struct access {
     bool changed;
 };
 
-static enum err take_access(const struct call *call, struct access *out, struct error *e)
+static enum err take_access(const struct invocation *invocation, struct access *out,
+                            struct error *e)
 {
-    *out = (struct access){.user_id = call->values[USER_ID], .agent_id = call->values[AGENT_ID]};
+    *out = (struct access){.user_id = invocation->values[USER_ID],
+                           .agent_id = invocation->values[AGENT_ID]};
     enum err err = args_user_id("--user-id", out->user_id, e);
     if (!err)
         err = args_ident("--agent-id", out->agent_id, e);
@@ -54,7 +56,7 @@ static enum err note(struct db *db, const char *action, const struct access *acc
                                      .of_user_id = access->user_id,
                                      .detail = relation};
 
-    return access->changed ? site_audit(db, &done, e) : ERR_OK;
+    return access->changed ? context_audit(db, &done, e) : ERR_OK;
 }
 
 static void print_access(const struct access *access, const char *relation)
@@ -77,16 +79,16 @@ static enum err grant_body(struct db *db, void *context, struct error *e)
     return err ? err : note(db, "grant", access, relations[access->relation].name, e);
 }
 
-static enum err run_grant(const struct call *call, struct error *e)
+static enum err run_grant(const struct invocation *invocation, struct error *e)
 {
     struct access access;
-    enum err err = take_access(call, &access, e);
+    enum err err = take_access(invocation, &access, e);
 
     if (!err)
-        err = take_relation(call->values[RELATION], &access.relation, e);
+        err = take_relation(invocation->values[RELATION], &access.relation, e);
     if (!err)
-        err = site_run(call, DB_WRITE, grant_body, &access, e);
-    if (!err && call->json)
+        err = context_run(invocation, DB_WRITE, grant_body, &access, e);
+    if (!err && invocation->json)
         print_access(&access, relations[access.relation].name);
     else if (!err)
         printf("%s is %s %s %s\n", access.user_id, access.changed ? "now" : "already",
@@ -94,7 +96,7 @@ static enum err run_grant(const struct call *call, struct error *e)
     return err;
 }
 
-const struct command cmd_grant = {
+const struct subcommand cmd_grant = {
     .name = "grant",
     .summary = "Let a user see a machine, and if it is the owner, end the sessions on it.",
     .options =
@@ -114,14 +116,14 @@ static enum err revoke_body(struct db *db, void *context, struct error *e)
     return err ? err : note(db, "revoke", access, NULL, e);
 }
 
-static enum err run_revoke(const struct call *call, struct error *e)
+static enum err run_revoke(const struct invocation *invocation, struct error *e)
 {
     struct access access;
-    enum err err = take_access(call, &access, e);
+    enum err err = take_access(invocation, &access, e);
 
     if (!err)
-        err = site_run(call, DB_WRITE, revoke_body, &access, e);
-    if (!err && call->json)
+        err = context_run(invocation, DB_WRITE, revoke_body, &access, e);
+    if (!err && invocation->json)
         print_access(&access, NULL);
     else if (!err)
         printf(access.changed ? "%s has no access to %s any more\n" : "%s had no access to %s\n",
@@ -129,7 +131,7 @@ static enum err run_revoke(const struct call *call, struct error *e)
     return err;
 }
 
-const struct command cmd_revoke = {
+const struct subcommand cmd_revoke = {
     .name = "revoke",
     .summary = "Take away what grant gave.",
     .options =

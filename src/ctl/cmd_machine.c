@@ -13,7 +13,7 @@
 #include "common/token.h"
 #include "ctl/args.h"
 #include "ctl/output.h"
-#include "ctl/site.h"
+#include "ctl/context.h"
 #include "ctl/token_file.h"
 #include "store/machines.h"
 
@@ -22,20 +22,20 @@ enum { NAME_MAX_BYTES = 255 };
 #define TTL_FALLBACK "3650d"
 
 /* Puts the token in its place; with --json, tells which machine's it is, and where. */
-static enum err hand_over(const struct call *call, struct token_file *file, const char *token,
-                          struct error *e)
+static enum err hand_over(const struct invocation *invocation, struct token_file *file,
+                          const char *token, struct error *e)
 {
     struct json_object *object;
     enum err err = ERR_OK;
 
-    if (!call->json)
+    if (!invocation->json)
         return token_file_publish(file, token, e);
     if (file->path)
         err = token_file_publish(file, token, e);
     if (err)
         return err;
     object = json_object_new_object();
-    output_member(object, "agent_id", call->operand);
+    output_member(object, "agent_id", invocation->operand);
     output_member(object, file->path ? "token_file" : "token", file->path ? file->path : token);
     output_json(object, true);
     return ERR_OK;
@@ -70,21 +70,21 @@ static enum err first_generation(int64_t *out, struct error *e)
     return ERR_OK;
 }
 
-static enum err check_new(const struct call *call, long *ttl, struct error *e)
+static enum err check_new(const struct invocation *invocation, long *ttl, struct error *e)
 {
-    const char *name = call->values[ADD_NAME];
-    enum err err = args_ident("AGENT_ID", call->operand, e);
+    const char *name = invocation->values[ADD_NAME];
+    enum err err = args_ident("AGENT_ID", invocation->operand, e);
 
     if (!err && name && !*name)
         err = error_set(e, ERR_REQUEST, "--name: is empty");
     if (!err && name)
         err = args_text("--name", name, NAME_MAX_BYTES, e);
     if (!err)
-        err = args_ident("--tenant", call->values[ADD_TENANT], e);
+        err = args_ident("--tenant", invocation->values[ADD_TENANT], e);
     if (!err)
-        err = args_optional_ident("--owner", call->values[ADD_OWNER], e);
+        err = args_optional_ident("--owner", invocation->values[ADD_OWNER], e);
     if (!err)
-        err = args_seconds("--ttl", call->values[ADD_TTL], ttl, e);
+        err = args_seconds("--ttl", invocation->values[ADD_TTL], ttl, e);
     return err;
 }
 
@@ -95,50 +95,50 @@ static enum err add_body(struct db *db, void *context, struct error *e)
 
     if (err)
         return err;
-    return site_audit(db,
-                      &(struct audit_entry){.action = "machine_add",
-                                            .agent_id = machine->agent_id,
-                                            .of_user_id = machine->owner,
-                                            .detail = machine->tenant_id},
-                      e);
+    return context_audit(db,
+                         &(struct audit_entry){.action = "machine_add",
+                                               .agent_id = machine->agent_id,
+                                               .of_user_id = machine->owner,
+                                               .detail = machine->tenant_id},
+                         e);
 }
 
-static enum err run_add(const struct call *call, struct error *e)
+static enum err run_add(const struct invocation *invocation, struct error *e)
 {
-    const char *name = call->values[ADD_NAME];
-    struct new_machine machine = {.agent_id = call->operand,
-                                  .tenant_id = call->values[ADD_TENANT],
-                                  .name = name ? name : call->operand,
-                                  .owner = call->values[ADD_OWNER]};
-    struct site site = {0};
+    const char *name = invocation->values[ADD_NAME];
+    struct new_machine machine = {.agent_id = invocation->operand,
+                                  .tenant_id = invocation->values[ADD_TENANT],
+                                  .name = name ? name : invocation->operand,
+                                  .owner = invocation->values[ADD_OWNER]};
+    struct context ctx = {0};
     struct token_file file = {.fd = -1};
     char *token = NULL;
     long ttl = 0;
-    enum err err = check_new(call, &ttl, e);
+    enum err err = check_new(invocation, &ttl, e);
 
     if (!err)
-        err = site_open(&site, call, e);
+        err = context_open(&ctx, invocation, e);
     if (!err)
-        err = token_file_open(&file, call->values[ADD_OUT], e);
+        err = token_file_open(&file, invocation->values[ADD_OUT], e);
     if (!err)
         err = first_generation(&machine.generation, e);
     if (!err)
-        err = mint(&site.settings, machine.agent_id, machine.generation, ttl, &token, e);
+        err = mint(&ctx.settings, machine.agent_id, machine.generation, ttl, &token, e);
     if (!err)
         err = token_file_write(&file, token, e);
     if (!err)
-        err = db_run(site.db, DB_WRITE, add_body, &machine, e);
+        err = db_run(ctx.db, DB_WRITE, add_body, &machine, e);
     if (!err)
-        err = hand_over(call, &file, token, e);
+        err = hand_over(invocation, &file, token, e);
     token_file_close(&file);
     free(token);
-    site_close(&site);
+    context_close(&ctx);
     return err;
 }
 
 #define OUT_HELP "write the token to this file, not to standard output"
 
-const struct command cmd_machine_add = {
+const struct subcommand cmd_machine_add = {
     .name = "machine add",
     .summary = "Add a machine, and print the token of its agent.",
     .operand = "AGENT_ID",
@@ -157,7 +157,7 @@ const struct command cmd_machine_add = {
 
 enum { LIST_TENANT };
 
-static const struct column list_columns[] = {
+static const struct output_column list_columns[] = {
     {"AGENT_ID", "agent_id", COLUMN_TEXT, NULL},
     {"TENANT", "tenant_id", COLUMN_TEXT, NULL},
     {"STATE", "state", COLUMN_TEXT, NULL},
@@ -228,26 +228,26 @@ static enum err list_body(struct db *db, void *context, struct error *e)
     return err;
 }
 
-static enum err run_list(const struct call *call, struct error *e)
+static enum err run_list(const struct invocation *invocation, struct error *e)
 {
     struct listing listing = {
-        .tenant_id = call->values[LIST_TENANT],
+        .tenant_id = invocation->values[LIST_TENANT],
         .output = {.name = "machines",
                    .columns = list_columns,
                    .width = sizeof list_columns / sizeof *list_columns,
-                   .json = call->json},
+                   .json = invocation->json},
     };
     enum err err = args_optional_ident("--tenant", listing.tenant_id, e);
 
     if (!err)
-        err = site_run(call, DB_READ, list_body, &listing, e);
+        err = context_run(invocation, DB_READ, list_body, &listing, e);
     if (!err)
         output_print(&listing.output);
     output_clear(&listing.output);
     return err;
 }
 
-const struct command cmd_machine_list = {
+const struct subcommand cmd_machine_list = {
     .name = "machine list",
     .summary = "List the machines and how they are.",
     .options = {[LIST_TENANT] = {"tenant", "ID", NULL, "only machines of this tenant"}},
@@ -268,19 +268,19 @@ static enum err remove_body(struct db *db, void *context, struct error *e)
     const struct audit_entry done = {.action = "machine_remove", .agent_id = removal->agent_id};
     enum err err = machines_remove(db, removal->agent_id, &removal->open, e);
 
-    return err ? err : site_audit(db, &done, e);
+    return err ? err : context_audit(db, &done, e);
 }
 
-static enum err run_remove(const struct call *call, struct error *e)
+static enum err run_remove(const struct invocation *invocation, struct error *e)
 {
-    struct removal removal = {.agent_id = call->operand};
-    enum err err = args_ident("AGENT_ID", call->operand, e);
+    struct removal removal = {.agent_id = invocation->operand};
+    enum err err = args_ident("AGENT_ID", invocation->operand, e);
 
     if (!err)
-        err = site_run(call, DB_WRITE, remove_body, &removal, e);
+        err = context_run(invocation, DB_WRITE, remove_body, &removal, e);
     if (err)
         return err;
-    if (!call->json) {
+    if (!invocation->json) {
         printf("removed %s; sessions closed: %llu\n", removal.agent_id,
                (unsigned long long)removal.open);
         return ERR_OK;
@@ -292,7 +292,7 @@ static enum err run_remove(const struct call *call, struct error *e)
     return ERR_OK;
 }
 
-const struct command cmd_machine_remove = {
+const struct subcommand cmd_machine_remove = {
     .name = "machine remove",
     .summary = "Remove a machine: its token is void, its sessions are closed, its history stays.",
     .operand = "AGENT_ID",
@@ -320,7 +320,7 @@ static enum err rotate_body(struct db *db, void *context, struct error *e)
     enum err err = machines_rotate(db, rotation->agent_id, &generation, e);
 
     if (!err)
-        err = site_audit(db, &done, e);
+        err = context_audit(db, &done, e);
 
     free(rotation->token);
     rotation->token = NULL;
@@ -332,30 +332,30 @@ static enum err rotate_body(struct db *db, void *context, struct error *e)
     return err;
 }
 
-static enum err run_rotate(const struct call *call, struct error *e)
+static enum err run_rotate(const struct invocation *invocation, struct error *e)
 {
-    struct site site = {0};
+    struct context ctx = {0};
     struct rotation rotation = {
-        .settings = &site.settings, .agent_id = call->operand, .file.fd = -1};
-    enum err err = args_ident("AGENT_ID", call->operand, e);
+        .settings = &ctx.settings, .agent_id = invocation->operand, .file.fd = -1};
+    enum err err = args_ident("AGENT_ID", invocation->operand, e);
 
     if (!err)
-        err = args_seconds("--ttl", call->values[ROTATE_TTL], &rotation.ttl, e);
+        err = args_seconds("--ttl", invocation->values[ROTATE_TTL], &rotation.ttl, e);
     if (!err)
-        err = site_open(&site, call, e);
+        err = context_open(&ctx, invocation, e);
     if (!err)
-        err = token_file_open(&rotation.file, call->values[ROTATE_OUT], e);
+        err = token_file_open(&rotation.file, invocation->values[ROTATE_OUT], e);
     if (!err)
-        err = db_run(site.db, DB_WRITE, rotate_body, &rotation, e);
+        err = db_run(ctx.db, DB_WRITE, rotate_body, &rotation, e);
     if (!err)
-        err = hand_over(call, &rotation.file, rotation.token, e);
+        err = hand_over(invocation, &rotation.file, rotation.token, e);
     token_file_close(&rotation.file);
     free(rotation.token);
-    site_close(&site);
+    context_close(&ctx);
     return err;
 }
 
-const struct command cmd_machine_rotate = {
+const struct subcommand cmd_machine_rotate = {
     .name = "machine rotate",
     .summary = "Print a new token for a machine's agent, and make all older ones void.",
     .operand = "AGENT_ID",

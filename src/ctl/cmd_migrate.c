@@ -39,19 +39,19 @@ static void print_version(long version)
 
 enum { DIRECTORY };
 
-static enum err run(const struct call *call, struct error *e)
+static enum err run(const struct invocation *invocation, struct error *e)
 {
     struct settings settings;
     struct db *db = NULL;
     long version = 0;
-    enum err err = settings_load("vsayctl", call->config, SETTINGS_DB, &settings, e);
+    enum err err = settings_load("vsayctl", invocation->config, SETTINGS_DB, &settings, e);
 
     if (err)
         goto out;
-    applied = call->json ? json_object_new_array() : NULL;
+    applied = invocation->json ? json_object_new_array() : NULL;
     settings.db.read_timeout = STATEMENT_MAX;
     db = db_new(&settings);
-    err = migrate(db, &settings, call->values[DIRECTORY], tell, e);
+    err = migrate(db, &settings, invocation->values[DIRECTORY], tell, e);
     if (!err)
         err = schema_version(db, &version, e);
     if (!err)
@@ -63,7 +63,7 @@ out:
     return err;
 }
 
-const struct command cmd_migrate = {
+const struct subcommand cmd_migrate = {
     .name = "migrate",
     .summary = "Bring the database's schema up to date.",
     .options = {[DIRECTORY] = {"dir", "DIR", PKGDATADIR "/migrations",

@@ -8,7 +8,7 @@
 
 #include "ctl/args.h"
 #include "ctl/output.h"
-#include "ctl/site.h"
+#include "ctl/context.h"
 #include "store/purge.h"
 
 enum { OLDER_THAN, AUDIT_OLDER_THAN };
@@ -60,12 +60,14 @@ static enum err take_age(const char *option, const char *value, long *out, struc
     return err;
 }
 
-static enum err take_ages(const struct call *call, struct purge_ages *out, struct error *e)
+static enum err take_ages(const struct invocation *invocation, struct purge_ages *out,
+                          struct error *e)
 {
-    enum err err = take_age("--older-than", call->values[OLDER_THAN], &out->history, e);
+    enum err err = take_age("--older-than", invocation->values[OLDER_THAN], &out->history, e);
 
     return err ? err
-               : take_age("--audit-older-than", call->values[AUDIT_OLDER_THAN], &out->audit, e);
+               : take_age("--audit-older-than", invocation->values[AUDIT_OLDER_THAN], &out->audit,
+                          e);
 }
 
 /* Also of a purge that failed half way: what is gone is gone. */
@@ -89,27 +91,27 @@ static void print_counts(const uint64_t counts[PURGED_COUNT], bool json)
            counts[PURGED_LOST], counts[PURGED_AUDIT]);
 }
 
-static enum err run(const struct call *call, struct error *e)
+static enum err run(const struct invocation *invocation, struct error *e)
 {
     purge_fn *tell = isatty(STDERR_FILENO) ? show_bar : show_nothing;
     uint64_t counts[PURGED_COUNT] = {0};
-    struct site site = {0};
+    struct context ctx = {0};
     struct bar bar = {0};
     struct purge_ages ages;
-    enum err err = take_ages(call, &ages, e);
+    enum err err = take_ages(invocation, &ages, e);
 
     if (!err)
-        err = site_open(&site, call, e);
+        err = context_open(&ctx, invocation, e);
     if (!err) {
-        err = purge(site.db, &ages, tell, &bar, counts, e);
+        err = purge(ctx.db, &ages, tell, &bar, counts, e);
         end_bar(&bar);
-        print_counts(counts, call->json);
+        print_counts(counts, invocation->json);
     }
-    site_close(&site);
+    context_close(&ctx);
     return err;
 }
 
-const struct command cmd_purge = {
+const struct subcommand cmd_purge = {
     .name = "purge",
     .summary =
         "Delete old commands, closed sessions and audit, and close sessions of lost machines.",

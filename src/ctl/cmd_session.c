@@ -9,7 +9,7 @@
 
 #include "ctl/args.h"
 #include "ctl/output.h"
-#include "ctl/site.h"
+#include "ctl/context.h"
 #include "store/open_sessions.h"
 #include "store/sessions.h"
 
@@ -17,7 +17,7 @@
 
 enum { LIST_TENANT, LIST_MACHINE, LIST_AGENT, LIST_USER, LIST_ALL, LIST_LIMIT };
 
-static const struct column list_columns[] = {
+static const struct output_column list_columns[] = {
     {"SESSION_ID", "session_id", COLUMN_TEXT, NULL}, {"USER_ID", "user_id", COLUMN_TEXT, NULL},
     {"AGENT_ID", "agent_id", COLUMN_TEXT, NULL},     {"SOURCE", "source", COLUMN_TEXT, NULL},
     {"STATE", "state", COLUMN_TEXT, NULL},           {"SINCE", "started_at", COLUMN_TEXT, NULL},
@@ -45,46 +45,47 @@ static enum err list_body(struct db *db, void *context, struct error *e)
     return err;
 }
 
-static enum err take_choice(const struct call *call, struct session_choice *out, struct error *e)
+static enum err take_choice(const struct invocation *invocation, struct session_choice *out,
+                            struct error *e)
 {
     long limit = 0;
 
-    *out = (struct session_choice){.tenant_id = call->values[LIST_TENANT],
-                                   .agent_id = call->values[LIST_MACHINE],
-                                   .user_id = call->values[LIST_USER],
-                                   .closed = call->values[LIST_ALL]};
+    *out = (struct session_choice){.tenant_id = invocation->values[LIST_TENANT],
+                                   .agent_id = invocation->values[LIST_MACHINE],
+                                   .user_id = invocation->values[LIST_USER],
+                                   .closed = invocation->values[LIST_ALL]};
     enum err err = args_optional_ident("--tenant", out->tenant_id, e);
-    if (!err && call->values[LIST_AGENT])
-        out->agent_id = call->values[LIST_AGENT];
+    if (!err && invocation->values[LIST_AGENT])
+        out->agent_id = invocation->values[LIST_AGENT];
     if (!err)
         err = args_optional_ident("--machine", out->agent_id, e);
     if (!err && out->user_id)
         err = args_user_id("--user", out->user_id, e);
     if (!err)
-        err = args_number("--limit", call->values[LIST_LIMIT], 10000, &limit, e);
+        err = args_number("--limit", invocation->values[LIST_LIMIT], 10000, &limit, e);
     out->limit = (uint64_t)limit;
     return err;
 }
 
-static enum err run_list(const struct call *call, struct error *e)
+static enum err run_list(const struct invocation *invocation, struct error *e)
 {
     struct listing listing = {
         .output = {.name = "sessions",
                    .columns = list_columns,
                    .width = sizeof list_columns / sizeof *list_columns,
-                   .json = call->json},
+                   .json = invocation->json},
     };
-    enum err err = take_choice(call, &listing.choice, e);
+    enum err err = take_choice(invocation, &listing.choice, e);
 
     if (!err)
-        err = site_run(call, DB_READ, list_body, &listing, e);
+        err = context_run(invocation, DB_READ, list_body, &listing, e);
     if (!err)
         output_print(&listing.output);
     output_clear(&listing.output);
     return err;
 }
 
-const struct command cmd_session_list = {
+const struct subcommand cmd_session_list = {
     .name = "session list",
     .summary = "List the sessions that have not ended, newest first.",
     .options =
@@ -141,12 +142,12 @@ static enum err close_body(struct db *db, void *context, struct error *e)
         err = sessions_close(db, &order->who, order->session_id, order->reason, &closing, e);
     if (err || !closing.signalled)
         return err;
-    return site_audit(db,
-                      &(struct audit_entry){.action = "session_end",
-                                            .session_id = order->session_id,
-                                            .agent_id = closing.agent_id,
-                                            .detail = order->reason},
-                      e);
+    return context_audit(db,
+                         &(struct audit_entry){.action = "session_end",
+                                               .session_id = order->session_id,
+                                               .agent_id = closing.agent_id,
+                                               .detail = order->reason},
+                         e);
 }
 
 /* --- waiting for the receipt ------------------------------------------------------------------ */
@@ -171,21 +172,21 @@ static enum err wait_body(struct db *db, void *context, struct error *e)
 }
 
 /* Until the session has ended and its machine has said so. */
-static enum err await_receipt(const struct call *call, struct close_order *order, long timeout,
-                              struct error *e)
+static enum err await_receipt(const struct invocation *invocation, struct close_order *order,
+                              long timeout, struct error *e)
 {
     struct wait wait = {.session_id = order->session_id};
-    struct site site = {0};
+    struct context ctx = {0};
     time_t end = time(NULL) + timeout;
-    enum err err = site_open(&site, call, e);
+    enum err err = context_open(&ctx, invocation, e);
 
     while (!err) {
-        err = db_run(site.db, DB_READ, wait_body, &wait, e);
+        err = db_run(ctx.db, DB_READ, wait_body, &wait, e);
         if (err || wait.ended || time(NULL) >= end)
             break;
         usleep(WAIT_PAUSE);
     }
-    site_close(&site);
+    context_close(&ctx);
     if (err)
         return err;
     if (!wait.ended)
@@ -198,9 +199,9 @@ static enum err await_receipt(const struct call *call, struct close_order *order
     return ERR_OK;
 }
 
-static void print_outcome(const struct call *call, const struct close_order *order)
+static void print_outcome(const struct invocation *invocation, const struct close_order *order)
 {
-    if (!call->json) {
+    if (!invocation->json) {
         printf("%s: %s\n", order->session_id, order->message);
         return;
     }
@@ -210,30 +211,30 @@ static void print_outcome(const struct call *call, const struct close_order *ord
     output_json(object, true);
 }
 
-static enum err run_close(const struct call *call, struct error *e)
+static enum err run_close(const struct invocation *invocation, struct error *e)
 {
-    const char *reason = call->values[CLOSE_REASON];
-    struct close_order order = {.session_id = call->operand,
+    const char *reason = invocation->values[CLOSE_REASON];
+    struct close_order order = {.session_id = invocation->operand,
                                 .reason = reason ? reason : "",
-                                .who = site_operator(),
+                                .who = context_operator(),
                                 .message = outcomes[0].message};
     long timeout = 0;
-    enum err err = args_ident("SESSION_ID", call->operand, e);
+    enum err err = args_ident("SESSION_ID", invocation->operand, e);
 
     if (!err)
         err = args_text("--reason", order.reason, REASON_MAX, e);
     if (!err)
-        err = args_seconds("--timeout", call->values[CLOSE_TIMEOUT], &timeout, e);
+        err = args_seconds("--timeout", invocation->values[CLOSE_TIMEOUT], &timeout, e);
     if (!err)
-        err = site_run(call, DB_WRITE, close_body, &order, e);
-    if (!err && call->values[CLOSE_WAIT])
-        err = await_receipt(call, &order, timeout, e);
+        err = context_run(invocation, DB_WRITE, close_body, &order, e);
+    if (!err && invocation->values[CLOSE_WAIT])
+        err = await_receipt(invocation, &order, timeout, e);
     if (!err)
-        print_outcome(call, &order);
+        print_outcome(invocation, &order);
     return err;
 }
 
-const struct command cmd_session_close = {
+const struct subcommand cmd_session_close = {
     .name = "session close",
     .summary = "End a session.",
     .operand = "SESSION_ID",

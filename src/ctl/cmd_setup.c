@@ -27,7 +27,7 @@ enum { STATEMENT_MAX = 24 * 3600 }; /* s; a migration may rebuild a large table 
 struct setup {
     struct setup_plan plan;
     char *worker_grants, *operator_grants; /* SQL */
-    struct settings site; /* as the administrator; what it points to is the plan's */
+    struct settings ctx; /* as the administrator; what it points to is the plan's */
     struct db *db;
     char *from; /* the host that users connect from */
 };
@@ -62,9 +62,9 @@ static void tell(const char *result, const char *format, ...)
 static void reconnect(struct setup *setup, char *name)
 {
     db_free(setup->db);
-    setup->site.db.name = name;
-    setup->site.db.password = setup->plan.password;
-    setup->db = db_new(&setup->site);
+    setup->ctx.db.name = name;
+    setup->ctx.db.password = setup->plan.password;
+    setup->db = db_new(&setup->ctx);
 }
 
 static bool wants_password(const struct error *e)
@@ -78,13 +78,13 @@ static enum err connect_as_admin(struct setup *setup, struct error *e)
     static char *hosts[1];
     struct setup_plan *plan = &setup->plan;
 
-    setup->site = plan->settings;
-    setup->site.db.user = plan->admin;
-    setup->site.db.password_file = none;
-    setup->site.db.read_timeout = STATEMENT_MAX;
+    setup->ctx = plan->settings;
+    setup->ctx.db.user = plan->admin;
+    setup->ctx.db.password_file = none;
+    setup->ctx.db.read_timeout = STATEMENT_MAX;
     if (!conf_text_has(plan->text, "db", "host")) {
         hosts[0] = plan->host;
-        setup->site.db.host = (struct strlist){hosts, 1};
+        setup->ctx.db.host = (struct strlist){hosts, 1};
     }
     reconnect(setup, none);
     enum err err = db_connect(setup->db, e);
@@ -141,7 +141,7 @@ static enum err check_account(const struct setup *setup, struct account account,
 {
     struct error why = {0};
 
-    enum err err = setup_log_in(&setup->site, account.user, password, &why);
+    enum err err = setup_log_in(&setup->ctx, account.user, password, &why);
     if (err && !wants_password(&why))
         *e = why;
     if (!err || !wants_password(&why))
@@ -319,7 +319,7 @@ static enum err make_schema(struct setup *setup, struct error *e)
     char *directory = setup_plan_installed(&setup->plan, "migrations");
 
     reconnect(setup, setup->plan.name);
-    enum err err = migrate(setup->db, &setup->site, directory, tell_migration, e);
+    enum err err = migrate(setup->db, &setup->ctx, directory, tell_migration, e);
     if (!err && !migrated)
         tell("kept", "schema");
     free(directory);
@@ -408,14 +408,14 @@ static enum err prepare(struct setup *setup, struct error *e)
     return err;
 }
 
-static enum err run(const struct call *call, struct error *e)
+static enum err run(const struct invocation *invocation, struct error *e)
 {
     static enum err (*const all[])(struct setup * setup, struct error * e) = {
         prepare, make_database, make_accounts, make_conf, make_schema, make_rights, examine};
     struct setup setup = {0};
-    enum err err = setup_plan_make(&setup.plan, call, e);
+    enum err err = setup_plan_make(&setup.plan, invocation, e);
 
-    steps = call->json ? json_object_new_array() : NULL;
+    steps = invocation->json ? json_object_new_array() : NULL;
     for (size_t i = 0; !err && i < sizeof all / sizeof *all; i++)
         err = all[i](&setup, e);
     db_free(setup.db);
@@ -427,7 +427,7 @@ static enum err run(const struct call *call, struct error *e)
     return err;
 }
 
-const struct command cmd_setup = {
+const struct subcommand cmd_setup = {
     .name = "setup",
     .summary = "Set the service up: configuration, secrets, database, users, schema, rights.",
     .options =

@@ -12,7 +12,7 @@
 #include "common/token.h"
 #include "ctl/args.h"
 #include "ctl/output.h"
-#include "ctl/site.h"
+#include "ctl/context.h"
 
 enum { USER_ID, USERNAME, ROLE, TENANT, TTL, LINK };
 
@@ -60,19 +60,19 @@ static enum err note_body(struct db *db, void *context, struct error *e)
                              *tenant ? " in " : "", tenant, minting->ttl);
     const struct audit_entry done = {
         .action = "token", .of_user_id = minting->who->user_id, .detail = detail};
-    enum err err = site_audit(db, &done, e);
+    enum err err = context_audit(db, &done, e);
 
     free(detail);
     return err;
 }
 
 /* The key is all that a token needs, so one is made without a database too. */
-static void note_token(const struct call *call, const struct principal *who, long ttl)
+static void note_token(const struct invocation *invocation, const struct principal *who, long ttl)
 {
     struct minting minting = {who, ttl};
     struct error e = {0};
 
-    if (site_run(call, DB_WRITE, note_body, &minting, &e))
+    if (context_run(invocation, DB_WRITE, note_body, &minting, &e))
         log_say("vsayctl: this token is not in the audit: %s", e.detail);
 }
 
@@ -119,28 +119,28 @@ static void print_token(const char *token, const char *url, bool json)
     free(link);
 }
 
-static enum err run(const struct call *call, struct error *e)
+static enum err run(const struct invocation *invocation, struct error *e)
 {
     struct settings settings = {0};
     struct keyring *ring = NULL;
     struct principal who = {0};
     char *token = NULL;
     long ttl = 0;
-    enum err err = parse_principal(call->values, &who, e);
+    enum err err = parse_principal(invocation->values, &who, e);
 
     if (!err)
-        err = args_seconds("--ttl", call->values[TTL], &ttl, e);
-    if (!err && call->values[LINK])
-        err = check_url(call->values[LINK], e);
+        err = args_seconds("--ttl", invocation->values[TTL], &ttl, e);
+    if (!err && invocation->values[LINK])
+        err = check_url(invocation->values[LINK], e);
     if (!err)
-        err = settings_load("vsayctl", call->config, SETTINGS_KEYS, &settings, e);
+        err = settings_load("vsayctl", invocation->config, SETTINGS_KEYS, &settings, e);
     if (!err)
         err = keyring_load(&settings.auth.keys, &ring, e);
     if (!err)
         err = token_mint(&settings, ring, &who, time(NULL), ttl, &token, e);
     if (!err) {
-        note_token(call, &who, ttl);
-        print_token(token, call->values[LINK], call->json);
+        note_token(invocation, &who, ttl);
+        print_token(token, invocation->values[LINK], invocation->json);
     }
     free(token);
     keyring_free(ring);
@@ -148,7 +148,7 @@ static enum err run(const struct call *call, struct error *e)
     return err;
 }
 
-const struct command cmd_token = {
+const struct subcommand cmd_token = {
     .name = "token",
     .summary = "Print a new bearer token, signed with the first key that can sign.",
     .options =

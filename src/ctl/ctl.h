@@ -18,7 +18,7 @@ struct command_option {
 };
 
 /* What the command line gave. */
-struct call {
+struct invocation {
     const char *config;                      /* path of --config, or NULL */
     const char *operand;                     /* NULL for a command that has none */
     const char *values[COMMAND_OPTIONS_MAX]; /* values[i] belongs to options[i]; of a flag that is
@@ -26,21 +26,21 @@ struct call {
     bool json;                               /* print JSON; every command has this option */
 };
 
-struct command {
+struct subcommand {
     const char *name; /* one word or two */
     const char *summary;
     const char *operand; /* what the one argument apart from options is; NULL: none */
     struct command_option options[COMMAND_OPTIONS_MAX + 1]; /* ends with a NULL name */
 
     /* ERR_REQUEST means that the command line is at fault. */
-    enum err (*run)(const struct call *call, struct error *e);
+    enum err (*run)(const struct invocation *invocation, struct error *e);
 };
 
-extern const struct command cmd_setup, cmd_migrate, cmd_token, cmd_doctor;
-extern const struct command cmd_machine_add, cmd_machine_list, cmd_machine_remove,
+extern const struct subcommand cmd_setup, cmd_migrate, cmd_token, cmd_doctor;
+extern const struct subcommand cmd_machine_add, cmd_machine_list, cmd_machine_remove,
     cmd_machine_rotate;
-extern const struct command cmd_grant, cmd_revoke;
-extern const struct command cmd_session_list, cmd_session_close;
-extern const struct command cmd_activity, cmd_purge;
+extern const struct subcommand cmd_grant, cmd_revoke;
+extern const struct subcommand cmd_session_list, cmd_session_close;
+extern const struct subcommand cmd_activity, cmd_purge;
 
 #endif

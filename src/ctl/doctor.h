@@ -7,8 +7,8 @@
 
 struct json_object;
 
-/* Checks the site of `config` (NULL: the default) as the present user. Each check goes to `results`,
- * an array, or when NULL to the standard output. ERR_CONFIG when one has failed. */
+/* Checks the site of `config` (NULL: the default) as the present user. Each check goes to
+ * `results`, an array, or when NULL to the standard output. ERR_CONFIG when one has failed. */
 enum err doctor_examine(const char *config, struct json_object *results, struct error *e);
 
 #endif

@@ -16,18 +16,18 @@
 enum { ER_ACCESS_DENIED_NO_PASSWORD = 1698 }; /* has a name of its own in each library */
 enum { EXIT_USAGE = 2, OPTION_HELP = 256, OPTION_VERSION, OPTION_CONFIG, OPTION_JSON };
 
-static const struct command *const commands[] = {
+static const struct subcommand *const commands[] = {
     &cmd_setup,        &cmd_migrate,        &cmd_doctor,         &cmd_token, &cmd_machine_add,
     &cmd_machine_list, &cmd_machine_remove, &cmd_machine_rotate, &cmd_grant, &cmd_revoke,
     &cmd_session_list, &cmd_session_close,  &cmd_activity,       &cmd_purge,
 };
 static const size_t command_count = sizeof commands / sizeof *commands;
 
-static bool in_group(const struct command *command, const char *group)
+static bool in_group(const struct subcommand *subcommand, const char *group)
 {
     size_t length = strlen(group);
 
-    return strncmp(command->name, group, length) == 0 && command->name[length] == ' ';
+    return strncmp(subcommand->name, group, length) == 0 && subcommand->name[length] == ' ';
 }
 
 static bool is_group(const char *word)
@@ -60,14 +60,14 @@ static void print_usage(FILE *out, const char *group)
           out);
 }
 
-static void print_help(const struct command *command)
+static void print_help(const struct subcommand *subcommand)
 {
-    const char *operand = command->operand;
+    const char *operand = subcommand->operand;
 
-    printf("Usage: vsayctl [--config FILE] %s%s%s%s\n\n%s\n", command->name, " [options]",
-           operand ? " " : "", operand ? operand : "", command->summary);
+    printf("Usage: vsayctl [--config FILE] %s%s%s%s\n\n%s\n", subcommand->name, " [options]",
+           operand ? " " : "", operand ? operand : "", subcommand->summary);
     puts("\nOptions:");
-    for (const struct command_option *o = command->options; o->name; o++) {
+    for (const struct command_option *o = subcommand->options; o->name; o++) {
         int width = 24 - (int)strlen(o->name);
         printf("  --%s %-*s %s", o->name, width, o->argument ? o->argument : "", o->help);
         printf(o->fallback ? " (default: %s)\n" : "\n", o->fallback);
@@ -76,12 +76,12 @@ static void print_help(const struct command *command)
 }
 
 /* What to do when the database refuses the user: that one step of the installation is missing. */
-static const char *advice(const struct command *command, const struct error *e)
+static const char *advice(const struct subcommand *subcommand, const struct error *e)
 {
     switch (e->db_number) {
     case ER_ACCESS_DENIED_ERROR:
     case ER_ACCESS_DENIED_NO_PASSWORD:
-        return command == &cmd_setup
+        return subcommand == &cmd_setup
                    ? "; name an administrator of the database with --admin, and the file with its "
                      "password with --admin-password-file"
                    : "; is db.user (VSAY_DB_USER) a user that vsayctl setup made, and its password "
@@ -89,8 +89,8 @@ static const char *advice(const struct command *command, const struct error *e)
     case ER_DBACCESS_DENIED_ERROR:
     case ER_TABLEACCESS_DENIED_ERROR:
     case ER_COLUMNACCESS_DENIED_ERROR:
-        return command == &cmd_setup ? ""
-               : command == &cmd_migrate
+        return subcommand == &cmd_setup ? ""
+               : subcommand == &cmd_migrate
                    ? "; migrate as a database administrator: set VSAY_DB_USER, or run vsayctl setup"
                    : "; work as the user of grants-operator.sql: set VSAY_DB_USER; "
                      "vsayctl setup makes that user, and after an upgrade grants it what is new";
@@ -100,87 +100,89 @@ static const char *advice(const struct command *command, const struct error *e)
 }
 
 /* The exit status; what went wrong goes to stderr. `command` is NULL before one is known. */
-static int finish(const struct command *command, enum err err, struct error *e)
+static int finish(const struct subcommand *subcommand, enum err err, struct error *e)
 {
     if (!err && (fflush(stdout) || ferror(stdout)))
         err = error_set(e, ERR_IO, "cannot write the output");
     if (!err)
         return EXIT_SUCCESS;
-    log_say("vsayctl: %s%s", e->detail, advice(command, e));
+    log_say("vsayctl: %s%s", e->detail, advice(subcommand, e));
     return err == ERR_REQUEST ? EXIT_USAGE : EXIT_FAILURE;
 }
 
 /* Sets what the options say. Returns getopt's last word: OPTION_HELP, '?' or -1 at the end. */
-static int take_options(const struct command *command, int argc, char **argv, struct call *call)
+static int take_options(const struct subcommand *subcommand, int argc, char **argv,
+                        struct invocation *invocation)
 {
     struct option options[COMMAND_OPTIONS_MAX + 3] = {0};
     int count = 0, c;
 
-    for (; command->options[count].name; count++) {
-        const struct command_option *o = &command->options[count];
+    for (; subcommand->options[count].name; count++) {
+        const struct command_option *o = &subcommand->options[count];
         options[count] =
             (struct option){o->name, o->argument ? required_argument : no_argument, NULL, count};
-        call->values[count] = o->fallback;
+        invocation->values[count] = o->fallback;
     }
     options[count] = (struct option){"json", no_argument, NULL, OPTION_JSON};
     options[count + 1] = (struct option){"help", no_argument, NULL, OPTION_HELP};
     optind = 0; /* starts a new argument list */
     while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
         if (c == OPTION_JSON)
-            call->json = true;
+            invocation->json = true;
         else if (c < count && c != '?')
-            call->values[c] = optarg ? optarg : command->options[c].name;
+            invocation->values[c] = optarg ? optarg : subcommand->options[c].name;
         else
             break;
     }
     return c;
 }
 
-static enum err take_operand(const struct command *command, int argc, char **argv,
-                             struct call *call, struct error *e)
+static enum err take_operand(const struct subcommand *subcommand, int argc, char **argv,
+                             struct invocation *invocation, struct error *e)
 {
-    if (command->operand && optind < argc)
-        call->operand = argv[optind++];
+    if (subcommand->operand && optind < argc)
+        invocation->operand = argv[optind++];
     if (optind < argc)
         return error_set(e, ERR_REQUEST, "unexpected argument '%s'", argv[optind]);
     return ERR_OK;
 }
 
-static int run_command(const struct command *command, const char *config, int argc, char **argv)
+static int run_command(const struct subcommand *subcommand, const char *config, int argc,
+                       char **argv)
 {
-    struct call call = {.config = config};
+    struct invocation invocation = {.config = config};
     struct error e = {0};
 
-    switch (take_options(command, argc, argv, &call)) {
+    switch (take_options(subcommand, argc, argv, &invocation)) {
     case OPTION_HELP:
-        print_help(command);
-        return finish(command, ERR_OK, &e);
+        print_help(subcommand);
+        return finish(subcommand, ERR_OK, &e);
     case '?':
         return EXIT_USAGE;
     }
-    if (take_operand(command, argc, argv, &call, &e))
-        return finish(command, ERR_REQUEST, &e);
+    if (take_operand(subcommand, argc, argv, &invocation, &e))
+        return finish(subcommand, ERR_REQUEST, &e);
 
     db_library_init();
-    int status = finish(command, command->run(&call, &e), &e);
+    int status = finish(subcommand, subcommand->run(&invocation, &e), &e);
     db_library_end();
     return status;
 }
 
 /* How many of the arguments are the command's name: none, one or two. */
-static int name_words(const struct command *command, int argc, char **argv)
+static int name_words(const struct subcommand *subcommand, int argc, char **argv)
 {
-    const char *space = strchr(command->name, ' ');
-    size_t length = space ? (size_t)(space - command->name) : strlen(command->name);
+    const char *space = strchr(subcommand->name, ' ');
+    size_t length = space ? (size_t)(space - subcommand->name) : strlen(subcommand->name);
 
-    if (strlen(argv[0]) != length || memcmp(argv[0], command->name, length) != 0)
+    if (strlen(argv[0]) != length || memcmp(argv[0], subcommand->name, length) != 0)
         return 0;
     if (!space)
         return 1;
     return argc > 1 && strcmp(argv[1], space + 1) == 0 ? 2 : 0;
 }
 
-static const struct command *find_command(int argc, char **argv, int *words)
+static const struct subcommand *find_command(int argc, char **argv, int *words)
 {
     for (size_t i = 0; i < command_count; i++) {
         if ((*words = name_words(commands[i], argc, argv)))
@@ -236,10 +238,10 @@ int main(int argc, char **argv)
     }
 
     int words;
-    const struct command *command = find_command(argc - optind, argv + optind, &words);
-    if (!command)
+    const struct subcommand *subcommand = find_command(argc - optind, argv + optind, &words);
+    if (!subcommand)
         return explain(argc - optind, argv + optind);
     optind += words - 1;
     argv[optind] = program;
-    return run_command(command, config, argc - optind, argv + optind);
+    return run_command(subcommand, config, argc - optind, argv + optind);
 }

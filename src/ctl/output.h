@@ -16,7 +16,7 @@ struct libscols_table;
 
 enum column_type { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_BOOLEAN };
 
-struct column {
+struct output_column {
     const char *header, *member; /* in the table, in the JSON */
     enum column_type type;
     const char *absent; /* what the table shows for a cell without a value; NULL: - */
@@ -27,7 +27,7 @@ enum { OUTPUT_COLUMNS_MAX = 12 };
 /* A list; `name` and what is below it are the caller's. */
 struct output {
     const char *name; /* the member of the JSON object that holds the rows */
-    const struct column *columns;
+    const struct output_column *columns;
     size_t width; /* how many */
     bool json;
     size_t widths[OUTPUT_COLUMNS_MAX]; /* at least so wide, in the table */

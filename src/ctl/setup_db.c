@@ -124,10 +124,10 @@ enum err setup_account(struct db *admin, struct account account, const char *pas
     return err;
 }
 
-enum err setup_log_in(const struct settings *site, const char *user, const char *password,
+enum err setup_log_in(const struct settings *ctx, const char *user, const char *password,
                       struct error *e)
 {
-    struct settings settings = *site;
+    struct settings settings = *ctx;
     char *name = xstrdup(user), none[] = "";
 
     settings.db.user = name;

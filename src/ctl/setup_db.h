@@ -26,7 +26,7 @@ enum err setup_account(struct db *admin, struct account account, const char *pas
                        enum account_state *state, struct error *e);
 
 /* Whether the user has that password: ERR_DB_AWAY otherwise. */
-enum err setup_log_in(const struct settings *site, const char *user, const char *password,
+enum err setup_log_in(const struct settings *ctx, const char *user, const char *password,
                       struct error *e);
 
 /* Runs grants*.sql, which are for `as_written`@localhost, for `account`. */

@@ -258,15 +258,16 @@ static enum err choose_readers(struct setup_plan *plan, struct error *e)
     return ERR_OK;
 }
 
-enum err setup_plan_make(struct setup_plan *plan, const struct call *call, struct error *e)
+enum err setup_plan_make(struct setup_plan *plan, const struct invocation *invocation,
+                         struct error *e)
 {
-    *plan = (struct setup_plan){.flags = call->values};
+    *plan = (struct setup_plan){.flags = invocation->values};
     plan->asks = !plan->flags[SETUP_YES] && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
     plan->one_user = plan->flags[SETUP_ONE_USER];
     forget_environment();
     enum err err = choose_readers(plan, e);
     if (!err)
-        err = read_conf(plan, call->config, e);
+        err = read_conf(plan, invocation->config, e);
     if (!err)
         err = choose_worker(plan, e);
     if (!err)

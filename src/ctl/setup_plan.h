@@ -41,7 +41,8 @@ struct setup_plan {
 };
 
 /* The caller calls setup_plan_free, on error too. */
-enum err setup_plan_make(struct setup_plan *plan, const struct call *call, struct error *e);
+enum err setup_plan_make(struct setup_plan *plan, const struct invocation *invocation,
+                         struct error *e);
 void setup_plan_free(struct setup_plan *plan);
 
 /* A file that was installed beside the migrations. The caller frees it. */

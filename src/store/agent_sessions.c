@@ -31,9 +31,9 @@ static enum err find_session(struct db *db, const struct params *params, const s
     if (err)
         return err;
     if (!*agent_id)
-        return error_tell(e, ERR_NOT_FOUND, "Session not found");
+        return error_public(e, ERR_NOT_FOUND, "Session not found");
     if (!is_agents(agent, agent_id, tenant_id))
-        return error_tell(e, ERR_FORBIDDEN, "The session is another machine's");
+        return error_public(e, ERR_FORBIDDEN, "The session is another machine's");
     return ERR_OK;
 }
 

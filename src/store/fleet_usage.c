@@ -67,7 +67,7 @@ enum err fleet_usage_look_at_users(struct db *db, void *context, struct error *e
 }
 
 enum err fleet_usage_load(struct db *db, const struct scope *scope, long hours,
-                      struct usage_span *span, struct error *e)
+                          struct usage_span *span, struct error *e)
 {
     struct params params = params_for(db, scope);
     int64_t now = 0;

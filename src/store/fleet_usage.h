@@ -28,10 +28,10 @@ struct fleet_usage {
     struct usage_figure figures[USAGE_FIGURES]; /* the sums are over online.sum machines */
 };
 
-/* Loads the usage of the fleet in the scope: fleet_usage_next tells each step in which there was a look,
- * in their order. */
+/* Loads the usage of the fleet in the scope: fleet_usage_next tells each step in which there was a
+ * look, in their order. */
 enum err fleet_usage_load(struct db *db, const struct scope *scope, long hours,
-                      struct usage_span *span, struct error *e);
+                          struct usage_span *span, struct error *e);
 bool fleet_usage_next(struct db *db, struct fleet_usage *out);
 
 #endif

@@ -376,6 +376,6 @@ enum err history_check_session(struct db *db, const struct scope *scope, const c
     params_text(&params, PARAM_SESSION, session_id);
     enum err err = db_select(db, STATEMENT_CLOSING_RIGHT + (int)scope->kind, &params, e);
     if (!err && !db_row(db))
-        err = error_tell(e, ERR_NOT_FOUND, "Session not found");
+        err = error_public(e, ERR_NOT_FOUND, "Session not found");
     return err;
 }

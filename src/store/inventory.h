@@ -5,9 +5,9 @@
 
 #include "store/db.h"
 
-/* The columns of a machine: agent_id, name, status, cpu, memory, disk (hundredths of a percent; NULL
- * until it was heard of, like the next), last_active (RFC 3339), active sessions, commands that its
- * agent dropped. */
+/* The columns of a machine: agent_id, name, status, cpu, memory, disk (hundredths of a percent;
+ * NULL until it was heard of, like the next), last_active (RFC 3339), active sessions, commands
+ * that its agent dropped. */
 enum { INVENTORY_COLUMNS = 9 };
 
 /* Strings are borrowed. */

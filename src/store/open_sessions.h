@@ -8,7 +8,7 @@
 /* Borrowed until the next statement. */
 struct open_session {
     const char *session_id, *user_id, *username, *agent_id, *source;
-    const char *state;      /* active; offline: active, and its machine is not online; closing; closed */
+    const char *state; /* active; offline: active, and its machine is not online; closing; closed */
     const char *started_at; /* RFC 3339 */
 };
 

@@ -5,8 +5,14 @@
 
 #include "store/db.h"
 
-enum purged { PURGED_LOST, PURGED_COMMANDS, PURGED_RECEIPTS, PURGED_SESSIONS, PURGED_AUDIT,
-              PURGED_COUNT };
+enum purged {
+    PURGED_LOST,
+    PURGED_COMMANDS,
+    PURGED_RECEIPTS,
+    PURGED_SESSIONS,
+    PURGED_AUDIT,
+    PURGED_COUNT
+};
 
 struct purge_progress {
     const char *what; /* static text */

@@ -70,12 +70,12 @@ enum err sessions_close(struct db *db, const struct principal *who, const char *
     if (err)
         return err;
     if (!row)
-        return error_tell(e, ERR_NOT_FOUND, "Session not found");
+        return error_public(e, ERR_NOT_FOUND, "Session not found");
     cell_ident(&row[0], out->agent_id);
     out->closed = strcmp(row[1].text, "closed") == 0;
     cell_ident(&row[2], out->tenant_id);
     if (!cell_int(&row[3]))
-        return error_tell(e, ERR_FORBIDDEN, "You may not close this session");
+        return error_public(e, ERR_FORBIDDEN, "You may not close this session");
 
     err = db_change(db, STATEMENT_CLOSE_SESSION, &params, &changed, e);
     if (err || changed == 0)
@@ -101,7 +101,7 @@ enum err sessions_receipt(struct db *db, const struct scope *scope, const char *
     if (err)
         return err;
     if (!row)
-        return error_tell(e, ERR_NOT_FOUND, "Session not found");
+        return error_public(e, ERR_NOT_FOUND, "Session not found");
     *out = (struct receipt){
         .session_id = row[0].text,
         .agent_id = row[1].text,

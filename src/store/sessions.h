@@ -19,9 +19,9 @@ struct session {
 
 struct session_filter {
     char agent_id[IDENT_MAX + 1], user_id[USER_ID_MAX + 1]; /* "": any */
-    const char *source;                                   /* NULL: any */
-    struct position before;                               /* older ones; none: from the newest */
-    uint64_t limit;                                       /* 0: all */
+    const char *source;                                     /* NULL: any */
+    struct position before;                                 /* older ones; none: from the newest */
+    uint64_t limit;                                         /* 0: all */
 };
 
 /* Selects the active sessions in the scope of each of the callers that the filter lets through, the

@@ -2,8 +2,8 @@
 /* The SQL of history and search, for the table in statements.c, which has the rules that it names.
  *
  * A walk goes through ranges of an index from their new ends. For each kind of range there are two
- * statements: BOUND tells where the `:skip` newest entries of each range end, by reading nothing but
- * the index, and FIND reads the rows between two places and picks those that the filters let
+ * statements: BOUND tells where the `:skip` newest entries of each range end, by reading nothing
+ * but the index, and FIND reads the rows between two places and picks those that the filters let
  * through. The index is named, since the optimizer might read another one to its end. */
 #ifndef STORE_STATEMENTS_HISTORY_H
 #define STORE_STATEMENTS_HISTORY_H

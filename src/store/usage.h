@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Usage of machines over time: rings of slots of five minutes and of an hour, each with count, sum,
- * least and greatest of what was reported in it, so that slots add up exactly. The heartbeats of the
- * five minutes under way are in the machine's own row, as text (`usage_now`). */
+ * least and greatest of what was reported in it, so that slots add up exactly. The heartbeats of
+ * the five minutes under way are in the machine's own row, as text (`usage_now`). */
 #ifndef STORE_USAGE_H
 #define STORE_USAGE_H
 

@@ -105,7 +105,7 @@ VSAY = [
     ("auth.issuer", '"https://id.example.com"', "quotes"), ("auth.audience", "vsay # ours", "comment"),
     ("auth.leeway", "301", "from 0"),
     ("agents.heartbeat_interval", "120s", "shorter"), ("agents.offline_after", "30s", "shorter"),
-    ("agents.signal_expires", "59", "from 60"), ("api.answerers", "0", "from 1"),
+    ("agents.signal_expires", "59", "from 60"), ("api.db_workers", "0", "from 1"),
     ("api.max_parked", "1e3", "whole number"), ("log.level", "verbose", "one of"),
     ("log.level", "Info", "one of"), ("log.target", "/var/log/vsay", "one of")]
 

@@ -323,7 +323,7 @@ def test_the_board_is_bounded(lone_worker):
 
 def test_deadline(lone_worker):
     """What waits behind a slow query is refused by its deadline; the query goes on."""
-    stack, worker = lone_worker(api={"deadline": "1s", "answerers": "1"})
+    stack, worker = lone_worker(api={"deadline": "1s", "db_workers": "1"})
     with contextlib.closing(stack.database.connect(database="vsay")) as holder:
         holder.query("LOCK TABLES machines WRITE")
         first = send(worker, STATS, stack.admin)
@@ -337,7 +337,7 @@ def test_deadline(lone_worker):
 
 def test_deadline_of_every_kind(lone_worker):
     """Whoever waits for the same as is being asked, for something else, to write, in a batch."""
-    stack, worker = lone_worker(api={"deadline": "1s", "answerers": "1"})
+    stack, worker = lone_worker(api={"deadline": "1s", "db_workers": "1"})
     machine = Machine(stack.tenant, stack.agent)
     heartbeat = json.dumps({**FIGURES, "sessions": []}).encode()
 
@@ -364,7 +364,7 @@ def test_deadline_of_every_kind(lone_worker):
 
 def test_one_of_two_connections_is_lost(lone_worker):
     """And cannot be made again: the other goes on, and nobody who waits is refused."""
-    stack, worker = lone_worker(api={"deadline": "20s", "answerers": "2"}, db={"read_timeout": "20s"})
+    stack, worker = lone_worker(api={"deadline": "20s", "db_workers": "2"}, db={"read_timeout": "20s"})
 
     def locked():
         return [row["Id"] for row in stack.database.query("SHOW FULL PROCESSLIST")

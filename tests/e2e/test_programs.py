@@ -47,7 +47,7 @@ def test_good_configuration(stack):
 
 
 @pytest.mark.parametrize("text, line, says", [
-    ("[api]\nanswerers = 0\n", 2, "api.answerers"), ("[api]\nio_threads = x\n", 2, "api.io_threads"),
+    ("[api]\ndb_workers = 0\n", 2, "api.db_workers"), ("[api]\nio_threads = x\n", 2, "api.io_threads"),
     ("[api]\nio_threads = 65\n", 2, "api.io_threads"), ("\n\n[api]\nfoo = 1\n", 4, "foo"),
     ("[nope]\na = 1\n", 1, "nope"), ("[db]\ntls = maybe\n", 2, "db.tls"),
     ("[api]\ndeadline = 5x\n", 2, "api.deadline"), ("[api]\ndeadline = 1h\n", 2, "api.deadline"),
@@ -83,8 +83,8 @@ def test_settings_that_just_make_sense(conf):
 
 
 def test_environment_goes_before_the_file(stack):
-    ran = run(API, "--config", stack.conf, "--check-config", env={"VSAY_API_ANSWERERS": "0"})
-    assert ran.returncode == 1 and "VSAY_API_ANSWERERS" in ran.stderr
+    ran = run(API, "--config", stack.conf, "--check-config", env={"VSAY_API_DB_WORKERS": "0"})
+    assert ran.returncode == 1 and "VSAY_API_DB_WORKERS" in ran.stderr
     ran = run(API, "--config", "/nowhere/vsay.conf", "--check-config")
     assert ran.returncode == 1 and "/nowhere/vsay.conf" in ran.stderr
 

@@ -198,8 +198,8 @@ def test_port_in_use(quickstart):
 
 
 def test_failed_step(quickstart):
-    code, output = quickstart("up", VSAY_API_ANSWERERS="0")
-    assert code == 1 and "FAILED" in output and "api.answerers" in output
+    code, output = quickstart("up", VSAY_API_DB_WORKERS="0")
+    assert code == 1 and "FAILED" in output and "api.db_workers" in output
     assert str(quickstart.var / "log") in output
     assert quickstart.processes() == []
 

@@ -24,7 +24,7 @@ MANY, OFFLINE_AFTER = 10_000, 86400
 def stack(module_stacks):
     """One worker with one thread of each kind, so that all who come while it is held up are batched. No machine
     goes offline meanwhile."""
-    return module_stacks(workers=1, api={"answerers": "1", "io_threads": "1"},
+    return module_stacks(workers=1, api={"db_workers": "1", "io_threads": "1"},
                          agents={"offline_after": f"{OFFLINE_AFTER}s"})
 
 

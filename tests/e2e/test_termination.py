@@ -54,7 +54,7 @@ def blind_worker(stack, conf, new_worker):
                          "WITH MAX_USER_CONNECTIONS 2")
     stack.database.script("vsay", (REPO / "db" / "grants.sql").read_text().replace(
         "vsay@localhost", "blind@localhost"))
-    worker = new_worker(conf(api={"answerers": "2"},
+    worker = new_worker(conf(api={"db_workers": "2"},
                              db={"user": "blind", "host": stack.database.nodes[0].socket}))
     assert worker.get("/health/ready").status == 200
     return worker

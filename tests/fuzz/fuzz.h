@@ -2,8 +2,8 @@
 /* What the fuzz targets share. Each target is a program with LLVMFuzzerTestOneInput: libFuzzer's
  * with --enable-fuzzer, else one that replays its corpus (replay.c). A target aborts when what it
  * tests is wrong, and leaves nothing behind from one input to the next. */
-#ifndef FUZZ_H
-#define FUZZ_H
+#ifndef TESTS_FUZZ_FUZZ_H
+#define TESTS_FUZZ_FUZZ_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent/drop.h"
-#include "agent/link.h"
-#include "agent/owner.h"
+#include "agent/handoff.h"
+#include "machine/ipc.h"
+#include "agent/attribution.h"
 #include "base/xalloc.h"
 #include "fuzz_api.h"
 
@@ -20,8 +20,8 @@ static void load_options(const char *server)
 {
     struct error e = {0};
     char *conf = fuzz_path("agent.conf"), *state = fuzz_path("state"), *token = fuzz_path("token");
-    char *text = xasprintf("[agent]\nserver = %s\nstate_dir = %s\ntoken_file = %s\n", server, state,
-                           token);
+    char *text =
+        xasprintf("[agent]\nserver = %s\nstate_dir = %s\ntoken_file = %s\n", server, state, token);
 
     fuzz_write(conf, text, strlen(text));
     fuzz_write(token, "a.b.c\n", 6);
@@ -44,12 +44,12 @@ struct agent *fuzz_agent(const char *server)
     char *sessions = fuzz_path("state/sessions"), *spool = fuzz_path("state/spool");
     char *sequence = fuzz_path("state/seq");
     MUST(mkdir(sessions, 0700) == 0);
-    MUST(held_open(sessions, &agent.held, &e) == ERR_OK);
+    MUST(session_table_open(sessions, &agent.session, &e) == ERR_OK);
     MUST(sequence_open(sequence, &agent.sequence, &e) == ERR_OK);
     MUST(spool_open(spool, 1024 * 1024, &agent.spool, &e) == ERR_OK);
-    MUST(drop_open(&agent, &agent.drop, &e) == ERR_OK);
-    agent.sender = bell_new();
-    agent.poller = bell_new();
+    MUST(handoff_open(&agent, &agent.handoff, &e) == ERR_OK);
+    agent.sender = event_flag_new();
+    agent.poller = event_flag_new();
     free(sequence);
     free(spool);
     free(sessions);
@@ -59,13 +59,13 @@ struct agent *fuzz_agent(const char *server)
 /* As the sender sends it. */
 static void check(const struct record *record)
 {
-    struct json_object *object = link_parse(record->line, record->length);
+    struct json_object *object = ipc_parse(record->line, record->length);
 
     MUST(object);
     if (record->kind == RECORD_OPEN)
-        owner_decide(object, &options.agent.trusted_users);
-    char *session = xstrdup(link_text(object, "session_id"));
-    char *type = xstrdup(link_text(object, "type"));
+        attribute_session(object, &options.agent.trusted_users);
+    char *session = xstrdup(ipc_text(object, "session_id"));
+    char *type = xstrdup(ipc_text(object, "type"));
     fuzz_api_takes(type, session,
                    record->kind == RECORD_OPEN ? json_object_to_json_string(object) : record->line);
     free(type);
@@ -77,7 +77,7 @@ static void empty(struct agent *agent, bool checked)
 {
     static struct record records[ROOM];
     size_t count;
-    struct held *held;
+    struct session *session;
 
     while ((count = spool_take(agent->spool, records, ROOM, 1 << 20))) {
         spool_remove(agent->spool, records[count - 1].number);
@@ -88,8 +88,8 @@ static void empty(struct agent *agent, bool checked)
             free(records[i].line);
         }
     }
-    while ((held = held_at(agent->held, 0)))
-        held_remove(agent->held, held);
+    while ((session = session_at(agent->session, 0)))
+        session_remove(agent->session, session);
     rates_free(&agent->rates);
 }
 

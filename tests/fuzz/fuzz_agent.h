@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vsay-agent's parts without its threads, for fuzz targets. */
-#ifndef FUZZ_AGENT_H
-#define FUZZ_AGENT_H
+#ifndef TESTS_FUZZ_FUZZ_AGENT_H
+#define TESTS_FUZZ_FUZZ_AGENT_H
 
 #include "agent/agent.h"
 #include "fuzz.h"

@@ -8,7 +8,7 @@
 
 #include "api/worker.h"
 #include "api/dispatch.h"
-#include "api/reply.h"
+#include "api/response.h"
 #include "base/xalloc.h"
 #include "common/keyring.h"
 #include "common/token.h"
@@ -49,8 +49,8 @@ struct worker *fuzz_worker(void)
     if (worker.auth)
         return &worker;
     char *secret = fuzz_path("key"), *conf = fuzz_path("vsay.conf");
-    char *text = xasprintf("[api]\ncors_origins = https://a.example\n[auth]\nkeys = k1:HS256:%s\n",
-                           secret);
+    char *text =
+        xasprintf("[api]\ncors_origins = https://a.example\n[auth]\nkeys = k1:HS256:%s\n", secret);
     fuzz_write(secret, SECRET, strlen(SECRET));
     fuzz_write(conf, text, strlen(text));
     MUST(settings_load(NULL, conf, 0, &settings, &e) == ERR_OK);
@@ -84,70 +84,70 @@ long fuzz_read_body(void *gateway, char *buffer, size_t size)
 
 /* --- what comes back ------------------------------------------------------------------------- */
 
-static void check_body(const struct reply *reply)
+static void check_body(const struct response *response)
 {
     struct json_tokener *tokener = json_tokener_new();
 
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     struct json_object *body =
-        json_tokener_parse_ex(tokener, reply->body, (int)reply->body_length);
+        json_tokener_parse_ex(tokener, response->body, (int)response->body_length);
     MUST(json_object_is_type(body, json_type_object));
     json_object_put(body);
     json_tokener_free(tokener);
 }
 
-static void check_reply(const struct reply *reply, const struct request *request)
+static void check_response(const struct response *response, const struct request *request)
 {
     char head[REPLY_HEAD_MAX];
-    size_t length = reply_head(reply, request, &settings, head);
+    size_t length = response_head(response, request, &settings, head);
 
-    MUST(reply->status == 200 || reply->status == 204 ||
-         (reply->status >= 400 && reply->status <= 499));
+    MUST(response->status == 200 || response->status == 204 ||
+         (response->status >= 400 && response->status <= 499));
     MUST(length < sizeof head && memcmp(head + length - 4, "\r\n\r\n", 4) == 0);
-    if (reply->body)
-        check_body(reply);
-    reply_log(reply, request);
+    if (response->body)
+        check_body(response);
+    response_log(response, request);
 }
 
-static void check_question(const struct question *question)
+static void check_call(const struct call *call)
 {
     char key[QUESTION_KEY_MAX];
 
-    MUST(question->outcome == OUTCOME_WAIT && question->route);
-    question_key(question, key);
-    if (question->route->roles != ANYONE)
-        MUST(question->route->roles & 1u << question->who.role);
-    if (strstr(question->route->pattern, ":id"))
-        MUST(ident_valid(question->id, strlen(question->id)));
-    if (question->route->batch && !question->route->shared)
-        MUST(question->weight > 0);
+    MUST(call->outcome == OUTCOME_WAIT && call->route);
+    call_key(call, key);
+    if (call->route->roles != ANYONE)
+        MUST(call->route->roles & 1u << call->who.role);
+    if (strstr(call->route->pattern, ":id"))
+        MUST(ident_valid(call->id, strlen(call->id)));
+    if (call->route->batch && !call->route->shared)
+        MUST(call->weight > 0);
 }
 
 /* As if the database had admitted each agent. */
-static struct question *dispatch(struct request *request)
+static struct call *dispatch(struct request *request)
 {
-    struct question *question = question_new();
+    struct call *call = call_new();
 
-    dispatch_request(fuzz_worker(), request, question);
-    if (question->outcome == OUTCOME_CONTINUE)
-        dispatch_continue(request, question);
-    return question;
+    dispatch_request(fuzz_worker(), request, call);
+    if (call->outcome == OUTCOME_CONTINUE)
+        dispatch_continue(request, call);
+    return call;
 }
 
 void fuzz_dispatch(struct request *request)
 {
-    struct question *question = dispatch(request);
+    struct call *call = dispatch(request);
 
-    if (question->outcome == OUTCOME_DONE)
-        check_reply(question->reply, request);
+    if (call->outcome == OUTCOME_DONE)
+        check_response(call->response, request);
     else
-        check_question(question);
-    question_free(question);
+        check_call(call);
+    call_free(call);
 }
 
 /* --- the agent's reports --------------------------------------------------------------------- */
 
-static struct question *ask(const char *path, const char *body)
+static struct call *ask(const char *path, const char *body)
 {
     struct text text = {body, strlen(body)};
     char *script = xasprintf("SCRIPT_NAME=%s", path);
@@ -158,27 +158,27 @@ static struct question *ask(const char *path, const char *body)
     struct error e = {0};
 
     MUST(request_parse(&request, envp, "", fuzz_read_body, &text, &e) == ERR_OK);
-    struct question *question = dispatch(&request);
-    if (question->outcome == OUTCOME_DONE)
-        fprintf(stderr, "refused: %s: %.*s\n", body, (int)question->reply->body_length,
-                question->reply->body);
-    MUST(question->outcome == OUTCOME_WAIT);
+    struct call *call = dispatch(&request);
+    if (call->outcome == OUTCOME_DONE)
+        fprintf(stderr, "refused: %s: %.*s\n", body, (int)call->response->body_length,
+                call->response->body);
+    MUST(call->outcome == OUTCOME_WAIT);
     free(token);
     free(script);
-    return question;
+    return call;
 }
 
 static void takes_command(const char *line)
 {
     char *body = xasprintf("{\"activities\":[%s]}", line);
-    struct question *question = ask("/api/agent/activity", body);
-    const struct activity *activity = question->report;
+    struct call *call = ask("/api/agent/activity", body);
+    const struct activity *activity = call->report;
 
     MUST(activity->count == 1);
     if (activity->entries[0].fault)
         fprintf(stderr, "refused: %s: %s\n", body, activity->entries[0].fault);
     MUST(!activity->entries[0].fault);
-    question_free(question);
+    call_free(call);
     free(body);
 }
 
@@ -190,6 +190,6 @@ void fuzz_api_takes(const char *type, const char *session_id, const char *line)
     }
     char *path = strcmp(type, "open") == 0 ? xstrdup("/api/agent/sessions")
                                            : xasprintf("/api/agent/sessions/%s/end", session_id);
-    question_free(ask(path, line));
+    call_free(ask(path, line));
     free(path);
 }

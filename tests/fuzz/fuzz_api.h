@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vsay-api up to the database, for fuzz targets. */
-#ifndef FUZZ_API_H
-#define FUZZ_API_H
+#ifndef TESTS_FUZZ_FUZZ_API_H
+#define TESTS_FUZZ_FUZZ_API_H
 
 #include "fuzz.h"
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "agent/options.h"
+#include "machine/options.h"
 #include "common/settings.h"
 #include "fuzz.h"
 

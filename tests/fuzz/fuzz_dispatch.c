@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* api/request, api/route, api/dispatch, api/body: a request up to the point where the database is asked. The input
- * is lines NAME=VALUE, the CGI variables, then an empty line and the body. ROLE=user, and the other
- * roles, stands for a good token. */
+/* api/request, api/route, api/dispatch, api/json_body: a request up to the point where the database
+ * is asked. The input is lines NAME=VALUE, the CGI variables, then an empty line and the body.
+ * ROLE=user, and the other roles, stands for a good token. */
 #include "config.h"
 
 #include <string.h>

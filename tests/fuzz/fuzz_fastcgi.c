@@ -28,7 +28,7 @@ static struct io *new_io(void)
 
     fcgi_library_init();
     worker->connections_max = 10;
-    worker->board = board_new(10);
+    worker->coalescer = coalescer_new(10);
     return io_new(worker, -1);
 }
 

@@ -22,8 +22,8 @@
  * clock, is long over. */
 static atomic_int_least64_t now;
 
-int64_t __wrap_moment_monotonic(void);
-int64_t __wrap_moment_monotonic(void)
+int64_t __wrap_clock_ms(void);
+int64_t __wrap_clock_ms(void)
 {
     return atomic_fetch_add(&now, 100);
 }
@@ -94,10 +94,10 @@ static void *serve(void *input)
         more = rest->length > 0;
         struct text answer = fuzz_cut(rest, "\n...\n");
         if (!more)
-            bell_ring(agent->sender, BELL_STOP);
+            event_flag_ring(agent->sender, EVENT_STOP);
         else if (answer.length)
             send(fd, answer.bytes, answer.length, MSG_NOSIGNAL);
-        bell_ring(agent->sender, BELL_WORK | BELL_HURRY);
+        event_flag_ring(agent->sender, EVENT_WORK | EVENT_HURRY);
         close(fd);
     }
     return NULL;
@@ -131,10 +131,10 @@ static void append(enum record_kind kind, const char *text)
 /* One session from its opening to its end, and one that runs. */
 static void fill(void)
 {
-    struct held held = {.id = SESSION, .seq = 1}, *added;
+    struct session session = {.id = SESSION, .seq = 1}, *added;
     struct error e = {0};
 
-    MUST(held_add(agent->held, &held, OPENING, &added, &e) == ERR_OK);
+    MUST(session_add(agent->session, &session, OPENING, &added, &e) == ERR_OK);
     append(RECORD_OPEN, OPENING);
     append(RECORD_COMMAND, "{\"type\":\"command\",\"session_id\":\"" SESSION "\",\"seq\":1}");
     append(RECORD_COMMAND, "{\"type\":\"command\",\"session_id\":\"" SESSION "\",\"seq\":2}");
@@ -153,8 +153,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(pthread_create(&server, NULL, serve, &input) == 0);
     sender_run(agent);
     MUST(pthread_join(server, NULL) == 0);
-    bell_free(agent->sender); /* it rings for ever */
-    agent->sender = bell_new();
+    event_flag_free(agent->sender); /* it rings for ever */
+    agent->sender = event_flag_new();
     fuzz_agent_clear(agent);
     return 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* agent/shell_osc: however the terminal's output is split, the same marks are found and the same
+/* shell/osc633: however the terminal's output is split, the same marks are found and the same
  * bytes pass. The first byte of the input chooses the split; the rest is output. */
 #include "config.h"
 
 #include <string.h>
 
-#include "agent/shell_osc.h"
+#include "shell/osc633.h"
 #include "fuzz.h"
 
 struct result {
@@ -26,20 +26,20 @@ static void on_mark(void *context, char mark, const char *text, size_t length)
 static struct result feed(struct text in, size_t step, bool late)
 {
     struct result result = {0};
-    struct osc *osc = osc_new("nonce", on_mark, &result);
+    struct osc633 *osc633 = osc633_new("nonce", on_mark, &result);
 
     for (size_t at = 0, length = step; at < in.length; at += length) {
         length = step ? step : length + 1;
         if (length > in.length - at)
             length = in.length - at;
-        osc_feed(osc, in.bytes + at, length, &result.out);
+        osc633_feed(osc633, in.bytes + at, length, &result.out);
         if (late)
-            osc_release(osc, &result.out);
+            osc633_release(osc633, &result.out);
     }
-    for (int i = 0; i < OSC_PATIENCE; i++) /* until a C without an end is given up */
-        osc_release(osc, &result.out);
-    MUST(!osc_holds(osc));
-    osc_free(osc);
+    for (int i = 0; i < OSC633_PATIENCE; i++) /* until a C without an end is given up */
+        osc633_release(osc633, &result.out);
+    MUST(!osc633_holds(osc633));
+    osc633_free(osc633);
     return result;
 }
 

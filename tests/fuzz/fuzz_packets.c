@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* agent/link, agent/keeper: what a user's process says to the agent's socket is taken in only as far
- * as vsay-api takes it. The input is packets, one a line. */
+/* machine/ipc, agent/session_manager: what a user's process says to the agent's socket is taken in
+ * only as far as vsay-api takes it. The input is packets, one a line. */
 #include "config.h"
 
 #include <json.h>
@@ -8,22 +8,22 @@
 #include <unistd.h>
 
 #include "agent/client.h"
-#include "agent/keeper.h"
-#include "agent/link.h"
+#include "agent/session_manager.h"
+#include "machine/ipc.h"
 #include "fuzz_agent.h"
 
-/* As agent/door does. */
+/* As agent/server does. */
 static enum err take(struct agent *agent, struct client *client)
 {
-    struct origin origin = {.uid = client->peer.uid, .client = client, .held = client->held};
+    struct origin origin = {.uid = client->peer.uid, .client = client, .session = client->session};
     struct json_object *packet, *reply = NULL;
     struct error e = {0};
-    enum err err = link_receive(client->fd, &packet);
+    enum err err = ipc_receive(client->fd, &packet);
 
     if (!err)
-        err = keeper_take(agent, &origin, packet, &reply, &e);
+        err = session_manager_receive(agent, &origin, packet, &reply, &e);
     if (reply)
-        MUST(link_text(reply, "type"));
+        MUST(ipc_text(reply, "type"));
     MUST(err != ERR_IO);
     json_object_put(reply);
     json_object_put(packet);
@@ -41,15 +41,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
     MUST(peer_find(ends[0], &client.peer));
-    link_widen(ends[1]);
+    ipc_widen(ends[1]);
     client.fd = ends[0];
     while (!err && rest.length) {
         struct text packet = fuzz_cut(&rest, "\n");
         if (packet.length && send(ends[1], packet.bytes, packet.length, 0) > 0)
             err = take(agent, &client);
     }
-    MUST(keeper_sync(agent, &e) == ERR_OK);
-    keeper_leave(&client);
+    MUST(session_manager_sync(agent, &e) == ERR_OK);
+    session_manager_leave(&client);
     close(ends[0]);
     close(ends[1]);
     fuzz_agent_empty(agent);

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/link.h"
+#include "machine/ipc.h"
 #include "agent/spool.h"
 #include "base/xalloc.h"
 #include "fuzz.h"
@@ -35,7 +35,7 @@ static char *lines_of(struct spool *spool, uint64_t *last)
     FILE *out = xmemstream(&text, &length);
 
     for (size_t i = 0; i < count; i++) {
-        struct json_object *object = link_parse(records[i].line, records[i].length);
+        struct json_object *object = ipc_parse(records[i].line, records[i].length);
         MUST(object && records[i].kind < RECORD_KINDS);
         MUST(strlen(records[i].line) == records[i].length);
         MUST(records[i].number > *last);

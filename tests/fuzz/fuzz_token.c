@@ -58,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!ring)
         load_ring();
     char *text = xstrndup(header.bytes ? header.bytes : "", header.length);
-    char *token = forge(text, claims.bytes ? claims.bytes : "", claims.length, EVP_sha256(), SECRET);
+    char *token =
+        forge(text, claims.bytes ? claims.bytes : "", claims.length, EVP_sha256(), SECRET);
     if (token_verify(&forge_settings, ring, token, now, &who, &e) == ERR_OK)
         check(&who);
     free(token);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* main of a fuzz target without libFuzzer: replays the files that are named, or the target's corpus.
+/* main of a fuzz target without libFuzzer: replays the files that are named, or the target's
+ * corpus.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A signer that signs anything, for tests of what must be refused. */
-#ifndef TESTS_FORGE_H
-#define TESTS_FORGE_H
+#ifndef TESTS_UNIT_FORGE_H
+#define TESTS_UNIT_FORGE_H
 
 #include <stddef.h>
 

@@ -188,7 +188,8 @@ static const struct {
     {"{'user_id':'A.b:c_d-9','tenant_id':'t:1','role':'company_admin','username':'Zo\xc3\xab "
      "A'," EXP "}",
      {ROLE_COMPANY_ADMIN, "A.b:c_d-9", "t:1", "Zo\xc3\xab A", 0, 0, 0}},
-    {"{'agent_id':'a1','role':'agent','generation':3," EXP "}", {ROLE_AGENT, "a1", "", "", 3, 0, 0}},
+    {"{'agent_id':'a1','role':'agent','generation':3," EXP "}",
+     {ROLE_AGENT, "a1", "", "", 3, 0, 0}},
     {"{'user_id':'auth0|5f7c','role':['x','company_admin','user'],'tenant_id':'t'," EXP "}",
      {ROLE_COMPANY_ADMIN, "auth0|5f7c", "t", "auth0|5f7c", 0, 0, 0}},
     {"{'user_id':'u1','role':[]," EXP "}", {ROLE_USER, "u1", "default", "u1", 0, 0, 0}},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* agent/shell_text, agent/shell_mask: what is recorded of a command line. */
+/* shell/command_text, shell/redact: what is recorded of a command line. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/shell_mask.h"
-#include "agent/shell_text.h"
+#include "shell/redact.h"
+#include "shell/command_text.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
@@ -42,7 +42,7 @@ static void invalid_bytes_are_replaced(void **state)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char *out = text_clean(rows[i].in, rows[i].length);
+        char *out = command_text_clean(rows[i].in, rows[i].length);
         assert_string_equal(out, rows[i].out);
         free(out);
     }
@@ -71,14 +71,14 @@ static void long_texts_are_cut(void **state)
         {"\xc3\xbc", 65534},
         {"\xe2\x82\xac", 65535},
         {"\xf0\x9f\x90\x9a", 65532},
-        {"\"", TEXT_JSON_MAX / 2},
-        {"\x01", TEXT_JSON_MAX / 6},
+        {"\"", COMMAND_JSON_MAX / 2},
+        {"\x01", COMMAND_JSON_MAX / 6},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char *text = repeated(rows[i].unit, 70000);
         size_t length;
-        text_cut(text);
+        command_text_cut(text);
         assert_int_equal(strlen(text), rows[i].left);
         assert_true(utf8_valid(text, rows[i].left));
         struct json_object *json = json_object_new_string(text);
@@ -95,10 +95,10 @@ static char *masked(const char *pattern, const char *text)
 {
     char *items[] = {xstrdup(pattern)};
     const struct strlist patterns = {items, 1};
-    struct mask *mask = mask_new(&patterns);
-    char *out = mask_apply(mask, xstrdup(text));
+    struct mask *mask = redact_new(&patterns);
+    char *out = redact_apply(mask, xstrdup(text));
 
-    mask_free(mask);
+    redact_free(mask);
     free(items[0]);
     return out;
 }
@@ -150,12 +150,12 @@ static void masks_apply_in_turn(void **state)
     (void)state;
     char *items[] = {xstrdup("one"), xstrdup("two")};
     const struct strlist patterns = {items, 2};
-    struct mask *mask = mask_new(&patterns);
-    char *out = mask_apply(mask, xstrdup("one two three"));
+    struct mask *mask = redact_new(&patterns);
+    char *out = redact_apply(mask, xstrdup("one two three"));
 
     assert_string_equal(out, "*** *** three");
     free(out);
-    mask_free(mask);
+    redact_free(mask);
     free(items[0]);
     free(items[1]);
 }
@@ -163,9 +163,9 @@ static void masks_apply_in_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(invalid_bytes_are_replaced),
-        cmocka_unit_test(long_texts_are_cut), cmocka_unit_test(matches_are_masked),
-        cmocka_unit_test(too_many_matches),   cmocka_unit_test(masks_apply_in_turn),
+        cmocka_unit_test(invalid_bytes_are_replaced), cmocka_unit_test(long_texts_are_cut),
+        cmocka_unit_test(matches_are_masked),         cmocka_unit_test(too_many_matches),
+        cmocka_unit_test(masks_apply_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,7 +153,8 @@ static const struct {
      .detail = "t.conf:2: one.name: the quotes would be part of the value; leave them out"},
     {"[two]\nwords = 'a b'\n",
      .detail = "t.conf:2: two.words: the quotes would be part of the value; leave them out"},
-    {"[one]\nname = x # y\n", .detail = "t.conf:2: one.name: a comment after a value begins with ;"},
+    {"[one]\nname = x # y\n",
+     .detail = "t.conf:2: one.name: a comment after a value begins with ;"},
     {"[two]\nwords = x\n  # fine\n  y # z\n",
      .detail = "t.conf:4: two.words: a comment after a value begins with ;"},
     {"[one]\n# \xe9\nname = \xe9\n", .detail = "t.conf:3: the line is not UTF-8"},
@@ -286,7 +287,8 @@ static void test_unreadable(void **state)
     assert_string_equal(e.detail, "cannot open absent.conf: No such file or directory");
     assert_int_equal(conf_load(options, OPTIONS, ".", true, 0, &sample, &e), ERR_CONFIG);
     assert_string_equal(e.detail, "cannot read .: Is a directory");
-    assert_int_equal(conf_load(options, OPTIONS, "absent.conf", true, 0, &sample, NULL), ERR_CONFIG);
+    assert_int_equal(conf_load(options, OPTIONS, "absent.conf", true, 0, &sample, NULL),
+                     ERR_CONFIG);
 }
 
 static void test_seconds(void **state)
@@ -334,7 +336,7 @@ static void test_settings_defaults(void **state)
 
     write_bytes("t.conf", "", 0, 0644);
     assert_int_equal(settings_load("test", "t.conf", 0, &settings, &e), ERR_OK);
-    assert_int_equal(settings.api.answerers, 3);
+    assert_int_equal(settings.api.db_workers, 3);
     assert_int_equal(settings.auth.leeway, 30);
     assert_int_equal(settings.agents.offline_after, 120);
     assert_string_equal(joined(&settings.db.host), "localhost");

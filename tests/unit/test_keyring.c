@@ -112,7 +112,8 @@ static const struct {
     {"k1:HS256:open", "auth.keys: key k1 (open) is a secret that is open to all users"},
     {"k1:HS256:rsa.key", "auth.keys: key k1 (rsa.key) holds PEM, not a secret"},
     {"k1:RS256:hs", "auth.keys: key k1 (hs) holds no key and no certificate in PEM form"},
-    {"k1:RS256:locked.key", "auth.keys: key k1 (locked.key) holds no key and no certificate in PEM form"},
+    {"k1:RS256:locked.key",
+     "auth.keys: key k1 (locked.key) holds no key and no certificate in PEM form"},
     {"k1:RS256:rsa-open.key", "auth.keys: key k1 (rsa-open.key) is a private key that is open"},
     {"k1:RS256:rsa1024.key", "auth.keys: key k1 (rsa1024.key) holds an RSA key of less than 2048"},
     {"k1:RS256:rsa1024.pub", "auth.keys: key k1 (rsa1024.pub) holds an RSA key of less than 2048"},
@@ -158,7 +159,8 @@ static void test_good_keys(void **state)
 
 /* --- minted tokens ------------------------------------------------------- */
 
-static const struct principal alice = {ROLE_COMPANY_ADMIN, "alice", "acme", "Alice \xc3\x84", 0, 0, 0};
+static const struct principal alice = {
+    ROLE_COMPANY_ADMIN, "alice", "acme", "Alice \xc3\x84", 0, 0, 0};
 
 static void check_alice(const struct principal *who)
 {
@@ -201,7 +203,8 @@ static void test_round_trips(void **state)
         assert_int_equal(token_verify(&forge_settings, verify, token, NOW, &who, &e), trips[i].err);
         if (!trips[i].err)
             check_alice(&who);
-        assert_int_equal(token_verify(&forge_settings, verify, token, NOW + 90, &who, &e), ERR_TOKEN);
+        assert_int_equal(token_verify(&forge_settings, verify, token, NOW + 90, &who, &e),
+                         ERR_TOKEN);
         free(token);
         keyring_free(verify);
         keyring_free(sign);
@@ -221,7 +224,8 @@ static void test_mint_refuses(void **state)
     assert_int_equal(token_mint(&forge_settings, ring, &nobody, NOW, 60, &token, &e), ERR_TOKEN);
     assert_int_equal(token_mint(&forge_settings, ring, &blank, NOW, 60, &token, &e), ERR_TOKEN);
     assert_int_equal(token_mint(&forge_settings, ring, &alice, NOW, 0, &token, &e), ERR_REQUEST);
-    assert_int_equal(token_mint(&forge_settings, ring, &alice, NOW, INT64_MAX, &token, &e), ERR_REQUEST);
+    assert_int_equal(token_mint(&forge_settings, ring, &alice, NOW, INT64_MAX, &token, &e),
+                     ERR_REQUEST);
     keyring_free(ring);
     assert_int_equal(load("k:RS256:rsa.pub", &ring, &e), ERR_OK);
     assert_int_equal(token_mint(&forge_settings, ring, &alice, NOW, 60, &token, &e), ERR_CONFIG);

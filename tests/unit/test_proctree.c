@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* agent/proctree: finds a session's processes, and nobody else's. */
+/* machine/proctree: finds a session's processes, and nobody else's. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/proctree.h"
+#include "machine/proctree.h"
 
 enum { FAMILY = 4 };
 

@@ -97,8 +97,8 @@ static void what_is_refused(void **state)
         struct query query;
         struct error e = {0};
         assert_int_equal(query_parse(rows[i].query, parameters, &query, &e), ERR_REQUEST);
-        if (!strstr(e.tell_detail ? e.detail : e.told, rows[i].told))
-            fail_msg("%s: %s", rows[i].query, e.tell_detail ? e.detail : e.told);
+        if (!strstr(e.detail_is_public ? e.detail : e.told, rows[i].told))
+            fail_msg("%s: %s", rows[i].query, e.detail_is_public ? e.detail : e.told);
         query_free(&query);
     }
 }
@@ -181,7 +181,7 @@ static struct cell cell(const char *text)
     return (struct cell){text, text ? strlen(text) : 0};
 }
 
-static struct reply *list_in(enum format format)
+static struct response *list_in(enum format format)
 {
     const struct cell rows[][5] = {
         {cell("=1+\"1\""), cell("-7"), cell("a,b"), cell("3555"), cell("1")},
@@ -193,7 +193,7 @@ static struct reply *list_in(enum format format)
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         list_add(list, rows[i]);
-    return list_reply(list, &query, &(struct page_end){.next_cursor = "c"});
+    return list_response(list, &query, &(struct page_end){.next_cursor = "c"});
 }
 
 static void lists(void **state)
@@ -216,12 +216,12 @@ static void lists(void **state)
 
     (void)state;
     for (int format = 0; format < FORMAT_COUNT; format++) {
-        struct reply *reply = list_in((enum format)format);
-        assert_int_equal(reply->body_length, strlen(bodies[format]));
-        assert_memory_equal(reply->body, bodies[format], reply->body_length);
-        assert_string_equal(reply->type, format_types[format]);
-        assert_string_equal(reply->next, "cursor=c");
-        reply_release(reply);
+        struct response *response = list_in((enum format)format);
+        assert_int_equal(response->body_length, strlen(bodies[format]));
+        assert_memory_equal(response->body, bodies[format], response->body_length);
+        assert_string_equal(response->type, format_types[format]);
+        assert_string_equal(response->next, "cursor=c");
+        response_release(response);
     }
 }
 

@@ -13,7 +13,7 @@
 
 #include "api/cursor.h"
 #include "api/dispatch.h"
-#include "api/heavy.h"
+#include "api/heavy_callers.h"
 #include "api/worker.h"
 #include "store/statements.h"
 
@@ -25,17 +25,17 @@ static long no_body(void *gateway, char *buffer, size_t size)
     return 0;
 }
 
-static struct question *dispatch(enum method method, const char *path)
+static struct call *dispatch(enum method method, const char *path)
 {
     struct settings settings = {0};
     struct worker worker = {.settings = &settings};
     struct request request = {
         .method = method, .query = "", .content_length = -1, .read_body = no_body};
-    struct question *question = question_new();
+    struct call *call = call_new();
 
     strcpy(request.path, path);
-    dispatch_request(&worker, &request, question);
-    return question;
+    dispatch_request(&worker, &request, call);
+    return call;
 }
 
 static void status_before_any_token(void **state)
@@ -62,39 +62,39 @@ static void status_before_any_token(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct question *question = dispatch(rows[i].method, rows[i].path);
-        assert_int_equal(question->outcome, OUTCOME_DONE);
-        assert_int_equal(question->reply->status, rows[i].status);
-        assert_int_equal(question->reply->allow, rows[i].allow);
-        question_free(question);
+        struct call *call = dispatch(rows[i].method, rows[i].path);
+        assert_int_equal(call->outcome, OUTCOME_DONE);
+        assert_int_equal(call->response->status, rows[i].status);
+        assert_int_equal(call->response->allow, rows[i].allow);
+        call_free(call);
     }
 }
 
-static struct question stats_of(const char *tenant, const char *user, enum role role)
+static struct call stats_of(const char *tenant, const char *user, enum role role)
 {
-    struct question question = {0};
+    struct call call = {0};
     struct principal who = {.role = role};
 
     for (size_t i = 0; i < routes_count; i++) {
         if (strcmp(routes[i].pattern, "/api/dashboard/stats") == 0)
-            question.route = &routes[i];
+            call.route = &routes[i];
     }
     strcpy(who.tenant_id, tenant);
     strcpy(who.user_id, user);
-    question.scope = scope_of(&who);
-    return question;
+    call.scope = scope_of(&who);
+    return call;
 }
 
 static const struct query_parameter limit[] = {{.name = "limit"}, {.name = NULL}};
 static char ten[] = "10";
 static const struct query limited = {.parameters = limit, .values = {ten}};
 
-static bool share(struct question a, struct question b)
+static bool share(struct call a, struct call b)
 {
     char key_a[QUESTION_KEY_MAX], key_b[QUESTION_KEY_MAX];
 
-    assert_true(question_key(&a, key_a));
-    assert_true(question_key(&b, key_b));
+    assert_true(call_key(&a, key_a));
+    assert_true(call_key(&b, key_b));
     return strcmp(key_a, key_b) == 0;
 }
 
@@ -113,26 +113,26 @@ static void only_equal_scopes_share(void **state)
     assert_false(
         share(stats_of("t", "u", ROLE_COMPANY_ADMIN), stats_of("t", "u", ROLE_SUPER_ADMIN)));
 
-    struct question all = stats_of("t", "u", ROLE_USER), page = all;
+    struct call all = stats_of("t", "u", ROLE_USER), page = all;
     page.query = limited;
     assert_false(share(all, page));
 }
 
-static struct question batched(struct question question)
+static struct call batched(struct call call)
 {
-    question.weight = 1;
-    return question;
+    call.weight = 1;
+    return call;
 }
 
-static bool in_one_batch(struct question a, struct question b)
+static bool in_one_batch(struct call a, struct call b)
 {
     return share(batched(a), batched(b));
 }
 
 static void users_of_a_tenant_are_a_batch_and_admins(void **state)
 {
-    struct question user = stats_of("t", "u", ROLE_USER), page = user;
-    struct question other = stats_of("t", "v", ROLE_USER);
+    struct call user = stats_of("t", "u", ROLE_USER), page = user;
+    struct call other = stats_of("t", "v", ROLE_USER);
 
     (void)state;
     assert_true(in_one_batch(user, other));
@@ -151,21 +151,21 @@ static void users_of_a_tenant_are_a_batch_and_admins(void **state)
 
 static void heavy_callers_are_remembered(void **state)
 {
-    struct question heavy = stats_of("t", "u", ROLE_USER), other = stats_of("u", "t", ROLE_USER);
+    struct call heavy = stats_of("t", "u", ROLE_USER), other = stats_of("u", "t", ROLE_USER);
     bool measure = true;
 
     (void)state;
-    assert_false(heavy_check("/a", &heavy.scope, &measure));
+    assert_false(heavy_callers_check("/a", &heavy.scope, &measure));
     assert_false(measure);
-    heavy_note("/a", &heavy.scope, 10000);
-    assert_true(heavy_check("/a", &heavy.scope, &measure));
+    heavy_callers_note("/a", &heavy.scope, 10000);
+    assert_true(heavy_callers_check("/a", &heavy.scope, &measure));
     assert_false(measure);
-    assert_false(heavy_check("/b", &heavy.scope, &measure));
-    assert_false(heavy_check("/a", &other.scope, &measure));
-    heavy_note("/a", &other.scope, 3);
-    assert_true(heavy_check("/a", &heavy.scope, &measure));
-    heavy_note("/a", &heavy.scope, 3);
-    assert_false(heavy_check("/a", &heavy.scope, &measure));
+    assert_false(heavy_callers_check("/b", &heavy.scope, &measure));
+    assert_false(heavy_callers_check("/a", &other.scope, &measure));
+    heavy_callers_note("/a", &other.scope, 3);
+    assert_true(heavy_callers_check("/a", &heavy.scope, &measure));
+    heavy_callers_note("/a", &heavy.scope, 3);
+    assert_false(heavy_callers_check("/a", &heavy.scope, &measure));
 }
 
 static void writes_share_no_answer(void **state)
@@ -174,9 +174,9 @@ static void writes_share_no_answer(void **state)
 
     (void)state;
     for (size_t i = 0; i < routes_count; i++) {
-        struct question question = {.route = &routes[i]};
+        struct call call = {.route = &routes[i]};
         if (routes[i].mode == DB_WRITE)
-            assert_int_equal(question_key(&question, key), routes[i].batch != NULL);
+            assert_int_equal(call_key(&call, key), routes[i].batch != NULL);
         assert_false(routes[i].mode == DB_WRITE && routes[i].shared);
         assert_int_equal(routes[i].waits_for != WAIT_NOTHING, routes[i].late != NULL);
     }

@@ -160,7 +160,7 @@ export const text = {
         reasonHint: 'Optional. It is kept in the receipt.',
         preview: name => `${name} will read`,
         previewMany: 'Each of them will read',
-        // What vsay-shell prints; see obey_agent() in src/agent/shell_run.c.
+        // What vsay-shell prints; see obey_agent() in src/shell/relay.c.
         line: (who, reason) => `vsay: this session was ended by ${who}${reason ? `: ${reason}` : ''}`,
         cancel: 'Cancel',
         submit: 'End session',

@@ -17,7 +17,7 @@ from pathlib import Path
 from stack import BUILD, ENV, REPO, wait_for
 
 SHELL = str(BUILD / "vsay-shell")
-SHARE = REPO / "src" / "agent" / "integration"
+SHARE = REPO / "src" / "shell" / "integration"
 PACKET_MAX = 192 * 1024
 
 

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/event_flag.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/xalloc.h"
+
+struct event_flag {
+    pthread_mutex_t lock;
+    pthread_cond_t rang;
+    unsigned ringing;
+};
+
+struct event_flag *event_flag_new(void)
+{
+    struct event_flag *event_flag = xcalloc(1, sizeof *event_flag);
+    pthread_condattr_t monotonic;
+
+    pthread_mutex_init(&event_flag->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&event_flag->rang, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return event_flag;
+}
+
+void event_flag_free(struct event_flag *event_flag)
+{
+    if (!event_flag)
+        return;
+    pthread_cond_destroy(&event_flag->rang);
+    pthread_mutex_destroy(&event_flag->lock);
+    free(event_flag);
+}
+
+void event_flag_ring(struct event_flag *event_flag, unsigned what)
+{
+    pthread_mutex_lock(&event_flag->lock);
+    event_flag->ringing |= what;
+    pthread_cond_signal(&event_flag->rang);
+    pthread_mutex_unlock(&event_flag->lock);
+}
+
+unsigned event_flag_wait(struct event_flag *event_flag, unsigned wanted, int64_t deadline)
+{
+    struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
+    int timed_out = 0;
+
+    wanted |= EVENT_STOP;
+    pthread_mutex_lock(&event_flag->lock);
+    while (!(event_flag->ringing & wanted) && !timed_out)
+        timed_out = pthread_cond_timedwait(&event_flag->rang, &event_flag->lock, &until);
+    unsigned rang = event_flag->ringing & wanted;
+    event_flag->ringing &= ~rang | EVENT_STOP;
+    pthread_mutex_unlock(&event_flag->lock);
+    return rang;
+}
+
+bool event_flag_stopped(struct event_flag *event_flag)
+{
+    pthread_mutex_lock(&event_flag->lock);
+    bool stopped = event_flag->ringing & EVENT_STOP;
+    pthread_mutex_unlock(&event_flag->lock);
+    return stopped;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/handoff.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/session_manager.h"
+#include "machine/ipc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+
+enum {
+    DIRECTORY_MODE = 03733, /* set-group-id: so this program, which need not be root, may read */
+    FILE_SIZE_MAX = 4 * 1024 * 1024,
+    ENTRIES_MAX = 1000, /* of the directory in one look */
+    LOOK_MS = 100       /* after which it takes no more files */
+};
+
+struct handoff {
+    struct agent *agent;
+    char *path;
+    DIR *directory;
+};
+
+enum err handoff_open(struct agent *agent, struct handoff **out, struct error *e)
+{
+    struct handoff *handoff = xcalloc(1, sizeof *handoff);
+
+    handoff->agent = agent;
+    handoff->path = xasprintf("%s/drop", agent->options->agent.state_dir);
+    if ((mkdir(handoff->path, 0700) && errno != EEXIST) ||
+        chown(handoff->path, (uid_t)-1, getegid()) || chmod(handoff->path, DIRECTORY_MODE) ||
+        !(handoff->directory = opendir(handoff->path))) {
+        error_set(e, ERR_IO, "cannot make %s: %s", handoff->path, strerror(errno));
+        handoff_close(handoff);
+        return ERR_IO;
+    }
+    *out = handoff;
+    return ERR_OK;
+}
+
+void handoff_close(struct handoff *handoff)
+{
+    if (!handoff)
+        return;
+    if (handoff->directory)
+        closedir(handoff->directory);
+    free(handoff->path);
+    free(handoff);
+}
+
+/* --- a file ---------------------------------------------------------------------------------- */
+
+/* One report of the session `id`. */
+static enum err take_line(struct agent *agent, struct origin *origin, const char *id,
+                          const char *line, size_t length, struct error *e)
+{
+    struct json_object *packet = length <= IPC_PACKET_MAX ? ipc_parse(line, length) : NULL;
+    struct json_object *reply = NULL;
+    const char *opens = ipc_text(packet, "session_id");
+    enum err err = ERR_REQUEST;
+
+    if (packet && (!opens || strcmp(opens, id) == 0))
+        err = session_manager_receive(agent, origin, packet, &reply, e);
+    json_object_put(reply);
+    json_object_put(packet);
+    return err;
+}
+
+/* Reports line after line, in the name of the file's owner, up to the first that is wrong. */
+static enum err take_lines(struct agent *agent, uid_t owner, const char *id, const char *text,
+                           struct error *e)
+{
+    struct origin origin = {.uid = owner};
+    enum err err = ERR_OK;
+
+    while (!err && *text) {
+        size_t length = strcspn(text, "\n");
+        err = take_line(agent, &origin, id, text, length, e);
+        text += length + (text[length] == '\n');
+    }
+    if (err == ERR_REQUEST)
+        log_event(LEVEL_WARNING, "drop", "session=%s uid=%lu detail=\"not all of it is a report\"",
+                  id, (unsigned long)owner);
+    err = err && err != ERR_REQUEST ? err : session_manager_sync(agent, e);
+    if (!err && origin.session)
+        session_manager_stored(origin.session, origin.session->seen);
+    return err;
+}
+
+/* The bytes that the file has now: its owner may make it grow for ever. The caller frees them. */
+static char *read_bytes(int fd, size_t size)
+{
+    char *text = xcalloc(1, size + 1);
+    size_t got = 0;
+    ssize_t n = 1;
+
+    while (got < size && n > 0) {
+        n = pread(fd, text + got, size - got, (off_t)got);
+        got += n > 0 ? (size_t)n : 0;
+    }
+    if (n >= 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* Others made it: it may be anything. */
+static bool is_usable(int fd, struct stat *st)
+{
+    return fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_nlink == 1 &&
+           st->st_size <= FILE_SIZE_MAX;
+}
+
+static enum err take_open_file(struct agent *agent, int fd, const struct stat *st, const char *id,
+                               struct error *e)
+{
+    char *text = read_bytes(fd, (size_t)st->st_size);
+    enum err err = text ? take_lines(agent, st->st_uid, id, text, e)
+                        : error_set(e, ERR_IO, "cannot read %s: %s", id, strerror(errno));
+
+    free(text);
+    return err;
+}
+
+static bool may_work_later(int cause)
+{
+    return cause == EMFILE || cause == ENFILE || cause == ENOMEM || cause == EIO;
+}
+
+/* ERR_BUSY: it stays, since too many sessions run. */
+static enum err take_file(struct agent *agent, const char *path, const char *id, struct error *e)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int cause = errno;
+    enum err err;
+
+    if (fd < 0 && cause == ENOENT)
+        return ERR_OK;
+    if (fd < 0 && may_work_later(cause))
+        return error_set(e, ERR_IO, "cannot open %s: %s", path, strerror(cause));
+    if (fd >= 0 && is_usable(fd, &st))
+        err = take_open_file(agent, fd, &st, id, e);
+    else
+        err = error_set(e, ERR_REQUEST, "%s was not made by vsay-shell", path);
+    if (fd >= 0)
+        close(fd);
+    if ((!err || err == ERR_REQUEST) && remove(path))
+        return error_set(e, ERR_IO, "cannot remove %s: %s", path, strerror(errno));
+    if (!err)
+        log_event(LEVEL_INFO, "drop", "session=%s uid=%lu", id, (unsigned long)st.st_uid);
+    return err;
+}
+
+static bool take_named(struct handoff *handoff, const char *session_id, const char *name)
+{
+    struct error e = {0};
+    char *path = xasprintf("%s/%s", handoff->path, name);
+    enum err err = take_file(handoff->agent, path, session_id, &e);
+
+    if (err && err != ERR_BUSY)
+        log_event(LEVEL_ERROR, "drop", "detail=\"%s\"", e.detail);
+    free(path);
+    return !err || err == ERR_REQUEST;
+}
+
+bool handoff_collect(struct handoff *handoff, const char *session_id, const char *key)
+{
+    char *plain = xasprintf("%s.jsonl", session_id);
+    char *keyed = xasprintf("%s.%s.jsonl", session_id, key);
+    bool taken = take_named(handoff, session_id, plain);
+
+    if (*key)
+        taken = take_named(handoff, session_id, keyed) && taken;
+    free(keyed);
+    free(plain);
+    return taken;
+}
+
+/* --- the directory --------------------------------------------------------------------------- */
+
+/* A session whose vsay-shell lives is not over, whatever a file of its user says. */
+static bool is_due(struct agent *agent, const char *id)
+{
+    const struct session *session = session_find(agent->session, id);
+
+    return !session || !process_alive(&session->tree.shell);
+}
+
+/* Whether `rest` of a name is .jsonl or .KEY.jsonl. */
+static bool is_report(const char *rest)
+{
+    size_t key = *rest == '.' ? strspn(rest + 1, "0123456789abcdef") : 0;
+
+    return strcmp(rest + (key ? 1 + key : 0), ".jsonl") == 0;
+}
+
+/* What is no file is nobody's report, and may not even be removable. */
+static void look_at(struct handoff *handoff, const struct dirent *found)
+{
+    char *id = xstrndup(found->d_name, strcspn(found->d_name, "."));
+
+    if ((found->d_type == DT_REG || found->d_type == DT_UNKNOWN) && session_id_valid(id) &&
+        is_report(found->d_name + strlen(id)) && is_due(handoff->agent, id))
+        take_named(handoff, id, found->d_name);
+    free(id);
+}
+
+void handoff_scan(struct handoff *handoff)
+{
+    int64_t end = clock_ms() + LOOK_MS;
+    const struct dirent *found = NULL;
+
+    for (int i = 0; i < ENTRIES_MAX && clock_ms() < end; i++) {
+        found = readdir(handoff->directory);
+        if (!found) {
+            rewinddir(handoff->directory);
+            return;
+        }
+        look_at(handoff, found);
+    }
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* vsay-agent: arguments, configuration, and its parts: started in order, stopped in reverse. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/server.h"
+#include "agent/handoff.h"
+#include "agent/http.h"
+#include "agent/session_manager.h"
+#include "agent/poller.h"
+#include "agent/sender.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+
+static const char usage[] =
+    "Usage: vsay-agent [--config FILE] [--check-config]\n"
+    "\n"
+    "Tells vsay which terminal sessions this machine holds, what they run and how\n"
+    "busy the machine is, and ends those that must end.\n"
+    "\n"
+    "  -c, --config FILE   configuration (default: $VSAY_AGENT_CONF, then\n"
+    "                      " SYSCONFDIR "/vsay/agent.conf)\n"
+    "      --check-config  tell what is wrong with the configuration, and exit\n"
+    "  -h, --help          show this text\n"
+    "  -V, --version       show the version\n";
+
+struct arguments {
+    const char *config;
+    bool check_config;
+};
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_arguments(int argc, char **argv, struct arguments *out)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"check-config", no_argument, NULL, 'k'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            out->config = optarg;
+            break;
+        case 'k':
+            out->check_config = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        case 'V':
+            puts("vsay-agent " PACKAGE_VERSION);
+            return EXIT_SUCCESS;
+        default:
+            return 2;
+        }
+    }
+    if (optind < argc) {
+        log_say("vsay-agent: what is %s?", argv[optind]);
+        return 2;
+    }
+    return -1;
+}
+
+/* --- preparations ---------------------------------------------------------------------------- */
+
+/* Signals come through door's descriptor only; a file that cannot grow is an error like others. */
+static void prepare_process(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+/* A process that is hidden looks as if it were gone: an end would be reported while it lives. */
+static enum err check_proc(struct error *e)
+{
+    struct process first;
+
+    if (process_find(1, &first))
+        return ERR_OK;
+    return error_set(e, ERR_CONFIG,
+                     "cannot see other users' processes in /proc, which has hidepid: "
+                     "give vsay-agent the group of its gid, or CAP_SYS_PTRACE");
+}
+
+/* Others pass through the directory to drop/, and see no more. The lock ends with the process. */
+static enum err lock_state(const char *directory, int *fd, struct error *e)
+{
+    if (mkdir(directory, 0711) && errno != EEXIST)
+        return error_set(e, ERR_IO, "cannot make %s: %s", directory, strerror(errno));
+    int state = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a device keeps its mode */
+    bool set = state >= 0 && fchmod(state, 0711) == 0;
+    if (!set)
+        error_set(e, ERR_IO, "cannot chmod %s: %s", directory, strerror(errno));
+    if (state >= 0)
+        close(state);
+    if (!set)
+        return ERR_IO;
+    char *path = xasprintf("%s/lock", directory);
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool locked = *fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) == 0;
+    free(path);
+    if (!locked && *fd >= 0 && errno == EWOULDBLOCK)
+        return error_set(e, ERR_IO, "another vsay-agent uses %s", directory);
+    return locked ? ERR_OK : error_set(e, ERR_IO, "cannot lock %s: %s", directory, strerror(errno));
+}
+
+static enum err open_state(struct agent *agent, struct error *e)
+{
+    const char *directory = agent->options->agent.state_dir;
+    char *sessions = xasprintf("%s/sessions", directory);
+    char *sequence = xasprintf("%s/seq", directory);
+    char *spool = xasprintf("%s/spool", directory);
+    enum err err = ERR_OK;
+
+    if (mkdir(sessions, 0700) && errno != EEXIST)
+        err = error_set(e, ERR_IO, "cannot make %s: %s", sessions, strerror(errno));
+    if (!err)
+        err = instance_open(sessions, agent->options->agent.socket, agent->instance, e);
+    if (!err)
+        err = session_table_open(sessions, &agent->session, e);
+    if (!err)
+        err = sequence_open(sequence, &agent->sequence, e);
+    if (!err)
+        err = spool_open(spool, (size_t)agent->options->agent.spool_max * 1024, &agent->spool, e);
+    if (!err)
+        err = handoff_open(agent, &agent->handoff, e);
+    if (!err)
+        session_manager_begin(agent);
+    free(spool);
+    free(sequence);
+    free(sessions);
+    return err;
+}
+
+/* --- running --------------------------------------------------------------------------------- */
+
+static enum err run_threads(struct agent *agent, struct server *server, struct error *e)
+{
+    pthread_t sender, poller;
+
+    if (pthread_create(&sender, NULL, sender_run, agent))
+        return error_set(e, ERR_INTERNAL, "cannot start a thread");
+    if (pthread_create(&poller, NULL, poller_run, agent)) {
+        event_flag_ring(agent->sender, EVENT_STOP);
+        pthread_join(sender, NULL);
+        return error_set(e, ERR_INTERNAL, "cannot start a thread");
+    }
+    if (agent_options_exposes_token(agent->options))
+        log_event(
+            LEVEL_WARNING, "token_exposed",
+            "detail=\"the token goes to %s by plain http: whoever is on the way can read it\"",
+            agent->options->agent.server);
+    log_event(LEVEL_INFO, "start", "server=%s instance=%s", agent->options->agent.server,
+              agent->instance);
+    enum err err = server_run(server, e);
+    event_flag_ring(agent->sender, EVENT_STOP);
+    event_flag_ring(agent->poller, EVENT_STOP);
+    pthread_join(sender, NULL);
+    pthread_join(poller, NULL);
+    if (!err)
+        log_event(LEVEL_INFO, "stop", "detail=\"sessions go on\"");
+    return err;
+}
+
+static enum err run(const struct agent_options *options, struct error *e)
+{
+    struct agent agent = {
+        .options = options, .sender = event_flag_new(), .poller = event_flag_new()};
+    struct server *server = NULL;
+    int lock = -1;
+
+    prepare_process();
+    enum err err = http_library_init(e);
+    if (!err)
+        err = check_proc(e);
+    if (!err)
+        err = lock_state(options->agent.state_dir, &lock, e);
+    if (!err)
+        err = open_state(&agent, e);
+    if (!err)
+        err = server_open(&agent, &server, e);
+    if (!err)
+        err = run_threads(&agent, server, e);
+    server_close(server);
+    handoff_close(agent.handoff);
+    spool_close(agent.spool);
+    sequence_free(agent.sequence);
+    session_table_close(agent.session);
+    rates_free(&agent.rates);
+    if (lock >= 0)
+        close(lock);
+    event_flag_free(agent.poller);
+    event_flag_free(agent.sender);
+    http_library_end();
+    return err;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    struct agent_options options;
+    struct error e = {0};
+
+    int status = parse_arguments(argc, argv, &arguments);
+    if (status >= 0)
+        return status;
+    unsigned use = OPTIONS_AGENT | (arguments.check_config ? OPTIONS_COMPLETE : 0);
+    enum err err = agent_options_load("vsay-agent", arguments.config, true, use, &options, &e);
+    if (!err && arguments.check_config && agent_options_exposes_token(&options))
+        fputs("vsay-agent: warning: the token is sent by plain http; use https\n", stderr);
+    if (!err && arguments.check_config)
+        puts("vsay-agent: the configuration is good");
+    else if (!err)
+        err = run(&options, &e);
+    if (err && arguments.check_config)
+        log_say("vsay-agent: %s", e.detail);
+    else if (err)
+        log_event(LEVEL_ERROR, "start", "detail=\"%s\"", e.detail);
+    agent_options_free(&options);
+    return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

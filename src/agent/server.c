@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/server.h"
+
+#include <errno.h>
+#include <json.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/client.h"
+#include "agent/handoff.h"
+#include "agent/session_manager.h"
+#include "machine/ipc.h"
+#include "base/clock.h"
+#include "agent/peer.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+
+enum {
+    CLIENTS_MAX = 2 * SESSIONS_MAX,
+    FILES = 64,           /* that this program opens beside connections */
+    PACKETS_MAX = 100,    /* of one client before others have their turn */
+    ACCEPTS_MAX = 100,    /* in a round */
+    ROUND = 100,          /* ms of packets before all else has its turn */
+    OPEN_TIMEOUT = 10000, /* ms for a connection to open its session */
+    TICK = 1000,          /* ms */
+    TICK_SOON = 100,
+    DROP_TICK = 2000 /* ms between looks into the drop directory */
+};
+
+enum { POLL_SIGNALS, POLL_NEWS, POLL_LISTENER, POLL_CLIENTS };
+
+TAILQ_HEAD(clients, client);
+
+struct server {
+    struct agent *agent;
+    int listener, signals;
+    struct clients clients; /* who was served last comes last */
+    size_t count, max;
+    bool deaf;   /* until the next tick: out of descriptors */
+    bool broken; /* the spool; it was logged */
+    int64_t drop_due;
+    struct pollfd polled[POLL_CLIENTS + CLIENTS_MAX];
+};
+
+/* --- opening --------------------------------------------------------------------------------- */
+
+static enum err listen_at(const char *path, int *fd, struct error *e)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    ipc_make_directory(path);
+    if (ipc_connect(path, fd, NULL) == ERR_OK) {
+        close(*fd);
+        *fd = -1;
+        return error_set(e, ERR_IO, "another program listens on %s", path);
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    unlink(path);
+    *fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd < 0 || bind(*fd, (struct sockaddr *)&address, sizeof address) || chmod(path, 0666) ||
+        listen(*fd, SOMAXCONN))
+        return error_set(e, ERR_IO, "cannot listen on %s: %s", path, strerror(errno));
+    return ERR_OK;
+}
+
+/* Connections must not take the descriptors that looking at a session's processes needs. */
+static size_t room_for_clients(void)
+{
+    size_t most = limits_descriptors();
+
+    if (most >= CLIENTS_MAX + FILES)
+        return CLIENTS_MAX;
+    log_event(LEVEL_WARNING, "accept", "detail=\"%zu open files are few: %d are wanted\"", most,
+              CLIENTS_MAX + FILES);
+    return most > FILES ? most - FILES : 1;
+}
+
+enum err server_open(struct agent *agent, struct server **out, struct error *e)
+{
+    struct server *server = xcalloc(1, sizeof *server);
+    sigset_t signals;
+
+    server->agent = agent;
+    server->max = room_for_clients();
+    TAILQ_INIT(&server->clients);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    server->listener = -1;
+    server->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    enum err err = server->signals < 0
+                       ? error_set(e, ERR_IO, "signalfd: %s", strerror(errno))
+                       : listen_at(agent->options->agent.socket, &server->listener, e);
+    if (err)
+        server_close(server);
+    else
+        *out = server;
+    return err;
+}
+
+/* --- clients --------------------------------------------------------------------------------- */
+
+static void remove_client(struct server *server, struct client *client)
+{
+    session_manager_leave(client);
+    TAILQ_REMOVE(&server->clients, client, next);
+    server->count--;
+    close(client->fd);
+    json_object_put(client->replies);
+    free(client);
+}
+
+void server_close(struct server *server)
+{
+    struct client *client;
+
+    if (!server)
+        return;
+    while ((client = TAILQ_FIRST(&server->clients)))
+        remove_client(server, client);
+    if (server->listener >= 0)
+        close(server->listener);
+    if (server->signals >= 0)
+        close(server->signals);
+    free(server);
+}
+
+/* A user may take half of the places that the others leave; root may take all. */
+static bool has_place(const struct server *server, uid_t uid)
+{
+    const struct client *client;
+    size_t own = 0;
+
+    TAILQ_FOREACH (client, &server->clients, next)
+        own += client->peer.uid == uid;
+    return server->count < server->max && (uid == 0 || own < server->max - server->count);
+}
+
+static void add_client(struct server *server, int fd)
+{
+    struct peer peer = {0};
+    const char *why = NULL;
+
+    if (!peer_find(fd, &peer))
+        why = "its process is gone or cannot be seen";
+    else if (!has_place(server, peer.uid))
+        why = "too many connections";
+    if (why) {
+        log_event(LEVEL_WARNING, "connection_refused", "uid=%lu pid=%ld detail=\"%s\"",
+                  (unsigned long)peer.uid, (long)peer.process.pid, why);
+        close(fd);
+        return;
+    }
+    struct client *client = xcalloc(1, sizeof *client);
+    client->fd = fd;
+    client->peer = peer;
+    client->since = clock_ms();
+    client->replies = json_object_new_array();
+    TAILQ_INSERT_TAIL(&server->clients, client, next);
+    server->count++;
+}
+
+static void accept_clients(struct server *server)
+{
+    int fd = 0;
+
+    for (int i = 0; i < ACCEPTS_MAX && fd >= 0; i++) {
+        fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            add_client(server, fd);
+    }
+    server->deaf = fd < 0 && (errno == EMFILE || errno == ENFILE);
+    if (server->deaf)
+        log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
+}
+
+/* --- a round: packets, one sync, replies ----------------------------------------------------- */
+
+static enum err take_packet(struct server *server, struct client *client,
+                            const struct json_object *packet, struct error *e)
+{
+    struct origin origin = {.uid = client->peer.uid, .client = client, .session = client->session};
+    struct json_object *reply = NULL;
+    enum err err = session_manager_receive(server->agent, &origin, packet, &reply, e);
+
+    if (reply)
+        json_object_array_add(client->replies, reply);
+    return err;
+}
+
+/* Until `end`, but one packet at least. What was not to be sent is the last that is taken. */
+static enum err read_client(struct server *server, struct client *client, int64_t end,
+                            struct error *e)
+{
+    enum err err = ERR_OK;
+
+    for (int i = 0; i < PACKETS_MAX && !client->done && (i == 0 || clock_ms() < end); i++) {
+        struct json_object *packet;
+        err = ipc_receive(client->fd, &packet);
+        if (err == ERR_BUSY)
+            return ERR_OK;
+        if (err == ERR_OK)
+            err = take_packet(server, client, packet, e);
+        else if (err == ERR_IO)
+            err = ERR_REQUEST; /* it has gone */
+        json_object_put(packet);
+        client->done = err;
+    }
+    return err == ERR_IO ? err : ERR_OK;
+}
+
+static void note_stored(struct client *client, const struct json_object *reply)
+{
+    struct json_object *seq = NULL;
+
+    if (json_object_object_get_ex(reply, "seq", &seq))
+        session_manager_stored(client->session, json_object_get_int64(seq));
+}
+
+/* Replies are sent after the sync only. Without it their clients lose the connection: they come
+ * again with what they have not got an answer for; but that it must end they are told all the same.
+ */
+static void answer_client(struct agent *agent, struct client *client, bool durable)
+{
+    size_t count = json_object_array_length(client->replies);
+
+    for (size_t i = 0; i < count && durable; i++)
+        note_stored(client, json_object_array_get_idx(client->replies, i));
+    for (size_t i = 0; i < count && durable; i++)
+        durable = ipc_send(client->fd, json_object_array_get_idx(client->replies, i)) == ERR_OK;
+    session_manager_tell(agent, client->session);
+    client->done = client->done || (count && !durable);
+    if (count) {
+        json_object_put(client->replies);
+        client->replies = json_object_new_array();
+    }
+}
+
+static void note_spool(struct server *server, enum err err, const struct error *e)
+{
+    if (err && !server->broken)
+        log_event(LEVEL_ERROR, "spool_down", "detail=\"%s\"", e->detail);
+    if (!err && server->broken)
+        log_event(LEVEL_INFO, "spool_up", "detail=\"it can be written again\"");
+    server->broken = err;
+}
+
+/* Who comes first in a round comes last in the next: there may be no time for all. */
+static enum err read_clients(struct server *server, size_t *reported, struct error *e)
+{
+    int64_t end = clock_ms() + ROUND;
+    enum err err = ERR_OK;
+
+    for (size_t left = server->count; left && clock_ms() < end; left--) {
+        struct client *client = TAILQ_FIRST(&server->clients);
+        TAILQ_REMOVE(&server->clients, client, next);
+        TAILQ_INSERT_TAIL(&server->clients, client, next);
+        if (!server->polled[client->slot].revents)
+            continue;
+        enum err failed = read_client(server, client, end, e);
+        *reported += json_object_array_length(client->replies);
+        err = err ? err : failed;
+    }
+    return err;
+}
+
+static void serve_clients(struct server *server)
+{
+    struct client *client, *next;
+    struct error e = {0};
+    size_t reported = 0;
+    enum err err = read_clients(server, &reported, &e);
+
+    if (reported && !err)
+        err = session_manager_sync(server->agent, &e);
+    if (reported || err)
+        note_spool(server, err, &e);
+    for (client = TAILQ_FIRST(&server->clients); client; client = next) {
+        next = TAILQ_NEXT(client, next);
+        answer_client(server->agent, client, !err);
+        if (client->done)
+            remove_client(server, client);
+    }
+}
+
+/* --- the loop -------------------------------------------------------------------------------- */
+
+/* Returns false at the end. */
+static bool hear_signals(struct server *server)
+{
+    struct signalfd_siginfo signal;
+    bool go_on = true;
+
+    while (read(server->signals, &signal, sizeof signal) == sizeof signal) {
+        go_on = go_on && signal.ssi_signo == SIGHUP;
+        event_flag_ring(server->agent->sender, EVENT_HURRY);
+        event_flag_ring(server->agent->poller, EVENT_HURRY);
+    }
+    return go_on;
+}
+
+static void drop_silent_clients(struct server *server)
+{
+    struct client *client, *next;
+    int64_t limit = clock_ms() - OPEN_TIMEOUT;
+
+    for (client = TAILQ_FIRST(&server->clients); client; client = next) {
+        next = TAILQ_NEXT(client, next);
+        if (!client->session && client->since < limit)
+            remove_client(server, client);
+    }
+}
+
+static int64_t tick(struct server *server)
+{
+    server->deaf = false;
+    drop_silent_clients(server);
+    if (clock_ms() >= server->drop_due) {
+        handoff_scan(server->agent->handoff);
+        server->drop_due = clock_ms() + DROP_TICK;
+    }
+    return clock_ms() + (session_manager_tick(server->agent) ? TICK_SOON : TICK);
+}
+
+static int wait_for_events(struct server *server, int64_t until)
+{
+    struct client *client;
+    size_t count = POLL_CLIENTS;
+    int64_t ms = until - clock_ms();
+
+    server->polled[POLL_SIGNALS] = (struct pollfd){.fd = server->signals, .events = POLLIN};
+    server->polled[POLL_NEWS] =
+        (struct pollfd){.fd = session_news(server->agent->session), .events = POLLIN};
+    server->polled[POLL_LISTENER] =
+        (struct pollfd){.fd = server->deaf ? -1 : server->listener, .events = POLLIN};
+    TAILQ_FOREACH (client, &server->clients, next) {
+        client->slot = count;
+        server->polled[count++] = (struct pollfd){.fd = client->fd, .events = POLLIN};
+    }
+    return poll(server->polled, count, ms > 0 ? (int)ms : 0);
+}
+
+enum err server_run(struct server *server, struct error *e)
+{
+    int64_t due = 0;
+
+    for (;;) {
+        if (clock_ms() >= due)
+            due = tick(server);
+        if (wait_for_events(server, due) < 0 && errno != EINTR)
+            return error_set(e, ERR_IO, "poll: %s", strerror(errno));
+        if (server->polled[POLL_SIGNALS].revents && !hear_signals(server))
+            return ERR_OK;
+        if (server->polled[POLL_NEWS].revents) {
+            session_hear(server->agent->session);
+            due = 0;
+        }
+        serve_clients(server);
+        if (server->polled[POLL_LISTENER].revents)
+            accept_clients(server);
+    }
+}

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "agent/session.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <json.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/durable.h"
+#include "machine/ipc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+
+struct entry {
+    struct session session; /* first: an entry is found by it */
+    /* what other threads change too */
+    char *reason;
+    char *opening; /* the report, as JSON; NULL in a file of an older version */
+    bool confirmed;
+    int64_t active, active_sent, active_told; /* see session_activity; 0: never */
+};
+
+struct session_table {
+    pthread_mutex_t lock;
+    char *directory;
+    char *boot; /* identifies this boot of the machine, which process ids belong to */
+    int news;   /* eventfd */
+    struct entry **entries;
+    size_t count, room;
+};
+
+bool session_id_valid(const char *id)
+{
+    return strlen(id) == SESSION_ID_LENGTH && strncmp(id, "sess_", 5) == 0 &&
+           strspn(id + 5, "0123456789abcdef") == SESSION_ID_LENGTH - 5;
+}
+
+/* --- files ----------------------------------------------------------------------------------- */
+
+static char *path_of(const struct session_table *table, const char *id)
+{
+    return xasprintf("%s/%s.json", table->directory, id);
+}
+
+static char *read_boot(void)
+{
+    char text[64] = "";
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    if (file && fgets(text, sizeof text, file))
+        text[strcspn(text, "\n")] = '\0';
+    if (file)
+        fclose(file);
+    return xstrdup(text);
+}
+
+static void put_process(struct json_object *object, const char *name, const struct process *process)
+{
+    struct json_object *pair = json_object_new_object();
+
+    json_object_object_add(pair, "pid", json_object_new_int64(process->pid));
+    json_object_object_add(pair, "start", json_object_new_int64((int64_t)process->start));
+    json_object_object_add(object, name, pair);
+}
+
+static int64_t get_number(const struct json_object *object, const char *name)
+{
+    struct json_object *value = NULL;
+
+    json_object_object_get_ex(object, name, &value);
+    return json_object_get_int64(value);
+}
+
+static struct process get_process(const struct json_object *object, const char *name)
+{
+    struct json_object *pair = NULL;
+
+    json_object_object_get_ex(object, name, &pair);
+    return (struct process){.pid = (pid_t)get_number(pair, "pid"),
+                            .start = (unsigned long long)get_number(pair, "start")};
+}
+
+static enum err write_file(const struct session_table *table, const struct session *session,
+                           const char *opening, struct error *e)
+{
+    struct json_object *object = json_object_new_object();
+    char *path = path_of(table, session->id);
+
+    json_object_object_add(object, "uid", json_object_new_int64(session->uid));
+    json_object_object_add(object, "seq", json_object_new_int64(session->seq));
+    json_object_object_add(object, "boot", json_object_new_string(table->boot));
+    json_object_object_add(object, "drop_key", json_object_new_string(session->handoff_key));
+    put_process(object, "shell", &session->tree.shell);
+    put_process(object, "leader", &session->tree.leader);
+    json_object_object_add(object, "opening", opening ? json_tokener_parse(opening) : NULL);
+    const char *text = json_object_to_json_string(object);
+    enum err err = durable_write(path, text, strlen(text), e);
+    json_object_put(object);
+    free(path);
+    return err;
+}
+
+static struct session *add_entry(struct session_table *table, const struct session *session,
+                                 const char *opening)
+{
+    struct entry *entry = xcalloc(1, sizeof *entry);
+
+    entry->session = *session;
+    entry->opening = opening ? xstrdup(opening) : NULL;
+    pthread_mutex_lock(&table->lock);
+    if (table->count == table->room) {
+        table->room = table->room ? 2 * table->room : 64;
+        table->entries = xrealloc(table->entries, table->room * sizeof *table->entries);
+    }
+    table->entries[table->count++] = entry;
+    pthread_mutex_unlock(&table->lock);
+    return &entry->session;
+}
+
+/* The processes of the session in a file of this boot. They are looked at now, while most of them
+ * still live: what has been seen can be told from a stranger later on. */
+static struct proctree read_tree(const struct json_object *object, uid_t uid)
+{
+    struct proctree tree = {
+        .shell = get_process(object, "shell"), .leader = get_process(object, "leader"), .uid = uid};
+
+    tree.leader_seen = process_seen(&tree.leader);
+    return tree;
+}
+
+static void read_session(struct session_table *table, const char *id,
+                         const struct json_object *object)
+{
+    const char *boot = ipc_text(object, "boot"), *key = ipc_text(object, "drop_key");
+    struct json_object *opening = NULL;
+    struct session session = {.uid = (uid_t)get_number(object, "uid"),
+                              .seq = get_number(object, "seq")};
+    struct proctree tree = read_tree(object, session.uid);
+
+    snprintf(session.id, sizeof session.id, "%s", id);
+    snprintf(session.handoff_key, sizeof session.handoff_key, "%s", key ? key : "");
+    if (boot && strcmp(boot, table->boot) == 0)
+        session.tree = tree;
+    else /* no process outlives its boot, unless that was none */
+        session.gone = !process_alive(&tree.shell) && !process_alive(&tree.leader);
+    json_object_object_get_ex(object, "opening", &opening);
+    add_entry(table, &session, opening ? json_object_to_json_string(opening) : NULL);
+}
+
+static void read_file(struct session_table *table, const char *id)
+{
+    char *path = path_of(table, id);
+    struct json_object *object = json_object_from_file(path);
+
+    if (json_object_is_type(object, json_type_object))
+        read_session(table, id, object);
+    else
+        log_event(LEVEL_ERROR, "held", "detail=\"cannot use %s\"", path);
+    json_object_put(object);
+    free(path);
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    const struct entry *left = *(struct entry *const *)a, *right = *(struct entry *const *)b;
+
+    return (left->session.seq > right->session.seq) - (left->session.seq < right->session.seq);
+}
+
+static enum err read_directory(struct session_table *table, struct error *e)
+{
+    DIR *directory = opendir(table->directory);
+    const struct dirent *found;
+
+    if (!directory)
+        return error_set(e, ERR_IO, "cannot open %s: %s", table->directory, strerror(errno));
+    while ((found = readdir(directory))) {
+        char *id = xstrndup(found->d_name, strcspn(found->d_name, "."));
+        if (session_id_valid(id) && strcmp(found->d_name + strlen(id), ".json") == 0)
+            read_file(table, id);
+        free(id);
+    }
+    closedir(directory);
+    if (table->count)
+        qsort(table->entries, table->count, sizeof *table->entries, by_seq);
+    return ERR_OK;
+}
+
+enum err session_table_open(const char *directory, struct session_table **out, struct error *e)
+{
+    struct session_table *table = xcalloc(1, sizeof *table);
+
+    pthread_mutex_init(&table->lock, NULL);
+    table->directory = xstrdup(directory);
+    table->boot = read_boot();
+    table->news = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    enum err err = table->news < 0 ? error_set(e, ERR_IO, "eventfd: %s", strerror(errno))
+                                   : read_directory(table, e);
+    if (err) {
+        session_table_close(table);
+        return err;
+    }
+    *out = table;
+    return ERR_OK;
+}
+
+static void free_entry(struct entry *entry)
+{
+    json_object_put(entry->session.end);
+    free(entry->reason);
+    free(entry->opening);
+    free(entry);
+}
+
+void session_table_close(struct session_table *table)
+{
+    if (!table)
+        return;
+    for (size_t i = 0; i < table->count; i++)
+        free_entry(table->entries[i]);
+    if (table->news >= 0)
+        close(table->news);
+    pthread_mutex_destroy(&table->lock);
+    free(table->entries);
+    free(table->boot);
+    free(table->directory);
+    free(table);
+}
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+/* Only the main thread adds and removes, and so needs no lock to look. */
+static struct entry *find(struct session_table *table, const char *id)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (strcmp(table->entries[i]->session.id, id) == 0)
+            return table->entries[i];
+    }
+    return NULL;
+}
+
+struct session *session_find(struct session_table *table, const char *id)
+{
+    struct entry *entry = find(table, id);
+
+    return entry ? &entry->session : NULL;
+}
+
+struct session *session_at(struct session_table *table, size_t index)
+{
+    return index < table->count ? &table->entries[index]->session : NULL;
+}
+
+bool session_room(const struct session_table *table, uid_t uid)
+{
+    size_t running = 0, own = 0;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct session *session = &table->entries[i]->session;
+        running += session->state != SESSION_ENDED;
+        own += session->state != SESSION_ENDED && session->uid == uid;
+    }
+    return running < SESSIONS_MAX && (uid == 0 || own < SESSIONS_MAX - running);
+}
+
+enum err session_add(struct session_table *table, const struct session *new, const char *opening,
+                     struct session **out, struct error *e)
+{
+    enum err err = write_file(table, new, opening, e);
+
+    if (!err)
+        *out = add_entry(table, new, opening);
+    return err;
+}
+
+void session_keep_opening(struct session_table *table, struct session *session, const char *opening)
+{
+    struct entry *entry = (struct entry *)session;
+    struct error e = {0};
+
+    if (entry->opening)
+        return;
+    if (write_file(table, session, opening, &e))
+        log_event(LEVEL_WARNING, "held", "detail=\"%s\"", e.detail);
+    pthread_mutex_lock(&table->lock);
+    entry->opening = xstrdup(opening);
+    pthread_mutex_unlock(&table->lock);
+}
+
+void session_remove(struct session_table *table, struct session *session)
+{
+    char *path = path_of(table, session->id);
+
+    if (unlink(path) && errno != ENOENT)
+        log_event(LEVEL_ERROR, "held", "detail=\"cannot remove %s: %s\"", path, strerror(errno));
+    free(path);
+    pthread_mutex_lock(&table->lock);
+    size_t i = 0;
+    while (&table->entries[i]->session != session)
+        i++;
+    free_entry(table->entries[i]);
+    memmove(table->entries + i, table->entries + i + 1,
+            (--table->count - i) * sizeof *table->entries);
+    pthread_mutex_unlock(&table->lock);
+}
+
+const char *session_reason(struct session_table *table, const struct session *session)
+{
+    pthread_mutex_lock(&table->lock);
+    const char *reason = ((const struct entry *)session)->reason;
+    pthread_mutex_unlock(&table->lock);
+    return reason;
+}
+
+bool session_confirmed(struct session_table *table, const struct session *session)
+{
+    pthread_mutex_lock(&table->lock);
+    bool confirmed = ((const struct entry *)session)->confirmed;
+    pthread_mutex_unlock(&table->lock);
+    return confirmed;
+}
+
+struct json_object *session_ids(struct session_table *table)
+{
+    struct json_object *ids = json_object_new_array();
+
+    pthread_mutex_lock(&table->lock);
+    for (size_t i = 0; i < table->count && json_object_array_length(ids) < SESSIONS_MAX; i++) {
+        if (!table->entries[i]->confirmed)
+            json_object_array_add(ids, json_object_new_string(table->entries[i]->session.id));
+    }
+    pthread_mutex_unlock(&table->lock);
+    return ids;
+}
+
+/* --- activity -------------------------------------------------------------------------------- */
+
+void session_active(struct session_table *table, const char *id, int64_t at)
+{
+    pthread_mutex_lock(&table->lock);
+    struct entry *entry = find(table, id);
+    if (entry && at > entry->active)
+        entry->active = at;
+    pthread_mutex_unlock(&table->lock);
+}
+
+struct json_object *session_activity(struct session_table *table)
+{
+    struct json_object *times = NULL;
+    char text[CLOCK_TEXT_SIZE];
+
+    pthread_mutex_lock(&table->lock);
+    for (size_t i = 0; i < table->count && i < SESSIONS_MAX; i++) {
+        struct entry *entry = table->entries[i];
+        entry->active_sent = entry->active;
+        if (entry->confirmed || entry->active == entry->active_told)
+            continue;
+        clock_format(entry->active, text);
+        times = times ? times : json_object_new_object();
+        json_object_object_add(times, entry->session.id, json_object_new_string(text));
+    }
+    pthread_mutex_unlock(&table->lock);
+    return times;
+}
+
+void session_activity_told(struct session_table *table)
+{
+    pthread_mutex_lock(&table->lock);
+    for (size_t i = 0; i < table->count; i++)
+        table->entries[i]->active_told = table->entries[i]->active_sent;
+    pthread_mutex_unlock(&table->lock);
+}
+
+void session_tell_activity_again(struct session_table *table, const char *id)
+{
+    pthread_mutex_lock(&table->lock);
+    struct entry *entry = find(table, id);
+    if (entry)
+        entry->active_told = 0;
+    pthread_mutex_unlock(&table->lock);
+}
+
+/* --- news from other threads ----------------------------------------------------------------- */
+
+int session_news(const struct session_table *table)
+{
+    return table->news;
+}
+
+void session_hear(const struct session_table *table)
+{
+    eventfd_t count;
+
+    eventfd_read(table->news, &count);
+}
+
+void session_condemn(struct session_table *table, const char *id, const char *reason)
+{
+    pthread_mutex_lock(&table->lock);
+    struct entry *entry = find(table, id);
+    bool news = entry && !entry->reason;
+    if (news)
+        entry->reason = xstrdup(reason);
+    pthread_mutex_unlock(&table->lock);
+    if (news) {
+        log_event(LEVEL_INFO, "session_terminate", "session=%s reason=\"%s\"", id, reason);
+        eventfd_write(table->news, 1);
+    }
+}
+
+bool session_condemnable(struct session_table *table, const char *id)
+{
+    pthread_mutex_lock(&table->lock);
+    const struct entry *entry = find(table, id);
+    bool condemnable = entry && !entry->reason && !entry->confirmed;
+    pthread_mutex_unlock(&table->lock);
+    return condemnable;
+}
+
+char *session_opening(struct session_table *table, const char *id)
+{
+    pthread_mutex_lock(&table->lock);
+    const struct entry *entry = find(table, id);
+    char *opening = entry && entry->opening ? xstrdup(entry->opening) : NULL;
+    pthread_mutex_unlock(&table->lock);
+    return opening;
+}
+
+void session_confirm(struct session_table *table, const char *id)
+{
+    pthread_mutex_lock(&table->lock);
+    struct entry *entry = find(table, id);
+    if (entry)
+        entry->confirmed = true;
+    pthread_mutex_unlock(&table->lock);
+    eventfd_write(table->news, 1);
+}

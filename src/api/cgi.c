@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "api/cgi.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/auditor.h"
+#include "api/dispatch.h"
+
+enum { DRAIN_MAX = 8 << 20 /* bytes */ };
+
+extern char **environ;
+
+/* RFC 3875 section 4.2: there is no more to read than Content-Length says. Apache hands over a
+ * chunked body without one, to be read to its end. */
+static long read_body(void *gateway, char *buffer, size_t size)
+{
+    struct request *request = gateway;
+    static long taken;
+
+    if (request->content_length < 0 && request->method & (METHOD_GET | METHOD_HEAD))
+        return 0;
+    if (request->content_length >= 0 && (long)size > request->content_length - taken)
+        size = (size_t)(request->content_length - taken);
+    ssize_t n;
+    do {
+        n = read(STDIN_FILENO, buffer, size);
+    } while (n < 0 && errno == EINTR);
+    taken += n > 0 ? n : 0;
+    return n;
+}
+
+static void ask_database(const struct worker *worker, struct request *request, struct call *call)
+{
+    struct db *db = db_new(worker->settings);
+
+    call->wait = 0; /* a process is too much for it */
+    while (call->outcome != OUTCOME_DONE) {
+        dispatch_batch(db, &call, 1);
+        if (call->outcome == OUTCOME_CONTINUE)
+            dispatch_continue(request, call);
+        else if (call->outcome == OUTCOME_WAIT)
+            call_respond(call, call->route->late(call));
+    }
+    db_free(db);
+}
+
+static void answer(const struct worker *worker, struct request *request, struct call *call)
+{
+    struct error e = {0};
+    enum err err =
+        request_parse(request, environ, worker->settings->api.prefix, read_body, request, &e);
+
+    if (err)
+        call_respond(call, response_error(err, &e));
+    else
+        dispatch_request(worker, request, call);
+    if (call->outcome != OUTCOME_DONE)
+        ask_database(worker, request, call);
+}
+
+/* mod_cgid mixes its own error up with the answer of a program that leaves a body unread. */
+static void drain(struct request *request)
+{
+    char buffer[4096];
+    long n, total = 0;
+
+    while (total < DRAIN_MAX && (n = read_body(request, buffer, sizeof buffer)) > 0)
+        total += n;
+}
+
+int cgi_run(struct worker *worker)
+{
+    struct request request;
+    char head[REPLY_HEAD_MAX];
+    struct call *call = call_new();
+
+    answer(worker, &request, call);
+    drain(&request);
+    fwrite(head, 1, response_head(call->response, &request, worker->settings, head), stdout);
+    fwrite(call->response->body, 1, response_body_length(call->response, &request), stdout);
+    call_log(call, &request, worker->settings);
+    call_free(call);
+    int status = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    auditor_write(worker->settings);
+    return status;
+}

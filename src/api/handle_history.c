@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* GET /api/sessions, GET /api/sessions/:id/activity, GET /api/activity */
+#include "config.h"
+#include "api/handlers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/cursor.h"
+#include "api/list.h"
+#include "base/rfc3339.h"
+#include "store/history.h"
+
+/* --- what the lists have --------------------------------------------------------------------- */
+
+static const struct column session_columns[] = {
+    /* of HISTORY_SESSIONS */
+    {.name = "session_id"},
+    {.name = "agent_id"},
+    {.name = "machine_name"},
+    {.name = "user_id"},
+    {.name = "username"},
+    {.name = "source"},
+    {.name = "status"},
+    {.name = "started_at"},
+    {.name = "browser"},
+    {.name = "os"},
+    {.name = "ended_at"},
+    {.name = "close_reason"},
+    {.name = "requested_by", .group = "termination"},
+    {.name = "requested_at", .group = "termination"},
+    {.name = "delivered_at", .group = "termination"},
+    {.name = "attempts", .kind = COLUMN_INTEGER, .group = "termination"},
+    {.name = "confirmed_at", .group = "termination"},
+    {.name = "outcome", .group = "termination"},
+    {.name = "requested_by_username", .group = "termination"},
+    {.name = "reason", .group = "termination"},
+    {.name = "exit_code", .kind = COLUMN_INTEGER},
+    {.name = "recorded", .kind = COLUMN_BOOLEAN},
+    {.name = "not_recorded_reason"},
+    {.name = "source_address"},
+    {.name = "last_activity_at"},
+    {.name = "commands", .kind = COLUMN_INTEGER},
+};
+
+static const struct column command_columns[] = {
+    /* of HISTORY_COMMANDS */
+    {.name = "id"},
+    {.name = "session_id"},
+    {.name = "command"},
+    {.name = "machine_name"},
+    {.name = "agent_id"},
+    {.name = "user_id"},
+    {.name = "username"},
+    {.name = "source"},
+    {.name = "timestamp"},
+    {.name = "success", .kind = COLUMN_BOOLEAN},
+    {.name = "exit_code", .kind = COLUMN_INTEGER},
+};
+
+static const struct columns sessions = COLUMNS("sessions", session_columns);
+static const struct columns activities = COLUMNS("activities", command_columns);
+
+/* --- what is asked for ----------------------------------------------------------------------- */
+
+/* A time of RFC 3339 as a position's. */
+static struct position time_of(const struct query *query, const char *name)
+{
+    const char *text = query_text(query, name);
+    struct position position = {.id = 0};
+    char sql[SQL_TIME_LENGTH + 1];
+
+    if (text && rfc3339_to_sql(text, sql))
+        snprintf(position.at, sizeof position.at, "%.10sT%s000", sql, sql + 11);
+    return position;
+}
+
+static struct history_filter filter_of(const struct query *query)
+{
+    static const bool yes = true, no = false;
+    const char *success = query_text(query, "success"), *cursor = query_text(query, "cursor");
+    struct history_filter filter = {
+        .user_id = query_text(query, "user_id"),
+        .agent_id = query_text(query, "agent_id"),
+        .session_id = query_text(query, "session_id"),
+        .source = query_text(query, "source"),
+        .q = query_text(query, "q"),
+        .state = query_text(query, "status"),
+        .ended_by = query_text(query, "ended_by"),
+        .from = time_of(query, "from"),
+        .until = time_of(query, "to"),
+        .limit = (size_t)query_number(query, "limit", PAGE_DEFAULT),
+    };
+
+    if (success)
+        filter.success = *success == 't' ? &yes : &no;
+    if (cursor)
+        cursor_parse(cursor, &filter.before);
+    return filter;
+}
+
+/* --- the answer ------------------------------------------------------------------------------ */
+
+static struct response *page_response(const struct call *call, const struct columns *columns,
+                                      const struct history *history)
+{
+    struct list *list = list_new(columns, call->format);
+    struct page_end end = {.is_search = true};
+    char cursor[CURSOR_MAX + 1], searched_to[sizeof history->end.at + 1];
+
+    for (size_t i = 0; i < history->count; i++)
+        list_add(list, history->rows[i]);
+    if (history->more) {
+        cursor_format(&history->end, cursor);
+        end.next_cursor = cursor;
+    }
+    if (history->cut) {
+        snprintf(searched_to, sizeof searched_to, "%.19sZ", history->end.at);
+        end.searched_to = searched_to;
+    }
+    return list_response(list, &call->query, &end);
+}
+
+enum err handle_history(struct db *db, struct call *call, struct error *e)
+{
+    struct history_filter filter = filter_of(&call->query);
+    struct history history;
+    enum err err = history_sessions(db, &call->scope, &filter, &history, e);
+
+    if (!err)
+        call_respond(call, page_response(call, &sessions, &history));
+    history_free(&history);
+    return err;
+}
+
+static enum err handle_commands(struct db *db, struct call *call,
+                                const struct history_filter *filter, struct error *e)
+{
+    struct history history;
+    enum err err = history_commands(db, &call->scope, filter, &history, e);
+
+    if (!err)
+        call_respond(call, page_response(call, &activities, &history));
+    history_free(&history);
+    return err;
+}
+
+enum err handle_search(struct db *db, struct call *call, struct error *e)
+{
+    struct history_filter filter = filter_of(&call->query);
+
+    return handle_commands(db, call, &filter, e);
+}
+
+enum err handle_session_activity(struct db *db, struct call *call, struct error *e)
+{
+    struct history_filter filter = filter_of(&call->query);
+    enum err err = history_check_session(db, &call->scope, call->id, e);
+
+    filter.session_id = call->id;
+    return err ? err : handle_commands(db, call, &filter, e);
+}

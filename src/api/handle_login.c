@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* GET /api/login, POST /api/login, DELETE /api/login */
+#include "config.h"
+#include "api/handlers.h"
+
+#include <json.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "api/auth.h"
+#include "api/cookie.h"
+#include "base/xalloc.h"
+
+enum { BODY_MAX = 4096 /* nobody reads it */ };
+
+static struct json_object *time_of(int64_t seconds)
+{
+    char text[sizeof "9999-12-31T23:59:59Z"];
+    time_t time = seconds;
+    struct tm utc;
+
+    gmtime_r(&time, &utc);
+    strftime(text, sizeof text, "%FT%TZ", &utc);
+    return json_object_new_string(text);
+}
+
+/* A page whose token is in a cookie, or in another server's session, cannot read it. */
+enum err handle_whoami(struct db *db, struct call *call, struct error *e)
+{
+    const struct principal *who = &call->who;
+    struct json_object *body = json_object_new_object();
+
+    (void)db, (void)e;
+    json_object_object_add(body, "user_id", json_object_new_string(who->user_id));
+    json_object_object_add(body, "username", json_object_new_string(who->username));
+    json_object_object_add(body, "role", json_object_new_string(role_names[who->role]));
+    json_object_object_add(body, "tenant_id", json_object_new_string(who->tenant_id));
+    json_object_object_add(body, "expires_at", time_of(who->expires_at));
+    call_respond(call, response_json(200, body));
+    return ERR_OK;
+}
+
+static enum err check_origin(struct request *request, struct error *e)
+{
+    enum err err = request_discard_body(request, BODY_MAX, e);
+
+    if (err || cookie_is_ours(request))
+        return err;
+    return error_public(e, ERR_FORBIDDEN,
+                        "Only for pages of this origin: send Vsay-Request: 1 to say so");
+}
+
+/* A bearer token that is good: a cookie would do only to get itself again. */
+enum err parse_login(struct request *request, struct call *call, struct error *e)
+{
+    const char *token = NULL;
+    enum err err = check_origin(request, e);
+
+    if (!err)
+        err = auth_bearer(request, &token, e);
+    if (err)
+        return err;
+    if (!cookie_takes(request, token))
+        return error_public(e, ERR_REQUEST,
+                            "The token is too large for a cookie, which may have 4096 bytes");
+    call->report = xstrdup(token);
+    call->report_free = free;
+    return ERR_OK;
+}
+
+enum err handle_login(struct db *db, struct call *call, struct error *e)
+{
+    (void)db, (void)e;
+    call_respond(call, response_cookie(call->report, call->who.expires_at));
+    return ERR_OK;
+}
+
+enum err parse_logout(struct request *request, struct call *call, struct error *e)
+{
+    (void)call;
+    return check_origin(request, e);
+}
+
+enum err handle_logout(struct db *db, struct call *call, struct error *e)
+{
+    (void)db, (void)e;
+    call_respond(call, response_cookie("", 0));
+    return ERR_OK;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* GET /metrics */
+#include "config.h"
+#include "api/handlers.h"
+
+#include "api/metrics.h"
+#include "base/xalloc.h"
+#include "store/fleet.h"
+
+static const char media_type[] = "text/plain; version=0.0.4; charset=utf-8";
+
+static const struct series fleet_series[FLEET_NUMBERS] = {
+    [FLEET_ONLINE] = {"vsay_machines", "state=\"online\"", "gauge",
+                      "Machines: online, offline, or never heard of."},
+    [FLEET_OFFLINE] = {"vsay_machines", "state=\"offline\"", NULL, NULL},
+    [FLEET_NEVER] = {"vsay_machines", "state=\"never\"", NULL, NULL},
+    [FLEET_DROPPED] = {"vsay_commands_dropped", NULL, "gauge",
+                       "Commands that agents had to give up, as their spools were full: the sum of "
+                       "what the machines there are have reported, ever."},
+    [FLEET_UI] = {"vsay_active_sessions", "source=\"ui\"", "gauge",
+                  "Sessions that are active, on machines that are online."},
+    [FLEET_CLI] = {"vsay_active_sessions", "source=\"cli\"", NULL, NULL},
+    [FLEET_VSCODE] = {"vsay_active_sessions", "source=\"vscode\"", NULL, NULL},
+    [FLEET_PENDING] = {"vsay_terminations_pending", NULL, "gauge",
+                       "Sessions that somebody has ended, and that may still run."},
+    [FLEET_OLDEST_PENDING] = {"vsay_terminations_oldest_pending_seconds", NULL, "gauge",
+                              "How long ago the oldest of these was asked for; 0: there is none."},
+    [FLEET_RECENT_PENDING] = {"vsay_terminations_recent", "outcome=\"pending\"", "gauge",
+                              "What has become of the 1,000 terminations that were asked for last, "
+                              "or of all, if there are fewer."},
+    [FLEET_RECENT_CONFIRMED] = {"vsay_terminations_recent", "outcome=\"confirmed\"", NULL, NULL},
+    [FLEET_RECENT_VANISHED] = {"vsay_terminations_recent", "outcome=\"vanished\"", NULL, NULL},
+    [FLEET_RECENT_EXPIRED] = {"vsay_terminations_recent", "outcome=\"expired\"", NULL, NULL},
+};
+
+/* `fleet` is NULL when the database did not tell. */
+static struct response *page(const uint64_t *fleet)
+{
+    static const struct series up = {
+        "vsay_database_up", NULL, "gauge",
+        "1: the database answered. 0: it did not, and what it knows is "
+        "missing here."};
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = xmemstream(&text, &length);
+
+    metrics_write_series(out, &up, 1, (const uint64_t[]){fleet != NULL});
+    if (fleet)
+        metrics_write_series(out, fleet_series, FLEET_NUMBERS, fleet);
+    metrics_write(out);
+    xfclose(out);
+    return response_text(200, media_type, text, length);
+}
+
+enum err handle_metrics(struct db *db, struct call *call, struct error *e)
+{
+    uint64_t fleet[FLEET_NUMBERS];
+    enum err err = fleet_load(db, fleet, e);
+
+    if (!err)
+        call_respond(call, page(fleet));
+    return err;
+}
+
+/* What a worker knows is of use most of all when it has no database. */
+struct response *refused_metrics(const struct call *call)
+{
+    (void)call;
+    return page(NULL);
+}

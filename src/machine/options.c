@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "machine/options.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <pwd.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/un.h>
+
+#include "base/certificates.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "common/address.h"
+
+enum { TOKEN_MAX = 16 * 1024 };
+
+#define AT(member) offsetof(struct agent_options, member)
+
+static const char *const no_yes[] = {"no", "yes", NULL};
+static const char *const log_targets[] = {"stderr", "syslog", NULL};
+static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+
+/* --- what only a look at the value tells ----------------------------------------------------- */
+
+/* The rest of a URL after its scheme. NULL, or what is wrong with it. */
+static const char *check_authority(const char *text)
+{
+    size_t length = strcspn(text, "/");
+    struct address address;
+
+    if (memchr(text, '@', length))
+        return "it has no user and no password: the token is in agent.token_file";
+    if (strpbrk(text, "?#"))
+        return "it has no query and no fragment";
+    const char *why = address_parse(text, length, &address);
+    return why ? why : address_check_path(text + length);
+}
+
+static enum err check_server(const void *options, unsigned use, struct error *e)
+{
+    const char *server = ((const struct agent_options *)options)->agent.server;
+    size_t scheme = strncmp(server, "https://", 8) == 0  ? 8
+                    : strncmp(server, "http://", 7) == 0 ? 7
+                                                         : 0;
+
+    if (!(use & OPTIONS_AGENT))
+        return ERR_OK;
+    if (!*server)
+        return error_set(e, ERR_CONFIG, "agent.server: no server is named");
+    const char *why =
+        scheme ? check_authority(server + scheme) : "it begins with https:// or http://";
+    return why ? error_set(e, ERR_CONFIG, "agent.server: %s: %s", server, why) : ERR_OK;
+}
+
+static enum err check_token_file(const void *options, unsigned use, struct error *e)
+{
+    const char *path = ((const struct agent_options *)options)->agent.token_file;
+    char *token = NULL;
+    enum err err = use & OPTIONS_AGENT ? conf_check_absolute("agent.token_file", path, e) : ERR_OK;
+
+    if (err || !(use & OPTIONS_COMPLETE))
+        return err;
+    err = agent_options_read_token(path, &token, e);
+    if (token)
+        explicit_bzero(token, strlen(token));
+    free(token);
+    return err;
+}
+
+static enum err check_ca_file(const void *options, unsigned use, struct error *e)
+{
+    const struct agent_options *all = options;
+    const char *path = all->agent.ca_file;
+    struct error why = {0};
+
+    if (!*path || !(use & OPTIONS_AGENT))
+        return ERR_OK;
+    if (strncmp(all->agent.server, "https:", 6) != 0)
+        return error_set(e, ERR_CONFIG,
+                         "agent.ca_file: nothing is verified unless agent.server "
+                         "begins with https://");
+    enum err err = conf_check_absolute("agent.ca_file", path, e);
+    if (!err && certificates_check(path, &why))
+        err = error_set(e, ERR_CONFIG, "agent.ca_file: %s", why.detail);
+    return err;
+}
+
+/* Whether a directory is there, or can be made in one that is. */
+static enum err check_directory(const char *option, const char *path, struct error *e)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0)
+        return S_ISDIR(st.st_mode)
+                   ? ERR_OK
+                   : error_set(e, ERR_CONFIG, "%s: %s is no directory", option, path);
+    int cause = errno;
+    char *copy = xstrdup(path);
+    bool can_be_made = cause == ENOENT && stat(dirname(copy), &st) == 0 && S_ISDIR(st.st_mode);
+    free(copy);
+    return can_be_made ? ERR_OK
+                       : error_set(e, ERR_CONFIG, "%s: %s: %s", option, path, strerror(cause));
+}
+
+static enum err check_state_dir(const void *options, unsigned use, struct error *e)
+{
+    const char *path = ((const struct agent_options *)options)->agent.state_dir;
+    enum err err = conf_check_absolute("agent.state_dir", path, e);
+
+    return err || !(use & OPTIONS_AGENT) ? err : check_directory("agent.state_dir", path, e);
+}
+
+static enum err check_socket(const void *options, unsigned use, struct error *e)
+{
+    const char *path = ((const struct agent_options *)options)->agent.socket;
+    struct sockaddr_un address;
+    struct stat st;
+    enum err err = conf_check_absolute("agent.socket", path, e);
+
+    if (!err && strlen(path) >= sizeof address.sun_path)
+        err = error_set(e, ERR_CONFIG, "agent.socket: longer than %zu bytes",
+                        sizeof address.sun_path - 1);
+    if (err || !(use & OPTIONS_AGENT))
+        return err;
+    if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+        return error_set(e, ERR_CONFIG, "agent.socket: %s is no socket", path);
+    char *copy = xstrdup(path);
+    err = check_directory("agent.socket", dirname(copy), e);
+    free(copy);
+    return err;
+}
+
+static enum err check_disk(const void *options, unsigned use, struct error *e)
+{
+    const char *path = ((const struct agent_options *)options)->agent.disk;
+    struct statvfs fs;
+    enum err err = use & OPTIONS_AGENT ? conf_check_absolute("agent.disk", path, e) : ERR_OK;
+
+    if (!err && use & OPTIONS_COMPLETE && statvfs(path, &fs) != 0)
+        err = error_set(e, ERR_CONFIG, "agent.disk: %s: %s", path, strerror(errno));
+    return err;
+}
+
+static enum err check_trusted_users(const void *options, unsigned use, struct error *e)
+{
+    const struct strlist *users = &((const struct agent_options *)options)->agent.trusted_users;
+
+    for (size_t i = 0; use & OPTIONS_COMPLETE && i < users->count; i++) {
+        if (!getpwnam(users->items[i]))
+            return error_set(e, ERR_CONFIG, "agent.trusted_users: there is no user %s",
+                             users->items[i]);
+    }
+    return ERR_OK;
+}
+
+static enum err check_program(const void *options, unsigned use, struct error *e)
+{
+    const char *path = ((const struct agent_options *)options)->shell.program;
+    struct stat st;
+
+    if (!*path)
+        return ERR_OK;
+    enum err err = conf_check_absolute("shell.program", path, e);
+    if (err || !(use & OPTIONS_COMPLETE))
+        return err;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || !(st.st_mode & S_IXOTH))
+        return error_set(e, ERR_CONFIG, "shell.program: %s is no program that everybody may run",
+                         path);
+    return ERR_OK;
+}
+
+static enum err check_masks(const void *options, unsigned use, struct error *e)
+{
+    const struct strlist *masks = &((const struct agent_options *)options)->shell.mask;
+
+    (void)use;
+    for (size_t i = 0; i < masks->count; i++) {
+        regex_t regex;
+        char why[128];
+        int status = regcomp(&regex, masks->items[i], REG_EXTENDED);
+        if (status) {
+            regerror(status, &regex, why, sizeof why);
+            return error_set(e, ERR_CONFIG, "shell.mask: '%s': %s", masks->items[i], why);
+        }
+        regfree(&regex);
+    }
+    return ERR_OK;
+}
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+const struct conf_option agent_options_table[] = {
+    {"agent", "server", CONF_TEXT, AT(agent.server), .fallback = "", .check = check_server,
+     .help = "Address of vsay before /api, such as https://vsay.example.com."},
+    {"agent", "token_file", CONF_TEXT, AT(agent.token_file),
+     .fallback = SYSCONFDIR "/vsay/agent.token", .check = check_token_file,
+     .help = "File with the machine's token, not readable by others."},
+    {"agent", "ca_file", CONF_TEXT, AT(agent.ca_file), .fallback = "", .check = check_ca_file,
+     .help = "File with the certificate authorities to trust; empty for the system's."},
+    {"agent", "state_dir", CONF_TEXT, AT(agent.state_dir),
+     .fallback = LOCALSTATEDIR "/lib/vsay-agent", .check = check_state_dir,
+     .help = "Directory for what is not sent yet and the sessions that are held."},
+    {"agent", "socket", CONF_TEXT, AT(agent.socket), .fallback = "/run/vsay-agent/agent.sock",
+     .check = check_socket, .help = "UNIX socket on which vsay-shell reports to vsay-agent."},
+    {"agent", "spool_max", CONF_INT, AT(agent.spool_max), 64, 16777216, .fallback = "65536",
+     .help = "Kibibytes that may wait on disk; beyond, the oldest commands are given up."},
+    {"agent", "poll_wait", CONF_SECONDS, AT(agent.poll_wait), 0, 55, .fallback = "30s",
+     .help = "How long a poll for signals may wait at the server; 0 asks every five seconds."},
+    {"agent", "disk", CONF_TEXT, AT(agent.disk), .fallback = "/", .check = check_disk,
+     .help = "Path whose file system's usage is reported."},
+    {"agent", "trusted_users", CONF_LIST, AT(agent.trusted_users), .fallback = "",
+     .check = check_trusted_users,
+     .help = "Login names that may report sessions of other users, such as a web terminal's."},
+
+    {"shell", "program", CONF_TEXT, AT(shell.program), .fallback = "", .check = check_program,
+     .help = "Shell to run; empty for the user's login shell."},
+    {"shell", "require_agent", CONF_CHOICE, AT(shell.require_agent), .choices = no_yes,
+     .fallback = "no",
+     .help = "no, or yes: a shell does not start while vsay-agent cannot be reached."},
+    {"shell", "kill_after", CONF_SECONDS, AT(shell.kill_after), 0, 300, .fallback = "5s",
+     .help = "How long a session that was told to end may take before it is killed."},
+    {"shell", "mask", CONF_LINES, AT(shell.mask), .fallback = "", .check = check_masks,
+     .help = "Extended regular expressions, one a line; what the first group (or else the whole) "
+             "matches in a command is recorded as ***."},
+
+    {"log", "target", CONF_CHOICE, AT(log.target), .choices = log_targets, .fallback = "stderr",
+     .help = "stderr or syslog."},
+    {"log", "level", CONF_CHOICE, AT(log.level), .choices = log_levels, .fallback = "info",
+     .help = "Least important events to log: error, warning, info or debug."},
+};
+
+const size_t agent_options_count = sizeof agent_options_table / sizeof *agent_options_table;
+
+static bool is_this_host(const char *name, size_t length)
+{
+    return (length == 9 && strncasecmp(name, "localhost", length) == 0) ||
+           (length == 5 && strncmp(name, "[::1]", length) == 0) ||
+           (strncmp(name, "127.", 4) == 0 && strspn(name, "0123456789.") == length);
+}
+
+bool agent_options_exposes_token(const struct agent_options *options)
+{
+    static const char scheme[] = "http://";
+    const char *server = options->agent.server, *name = server + strlen(scheme);
+
+    if (strncmp(server, scheme, strlen(scheme)) != 0)
+        return false;
+    return !is_this_host(name, *name == '[' ? strcspn(name, "]") + 1 : strcspn(name, ":/"));
+}
+
+enum err agent_options_read_token(const char *path, char **out, struct error *e)
+{
+    static const char characters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+        "-._~+/=";
+    struct error why = {0};
+    size_t length = 0;
+
+    *out = NULL;
+    if (conf_read_secret(path, TOKEN_MAX, out, &length, &why))
+        return error_set(e, ERR_CONFIG, "agent.token_file: %s", why.detail);
+    size_t used = strcspn(*out, "\r\n");
+    if (used && strspn(*out, characters) == used) {
+        (*out)[used] = '\0';
+        return ERR_OK;
+    }
+    explicit_bzero(*out, length);
+    free(*out);
+    *out = NULL;
+    return error_set(e, ERR_CONFIG, "agent.token_file: the first line of %s is no token", path);
+}
+
+enum err agent_options_load(const char *program, const char *path, bool environment, unsigned use,
+                            struct agent_options *out, struct error *e)
+{
+    memset(out, 0, sizeof *out);
+    if (!path && environment)
+        path = getenv("VSAY_AGENT_CONF");
+    if (!path || !*path)
+        path = SYSCONFDIR "/vsay/agent.conf";
+    enum err err =
+        conf_load(agent_options_table, agent_options_count, path, environment, use, out, e);
+    if (!err && program)
+        log_open(program, out->log.target == 1, (enum log_level)out->log.level);
+    return err;
+}
+
+void agent_options_free(struct agent_options *options)
+{
+    conf_free(agent_options_table, agent_options_count, options);
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "machine/proctree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+
+/* How often a table that changed while it was read is read again. */
+enum { LOOKS_MAX = 5 };
+
+enum sight { GONE, SEEN, HIDDEN };
+
+/* One line of the process table, proc(5). */
+struct entry {
+    pid_t pid, parent, session;
+    unsigned long long start;
+    bool lives; /* or else it is a zombie, whose children are perhaps not */
+    bool ours;
+};
+
+struct table {
+    struct entry *entries;
+    size_t count;
+    bool whole;  /* nothing is missing for want of a descriptor or the like */
+    bool denied; /* there are some that we may not look at */
+};
+
+/* The command, in parentheses, may hold anything. A main thread that has called pthread_exit(3) is
+ * a zombie, and the process is not. */
+static bool parse_stat(const char *text, struct entry *out)
+{
+    char state;
+    int parent, session;
+    long threads;
+    const char *rest = strrchr(text, ')');
+
+    if (!rest ||
+        sscanf(rest + 1,
+               " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %llu",
+               &state, &parent, &session, &threads, &out->start) != 5)
+        return false;
+    out->parent = parent;
+    out->session = session;
+    out->lives = state != 'X' && (state != 'Z' || threads > 1);
+    return true;
+}
+
+/* ESRCH comes when it has gone since the file was opened. */
+static enum sight read_entry(pid_t pid, struct entry *out)
+{
+    char path[64], text[1024];
+
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    bool gone = length < 0 && (errno == ENOENT || errno == ESRCH);
+    if (fd >= 0)
+        close(fd);
+    if (length < 0)
+        return gone ? GONE : HIDDEN;
+    text[length] = '\0';
+    *out = (struct entry){.pid = pid};
+    return parse_stat(text, out) ? SEEN : HIDDEN;
+}
+
+static int by_pid(const void *a, const void *b)
+{
+    const struct entry *left = a, *right = b;
+
+    return (left->pid > right->pid) - (left->pid < right->pid);
+}
+
+/* Whether other users' processes can be seen: hidepid of proc(5) may be set at any time. */
+static bool sees_others(void)
+{
+    struct entry first;
+
+    return read_entry(1, &first) == SEEN;
+}
+
+static void add_entry(struct table *table, const struct entry *entry)
+{
+    table->entries = xrealloc(table->entries, (table->count + 1) * sizeof *entry);
+    table->entries[table->count++] = *entry;
+}
+
+static void read_table(struct table *table)
+{
+    DIR *directory = opendir("/proc");
+    const struct dirent *found;
+    struct entry entry;
+
+    table->whole = directory && sees_others();
+    while (directory && (found = readdir(directory))) {
+        long pid = strtol(found->d_name, NULL, 10);
+        enum sight sight = pid > 0 ? read_entry((pid_t)pid, &entry) : GONE;
+        bool denied = sight == HIDDEN && (errno == EPERM || errno == EACCES);
+        table->denied = table->denied || denied;
+        table->whole = table->whole && (sight != HIDDEN || denied);
+        if (sight == SEEN)
+            add_entry(table, &entry);
+    }
+    if (directory)
+        closedir(directory);
+    if (table->count)
+        qsort(table->entries, table->count, sizeof entry, by_pid);
+}
+
+static const struct entry *find(const struct table *table, pid_t pid)
+{
+    const struct entry key = {.pid = pid};
+
+    return table->count ? bsearch(&key, table->entries, table->count, sizeof key, by_pid) : NULL;
+}
+
+static bool is(const struct entry *entry, const struct process *process)
+{
+    return entry->pid == process->pid && entry->start == process->start;
+}
+
+bool process_find(pid_t pid, struct process *out)
+{
+    struct entry entry;
+
+    if (pid <= 0 || read_entry(pid, &entry) != SEEN || !entry.lives)
+        return false;
+    *out = (struct process){entry.pid, entry.start};
+    return true;
+}
+
+static enum sight look_at(const struct process *process)
+{
+    struct entry entry;
+    enum sight sight = process->pid > 0 ? read_entry(process->pid, &entry) : GONE;
+
+    if (sight == GONE && process->pid > 0 && !sees_others())
+        return HIDDEN;
+    return sight == SEEN && !(entry.lives && is(&entry, process)) ? GONE : sight;
+}
+
+bool process_seen(const struct process *process)
+{
+    return look_at(process) == SEEN;
+}
+
+bool process_alive(const struct process *process)
+{
+    return look_at(process) != GONE;
+}
+
+/* pidfd_open(2), whose wrapper older C libraries lack; -1 with ENOSYS on a kernel before 5.3, and
+ * where a container forbids it. */
+static int open_pidfd(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (fd < 0 && errno == EPERM)
+        errno = ENOSYS;
+    return fd;
+#else
+    (void)pid;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+static bool send_signal(int pidfd, pid_t pid, int number)
+{
+#ifdef SYS_pidfd_send_signal
+    if (pidfd >= 0)
+        return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) == 0;
+#endif
+    return kill(pid, number) == 0;
+}
+
+bool process_signal(const struct process *process, int number)
+{
+    int fd = process->pid > 0 ? open_pidfd(process->pid) : -1;
+
+    if (process->pid <= 0 || (fd < 0 && errno != ENOSYS))
+        return false;
+    enum sight sight = look_at(process);
+    if (sight == GONE)
+        errno = ESRCH;
+    bool sent = sight == SEEN && send_signal(fd, process->pid, number);
+    int cause = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = cause;
+    return sent;
+}
+
+bool process_descends(pid_t pid, pid_t ancestor)
+{
+    struct entry entry;
+
+    while (pid > 1 && read_entry(pid, &entry) == SEEN) {
+        pid = entry.parent;
+        if (pid == ancestor)
+            return true;
+    }
+    return false;
+}
+
+size_t process_children(pid_t pid, struct process *out, size_t room)
+{
+    char path[64];
+    size_t count = 0;
+    int child;
+
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)pid, (long)pid);
+    FILE *file = fopen(path, "re");
+    while (file && count < room && fscanf(file, "%d", &child) == 1)
+        count += process_find(child, &out[count]);
+    if (file)
+        fclose(file);
+    return count;
+}
+
+/* Whether the parent of `entry` is the tree's root or known to be ours. */
+static bool child(const struct table *table, const struct entry *entry, const struct process *root)
+{
+    const struct entry *parent = find(table, entry->parent);
+
+    return parent && (parent->ours || is(parent, root));
+}
+
+static bool belongs_to(const struct entry *entry, uid_t uid)
+{
+    char path[64];
+    struct stat st;
+
+    snprintf(path, sizeof path, "/proc/%ld", (long)entry->pid);
+    return stat(path, &st) == 0 && st.st_uid == uid;
+}
+
+/* The kernel gives no process the id of a session that has members. So when the leader's id is a
+ * stranger's, there are none; when it is nobody's, there may be a stranger's. */
+static void mark_members(struct table *table, const struct proctree *tree)
+{
+    const struct process *leader = &tree->leader;
+    const struct entry *holder = find(table, leader->pid);
+
+    if (leader->pid <= 0 || (holder ? !is(holder, leader) : !tree->leader_seen))
+        return;
+    for (size_t i = 0; i < table->count; i++) {
+        struct entry *entry = &table->entries[i];
+        entry->ours =
+            entry == holder || (entry->session == leader->pid && entry->start >= leader->start &&
+                                (holder || belongs_to(entry, tree->uid)));
+    }
+}
+
+static void mark_descendants(struct table *table, const struct process *root)
+{
+    bool found = true;
+
+    while (found) {
+        found = false;
+        for (size_t i = 0; i < table->count; i++) {
+            struct entry *entry = &table->entries[i];
+            if (!entry->ours && !is(entry, root) && child(table, entry, root))
+                entry->ours = found = true;
+        }
+    }
+}
+
+static void read_tree(struct table *table, const struct proctree *tree)
+{
+    *table = (struct table){0};
+    read_table(table);
+    mark_members(table, tree);
+    mark_descendants(table, &tree->shell);
+}
+
+size_t proctree_signal(const struct proctree *tree, int number)
+{
+    struct table table;
+    size_t count = 0;
+
+    read_tree(&table, tree);
+    for (size_t i = 0; i < table.count; i++) {
+        const struct entry *entry = &table.entries[i];
+        const struct process process = {entry->pid, entry->start};
+        if (!entry->ours || !entry->lives)
+            continue;
+        count++;
+        if (number)
+            process_signal(&process, number);
+    }
+    free(table.entries);
+    return table.whole ? count : count + 1;
+}
+
+/* Whether every parent is in the table, too: one that exited while it was read leaves its children
+ * without a place in the tree. */
+static bool is_consistent(const struct table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct entry *entry = &table->entries[i];
+        if (entry->lives && entry->parent > 0 && !find(table, entry->parent))
+            return false;
+    }
+    return true;
+}
+
+/* Two looks in a row must find nothing: a process that forks and exits while the table is read may
+ * have passed what is already read, once, when process ids start again. */
+bool proctree_gone(const struct proctree *tree)
+{
+    int empty = 0;
+
+    for (int i = 0; i < LOOKS_MAX && empty < 2; i++) {
+        struct table table;
+        size_t left = 0;
+        read_tree(&table, tree);
+        for (size_t j = 0; j < table.count; j++)
+            left += table.entries[j].ours && table.entries[j].lives;
+        bool sure = table.whole && !table.denied && is_consistent(&table);
+        free(table.entries);
+        if (left || !process_seen(&tree->shell))
+            return false;
+        empty = sure ? empty + 1 : 0;
+    }
+    return empty == 2;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "machine/protocol.h"
+
+#include <json.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+bool protocol_is_source(const char *text)
+{
+    static const char *const sources[] = {"ui", "cli", "vscode"};
+
+    for (size_t i = 0; text && i < sizeof sources / sizeof *sources; i++) {
+        if (strcmp(text, sources[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool protocol_is_plain(const char *text, size_t max)
+{
+    size_t length = text ? strlen(text) : 0;
+
+    return length > 0 && length <= max && utf8_plain(text, length);
+}
+
+void protocol_put(struct json_object *object, const char *name, const char *text)
+{
+    json_object_object_add(object, name, text ? json_object_new_string(text) : NULL);
+}

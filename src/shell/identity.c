@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "shell/identity.h"
+
+#include <json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "machine/protocol.h"
+#include "base/clock.h"
+#include "machine/proctree.h"
+#include "base/xalloc.h"
+#include "common/address.h"
+
+/* What an outer vsay-shell leaves in the environment, next to VSAY_SESSION_ID: whether it has a
+ * terminal, and its process. */
+static const char outer_variable[] = "VSAY_SESSION_SHELL";
+static const char on_terminal[] = "terminal", on_command[] = "command";
+
+void identity_secret(char out[SECRET_SIZE])
+{
+    unsigned char bytes[SECRET_SIZE / 2];
+
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        abort();
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/* --- within another session ---------------------------------------------- */
+
+static bool same_program(pid_t pid)
+{
+    char path[64];
+    struct stat mine, other;
+
+    snprintf(path, sizeof path, "/proc/%ld/exe", (long)pid);
+    return stat("/proc/self/exe", &mine) == 0 && stat(path, &other) == 0 &&
+           mine.st_dev == other.st_dev && mine.st_ino == other.st_ino;
+}
+
+bool identity_nested(bool on_pty)
+{
+    const char *outer = getenv(outer_variable);
+    char kind[16];
+    int pid;
+
+    if (!getenv("VSAY_SESSION_ID") || !outer || sscanf(outer, "%15[a-z]:%d", kind, &pid) != 2)
+        return false;
+    if (on_pty && strcmp(kind, on_terminal) != 0)
+        return false;
+    return process_descends(getpid(), pid) && same_program(pid);
+}
+
+static void mark_environment(const char *session_id, bool on_pty)
+{
+    char *outer = xasprintf("%s:%ld", on_pty ? on_terminal : on_command, (long)getpid());
+
+    setenv("VSAY_SESSION_ID", session_id, 1);
+    setenv(outer_variable, outer, 1);
+    free(outer);
+}
+
+/* --- the opening message ------------------------------------------------- */
+
+static bool in_vscode(void)
+{
+    const char *program = getenv("TERM_PROGRAM");
+
+    for (char *const *variable = environ; *variable; variable++) {
+        if (strncmp(*variable, "VSCODE_", strlen("VSCODE_")) == 0)
+            return true;
+    }
+    return program && strcmp(program, "vscode") == 0;
+}
+
+static const char *find_source(const struct identity *identity)
+{
+    const char *from_environment = getenv("VSAY_SOURCE");
+
+    if (identity->source)
+        return identity->source;
+    if (protocol_is_source(from_environment))
+        return from_environment;
+    return in_vscode() ? "vscode" : "cli";
+}
+
+/* Null when the variable says nothing that could be recorded. */
+static void put_label(struct json_object *object, const char *member, const char *variable)
+{
+    const char *text = getenv(variable);
+
+    protocol_put(object, member, protocol_is_plain(text, MEMBER_LABEL) ? text : NULL);
+}
+
+/* Where the user connects from: what a web terminal says, or else sshd, whose variable goes on with
+ * ports and the address here. It is a claim: whoever starts us may set either. */
+static void put_source_address(struct json_object *object)
+{
+    static const char *const variables[] = {"VSAY_REMOTE_ADDR", "SSH_CONNECTION"};
+    char address[ADDRESS_IP_MAX + 1];
+
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        const char *text = getenv(variables[i]);
+        if (text && address_ip(text, strcspn(text, " "), address)) {
+            protocol_put(object, "source_address", address);
+            return;
+        }
+    }
+}
+
+struct json_object *identity_open(const struct identity *identity, bool on_pty)
+{
+    struct json_object *open = json_object_new_object();
+    char secret[SECRET_SIZE], now[CLOCK_TEXT_SIZE];
+
+    identity_secret(secret);
+    clock_text(now);
+    char *session_id = xasprintf("sess_%s", secret);
+    protocol_put(open, "type", "open");
+    protocol_put(open, "session_id", session_id);
+    identity_secret(secret);
+    protocol_put(open, "drop_key", secret);
+    if (identity->user_id)
+        protocol_put(open, "user_id", identity->user_id);
+    if (identity->username)
+        protocol_put(open, "username", identity->username);
+    protocol_put(open, "source", find_source(identity));
+    put_label(open, "browser", "VSAY_BROWSER");
+    put_label(open, "os", "VSAY_OS");
+    put_source_address(open);
+    protocol_put(open, "started_at", now);
+    mark_environment(session_id, on_pty);
+    free(session_id);
+    return open;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "shell/osc633.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+enum { ESC = 0x1b, BEL = 0x07 };
+
+/* How a mark begins, with '*' for its kind. */
+static const char head[] = "\033]633;*;", kinds[] = "BCDU";
+enum { HEAD = sizeof head - 1, KIND = HEAD - 2 };
+
+struct osc633 {
+    const char *nonce;
+    size_t nonce_length;
+    osc633_on_mark *on_mark;
+    void *context;
+    struct buffer session; /* what may become a mark */
+    size_t passed;         /* so many bytes of it have been passed by osc633_release */
+    int waited;            /* calls of osc633_release since there was something new */
+};
+
+enum verdict { HOLD, WHOLE, STRANGE };
+
+struct osc633 *osc633_new(const char *nonce, osc633_on_mark *on_mark, void *context)
+{
+    struct osc633 *osc633 = xcalloc(1, sizeof *osc633);
+
+    osc633->nonce = nonce;
+    osc633->nonce_length = strlen(nonce);
+    osc633->on_mark = on_mark;
+    osc633->context = context;
+    return osc633;
+}
+
+void osc633_free(struct osc633 *osc633)
+{
+    if (osc633)
+        buffer_free(&osc633->session);
+    free(osc633);
+}
+
+bool osc633_holds(const struct osc633 *osc633)
+{
+    return osc633->session.length > osc633->passed;
+}
+
+/* Of a C: the nonce and a semicolon before the text. */
+static size_t preamble(const struct osc633 *osc633)
+{
+    return HEAD + osc633->nonce_length + 1;
+}
+
+static bool is_raw(const struct osc633 *osc633)
+{
+    return osc633->session.length >= HEAD && osc633->session.bytes[KIND] == 'C';
+}
+
+static void forget(struct osc633 *osc633)
+{
+    osc633->session.length = osc633->passed = 0;
+}
+
+static void pass(struct osc633 *osc633, struct buffer *out)
+{
+    buffer_add(out, osc633->session.bytes + osc633->passed,
+               osc633->session.length - osc633->passed);
+    osc633->passed = osc633->session.length;
+}
+
+void osc633_release(struct osc633 *osc633, struct buffer *out)
+{
+    if (!osc633_holds(osc633))
+        return;
+    if (!is_raw(osc633) || osc633->session.length < preamble(osc633))
+        pass(osc633, out);
+    else if (++osc633->waited >= OSC633_PATIENCE)
+        forget(osc633);
+}
+
+static bool ends_with_nonce(const struct osc633 *osc633)
+{
+    size_t tail = osc633->nonce_length + 1;
+    const char *end = osc633->session.bytes + osc633->session.length - tail;
+
+    return osc633->session.length >= preamble(osc633) + tail && *end == ';' &&
+           memcmp(end + 1, osc633->nonce, osc633->nonce_length) == 0;
+}
+
+/* Whatever is in a command belongs to its mark, once that has shown the nonce. */
+static enum verdict judge_raw(const struct osc633 *osc633, char byte)
+{
+    size_t at = osc633->session.length - HEAD;
+
+    if (at < osc633->nonce_length)
+        return byte == osc633->nonce[at] ? HOLD : STRANGE;
+    if (at == osc633->nonce_length)
+        return byte == ';' ? HOLD : STRANGE;
+    return byte == BEL && ends_with_nonce(osc633) ? WHOLE : HOLD;
+}
+
+/* What `byte` makes of the sequence that is held. */
+static enum verdict judge(const struct osc633 *osc633, char byte)
+{
+    size_t length = osc633->session.length;
+
+    if (length < HEAD) {
+        bool fits = length == KIND ? byte && strchr(kinds, byte) : byte == head[length];
+        return fits ? HOLD : STRANGE;
+    }
+    if (is_raw(osc633))
+        return judge_raw(osc633, byte);
+    if (osc633->session.bytes[length - 1] == ESC)
+        return byte == '\\' ? WHOLE : STRANGE;
+    if (byte == BEL)
+        return WHOLE;
+    bool control = (unsigned char)byte < ' ' && byte != ESC;
+    return control || length >= OSC633_MAX ? STRANGE : HOLD;
+}
+
+/* A mark stays ours; if it has begun to pass, the terminal gets its end, of `end` bytes. */
+static void withhold(const struct osc633 *osc633, size_t end, struct buffer *out)
+{
+    if (osc633->passed && osc633_holds(osc633)) {
+        size_t from = osc633->session.length - end;
+        from = from > osc633->passed ? from : osc633->passed;
+        buffer_add(out, osc633->session.bytes + from, osc633->session.length - from);
+    }
+}
+
+/* The sequence that is held has come to its end, of `end` bytes: takes it out when it is ours. */
+static void finish(struct osc633 *osc633, size_t end, struct buffer *out)
+{
+    size_t start = is_raw(osc633) ? preamble(osc633) : HEAD;
+    const char *text = osc633->session.bytes + start;
+    size_t length = osc633->session.length - start - end;
+    size_t tail = osc633->nonce_length + 1;
+    bool ours =
+        length >= tail && text[length - tail] == ';' &&
+        memcmp(text + length - osc633->nonce_length, osc633->nonce, osc633->nonce_length) == 0;
+
+    if (ours) {
+        osc633->on_mark(osc633->context, osc633->session.bytes[KIND], text, length - tail);
+        withhold(osc633, end, out);
+    } else {
+        pass(osc633, out);
+    }
+    forget(osc633);
+}
+
+/* The held sequence is a stranger's. An ESC at its end may begin one of ours. */
+static void give_up(struct osc633 *osc633, struct buffer *out)
+{
+    bool again =
+        osc633->session.length > 1 && osc633->session.bytes[osc633->session.length - 1] == ESC;
+    bool was_passed = !osc633_holds(osc633);
+
+    if (again && !was_passed)
+        osc633->session.length--;
+    pass(osc633, out);
+    forget(osc633);
+    if (again) {
+        buffer_add(&osc633->session, "\033", 1);
+        osc633->passed = was_passed;
+    }
+}
+
+/* Leaves out what is too long, before what may be the nonce at the end. */
+static void make_room(struct osc633 *osc633)
+{
+    size_t tail = osc633->nonce_length + 1;
+    char *end = osc633->session.bytes + osc633->session.length - tail;
+
+    memmove(end - 1, end, tail);
+    osc633->session.length--;
+}
+
+/* Takes one byte; false when it is still to be taken. */
+static bool take(struct osc633 *osc633, char byte, struct buffer *out)
+{
+    enum verdict verdict = judge(osc633, byte);
+
+    osc633->waited = 0;
+    if (verdict == STRANGE) {
+        give_up(osc633, out);
+        return false;
+    }
+    if (osc633->session.length >= OSC633_MAX)
+        make_room(osc633);
+    buffer_add(&osc633->session, &byte, 1);
+    if (verdict == WHOLE)
+        finish(osc633, byte == BEL ? 1 : 2, out);
+    return true;
+}
+
+void osc633_feed(struct osc633 *osc633, const char *bytes, size_t length, struct buffer *out)
+{
+    size_t at = 0;
+
+    while (at < length) {
+        if (osc633->session.length == 0) {
+            const char *escape = memchr(bytes + at, ESC, length - at);
+            size_t plain = escape ? (size_t)(escape - (bytes + at)) : length - at;
+            buffer_add(out, bytes + at, plain);
+            at += plain;
+            if (escape)
+                buffer_add(&osc633->session, &bytes[at++], 1);
+        } else if (take(osc633, bytes[at], out)) {
+            at++;
+        }
+    }
+}

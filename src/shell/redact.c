@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "shell/redact.h"
+
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/xalloc.h"
+
+/* A search takes time in proportion to the text, so many of them may take too long. */
+enum { MATCHES_MAX = 1000 };
+
+static const char stars[] = "***";
+
+struct mask {
+    regex_t *patterns;
+    size_t count;
+};
+
+struct mask *redact_new(const struct strlist *patterns)
+{
+    struct mask *mask = xcalloc(1, sizeof *mask);
+
+    mask->patterns = xcalloc(patterns->count, sizeof *mask->patterns);
+    for (size_t i = 0; i < patterns->count; i++) {
+        if (regcomp(&mask->patterns[mask->count], patterns->items[i], REG_EXTENDED) == 0)
+            mask->count++;
+    }
+    return mask;
+}
+
+void redact_free(struct mask *mask)
+{
+    if (!mask)
+        return;
+    for (size_t i = 0; i < mask->count; i++)
+        regfree(&mask->patterns[i]);
+    free(mask->patterns);
+    free(mask);
+}
+
+/* Appends the text up to the end of the first match, masked; returns how much of the text that was,
+ * 0 when nothing matches. */
+static size_t mask_first(const regex_t *pattern, const char *text, int flags, struct buffer *out)
+{
+    regmatch_t found[2];
+
+    if (!*text || regexec(pattern, text, 2, found, flags) != 0)
+        return 0;
+    const regmatch_t *secret = &found[pattern->re_nsub ? 1 : 0];
+    size_t end = (size_t)found[0].rm_eo;
+    if (secret->rm_so < secret->rm_eo) {
+        buffer_add(out, text, (size_t)secret->rm_so);
+        buffer_add(out, stars, sizeof stars - 1);
+        buffer_add(out, text + secret->rm_eo, end - (size_t)secret->rm_eo);
+    } else {
+        buffer_add(out, text, end);
+    }
+    if (end == 0)
+        buffer_add(out, text, 1);
+    return end ? end : 1;
+}
+
+static char *mask_all(const regex_t *pattern, const char *text)
+{
+    struct buffer out = {0};
+    size_t at = 0, step = 1;
+
+    for (int i = 0; step && i < MATCHES_MAX; i++) {
+        step = mask_first(pattern, text + at, at ? REG_NOTBOL : 0, &out);
+        at += step;
+    }
+    if (step)
+        buffer_add(&out, stars, sizeof stars);
+    else
+        buffer_add(&out, text + at, strlen(text + at) + 1);
+    return out.bytes;
+}
+
+char *redact_apply(const struct mask *mask, char *text)
+{
+    for (size_t i = 0; i < mask->count; i++) {
+        char *masked = mask_all(&mask->patterns[i], text);
+        free(text);
+        text = masked;
+    }
+    return text;
+}

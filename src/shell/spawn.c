@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "shell/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static const int taken[] = {SIGCHLD, SIGWINCH, SIGCONT, SIGHUP, SIGTERM};
+
+int spawn_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        sigaddset(&set, taken[i]);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/* The child waits for a byte; the end of the file tells it that it is not wanted. */
+static void wait_and_exec(const struct program *program, const int gate[2], const sigset_t *mask)
+{
+    char byte;
+    ssize_t n;
+
+    close(gate[1]);
+    do
+        n = read(gate[0], &byte, 1);
+    while (n < 0 && errno == EINTR);
+    if (n != 1)
+        _exit(EXIT_FAILURE);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    _exit(program_exec(program));
+}
+
+/* What the terminal's keys send is for the child, and no signal may end us while the terminal is
+ * raw. A command shares our terminal: it and we stop together. */
+static void block_signals(bool own_pty, sigset_t *old)
+{
+    sigset_t set;
+
+    sigfillset(&set);
+    if (!own_pty) {
+        sigdelset(&set, SIGTSTP);
+        sigdelset(&set, SIGTTIN);
+        sigdelset(&set, SIGTTOU);
+    }
+    sigprocmask(SIG_BLOCK, &set, old);
+}
+
+/* A command's streams end when it closes them, and not with us. */
+static void close_streams(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    if (null > STDOUT_FILENO)
+        close(null);
+}
+
+static pid_t fork_on_pty(const struct terminal *terminal, int *pty)
+{
+    struct winsize size = terminal_size(terminal);
+    pid_t pid = forkpty(pty, NULL, &terminal->saved, &size);
+
+    if (pid == 0)
+        signal(SIGHUP, SIG_DFL); /* a new terminal can be hung up, even if ours cannot (nohup) */
+    if (pid > 0) {
+        fcntl(*pty, F_SETFL, O_NONBLOCK);
+        fcntl(*pty, F_SETFD, FD_CLOEXEC);
+    }
+    return pid;
+}
+
+bool spawn_program(const struct program *program, const struct terminal *terminal,
+                   struct started *out)
+{
+    sigset_t mask;
+    int gate[2];
+
+    *out = (struct started){.pty = -1};
+    if (pipe2(gate, O_CLOEXEC) < 0)
+        return false;
+    signal(SIGCHLD, SIG_DFL); /* or there is no status */
+    block_signals(terminal != NULL, &mask);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    out->pid = terminal ? fork_on_pty(terminal, &out->pty) : fork();
+    if (out->pid == 0)
+        wait_and_exec(program, gate, &mask);
+    close(gate[0]);
+    out->gate = fcntl(gate[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(gate[1]);
+    if (program->nonce >= 0)
+        close(program->nonce);
+    if (!terminal)
+        close_streams();
+    return out->pid > 0;
+}
+
+void spawn_let_go(struct started *started, bool run)
+{
+    ssize_t written = run ? write(started->gate, "", 1) : 0;
+
+    (void)written; /* a child that is dead will be reaped */
+    close(started->gate);
+}

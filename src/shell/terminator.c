@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "shell/terminator.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* Pauses between two looks at the process table: they grow, since what is left may be another
+ * user's, and then it is the agent that kills it. */
+enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 1000 };
+
+/* Until the hangup is repeated, for who changed its parent while the process table was read. */
+enum { SECOND_HANGUP_MS = 100 };
+
+void terminator_hang_up(struct terminator *terminator, int number)
+{
+    if (terminator->state != ENDER_IDLE)
+        return;
+    terminator->state = ENDER_HANGUP;
+    terminator->deadline = clock_ms() + terminator->kill_after;
+    process_signal(&terminator->tree.leader, number);
+    process_signal(&terminator->tree.leader, SIGCONT);
+}
+
+static void hang_up_all(struct terminator *terminator, int64_t look_at)
+{
+    proctree_signal(&terminator->tree, SIGHUP);
+    proctree_signal(&terminator->tree, SIGCONT); /* who is stopped takes no signal */
+    terminator->look_at = look_at;
+}
+
+void terminator_terminate(struct terminator *terminator)
+{
+    if (terminator->state >= ENDER_TERMINATE)
+        return;
+    terminator->state = ENDER_TERMINATE;
+    terminator->deadline = clock_ms() + terminator->kill_after;
+    hang_up_all(terminator, clock_ms() + SECOND_HANGUP_MS);
+}
+
+/* Who forks and exits again and again is gone whenever the process table has been read. But each
+ * time it becomes our child, and no fork outruns a signal to a whole process group. */
+static void kill_children(void)
+{
+    FILE *children = fopen("/proc/thread-self/children", "re");
+    int pid;
+
+    while (children && fscanf(children, "%d", &pid) == 1) {
+        pid_t group = getpgid(pid);
+        if (group > 1 && group != getpgrp())
+            killpg(group, SIGKILL);
+        kill(pid, SIGKILL);
+    }
+    if (children)
+        fclose(children);
+}
+
+static void kill_all(struct terminator *terminator)
+{
+    int64_t now = clock_ms();
+
+    kill_children();
+    if (now < terminator->look_at)
+        return;
+    proctree_signal(&terminator->tree, SIGKILL);
+    terminator->look_at = now + terminator->pause;
+    terminator->pause = 2 * terminator->pause < PAUSE_MAX_MS ? 2 * terminator->pause : PAUSE_MAX_MS;
+}
+
+bool terminator_step(struct terminator *terminator, bool childless)
+{
+    bool late = clock_ms() >= terminator->deadline;
+
+    if (terminator->state < ENDER_TERMINATE)
+        return terminator->state == ENDER_HANGUP && late;
+    if (childless)
+        return true;
+    if (late && terminator->state == ENDER_TERMINATE) {
+        terminator->state = ENDER_KILL;
+        terminator->pause = PAUSE_MIN_MS;
+    } else if (terminator->state == ENDER_TERMINATE && clock_ms() >= terminator->look_at) {
+        hang_up_all(terminator, terminator->deadline);
+    }
+    if (terminator->state == ENDER_KILL)
+        kill_all(terminator);
+    return false;
+}
+
+int terminator_timeout(const struct terminator *terminator)
+{
+    int64_t at = terminator->state == ENDER_HANGUP ? terminator->deadline : terminator->look_at;
+    int64_t left = at - clock_ms();
+
+    if (terminator->state == ENDER_IDLE)
+        return -1;
+    return left > 0 ? (int)left : 0;
+}
+
+const char *terminator_reason(const struct terminator *terminator)
+{
+    static const char *const reasons[] = {
+        [ENDER_IDLE] = "exited",
+        [ENDER_HANGUP] = "hangup",
+        [ENDER_TERMINATE] = "terminated",
+        [ENDER_KILL] = "killed",
+    };
+
+    return reasons[terminator->state];
+}
