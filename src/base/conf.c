@@ -146,6 +146,10 @@ static enum err set_option(const struct conf_option *o, const char *origin, cons
         if (*text)
             add_item(member, xasprintf("%s.%s", o->section, o->key));
         return ERR_OK;
+    case CONF_RENAMED:
+        return *text ? error_set(e, ERR_CONFIG, "%s: %s.%s is called %s now", origin, o->section,
+                                 o->key, o->renamed)
+                     : ERR_OK;
     case CONF_CHOICE:
         return set_choice(o, origin, text, member, e);
     case CONF_INT:

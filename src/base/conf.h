@@ -15,13 +15,14 @@ struct strlist {
 };
 
 enum conf_type {
-    CONF_TEXT,    /* char *; "" when empty */
-    CONF_INT,     /* long, min..max */
-    CONF_SECONDS, /* long, min..max; suffix s, m, h or d */
-    CONF_CHOICE,  /* int: index into `choices` */
-    CONF_LIST,    /* struct strlist; words separated by blanks or commas */
-    CONF_LINES,   /* struct strlist; whole lines, in which blanks and commas belong to the item */
-    CONF_OBSOLETE /* struct strlist, of several options: those that are given, as `section.key` */
+    CONF_TEXT,     /* char *; "" when empty */
+    CONF_INT,      /* long, min..max */
+    CONF_SECONDS,  /* long, min..max; suffix s, m, h or d */
+    CONF_CHOICE,   /* int: index into `choices` */
+    CONF_LIST,     /* struct strlist; words separated by blanks or commas */
+    CONF_LINES,    /* struct strlist; whole lines, in which blanks and commas belong to the item */
+    CONF_OBSOLETE, /* struct strlist, of several options: those that are given, as `section.key` */
+    CONF_RENAMED   /* refused, with the new name in the message; has no member */
 };
 
 /* `use`: as given to conf_load. */
@@ -37,7 +38,8 @@ struct conf_option {
     /* Says what is wrong with the value, beginning with the option's name. Called when all options
      * are set. NULL: nothing can be. */
     conf_check *check;
-    const char *help; /* one sentence */
+    const char *renamed; /* the new name, as `section.key`, of CONF_RENAMED */
+    const char *help;    /* one sentence */
 };
 
 /* Fills `settings` (zeroed by the caller) from the defaults, then the file, then the environment

@@ -106,6 +106,7 @@ VSAY = [
     ("auth.leeway", "301", "from 0"),
     ("agents.heartbeat_interval", "120s", "shorter"), ("agents.offline_after", "30s", "shorter"),
     ("agents.signal_expires", "59", "from 60"), ("api.db_workers", "0", "from 1"),
+    ("api.answerers", "3", "is called api.db_workers now"),
     ("api.max_parked", "1e3", "whole number"), ("log.level", "verbose", "one of"),
     ("log.level", "Info", "one of"), ("log.target", "/var/log/vsay", "one of")]
 

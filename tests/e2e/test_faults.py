@@ -276,7 +276,7 @@ def test_shutdown_is_bounded(lone_worker):
         assert time.monotonic() - start < 4
     replies = [fcgi.read_reply(connection) for connection in parked]
     assert {reply.status if reply else None for reply in replies} <= {503, None}
-    assert replies.count(None) <= 3 * 5, "only what three answerers were asking"
+    assert replies.count(None) <= 3 * 5, "only what three database workers were asking"
 
 
 def test_stopping_answers_what_was_accepted(lone_worker):
@@ -374,7 +374,7 @@ def test_one_of_two_connections_is_lost(lone_worker):
     with contextlib.closing(stack.database.connect(database="vsay")) as holder:
         holder.query("LOCK TABLES machines WRITE")
         asked = [send(worker, path, stack.admin) for path in (STATS, READS[-1])]
-        wait_for(lambda: len(locked()) == 2, what="both answerers to wait")
+        wait_for(lambda: len(locked()) == 2, what="both database workers to wait")
         waiting = [send(worker, SESSIONS, stack.admin) for _ in range(3)]
         assert worker.get("/health").status == 200
         stack.database.query("ALTER USER vsay@localhost ACCOUNT LOCK")

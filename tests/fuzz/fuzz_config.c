@@ -34,6 +34,8 @@ static void check_option(const struct conf_option *option, const void *settings)
         for (size_t i = 0; i < list->count; i++)
             MUST(*list->items[i]);
         break;
+    case CONF_RENAMED:
+        break;
     }
 }
 
