@@ -67,6 +67,10 @@ export function visible(raw) {
     })
 }
 
+// The same for the clipboard, where lines stay lines: what is pasted into a terminal must do no more
+// than it shows.
+export const harmless = raw => String(raw ?? '').split(/([\n\t])/).map((part, i) => (i % 2 ? part : visible(part))).join('')
+
 // What became of a session, in a few words; '' while it is under way.
 export function howEnded({ status, close_reason: reason, exit_code: code, termination }) {
     if (status !== 'closed')

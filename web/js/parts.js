@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Small parts of which the pages are made.
 import { html, useEffect, useState } from './html.js'
-import { ago, stamp, visible } from './format.js'
+import { ago, harmless, stamp, visible } from './format.js'
 import { text } from './text.js'
 
 // A clock for relative times: all that use it are rendered together.
@@ -26,7 +26,7 @@ export const Text = ({ children }) => html`<bdi>${visible(children)}</bdi>`
 // One line, cut where there is no room; whole on hover and when copied.
 export function Cut({ children, mono = false, title }) {
     const raw = String(children ?? '')
-    return html`<span class=${mono ? 'cut mono' : 'cut'} title=${title ?? visible(raw)} data-copy=${raw}><${Text}>${raw}<//></span>`
+    return html`<span class=${mono ? 'cut mono' : 'cut'} title=${title ?? visible(raw)} data-copy=${harmless(raw)}><${Text}>${raw}<//></span>`
 }
 
 // How long ago; the whole time on hover and when copied.
@@ -109,12 +109,12 @@ export function Trouble({ error, onRetry }) {
 
 // --- copying what is selected ----------------------------------------------------------------------
 
-// Cells with tabs and rows with line ends; what is cut, relative or shown by signs as it really is.
+// Cells with tabs and rows with line ends; what is cut or relative in full.
 function wholeText(range) {
     const around = range.commonAncestorContainer
     const element = around.nodeType === Node.TEXT_NODE ? around.parentElement : around
-    const inside = element.closest('time[data-copy]')
-    if (inside)
+    const inside = element.closest('[data-copy]')
+    if (inside && (inside.localName === 'time' || String(range) === inside.textContent))
         return inside.dataset.copy
     const copy = range.cloneContents()
     if (!copy.querySelector('tr, [data-copy]'))

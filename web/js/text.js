@@ -200,7 +200,7 @@ export const text = {
         failed: message => `The request failed: ${message}. Nothing was ended. Try again.`,
         retrying: seconds => `The service is not available. Trying again in ${seconds} s.`,
         copied: 'Copied',
-        copy: 'Copy the receipt',
+        copy: 'Copy receipt',
     },
     parts: {
         copy: 'Copy',
