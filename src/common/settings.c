@@ -231,7 +231,8 @@ const struct conf_option settings_options[] = {
     {"api", "cors_origins", CONF_LIST, AT(api.cors_origins), .fallback = "", .check = check_origins,
      .help = "Origins whose pages may call the API from a browser, such as "
              "https://console.example.com."},
-    {"api", "answerers", CONF_RENAMED, .fallback = "", .renamed = "api.db_workers"},
+    {"api", "answerers", CONF_RENAMED, .fallback = "", .renamed = "api.db_workers",
+     .help = "Refused: it is called api.db_workers now."},
     {"api", "acceptors", CONF_OBSOLETE, AT(obsolete), .fallback = "",
      .help = "Has no effect any more: see api.io_threads."},
     {"api", "readers", CONF_OBSOLETE, AT(obsolete), .fallback = "",
