@@ -36,7 +36,7 @@ def test_the_tables_are_found():
 @pytest.mark.parametrize("methods, pattern", routes())
 def test_route(methods, pattern):
     method = {"READ": "GET"}.get(methods, methods.removeprefix("METHOD_"))
-    assert f"`{method} {pattern}`" in read("README.md")
+    assert f"`{method} {pattern}`" in read("docs/api.md")
     allowed = {"READ": "GET, HEAD"}.get(methods, method)
     tested = ALLOWED.get(pattern.replace(":id", "sess_1"), "")
     assert set(allowed.split(", ")) <= set(tested.split(", "))
