@@ -227,10 +227,12 @@ def test_the_api_is_away_and_back(browser, stack, past):
     stack.pool.stop()
     browser.js("scrollTo(0, document.documentElement.scrollHeight)")
     browser.find(".list-end .trouble", "tries again by itself")
+    browser.find(".pill", "Offline since")
     assert len(shown(browser)) == 100
     stack.restart_pool()
     browser.until(lambda: len(shown(browser)) > 100)
     browser.gone(".trouble")
+    browser.find(".pill", "Live")
 
 
 def test_what_people_write_does_nothing(browser, stack, tenant, admin):

@@ -3,7 +3,7 @@
 // be kept fresh. One request of a list is under way at a time.
 import { useEffect, useMemo, useRef, useState } from './html.js'
 import { request, useLogin } from './api.js'
-import { useStatus } from './poll.js'
+import { noteBad, noteGood, useStatus } from './poll.js'
 
 const SLOWEST_S = 30
 
@@ -68,6 +68,7 @@ class List {
         clearTimeout(this.timer)
         try {
             await work()
+            noteGood()
             Object.assign(this, { error: null, failures: 0, updatedAt: new Date() })
         } catch (error) {
             this.fail(error, again)
@@ -110,8 +111,9 @@ class List {
             this.stale = false
             return
         }
-        const delay = Math.max(error.retryAfter ?? 0, Math.min(SLOWEST_S, 2 ** this.failures++))
-        this.timer = setTimeout(again, delay * 1000)
+        const delay = 1000 * Math.max(error.retryAfter ?? 0, Math.min(SLOWEST_S, 2 ** this.failures++))
+        noteBad(delay)
+        this.timer = setTimeout(again, delay)
     }
 
     tell() {

@@ -40,14 +40,14 @@ onLogin(({ state, me }) => {
     loggedInAs = state === 'in' ? me : null
 })
 
-function noteGood() {
+export function noteGood() {
     lastGood = new Date()
     if (status.get().offlineSince)
         status.set({ offlineSince: null, retryAt: null })
 }
 
 // One resource that fails while others answer is told where it is shown.
-function noteBad(delay) {
+export function noteBad(delay) {
     if (Date.now() - lastGood > OFFLINE_MS)
         status.set({ offlineSince: status.get().offlineSince || lastGood, retryAt: new Date(Date.now() + delay) })
 }
