@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One machine: how busy it was, who was on it, what was run; or, when it was never heard of, how to
 // make it report.
-import { html, useEffect, useMemo } from './html.js'
+import { html, useEffect, useMemo, useRef } from './html.js'
 import { useLogin } from './api.js'
 import { commandColumns, idOf, sessionColumns, without } from './columns.js'
 import { TakeAlong } from './download.js'
@@ -71,8 +71,11 @@ function usePlotted(usage, hours, updatedAt) {
 
 function Plots({ id, hours, sessions }) {
     const path = `/api/machines/${encodeURIComponent(id)}/usage`
-    const { data: usage, error, updatedAt, refresh } = useResource(path, { hours }, { every: 15000 })
-    const { from, to, step, data } = usePlotted(usage, hours, updatedAt)
+    const { data: usage, error, updatedAt, loading, refresh } = useResource(path, { hours }, { every: 15000 })
+    const plotted = useRef(hours) // those before, until the data of others are there
+    if (!loading)
+        plotted.current = hours
+    const { from, to, step, data } = usePlotted(usage, plotted.current, updatedAt)
     const stretches = useMemo(() => stretchesOf(sessions, from, to), [sessions, from, to])
     const ranges = RANGES.map(value => ({ value, title: text.machine.ranges[value] }))
     return html`<section class="plots" aria-labelledby="usage">
@@ -129,7 +132,7 @@ function Rights({ machine: { owners, granted } }) {
 function Facts({ machine }) {
     return html`<dl class="about">
         <div><dt>${text.machines.id}</dt><dd class="mono">${machine.agent_id}</dd></div>
-        <div><dt>${text.machines.heard}</dt><dd><${Ago} time=${machine.last_active} /></dd></div>
+        <div><dt>${text.machines.heard}</dt><dd class="ticks"><${Ago} time=${machine.last_active} /></dd></div>
         ${FIGURES.map(name => html`<div key=${name}><dt>${text.machines[name]}</dt>
             <dd><${Usage} value=${machine[`${name}_percent`]} /></dd></div>`)}
         <div><dt>${text.machines.sessions}</dt><dd>${count(machine.active_sessions)}</dd></div>

@@ -79,8 +79,9 @@ function Facts({ session }) {
         <${Fact} title=${words.from}>${session.source_address}<//>
         <${Fact} title=${words.started}><${When} time=${session.started_at} /><//>
         <${Fact} title=${words.ended}>${session.ended_at && html`<${When} time=${session.ended_at} />`}<//>
-        <${Fact} title=${words.lasted}><${Lasted} session=${session} /><//>
-        <${Fact} title=${words.last}>${active && session.last_activity_at && html`<${Ago} time=${session.last_activity_at} />`}<//>
+        <${Fact} title=${words.lasted}><span class="ticks"><${Lasted} session=${session} /></span><//>
+        <${Fact} title=${words.last}>${active && session.last_activity_at && html`
+            <span class="ticks"><${Ago} time=${session.last_activity_at} /></span>`}<//>
         <${Fact} title=${words.how}>${howEnded(session)}<//>
         <${Fact} title=${words.exit}>${session.exit_code}<//>
         <${Fact} title=${words.recorded}>${session.recorded ? words.yes

@@ -364,7 +364,7 @@ export const text = {
         min: 'least',
         mean: 'mean',
         max: 'greatest',
-        noUsage: 'Nothing was heard of this machine in that time.',
+        noUsage: 'Nothing was heard of this machine in that time, or no usage is kept (agents.usage_history).',
         all: 'All in the history',
         noSessions: 'There has been no session on this machine yet.',
         noSessionsNext: 'vsay-shell records one on the machine.',
