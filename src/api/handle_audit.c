@@ -11,7 +11,7 @@
 #include "store/audit.h"
 
 static const struct column audit_columns[] = {
-    /* of AUDIT in statements.c */
+    /* of AUDIT in statements_history.c */
     {.name = "id"},       {.name = "timestamp"},  {.name = "action"},    {.name = "user_id"},
     {.name = "username"}, {.name = "role"},       {.name = "tenant_id"}, {.name = "session_id"},
     {.name = "agent_id"}, {.name = "of_user_id"}, {.name = "detail"},    {.name = "request_id"},

@@ -341,7 +341,7 @@ static enum err compare_held(struct db *db, struct round_of_heartbeats *round, s
 
     for (size_t i = 0; i < round->checked.count; i++)
         add_missing(heartbeat_at(&round->checked, i), &held);
-    enum err err = sessions_bulk(db, STATEMENT_HELD_SESSIONS, NULL, &held, e);
+    enum err err = sessions_bulk(db, STATEMENT_SESSION_STATES, NULL, &held, e);
     for (const struct cell *row; (row = db_row(db));)
         compare_held_session(round, row);
     for (size_t i = 0; !err && i < round->checked.count; i++)

@@ -61,7 +61,7 @@ enum err dashboard_machines(struct db *db, const struct callers *callers,
 
 /* --- commands -------------------------------------------------------------------------------- */
 
-enum { BUSY_MACHINES = PARAM_COUNT - PARAM_AGENT_0 };
+enum { BUSY_MACHINES = PARAM_AGENT_9 - PARAM_AGENT_0 + 1 };
 
 /* A command that one of the callers may be shown. */
 struct pick {

@@ -221,7 +221,7 @@ enum err db_bulk(struct db *db, int statement, const struct params *params, cons
     db_forget_rows(db);
     for (size_t next = 0; !err && next * rows->width < rows->count;) {
         struct text text = {0};
-        next = compose(db, statements[statement], params, rows, next, &text);
+        next = compose(db, statement_text(statement), params, rows, next, &text);
         err = db_fetch_text(db, text.data, e);
         free(text.data);
     }

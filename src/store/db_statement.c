@@ -111,7 +111,7 @@ static enum err prepare(struct db *db, int statement, struct prepared **out, str
     enum err err = ERR_OK;
     my_bool measure = 1;
 
-    p->param_count = statement_translate(statements[statement], &sql, p->order);
+    p->param_count = statement_translate(statement_text(statement), &sql, p->order);
     if (!(p->stmt = mysql_stmt_init(db->mysql)))
         err = db_error(mysql_errno(db->mysql), mysql_error(db->mysql), e);
     else if (mysql_stmt_attr_set(p->stmt, STMT_ATTR_UPDATE_MAX_LENGTH, &measure) ||

@@ -22,7 +22,7 @@ static enum err take(struct db *db, struct fleet_look *look, const struct params
                      struct error *e)
 {
     uint64_t changed = 0;
-    enum err err = db_change(db, STATEMENT_TAKE_LOOK, params, &changed, e);
+    enum err err = db_change(db, STATEMENT_CLAIM_FLEET_SLOT, params, &changed, e);
 
     look->taken = changed > 0;
     return err;
@@ -50,9 +50,9 @@ enum err fleet_usage_look(struct db *db, void *context, struct error *e)
         err = take(db, look, &params, e);
     if (err || !look->taken)
         return err;
-    err = db_change(db, STATEMENT_LOOK_AT_ALL, &params, NULL, e);
+    err = db_change(db, STATEMENT_SAMPLE_ALL, &params, NULL, e);
     if (!err)
-        err = db_change(db, STATEMENT_LOOK_AT_TENANTS, &params, NULL, e);
+        err = db_change(db, STATEMENT_SAMPLE_TENANTS, &params, NULL, e);
     return err ? err : load_tenants(db, &look->tenants, e);
 }
 
@@ -63,7 +63,7 @@ enum err fleet_usage_look_at_users(struct db *db, void *context, struct error *e
 
     slot_params(db, look->now, &params);
     params_text(&params, PARAM_TENANT, look->tenants.items[look->tenant]);
-    return db_change(db, STATEMENT_LOOK_AT_USERS, &params, NULL, e);
+    return db_change(db, STATEMENT_SAMPLE_USERS, &params, NULL, e);
 }
 
 enum err fleet_usage_load(struct db *db, const struct scope *scope, long hours,

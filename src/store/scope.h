@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a caller may see. Written as SQL once, in statements.c. */
+/* What a caller may see. Written as SQL once, in statements_rules.h. */
 #ifndef STORE_SCOPE_H
 #define STORE_SCOPE_H
 

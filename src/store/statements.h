@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Every SQL statement, with named parameters. */
+/* Every SQL statement of the programs, as text with named parameters.
+ *
+ * Statements are not built at run time: each is one constant, which is prepared once per
+ * connection, and a reader finds all SQL in the statements_*.c, a file per subject. The scope rule,
+ * who may see what, is part of the statements and is written once, in statements_rules.h.
+ *
+ * `:name` in a statement is the parameter of that name. Text in braces is repeated for each row,
+ * with commas between, or UNION ALL between SELECTs; db_bulk runs such a statement. */
 #ifndef STORE_STATEMENTS_H
 #define STORE_STATEMENTS_H
 
@@ -8,120 +15,146 @@
 
 #include "store/scope.h"
 
-/* `:name` in a statement is the parameter of that name. Text in braces stands for as many pieces as
- * there are rows, with commas between them, or UNION ALL between SELECTs: such a statement is run
- * by db_bulk. */
+/* clang-format off */
+
+/* The parameters: PARAM_TENANT stands for `:tenant`. Code counts on the order of CPU, MEMORY and
+ * DISK in sums, minima and maxima, and of AGENT_0 to AGENT_9. */
+#define STATEMENT_PARAMS(X)                       \
+    X(TENANT, "tenant")                           \
+    X(USER, "user")                               \
+    X(OFFLINE_AFTER, "offline_after") /* s */     \
+    X(SESSION, "session")                         \
+    X(AGENT, "agent")                             \
+    X(OF_USER, "of_user")                         \
+    X(SOURCE, "source")                           \
+    X(BEFORE_AT, "before_at")                     \
+    X(BEFORE_ID, "before_id")                     \
+    X(LIMIT, "limit")                             \
+    X(BY_USER, "by_user")                         \
+    X(BY_USERNAME, "by_username")                 \
+    X(REASON, "reason")                           \
+    X(USERNAME, "username")                       \
+    X(BROWSER, "browser")                         \
+    X(OS, "os")                                   \
+    X(SOURCE_ADDRESS, "source_address")           \
+    X(AT, "at")                                   \
+    X(SEQ, "seq")                                 \
+    X(EXIT_CODE, "exit_code")                     \
+    X(CPU, "cpu")                                 \
+    X(MEMORY, "memory")                           \
+    X(DISK, "disk")                               \
+    X(DROPPED, "dropped")                         \
+    X(COMMAND, "command")                         \
+    X(SUCCESS, "success")                         \
+    X(ID, "id")                                   \
+    X(OUTCOME, "outcome")                         \
+    X(NOT_RECORDED, "not_recorded")               \
+    X(LEASE, "lease") /* s */                     \
+    X(EXPIRES, "expires") /* s */                 \
+    X(NAME, "name")                               \
+    X(GENERATION, "generation")                   \
+    X(RELATION, "relation")                       \
+    X(OLDER_THAN, "older_than") /* s */           \
+    X(AFTER_AT, "after_at")                       \
+    X(AFTER_ID, "after_id")                       \
+    X(UPTO_AT, "upto_at")                         \
+    X(UPTO_ID, "upto_id")                         \
+    X(INSTANCE, "instance")                       \
+    X(AGE, "age") /* ms */                        \
+    X(ROLE, "role")                               \
+    X(ACTION, "action")                           \
+    X(DETAIL, "detail")                           \
+    X(REQUEST, "request")                         \
+    X(STATE, "state")                             \
+    X(Q, "q")                                     \
+    X(FROM, "from")                               \
+    X(TO, "to")                                   \
+    X(USAGE_NOW, "usage_now")                     \
+    X(STEP, "step")                               \
+    X(SLOT, "slot")                               \
+    X(SLOT_AT, "slot_at")                         \
+    X(LONG_SLOT, "long_slot")                     \
+    X(LONG_SLOT_AT, "long_slot_at")               \
+    X(SAMPLES, "samples")                         \
+    X(CPU_SUM, "cpu_sum")                         \
+    X(MEMORY_SUM, "memory_sum")                   \
+    X(DISK_SUM, "disk_sum")                       \
+    X(CPU_MIN, "cpu_min")                         \
+    X(MEMORY_MIN, "memory_min")                   \
+    X(DISK_MIN, "disk_min")                       \
+    X(CPU_MAX, "cpu_max")                         \
+    X(MEMORY_MAX, "memory_max")                   \
+    X(DISK_MAX, "disk_max")                       \
+    X(WIDTH, "width")                             \
+    X(SINCE, "since")                             \
+    X(NOW, "now")                                 \
+    X(STATUS, "status")                           \
+    X(UPTO_AGENT, "upto_agent")                   \
+    X(SKIP, "skip")                               \
+    X(AGENT_0, "agent_0")                         \
+    X(AGENT_1, "agent_1")                         \
+    X(AGENT_2, "agent_2")                         \
+    X(AGENT_3, "agent_3")                         \
+    X(AGENT_4, "agent_4")                         \
+    X(AGENT_5, "agent_5")                         \
+    X(AGENT_6, "agent_6")                         \
+    X(AGENT_7, "agent_7")                         \
+    X(AGENT_8, "agent_8")                         \
+    X(AGENT_9, "agent_9")
+
+/* clang-format on */
+
 enum param {
-    PARAM_TENANT,
-    PARAM_USER,
-    PARAM_OFFLINE_AFTER, /* s */
-    PARAM_SESSION,
-    PARAM_AGENT,
-    PARAM_OF_USER,
-    PARAM_SOURCE,
-    PARAM_BEFORE_AT,
-    PARAM_BEFORE_ID,
-    PARAM_LIMIT,
-    PARAM_BY_USER,
-    PARAM_BY_USERNAME,
-    PARAM_REASON,
-    PARAM_USERNAME,
-    PARAM_BROWSER,
-    PARAM_OS,
-    PARAM_SOURCE_ADDRESS,
-    PARAM_AT,
-    PARAM_SEQ,
-    PARAM_EXIT_CODE,
-    PARAM_CPU,
-    PARAM_MEMORY,
-    PARAM_DISK,
-    PARAM_DROPPED,
-    PARAM_COMMAND,
-    PARAM_SUCCESS,
-    PARAM_ID,
-    PARAM_OUTCOME,
-    PARAM_NOT_RECORDED,
-    PARAM_LEASE,   /* s */
-    PARAM_EXPIRES, /* s */
-    PARAM_NAME,
-    PARAM_GENERATION,
-    PARAM_RELATION,
-    PARAM_OLDER_THAN, /* s */
-    PARAM_AFTER_AT,
-    PARAM_AFTER_ID,
-    PARAM_UPTO_AT,
-    PARAM_UPTO_ID,
-    PARAM_INSTANCE,
-    PARAM_AGE, /* ms */
-    PARAM_ROLE,
-    PARAM_ACTION,
-    PARAM_DETAIL,
-    PARAM_REQUEST,
-    PARAM_STATE,
-    PARAM_Q,
-    PARAM_FROM,
-    PARAM_TO,
-    PARAM_USAGE_NOW,
-    PARAM_STEP,
-    PARAM_SLOT,
-    PARAM_SLOT_AT,
-    PARAM_LONG_SLOT,
-    PARAM_LONG_SLOT_AT,
-    PARAM_SAMPLES,
-    PARAM_SUM_0, /* of cpu, memory and disk, as those that follow */
-    PARAM_LEAST_0 = PARAM_SUM_0 + 3,
-    PARAM_GREATEST_0 = PARAM_LEAST_0 + 3,
-    PARAM_WIDTH = PARAM_GREATEST_0 + 3,
-    PARAM_SINCE,
-    PARAM_NOW,
-    PARAM_STATUS,
-    PARAM_UPTO_AGENT,
-    PARAM_SKIP,
-    PARAM_AGENT_0, /* ... PARAM_AGENT_0 + 9 */
-    PARAM_COUNT = PARAM_AGENT_0 + 10
+#define STATEMENT_PARAM(name, text) PARAM_##name,
+    STATEMENT_PARAMS(STATEMENT_PARAM)
+#undef STATEMENT_PARAM
+        PARAM_COUNT
 };
 
-extern const char *const param_names[PARAM_COUNT];
-
-/* The kinds of ranges of an index in which history is searched; each that a statement is for has a
- * form of it. */
+/* The kinds of index ranges that history searches. A statement about history has a form for
+ * each. */
 enum range_kind {
     RANGE_ALL,
     RANGE_TENANT,
     RANGE_USER,    /* in one tenant */
     RANGE_MACHINE, /* in one tenant */
-    RANGE_ITEM,    /* of commands: a session's; of sessions: those that one user asked to end */
+    RANGE_ITEM,    /* of commands: a session's; of sessions: those that one user terminated */
     RANGE_COUNT
 };
 
-/* A scoped statement is three, in the order of enum scope_kind: add the kind to its name. Some are
- * five: those for several callers (callers_statement) follow, whose first column tells whose each
- * row is. */
+/* A statement with a scope has SCOPE_COUNT forms, in the order of enum scope_kind: add the kind to
+ * its name. Some have SCOPE_FORMS: the further forms load rows for several callers at once, and
+ * their first column says whose each row is (see callers_statement). */
 enum statement {
-    STATEMENT_SCHEMA_VERSION,
-    STATEMENT_CLOCK,
-    STATEMENT_BINLOG,
-    STATEMENT_FLEET_MACHINES,
-    STATEMENT_FLEET_SESSIONS,
+    /* statements_dashboard.c */
     STATEMENT_STATS,
     STATEMENT_RECENT_MACHINES = STATEMENT_STATS + SCOPE_FORMS,
-    STATEMENT_ACTIVE_SESSIONS = STATEMENT_RECENT_MACHINES + SCOPE_FORMS,
-    STATEMENT_RECENT_COMMANDS = STATEMENT_ACTIVE_SESSIONS + SCOPE_FORMS,
-    STATEMENT_BUSY_MACHINES = STATEMENT_RECENT_COMMANDS + SCOPE_COUNT,
+    STATEMENT_BUSY_MACHINES = STATEMENT_RECENT_MACHINES + SCOPE_FORMS,
     STATEMENT_BUSY_MACHINES_OF_USERS,
-    STATEMENT_NEWEST_OF_TENANTS,
+    STATEMENT_RECENT_COMMANDS,
+    STATEMENT_NEWEST_OF_TENANTS = STATEMENT_RECENT_COMMANDS + SCOPE_COUNT,
     STATEMENT_NEWEST_OF_USERS,
     STATEMENT_NEWEST_ON_MACHINES,
     STATEMENT_COMMANDS,
-    STATEMENT_CLOSING_RIGHT,
+    STATEMENT_FLEET_MACHINES,
+    STATEMENT_FLEET_SESSIONS,
+
+    /* statements_sessions.c */
+    STATEMENT_ACTIVE_SESSIONS,
+    STATEMENT_CLOSING_RIGHT = STATEMENT_ACTIVE_SESSIONS + SCOPE_FORMS,
     STATEMENT_CLOSE_SESSION = STATEMENT_CLOSING_RIGHT + SCOPE_COUNT,
     STATEMENT_ADD_SIGNAL,
     STATEMENT_RECEIPT,
     STATEMENT_LOGS = STATEMENT_RECEIPT + SCOPE_COUNT,
+    STATEMENT_LIST_SESSIONS,
+    STATEMENT_LIST_ALL_SESSIONS,
+    STATEMENT_FIND_SESSION,
+
+    /* statements_history.c */
     STATEMENT_BOUND_COMMANDS,
     STATEMENT_FIND_COMMANDS = STATEMENT_BOUND_COMMANDS + RANGE_COUNT,
     STATEMENT_NEXT_TENANT_OF_COMMANDS = STATEMENT_FIND_COMMANDS + RANGE_COUNT,
-    STATEMENT_HISTORY_COMMANDS = STATEMENT_NEXT_TENANT_OF_COMMANDS + 2, /* of user, of machine */
+    STATEMENT_HISTORY_COMMANDS = STATEMENT_NEXT_TENANT_OF_COMMANDS + 2,
     STATEMENT_NEWEST_COMMAND,
     STATEMENT_FOLLOW_COMMANDS,
     STATEMENT_BOUND_SESSIONS,
@@ -129,6 +162,13 @@ enum statement {
     STATEMENT_NEXT_TENANT_OF_SESSIONS = STATEMENT_FIND_SESSIONS + RANGE_COUNT,
     STATEMENT_HISTORY_SESSIONS = STATEMENT_NEXT_TENANT_OF_SESSIONS + 2,
     STATEMENT_ACCESSIBLE,
+    STATEMENT_ADD_AUDIT,
+    STATEMENT_AUDIT,
+    STATEMENT_AUDIT_OF_USER,
+    STATEMENT_AUDIT_END,
+    STATEMENT_AUDIT_OF_SESSION,
+
+    /* statements_agents.c */
     STATEMENT_AGENTS,
     STATEMENT_LOCK_AGENTS,
     STATEMENT_AGENT,
@@ -136,7 +176,7 @@ enum statement {
     STATEMENT_HEARTBEATS,
     STATEMENT_OPEN_SESSIONS,
     STATEMENT_CLOSED_SESSIONS,
-    STATEMENT_HELD_SESSIONS,
+    STATEMENT_SESSION_STATES,
     STATEMENT_REASONS,
     STATEMENT_SIGNALLED,
     STATEMENT_GIVE_UP_SESSIONS,
@@ -152,29 +192,25 @@ enum statement {
     STATEMENT_ADD_COMMANDS,
     STATEMENT_LAST_COMMANDS,
     STATEMENT_SESSIONS_ACTIVE,
-    STATEMENT_ADD_AUDIT,
-    STATEMENT_AUDIT,
-    STATEMENT_AUDIT_OF_USER,
-    STATEMENT_AUDIT_OF_SESSION,
-    STATEMENT_AUDIT_END,
     STATEMENT_DUE_SIGNALS,
     STATEMENT_LEASE_SIGNALS,
     STATEMENT_DUE_AGENTS,
     STATEMENT_EXPIRED,
-    STATEMENT_STORE_USAGE,
-    STATEMENT_MACHINE_AGE,
-    STATEMENT_MACHINE_USAGE = STATEMENT_MACHINE_AGE + SCOPE_COUNT,
-    STATEMENT_TAKE_LOOK,
-    STATEMENT_LOOK_AT_ALL,
-    STATEMENT_LOOK_AT_TENANTS,
-    STATEMENT_LOOK_AT_USERS,
-    STATEMENT_TENANTS,
-    STATEMENT_FLEET_USAGE,
+
+    /* statements_machines.c */
     STATEMENT_INVENTORY,
     STATEMENT_INVENTORY_END = STATEMENT_INVENTORY + SCOPE_COUNT,
     STATEMENT_INVENTORY_MACHINE = STATEMENT_INVENTORY_END + SCOPE_COUNT,
     STATEMENT_INVENTORY_ACCESS = STATEMENT_INVENTORY_MACHINE + SCOPE_COUNT,
-
+    STATEMENT_STORE_USAGE,
+    STATEMENT_MACHINE_AGE,
+    STATEMENT_MACHINE_USAGE = STATEMENT_MACHINE_AGE + SCOPE_COUNT,
+    STATEMENT_CLAIM_FLEET_SLOT,
+    STATEMENT_SAMPLE_ALL,
+    STATEMENT_SAMPLE_TENANTS,
+    STATEMENT_SAMPLE_USERS,
+    STATEMENT_TENANTS,
+    STATEMENT_FLEET_USAGE,
     STATEMENT_LIST_MACHINES,
     STATEMENT_ADD_MACHINE,
     STATEMENT_REMOVE_MACHINE,
@@ -190,9 +226,11 @@ enum statement {
     STATEMENT_MACHINE_TENANT,
     STATEMENT_GRANT,
     STATEMENT_REVOKE,
-    STATEMENT_LIST_SESSIONS,
-    STATEMENT_LIST_ALL_SESSIONS,
-    STATEMENT_FIND_SESSION,
+
+    /* statements_purge.c */
+    STATEMENT_SCHEMA_VERSION,
+    STATEMENT_CLOCK,
+    STATEMENT_BINLOG,
     STATEMENT_PURGE_BEFORE,
     STATEMENT_LOST_SESSIONS,
     STATEMENT_CLOSE_LOST,
@@ -206,9 +244,10 @@ enum statement {
     STATEMENT_COUNT
 };
 
-extern const char *const statements[STATEMENT_COUNT];
-
 enum { STATEMENT_PARAMS_MAX = 48 }; /* placeholders in one statement */
+
+/* The text of a statement, with named parameters. */
+const char *statement_text(int statement);
 
 /* Finds the next parameter in a statement's text from `from`, which is not within quotes, up to
  * `to`. Returns where its colon is, or `to` if there is none; *after is what follows its name. */

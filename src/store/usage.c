@@ -97,9 +97,9 @@ static void add_row(struct rows *rows, const char *agent_id, const struct usage 
     rows_uint(rows, PARAM_SLOT_AT, (uint64_t)began);
     rows_uint(rows, PARAM_SAMPLES, ended->samples);
     for (int i = 0; i < USAGE_FIGURES; i++) {
-        rows_uint(rows, PARAM_SUM_0 + (enum param)i, ended->figures[i].sum);
-        rows_uint(rows, PARAM_LEAST_0 + (enum param)i, ended->figures[i].least);
-        rows_uint(rows, PARAM_GREATEST_0 + (enum param)i, ended->figures[i].greatest);
+        rows_uint(rows, PARAM_CPU_SUM + (enum param)i, ended->figures[i].sum);
+        rows_uint(rows, PARAM_CPU_MIN + (enum param)i, ended->figures[i].least);
+        rows_uint(rows, PARAM_CPU_MAX + (enum param)i, ended->figures[i].greatest);
     }
 }
 

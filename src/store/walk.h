@@ -14,7 +14,7 @@ enum {
 
 /* Ranges of one kind; each row gives the parameters of one. */
 struct walk_ranges {
-    int bound, find; /* statements: see statements_history.h */
+    int bound, find; /* statements: see statements_history.c */
     struct rows rows;
 };
 

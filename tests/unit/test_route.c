@@ -237,8 +237,8 @@ static void statements_translate(void **state)
     assert_int_equal(order[1], PARAM_LIMIT);
     free(sql);
     for (int i = 0; i < STATEMENT_COUNT; i++) {
-        assert_non_null(statements[i]);
-        statement_translate(statements[i], &sql, order);
+        assert_non_null(statement_text(i));
+        statement_translate(statement_text(i), &sql, order);
         free(sql);
     }
 }

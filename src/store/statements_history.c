@@ -1,37 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQL of history and search, for the table in statements.c, which has the rules that it names.
+/* The SQL of history, search and the audit log.
  *
- * A walk goes through ranges of an index from their new ends. For each kind of range there are two
- * statements: BOUND tells where the `:skip` newest entries of each range end, by reading nothing
- * but the index, and FIND reads the rows between two places and picks those that the filters let
- * through. The index is named, since the optimizer might read another one to its end. */
-#ifndef STORE_STATEMENTS_HISTORY_H
-#define STORE_STATEMENTS_HISTORY_H
+ * A walk goes through ranges of an index from their new ends. Each kind of range has two
+ * statements. BOUND finds where the `:skip` newest entries of each range end; it reads only the
+ * index. FIND reads the rows between two places and applies the filters. The index is named in
+ * each, since the optimizer might otherwise read another one to its end. */
+#include "config.h"
+#include "store/statements.h"
+
+#include "store/statements_rules.h"
 
 /* clang-format off */
 
-/* Older than the page before, and not older than the search goes back. */
+/* Older than the page before, and no older than the search goes back. */
 #define BETWEEN(time, id)                                                                          \
     time " <= :before_at AND (" time " < :before_at OR " id " < :before_id) "                      \
     "AND " time " >= :after_at AND (" time " > :after_at OR " id " >= :after_id) "
 #define NEWEST_FIRST(time, id) "ORDER BY " time " DESC, " id " DESC "
 
-/* Who may see a row, whichever way it was found. NULL: no such restriction. */
+/* Which rows a caller may see, by whatever range they were found. NULL means no restriction. */
 #define SEEN(row)                                                                                  \
     "AND (:tenant IS NULL OR " row ".tenant_id = :tenant) "                                        \
     "AND (:user IS NULL OR " row ".user_id = :user OR EXISTS (SELECT 1 FROM machine_access a "     \
     "WHERE a.tenant_id = :tenant AND a.user_id = :user AND a.agent_id = " row ".agent_id)) "
-
-#define GIVEN(parameter, condition) "AND (:" parameter " IS NULL OR " condition ") "
-/* A substring in any case, letter by letter, whatever the column's collation takes for equal. */
-#define HOLDS_Q(text) "LOCATE(LOWER(CONVERT(:q USING utf8mb4)) COLLATE utf8mb4_bin, LOWER(" text ")) > 0"
 #define WHOSE(row)                                                                                 \
     GIVEN("of_user", row ".user_id = :of_user") GIVEN("agent", row ".agent_id = :agent")           \
     GIVEN("source", row ".source = :source")
 
 /* --- commands */
 
-/* What a closed session ran does not run any more: see STATEMENT_LOGS. */
+/* A command of a closed session cannot still be running: see STATEMENT_LOGS. */
 #define SUCCESS                                                                                    \
     "COALESCE(c.success, IF((SELECT e.state FROM sessions e WHERE e.session_id = c.session_id) = " \
     "'closed', 0, NULL))"
@@ -58,7 +56,7 @@
     "{(SELECT " MICROSECONDS("c.executed_at") ", c.id, c.id, LENGTH(c.command) " range             \
     COMMANDS_FILTER NEWEST_FIRST("c.executed_at", "c.id") "LIMIT :limit)}"
 
-/* Of one session, in the order in which they were run. */
+/* Of one session, in the order in which the commands ran. */
 #define BOUND_COMMANDS_OF_SESSION                                                                  \
     "{(SELECT " MICROSECONDS("c.executed_at") ", c.seq " COMMANDS_SESSION                          \
     "ORDER BY c.seq DESC LIMIT :skip, 1)}"
@@ -72,7 +70,7 @@
     "c.agent_id, c.user_id, c.username, c.source, " RFC3339("c.executed_at") ", " SUCCESS ", "     \
     "c.exit_code FROM commands c LEFT JOIN machines m ON " MACHINE_OF("c") " WHERE c.id IN ({:id})"
 
-/* In the order of their ids, with those that the filters do not let through. */
+/* In the order of ids. Also returns rows that the filters exclude, so that a follower moves on. */
 #define FOLLOW_COMMANDS                                                                            \
     "SELECT c.id, (TRUE " GIVEN("session", "c.session_id = :session") COMMANDS_FILTER ") "         \
     "FROM commands c FORCE INDEX (PRIMARY) WHERE c.id > :after_id ORDER BY c.id LIMIT :limit"
@@ -110,7 +108,7 @@
     "{(SELECT " MICROSECONDS("s.started_at") ", s.id, s.id, 0 " range                              \
     SESSIONS_FILTER ENDED_BY NEWEST_FIRST("s.started_at", "s.id") "LIMIT :limit)}"
 
-/* For super admins: those that somebody asked to end, in the order in which that was. */
+/* For super admins: the sessions that :by_user terminated, newest request first. */
 #define SIGNALS_BY "FROM signals g FORCE INDEX (by_requester) "
 #define SIGNALS_RANGE                                                                              \
     "WHERE g.requested_by = :by_user AND " BETWEEN("g.requested_at", "g.id")
@@ -124,7 +122,7 @@
     "AND s.started_at >= :from AND s.started_at < :to " SESSIONS_FILTER                            \
     NEWEST_FIRST("g.requested_at", "g.id") "LIMIT :limit)}"
 
-/* The number of its newest command is how many commands a session had: they are numbered from 1. */
+/* Commands are numbered from 1, so the highest number of a session is its count. */
 #define HISTORY_SESSIONS                                                                           \
     "SELECT s.id, s.session_id, s.agent_id, COALESCE(m.name, s.agent_id), s.user_id, s.username, " \
     "s.source, s.state, " RFC3339("s.started_at") ", s.browser, s.os, " RFC3339("s.ended_at") ", " \
@@ -140,6 +138,72 @@
     "SELECT MIN(s.tenant_id) FROM sessions s FORCE INDEX (" index ") "                             \
     "WHERE s.state = :state AND " condition " AND s.tenant_id > :tenant"
 
-/* clang-format on */
+/* --- the audit log */
 
-#endif
+/* Older than the page before, and no older than the search goes back. */
+#define AUDIT_IN(index, condition)                                                                 \
+    "FROM audit u FORCE INDEX (" index ") WHERE " condition "u.happened_at >= :after_at "          \
+    "AND u.happened_at < :upto_at AND u.happened_at <= :before_at "                                \
+    "AND (u.happened_at < :before_at OR u.id < :before_id) "                                       \
+    "ORDER BY u.happened_at DESC, u.id DESC "
+#define AUDIT(index, condition)                                                                    \
+    "SELECT CONCAT('audit_', u.id), " RFC3339("u.happened_at") ", u.action, u.user_id, "           \
+    "u.username, NULLIF(u.role, ''), NULLIF(u.tenant_id, ''), u.session_id, u.agent_id, "          \
+    "u.of_user_id, NULLIF(u.detail, ''), u.request_id, " MICROSECONDS("u.happened_at") ", u.id "   \
+    AUDIT_IN(index, condition) "LIMIT :limit"
+
+const char *const statements_history[STATEMENT_COUNT] = {
+    [STATEMENT_BOUND_COMMANDS + RANGE_ALL] = BOUND_COMMANDS(COMMANDS_ALL),
+    [STATEMENT_BOUND_COMMANDS + RANGE_TENANT] = BOUND_COMMANDS(COMMANDS_TENANT),
+    [STATEMENT_BOUND_COMMANDS + RANGE_USER] = BOUND_COMMANDS(COMMANDS_USER),
+    [STATEMENT_BOUND_COMMANDS + RANGE_MACHINE] = BOUND_COMMANDS(COMMANDS_MACHINE),
+    [STATEMENT_BOUND_COMMANDS + RANGE_ITEM] = BOUND_COMMANDS_OF_SESSION,
+    [STATEMENT_FIND_COMMANDS + RANGE_ALL] = FIND_COMMANDS(COMMANDS_ALL),
+    [STATEMENT_FIND_COMMANDS + RANGE_TENANT] = FIND_COMMANDS(COMMANDS_TENANT),
+    [STATEMENT_FIND_COMMANDS + RANGE_USER] = FIND_COMMANDS(COMMANDS_USER),
+    [STATEMENT_FIND_COMMANDS + RANGE_MACHINE] = FIND_COMMANDS(COMMANDS_MACHINE),
+    [STATEMENT_FIND_COMMANDS + RANGE_ITEM] = FIND_COMMANDS_OF_SESSION,
+    [STATEMENT_NEXT_TENANT_OF_COMMANDS] =
+        NEXT_TENANT_OF_COMMANDS("by_user_time", "c.user_id = :of_user"),
+    [STATEMENT_NEXT_TENANT_OF_COMMANDS + 1] =
+        NEXT_TENANT_OF_COMMANDS("by_machine", "c.agent_id = :agent"),
+    [STATEMENT_HISTORY_COMMANDS] = HISTORY_COMMANDS,
+    [STATEMENT_NEWEST_COMMAND] = "SELECT MAX(id) FROM commands",
+    /* In the order of ids. Also returns rows that the filters exclude, so that a follower moves
+     * on. */
+    [STATEMENT_FOLLOW_COMMANDS] = FOLLOW_COMMANDS,
+
+    [STATEMENT_BOUND_SESSIONS + RANGE_ALL] = BOUND_SESSIONS(SESSIONS_ALL),
+    [STATEMENT_BOUND_SESSIONS + RANGE_TENANT] = BOUND_SESSIONS(SESSIONS_TENANT),
+    [STATEMENT_BOUND_SESSIONS + RANGE_USER] = BOUND_SESSIONS(SESSIONS_USER),
+    [STATEMENT_BOUND_SESSIONS + RANGE_MACHINE] = BOUND_SESSIONS(SESSIONS_MACHINE),
+    [STATEMENT_BOUND_SESSIONS + RANGE_ITEM] = BOUND_ENDED_SESSIONS,
+    [STATEMENT_FIND_SESSIONS + RANGE_ALL] = FIND_SESSIONS(SESSIONS_ALL),
+    [STATEMENT_FIND_SESSIONS + RANGE_TENANT] = FIND_SESSIONS(SESSIONS_TENANT),
+    [STATEMENT_FIND_SESSIONS + RANGE_USER] = FIND_SESSIONS(SESSIONS_USER),
+    [STATEMENT_FIND_SESSIONS + RANGE_MACHINE] = FIND_SESSIONS(SESSIONS_MACHINE),
+    [STATEMENT_FIND_SESSIONS + RANGE_ITEM] = FIND_ENDED_SESSIONS,
+    [STATEMENT_NEXT_TENANT_OF_SESSIONS] =
+        NEXT_TENANT_OF_SESSIONS("by_user", "s.user_id = :of_user"),
+    [STATEMENT_NEXT_TENANT_OF_SESSIONS + 1] =
+        NEXT_TENANT_OF_SESSIONS("by_machine_time", "s.agent_id = :agent"),
+    /* Commands are numbered from 1, so the highest number of a session is its count. */
+    [STATEMENT_HISTORY_SESSIONS] = HISTORY_SESSIONS,
+    [STATEMENT_ACCESSIBLE] =
+        "SELECT a.agent_id FROM machine_access a WHERE a.tenant_id = :tenant AND a.user_id = :user "
+        GIVEN("agent", "a.agent_id = :agent") "LIMIT :limit",
+
+    [STATEMENT_ADD_AUDIT] =
+        "INSERT INTO audit (happened_at, tenant_id, user_id, username, role, action, session_id, "
+        "agent_id, of_user_id, detail, request_id) VALUES "
+        "{(UTC_TIMESTAMP(3) - INTERVAL :age * 1000 MICROSECOND, :tenant, :by_user, :by_username, "
+        ":role, :action, :session, :agent, :of_user, :detail, :request)}",
+    [STATEMENT_AUDIT] = AUDIT("by_time", ""),
+    [STATEMENT_AUDIT_OF_USER] = AUDIT("by_user", "u.user_id = :by_user AND "),
+    [STATEMENT_AUDIT_END] =
+        "SELECT " MICROSECONDS("u.happened_at") ", 0 "
+        AUDIT_IN("by_session", "u.session_id = :session AND ") "LIMIT :skip, 1",
+    [STATEMENT_AUDIT_OF_SESSION] =
+        AUDIT("by_session", "u.session_id = :session "
+              "AND (:by_user IS NULL OR u.user_id = :by_user) AND "),
+};
