@@ -39,6 +39,7 @@ class Seat:
     browser: Optional[str] = None
     os: Optional[str] = None
     first: Optional[Session] = None
+    address: Optional[str] = None  # from which it connects
 
 
 def ended(exit_code):
@@ -112,7 +113,7 @@ class Machine:
         await self.agent.open({
             "session_id": session.session_id, "user_id": seat.user_id, "username": seat.username,
             "source": seat.source, "browser": seat.browser, "os": seat.os,
-            "started_at": timestamp(session.age)})
+            "source_address": seat.address, "started_at": timestamp(session.age)})
         if session.history:
             await self.agent.activity([
                 {"session_id": session.session_id, "seq": seq, "command": command,
