@@ -70,7 +70,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
         }
     }
     if (optind < argc) {
-        log_say("vsay-agent: what is %s?", argv[optind]);
+        log_say("vsay-agent: unexpected argument '%s'; see vsay-agent --help", argv[optind]);
         return 2;
     }
     return -1;

@@ -18,9 +18,9 @@
 #include "store/audit.h"
 
 enum {
-    NOTES_MAX = 10000, /* that wait; some 7 MB */
-    BATCH = 500,       /* in a transaction */
-    AWAY_S = 1         /* until a database that failed is tried again */
+    NOTES_MAX = 10000, /* waiting notes; some 7 MB */
+    BATCH = 500,       /* notes in a transaction */
+    RETRY_S = 1        /* wait after a database error */
 };
 
 struct note {
@@ -37,21 +37,21 @@ STAILQ_HEAD(notes, note);
 
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t news;
+    pthread_cond_t wakeup;
     struct notes notes;
     size_t count;
     bool stopped;
 } auditor = {.lock = PTHREAD_MUTEX_INITIALIZER,
-             .news = PTHREAD_COND_INITIALIZER,
+             .wakeup = PTHREAD_COND_INITIALIZER,
              .notes = STAILQ_HEAD_INITIALIZER(auditor.notes)};
 
-/* --- noting ---------------------------------------------------------------------------------- */
+/* --- adding notes ----------------------------------------------------------------------------- */
 
 static void copy_detail(char out[AUDIT_DETAIL_MAX + 1], const char *detail)
 {
     size_t length = strnlen(detail, AUDIT_DETAIL_MAX);
 
-    while (length && !utf8_valid(detail, length)) /* not in the middle of a character */
+    while (length && !utf8_valid(detail, length)) /* do not cut a character in half */
         length--;
     memcpy(out, detail, length);
 }
@@ -61,8 +61,8 @@ static void copy(char out[IDENT_MAX + 1], const char *ident)
     snprintf(out, IDENT_MAX + 1, "%s", ident ? ident : "");
 }
 
-/* What a search is about. */
-static const char *given(const struct call *call, const char *parameter)
+/* A parameter of the call's query; NULL: absent. */
+static const char *parameter_of(const struct call *call, const char *parameter)
 {
     return query_text(&call->query, parameter);
 }
@@ -74,15 +74,15 @@ static struct note *note_new(const struct call *call, const char *action, const 
 
     note->action = action;
     note->who = call->who;
-    copy(note->session_id, *call->id ? call->id : given(call, "session_id"));
-    copy(note->agent_id, agent_id ? agent_id : given(call, "agent_id"));
+    copy(note->session_id, *call->id ? call->id : parameter_of(call, "session_id"));
+    copy(note->agent_id, agent_id ? agent_id : parameter_of(call, "agent_id"));
     strcpy(note->request_id, call->request_id);
     copy_detail(note->detail, detail ? detail : "");
     note->at = clock_ms();
     return note;
 }
 
-/* What the database does not take is told here at least. */
+/* The last resort for a note that the database does not take. */
 static void log_note(const struct note *note)
 {
     log_event(LEVEL_ERROR, "audit_lost",
@@ -101,7 +101,7 @@ void auditor_note(const struct call *call, const char *action, const char *agent
     if (!full) {
         STAILQ_INSERT_TAIL(&auditor.notes, note, next);
         auditor.count++;
-        pthread_cond_signal(&auditor.news);
+        pthread_cond_signal(&auditor.wakeup);
     }
     pthread_mutex_unlock(&auditor.lock);
     if (full) {
@@ -112,7 +112,7 @@ void auditor_note(const struct call *call, const char *action, const char *agent
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static const char *filled(const char *text)
+static const char *text_or_null(const char *text)
 {
     return *text ? text : NULL;
 }
@@ -127,15 +127,15 @@ static enum err write_notes(struct db *db, void *context, struct error *e)
         entries[count++] = (struct audit_entry){.action = note->action,
                                                 .who = &note->who,
                                                 .role = role_names[note->who.role],
-                                                .session_id = filled(note->session_id),
-                                                .agent_id = filled(note->agent_id),
+                                                .session_id = text_or_null(note->session_id),
+                                                .agent_id = text_or_null(note->agent_id),
                                                 .detail = note->detail,
-                                                .request_id = filled(note->request_id),
+                                                .request_id = text_or_null(note->request_id),
                                                 .age = (uint64_t)(clock_ms() - note->at)};
     return audit_add(db, entries, count, e);
 }
 
-/* Moves the oldest notes to *out, up to BATCH. */
+/* Moves up to BATCH of the oldest notes to *out. */
 static void take(struct notes *out)
 {
     struct note *note = NULL;
@@ -162,7 +162,7 @@ static void put_back(struct notes *notes)
     pthread_mutex_unlock(&auditor.lock);
 }
 
-static void drop(struct notes *notes, bool lost)
+static void discard(struct notes *notes, bool lost)
 {
     struct note *note = NULL;
 
@@ -174,7 +174,7 @@ static void drop(struct notes *notes, bool lost)
     }
 }
 
-/* Writes a batch, or leaves it where it was. */
+/* Writes a batch of notes; puts it back on failure. */
 static enum err write_batch(struct db *db, enum err before)
 {
     struct notes notes;
@@ -193,21 +193,21 @@ static enum err write_batch(struct db *db, enum err before)
     if (err)
         put_back(&notes);
     else
-        drop(&notes, false);
+        discard(&notes, false);
     return err;
 }
 
-/* Waits for notes, or after a failure for a moment. False: it is to stop. */
-static bool await(bool failed)
+/* Waits for notes, or for a moment after a failure. False once the auditor must stop. */
+static bool wait_for_notes(bool failed)
 {
     struct timespec until;
 
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += AWAY_S;
+    until.tv_sec += RETRY_S;
     pthread_mutex_lock(&auditor.lock);
     int status = 0;
     while (!auditor.stopped && status == 0 && (failed || !auditor.count))
-        status = pthread_cond_timedwait(&auditor.news, &auditor.lock, &until);
+        status = pthread_cond_timedwait(&auditor.wakeup, &auditor.lock, &until);
     bool goes_on = !auditor.stopped;
     pthread_mutex_unlock(&auditor.lock);
     return goes_on;
@@ -221,7 +221,7 @@ static void write_rest(struct db *db)
     while (auditor.count && !(err = write_batch(db, ERR_OK)))
         ;
     for (take(&notes); !STAILQ_EMPTY(&notes); take(&notes))
-        drop(&notes, true);
+        discard(&notes, true);
 }
 
 void auditor_run(void *worker)
@@ -229,7 +229,7 @@ void auditor_run(void *worker)
     struct db *db = db_new(((struct worker *)worker)->settings);
     enum err err = ERR_OK;
 
-    while (await(err))
+    while (wait_for_notes(err))
         err = write_batch(db, err);
     write_rest(db);
     db_free(db);
@@ -239,7 +239,7 @@ void auditor_stop(void)
 {
     pthread_mutex_lock(&auditor.lock);
     auditor.stopped = true;
-    pthread_cond_signal(&auditor.news);
+    pthread_cond_signal(&auditor.wakeup);
     pthread_mutex_unlock(&auditor.lock);
 }
 

@@ -22,18 +22,18 @@ struct auth {
     const char *config;
     pthread_rwlock_t lock;
     struct keyring *ring;
-    struct token_cache *cache; /* of tokens that a key of the ring has verified */
-    time_t looked;             /* when jwks_seen was taken */
-    struct stat jwks_seen;     /* the file auth.jwks when it was read; zeroed: it was not there */
+    struct token_cache *cache; /* of tokens verified with this ring */
+    time_t checked;            /* last check of the file, Unix seconds */
+    struct stat jwks_seen;     /* state of auth.jwks when it was read; zeroed: missing */
 };
 
-static void look(const char *path, struct stat *out)
+static void stat_or_zero(const char *path, struct stat *out)
 {
     if (stat(path, out) < 0)
         memset(out, 0, sizeof *out);
 }
 
-/* With the provider's keys. */
+/* Loads the configured keys, and the provider's. */
 static enum err load_ring(const struct settings *settings, const struct strlist *keys,
                           struct keyring **out, struct error *e)
 {
@@ -55,7 +55,7 @@ enum err auth_new(const struct settings *settings, const char *config, struct au
     struct stat seen;
 
     *out = NULL;
-    look(settings->auth.jwks, &seen);
+    stat_or_zero(settings->auth.jwks, &seen);
     enum err err = load_ring(settings, &settings->auth.keys, &ring, e);
     if (err)
         return err;
@@ -123,13 +123,13 @@ void auth_refresh(struct auth *auth)
     time_t now = time(NULL);
     struct stat seen;
 
-    if (!*path || now == auth->looked)
+    if (!*path || now == auth->checked)
         return;
-    auth->looked = now;
-    look(path, &seen);
+    auth->checked = now;
+    stat_or_zero(path, &seen);
     if (is_same_file(&seen, &auth->jwks_seen))
         return;
-    auth->jwks_seen = seen; /* from before it is read: a change meanwhile is seen next time */
+    auth->jwks_seen = seen; /* taken before reading, so a change meanwhile is seen next time */
     if (jwks_load(path, &fresh, &e)) {
         log_event(LEVEL_ERROR, "jwks", "detail=\"%s; the old keys stay\"", e.detail);
         return;
@@ -138,7 +138,7 @@ void auth_refresh(struct auth *auth)
     take_provider(auth, fresh);
 }
 
-/* For the log: Apache and its kin keep Authorization to themselves unless told otherwise. */
+/* For the log: Apache and LiteSpeed hide Authorization from programs by default. */
 static const char *why_no_header(const char *server)
 {
     if (server && strncmp(server, "Apache", strlen("Apache")) == 0)
@@ -150,8 +150,8 @@ static const char *why_no_header(const char *server)
     return "no Authorization: if one was sent, the web server does not pass it";
 }
 
-/* The token of `Bearer TOKEN` (RFC 6750 section 2.1; the scheme in any case, RFC 9110
- * section 11.1). */
+/* Parses `Bearer TOKEN` (RFC 6750 section 2.1); the scheme is case-insensitive (RFC 9110 section
+ * 11.1). */
 enum err auth_bearer(const struct request *request, const char **token, struct error *e)
 {
     static const char scheme[] = "Bearer";
@@ -171,7 +171,7 @@ enum err auth_bearer(const struct request *request, const char **token, struct e
     return ERR_OK;
 }
 
-/* Borrowed from the request, or in `cookie`. */
+/* *token borrows from the request, or points to `cookie`. */
 static enum err find_token(const struct request *request, char cookie[COOKIE_MAX + 1],
                            const char **token, struct error *e)
 {

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Bearer token (RFC 6750), or the cookie that holds one -> principal. */
+/* Authentication: from a bearer token (RFC 6750), or the cookie that holds one, to a principal.
+ *
+ * The keys may change at any time: SIGHUP rereads the configuration's, and the identity provider's
+ * JWKS file is checked every second. Verified tokens are cached, since a signature costs 33 us
+ * (RS256) or 105 us (ES256), more than all the rest of a request that needs no database. */
 #ifndef API_AUTH_H
 #define API_AUTH_H
 
@@ -9,25 +13,26 @@
 
 struct auth;
 
-/* Loads the keys; `settings`, and `config` as given to settings_load, are borrowed. ERR_CONFIG when
- * the keys are unusable. */
+/* Loads the keys. Borrows `settings`, and `config` as given to settings_load. ERR_CONFIG when the
+ * keys are unusable. */
 enum err auth_new(const struct settings *settings, const char *config, struct auth **out,
                   struct error *e);
 void auth_free(struct auth *auth);
 
-/* Reads auth.keys, the files that it names and auth.jwks again; keeps the old keys on error. Safe
- * while other threads check. */
+/* Rereads auth.keys, the files it names, and auth.jwks. Keeps the old keys on error. Safe while
+ * other threads check tokens. */
 enum err auth_reload(struct auth *auth, struct error *e);
 
-/* Reads auth.jwks again if it has changed, which it looks for once a second at most. A file that
- * cannot be used is logged, once, and the old keys stay. Called by the thread that reloads. */
+/* Rereads auth.jwks if it has changed; looks at most once a second. A bad file is logged once, and
+ * the old keys stay. Call it from the thread that calls auth_reload. */
 void auth_refresh(struct auth *auth);
 
-/* The token of the request's Authorization, borrowed from it. ERR_NO_TOKEN or ERR_CREDENTIALS. */
+/* Finds the token in the Authorization header; *token borrows from it. ERR_NO_TOKEN or
+ * ERR_CREDENTIALS. */
 enum err auth_bearer(const struct request *request, const char **token, struct error *e);
 
-/* The same, or else that of its cookie, if that counts (cookie.h). ERR_NO_TOKEN, ERR_CREDENTIALS or
- * ERR_TOKEN unless the request's token is valid now. */
+/* Verifies the request's bearer token, or else its cookie's if that counts (see cookie.h).
+ * ERR_NO_TOKEN, ERR_CREDENTIALS or ERR_TOKEN unless the token is valid now. */
 enum err auth_check(struct auth *auth, const struct request *request, struct principal *out,
                     struct error *e);
 

@@ -39,8 +39,8 @@ void call_refuse(struct call *call, enum err err, const struct error *e)
 {
     struct response *response = response_error(err, e);
 
-    if (call->route->refused) {
-        struct response *better = call->route->refused(call);
+    if (call->route->unavailable) {
+        struct response *better = call->route->unavailable(call);
         better->error = err;
         memcpy(better->detail, response->detail, sizeof better->detail);
         response_release(response);
@@ -55,31 +55,30 @@ void call_log(const struct call *call, const struct request *request,
     const struct route *route = call->next ? call->next : call->route;
     const struct principal *who = &call->who;
 
-    metrics_request(route, call->response->status, clock_us() - request->came);
+    metrics_request(route, call->response->status, clock_us() - request->received);
     response_log(call->response, request);
     if (!settings->log.requests)
         return;
     log_event(LEVEL_INFO, "access",
               "id=%s method=%s route=\"%s\" status=%d duration_ms=%lld user=%s tenant=%s role=%s",
               request->id, request_method_name(request->method), route ? route->pattern : "",
-              call->response->status, (long long)(clock_us() - request->came) / 1000, who->user_id,
-              who->tenant_id, *who->user_id ? role_names[who->role] : "");
+              call->response->status, (long long)(clock_us() - request->received) / 1000,
+              who->user_id, who->tenant_id, *who->user_id ? role_names[who->role] : "");
 }
 
-bool call_key(const struct call *call, char out[QUESTION_KEY_MAX])
+bool call_key(const struct call *call, char out[CALL_KEY_MAX])
 {
     const char *pattern = call->route->pattern;
     const struct scope *scope = &call->scope;
-    bool batched = call->weight > 0; /* users of a tenant together, and admins of all tenants */
+    bool batched = call->weight > 0; /* the key leaves out the user, or an admin's tenant */
 
     if (!call->route->shared)
-        return call->route->batch && snprintf(out, QUESTION_KEY_MAX, "%s", pattern) > 0;
-    /* No id has a line end: two keys are equal only if all their parts are. */
-    int length =
-        snprintf(out, QUESTION_KEY_MAX, "%s\n%d\n%s\n%s\n%s\n%d\n", pattern, (int)scope->kind,
-                 batched && scope->kind == SCOPE_TENANT ? "" : scope->tenant_id,
-                 batched ? "" : scope->user_id, call->id, (int)call->format);
-    size_t left = QUESTION_KEY_MAX - (size_t)length;
+        return call->route->batch && snprintf(out, CALL_KEY_MAX, "%s", pattern) > 0;
+    /* No part contains a line feed, so two keys are equal only if all parts are. */
+    int length = snprintf(out, CALL_KEY_MAX, "%s\n%d\n%s\n%s\n%s\n%d\n", pattern, (int)scope->kind,
+                          batched && scope->kind == SCOPE_TENANT ? "" : scope->tenant_id,
+                          batched ? "" : scope->user_id, call->id, (int)call->format);
+    size_t left = CALL_KEY_MAX - (size_t)length;
     return query_format(&call->query, NULL, out + length, left) < left;
 }
 

@@ -14,8 +14,8 @@ enum { DRAIN_MAX = 8 << 20 /* bytes */ };
 
 extern char **environ;
 
-/* RFC 3875 section 4.2: there is no more to read than Content-Length says. Apache hands over a
- * chunked body without one, to be read to its end. */
+/* The body ends where Content-Length says (RFC 3875 section 4.2). Apache passes a chunked body
+ * without Content-Length; that one ends at the end of the file. */
 static long read_body(void *gateway, char *buffer, size_t size)
 {
     struct request *request = gateway;
@@ -33,22 +33,22 @@ static long read_body(void *gateway, char *buffer, size_t size)
     return n;
 }
 
-static void ask_database(const struct worker *worker, struct request *request, struct call *call)
+static void run_on_database(const struct worker *worker, struct request *request, struct call *call)
 {
     struct db *db = db_new(worker->settings);
 
-    call->wait = 0; /* a process is too much for it */
+    call->wait = 0; /* no process is kept for a long wait */
     while (call->outcome != OUTCOME_DONE) {
         dispatch_batch(db, &call, 1);
         if (call->outcome == OUTCOME_CONTINUE)
             dispatch_continue(request, call);
         else if (call->outcome == OUTCOME_WAIT)
-            call_respond(call, call->route->late(call));
+            call_respond(call, call->route->timeout(call));
     }
     db_free(db);
 }
 
-static void answer(const struct worker *worker, struct request *request, struct call *call)
+static void handle(const struct worker *worker, struct request *request, struct call *call)
 {
     struct error e = {0};
     enum err err =
@@ -59,10 +59,10 @@ static void answer(const struct worker *worker, struct request *request, struct 
     else
         dispatch_request(worker, request, call);
     if (call->outcome != OUTCOME_DONE)
-        ask_database(worker, request, call);
+        run_on_database(worker, request, call);
 }
 
-/* mod_cgid mixes its own error up with the answer of a program that leaves a body unread. */
+/* When a program leaves a body unread, mod_cgid adds an error page of its own to the response. */
 static void drain(struct request *request)
 {
     char buffer[4096];
@@ -75,10 +75,10 @@ static void drain(struct request *request)
 int cgi_run(struct worker *worker)
 {
     struct request request;
-    char head[REPLY_HEAD_MAX];
+    char head[RESPONSE_HEAD_MAX];
     struct call *call = call_new();
 
-    answer(worker, &request, call);
+    handle(worker, &request, call);
     drain(&request);
     fwrite(head, 1, response_head(call->response, &request, worker->settings, head), stdout);
     fwrite(call->response->body, 1, response_body_length(call->response, &request), stdout);

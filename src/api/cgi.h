@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Plain CGI: one request, one process, no thread. */
+/* The CGI gateway: one request, one process, no threads. It runs the same handlers as a FastCGI
+ * worker, for hosts that offer nothing else. A process is too expensive to wait in, so long polls
+ * and `Prefer: wait` are answered at once. */
 #ifndef API_CGI_H
 #define API_CGI_H
 

@@ -21,7 +21,7 @@
 
 enum { IDLE_MS = 10 * 60 * 1000 /* web servers close idle connections much sooner */ };
 
-/* --- its life -------------------------------------------------------------------------------- */
+/* --- states ----------------------------------------------------------------------------------- */
 
 static int64_t limit_of(const struct connection *connection)
 {
@@ -41,7 +41,6 @@ static int64_t limit_of(const struct connection *connection)
     }
 }
 
-/* Enters a state, or makes its time begin again. */
 void connection_enter(struct connection *connection, enum connection_state state)
 {
     struct connections *lists = connection->io->by_state;
@@ -52,8 +51,8 @@ void connection_enter(struct connection *connection, enum connection_state state
     connection->until = limit_of(connection);
 }
 
-/* Has epoll tell of what comes, of the end, and of EPOLLOUT if `events` has it. */
-static void waitlist(struct connection *connection, uint32_t events)
+/* Registers with epoll for input, for the peer's close, and for EPOLLOUT if `events` has it. */
+static void set_events(struct connection *connection, uint32_t events)
 {
     struct epoll_event event = {.events = events | EPOLLIN | EPOLLRDHUP | EPOLLET,
                                 .data.ptr = connection};
@@ -83,7 +82,8 @@ bool connection_close(struct connection *connection)
     return false;
 }
 
-/* The other worker's descriptor is of the same open file, for which epoll would go on to tell. */
+/* Removes it from epoll first: the other worker's descriptor shares the open file, so epoll would
+ * go on reporting its events here. */
 static bool hand_over(struct connection *connection)
 {
     if (connection->events)
@@ -92,7 +92,6 @@ static bool hand_over(struct connection *connection)
     return handover_send(connection->io->listener, connection->fd);
 }
 
-/* After an answer, or a request that gets none. */
 bool connection_end_request(struct connection *connection)
 {
     if (connection->fcgi)
@@ -102,7 +101,7 @@ bool connection_end_request(struct connection *connection)
     connection->waiter.call = NULL;
     connection->head = NULL;
     connection->aborted = connection->overloaded = false;
-    bool stays = connection->keeps && !connection->last;
+    bool stays = connection->keep_alive && !connection->last_request;
     if (stays && connection->io->stopping)
         hand_over(connection);
     if (!stays || connection->io->stopping)
@@ -122,9 +121,10 @@ static unsigned unread_by_peer(const struct connection *connection)
     return (unsigned)bytes;
 }
 
-static bool cut_writing(struct connection *connection)
+static bool abort_writing(struct connection *connection)
 {
-    log_event(LEVEL_INFO, "write", "id=%s detail=\"the reader has gone, or stands still\"",
+    log_event(LEVEL_INFO, "write",
+              "id=%s detail=\"the web server has closed the connection, or does not read\"",
               connection->request.id);
     return connection_close(connection);
 }
@@ -136,23 +136,24 @@ static bool write_some(struct connection *connection)
     switch (outgoing_send(&connection->outgoing, connection->fd)) {
     case PROGRESS_COMPLETE:
         call_log(call, &connection->request, connection->io->worker->settings);
-        waitlist(connection, 0);
+        set_events(connection, 0);
         return connection_end_request(connection);
     case PROGRESS_BROKEN:
-        return cut_writing(connection);
+        return abort_writing(connection);
     default:
         connection->unread = unread_by_peer(connection);
-        waitlist(connection, EPOLLOUT);
+        set_events(connection, EPOLLOUT);
         connection_enter(connection, CONNECTION_WRITING);
         return true;
     }
 }
 
-/* libfcgi cannot but wait for a reader, so it encodes what fits into a socket that is empty. */
+/* libfcgi blocks on a slow reader, so it only encodes a response that fits into an empty socket.
+ * Others are sent by outgoing_send, as the socket takes them. */
 static bool respond(struct connection *connection)
 {
     const struct response *response = ((struct call *)connection->waiter.call)->response;
-    char head[REPLY_HEAD_MAX];
+    char head[RESPONSE_HEAD_MAX];
     size_t head_length =
         response_head(response, &connection->request, connection->io->worker->settings, head);
     size_t body_length = response_body_length(response, &connection->request);
@@ -187,7 +188,7 @@ static long read_body(void *context, char *buffer, size_t size)
     return fcgi_read(((struct connection *)context)->fcgi, buffer, size);
 }
 
-/* Only a request whose agent is looked up first was not read before it is answered. */
+/* Called for every request. Only a request whose agent is looked up first still has a body then. */
 void connection_end_reading(struct connection *connection)
 {
     fcgi_end_reading(connection->fcgi);
@@ -199,9 +200,9 @@ static bool enqueue(struct connection *connection)
     struct call *call = connection->waiter.call;
 
     call->until = connection->io->now + call->wait * 1000;
-    connection->waiter.gone = connection->ended;
+    connection->waiter.client_gone = connection->peer_closed;
     connection_enter(connection, CONNECTION_WAITING);
-    waitlist(connection, 0);
+    set_events(connection, 0);
     enum err err = scheduler_enqueue(connection->io->worker, &connection->waiter);
     if (!err)
         return true;
@@ -210,17 +211,17 @@ static bool enqueue(struct connection *connection)
     return respond(connection);
 }
 
-/* Answers the request that was dispatched, or has it wait. */
+/* Acts on the outcome of a dispatched request: responds, or parks it. */
 static bool proceed(struct connection *connection)
 {
     const struct call *call = connection->waiter.call;
 
-    if (call->outcome != OUTCOME_CONTINUE) /* else its body is read later */
+    if (call->outcome != OUTCOME_CONTINUE) /* its body is read later */
         connection_end_reading(connection);
     if (call->outcome != OUTCOME_DONE)
         return enqueue(connection);
-    return connection->cut_off ? respond_error(connection, ERR_STOPPING, NULL)
-                               : respond(connection);
+    return connection->interrupted ? respond_error(connection, ERR_STOPPING, NULL)
+                                   : respond(connection);
 }
 
 static bool run(struct connection *connection)
@@ -231,8 +232,8 @@ static bool run(struct connection *connection)
     enum err err = request_parse(&connection->request, fcgi_variables(connection->fcgi),
                                  worker->settings->api.prefix, read_body, connection, &e);
 
-    if (connection->crowded)
-        err = error_set(&e, ERR_BUSY, "too many connections for the descriptors there are");
+    if (connection->over_limit)
+        err = error_set(&e, ERR_BUSY, "too many connections for the limit of file descriptors");
     if (err)
         call_respond(call, response_error(err, &e));
     else
@@ -240,21 +241,20 @@ static bool run(struct connection *connection)
     return proceed(connection);
 }
 
-/* Decodes the request that lies in `fd`, its socket or the file of what was collected. */
 bool connection_serve(struct connection *connection, int fd)
 {
     if (!connection->fcgi)
         connection->fcgi = fcgi_new();
-    if (fcgi_decode(connection->fcgi, fd, &connection->keeps)) {
+    if (fcgi_decode(connection->fcgi, fd, &connection->keep_alive)) {
         connection->scan.request_id = (unsigned)fcgi_request_id(connection->fcgi);
         return run(connection);
     }
     *(fd == connection->fd ? &connection->fd : &connection->incoming.file) = -1;
-    log_event(LEVEL_WARNING, "request", "detail=\"libfcgi does not take it\"");
+    log_event(LEVEL_WARNING, "request", "detail=\"libfcgi rejected the request\"");
     return connection_close(connection);
 }
 
-/* A request that was not kept: nothing is known of it but its id. */
+/* Nothing but its id is known of a request that was dropped. */
 static bool refuse_overloaded(struct connection *connection)
 {
     char *nothing[] = {NULL};
@@ -262,7 +262,7 @@ static bool refuse_overloaded(struct connection *connection)
 
     incoming_close(&connection->incoming);
     connection->overloaded = true;
-    connection->keeps = connection->scan.keeps;
+    connection->keep_alive = connection->scan.keep_conn;
     connection->waiter.call = call_new();
     request_parse(&connection->request, nothing, "", read_body, connection, &e);
     error_set(&e, ERR_BUSY, "too much is being received, or no descriptor is left for it");
@@ -276,7 +276,7 @@ bool connection_serve_collected(struct connection *connection)
     return file >= 0 ? connection_serve(connection, file) : refuse_overloaded(connection);
 }
 
-/* --- what happens ---------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 void connection_open(struct io *io, int fd)
 {
@@ -285,32 +285,32 @@ void connection_open(struct io *io, int fd)
 
     connection->io = io;
     connection->fd = fd;
-    connection->crowded = connection->last = others >= io->worker->connections_max;
+    connection->over_limit = connection->last_request = others >= io->worker->connections_max;
     connection->incoming.file = -1;
     connection->until = limit_of(connection);
     TAILQ_INSERT_TAIL(&io->by_state[CONNECTION_IDLE], connection, next);
     io->count++;
     if (connection_read(connection))
-        waitlist(connection, 0);
+        set_events(connection, 0);
 }
 
 void connection_stop(struct connection *connection)
 {
-    if (!connection->last && hand_over(connection)) {
+    if (!connection->last_request && hand_over(connection)) {
         connection_close(connection);
         return;
     }
     connection->until = limit_of(connection);
-    waitlist(connection, 0);
+    set_events(connection, 0);
 }
 
 void connection_event(struct connection *connection, uint32_t events)
 {
     const uint32_t ended = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
-    connection->ended |= (events & ended) != 0;
+    connection->peer_closed |= (events & ended) != 0;
     if (connection->state == CONNECTION_WRITING && events & (EPOLLHUP | EPOLLERR)) {
-        cut_writing(connection);
+        abort_writing(connection);
         return;
     }
     if (connection->state == CONNECTION_WRITING && events & EPOLLOUT && !write_some(connection))
@@ -349,14 +349,15 @@ void connection_timed_out(struct connection *connection)
         connection_close(connection);
         break;
     case CONNECTION_READING:
-        connection->cut_off = connection->io->stopping;
+        connection->interrupted = connection->io->stopping;
         connection_break_off(connection);
         break;
     default:
-        /* A UNIX socket tells that it has room only when three quarters of it are empty. */
+        /* A UNIX socket reports room only when three quarters of it are free, so count the
+         * bytes. */
         unread = unread_by_peer(connection);
         if (unread >= connection->unread || connection->io->stopping) {
-            cut_writing(connection);
+            abort_writing(connection);
             break;
         }
         connection->unread = unread;

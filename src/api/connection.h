@@ -3,8 +3,9 @@
  *
  *     idle -> reading -> (answered at once | waiting for the database) -> writing -> idle or closed
  *
- * Only its own io thread touches it, except for `waiter`, which is the coalescer's and the
- * waitlist's while the connection waits. */
+ * One struct serves both because FastCGI requests on a connection come one after the other; vsay
+ * does not multiplex. Only the connection's io thread touches it, with one exception: while it
+ * waits, `waiter` belongs to the coalescer or to a waitlist. */
 #ifndef API_CONNECTION_H
 #define API_CONNECTION_H
 
@@ -15,97 +16,96 @@
 #include "api/fcgi_record.h"
 #include "api/response.h"
 
-struct FCGX_Request; /* libfcgi's */
+struct FCGX_Request; /* defined by libfcgi */
 struct io;
 
 enum connection_state {
-    CONNECTION_IDLE,    /* no byte of a request has come */
-    CONNECTION_READING, /* some have */
-    CONNECTION_WAITING, /* for an answer of the database; it has no time limit of its own */
-    CONNECTION_WRITING, /* for the web server to take the rest of the answer */
+    CONNECTION_IDLE,    /* between requests */
+    CONNECTION_READING, /* part of a request has arrived */
+    CONNECTION_WAITING, /* for its call; no time limit of its own */
+    CONNECTION_WRITING, /* the web server has yet to take the rest of the response */
     CONNECTION_STATES
 };
 
 struct connection {
-    struct waiter waiter; /* comes first: it is cast back */
+    struct waiter waiter; /* first member: cast back to the connection */
     struct io *io;
     int fd;
     enum connection_state state;
-    int64_t until;      /* monotonic ms: the time limit of its state */
-    int64_t read_until; /* all of the request must have come by then */
-    uint32_t events;    /* that epoll tells of; 0: none yet */
-    bool pending;       /* something came that is not read yet */
-    bool keeps;         /* its web server wants to send more requests on it */
-    bool last;          /* but there will be none */
-    bool ended;         /* its web server sends no more */
-    bool aborted;       /* so was its request: it gets no answer */
-    bool crowded;       /* there was no room for it: it gets a 503 */
-    bool cut_off;       /* its request was, as the worker stops */
-    bool overloaded;    /* there was no room to keep its request */
+    int64_t until;      /* monotonic ms: when its state times out */
+    int64_t read_until; /* monotonic ms: limit for reading the whole request */
+    uint32_t events;    /* registered with epoll; 0: none yet */
+    bool pending;       /* the socket may hold unread bytes */
+    bool keep_alive;    /* the web server asked to keep it open */
+    bool last_request;  /* it closes after this request all the same */
+    bool peer_closed;   /* the web server has closed its side */
+    bool aborted;       /* the request was aborted: no response */
+    bool over_limit;    /* over connections_max: gets a 503 */
+    bool interrupted;   /* the worker stops before the request is complete */
+    bool overloaded;    /* its request was dropped for lack of memory */
     struct fcgi_scan scan;
     struct incoming incoming;
     struct FCGX_Request *fcgi;
     struct request request;
-    char *head; /* of the response that is being written */
+    char *head; /* of the response being written */
     struct outgoing outgoing;
-    unsigned unread; /* bytes of it in the socket, when they were last counted */
+    unsigned unread; /* bytes that the peer had not read at the last count */
     TAILQ_ENTRY(connection) next;
 };
 
 TAILQ_HEAD(connections, connection);
 
-/* Begins with a connection that was accepted; owns `fd`, which must not block. */
+/* Starts serving an accepted connection; takes `fd`, which must be non-blocking. */
 void connection_open(struct io *io, int fd);
 
-/* Its worker stops: an idle connection goes to another worker, or soon ends. */
+/* The worker stops: hands an idle connection to another worker, or closes it soon. */
 void connection_stop(struct connection *connection);
 
-/* Events of epoll have come. */
+/* Handles epoll events. */
 void connection_event(struct connection *connection, uint32_t events);
 
-/* The outcome of its call has come: a response, or the request continues. */
+/* Handles the outcome of its call: writes the response, or continues the request. */
 void connection_respond(struct connection *connection);
 
-/* The time limit of its state is over. */
+/* Handles the timeout of its state. */
 void connection_timed_out(struct connection *connection);
 
-/* From any thread that has its waiter: gives that back, with a call that need not wait. */
+/* From the thread that owns `waiter`: hands it back to its io thread, with the outcome of its
+ * call. */
 void connection_deliver(struct waiter *waiter);
 
-/* From any thread that has its waiter: whether its client has gone. nginx closes its connection
- * then; other web servers tell nothing. */
+/* From the thread that owns `waiter`: whether its client has closed the connection. nginx closes
+ * its side then; other web servers do not tell. */
 bool connection_has_gone(const struct waiter *waiter);
 
-/* --- between connection.c and connection_read.c ------------------------------------------------
- */
+/* --- shared by connection.c and connection_read.c --------------------------------------------- */
 
-/* All that return bool say whether the connection is still open: it is freed when it is closed. */
+/* Functions that return bool return false once the connection is closed and freed. */
 
-/* Enters a state, or makes its time begin again. */
+/* Enters a state, or restarts its timeout. */
 void connection_enter(struct connection *connection, enum connection_state state);
 bool connection_close(struct connection *connection);
 
-/* Decodes the request that lies in `fd`, its socket or the file of what was collected, and runs it.
- */
+/* Decodes and runs the complete request in `fd`: the socket, or the file that collected it. */
 bool connection_serve(struct connection *connection, int fd);
 bool connection_serve_collected(struct connection *connection);
 
-/* Reads what is left of the request, and gives up what was collected of it. */
+/* Reads the rest of the request, and frees what was collected of it. */
 void connection_end_reading(struct connection *connection);
 
-/* After an answer, or a request that gets none. */
+/* Cleans up after a response, or after a request that gets none. */
 bool connection_end_request(struct connection *connection);
 
-/* Whether it takes the next request, or is taking one. */
+/* Whether it is idle or reading. */
 bool connection_is_reading(const struct connection *connection);
 
-/* Reads all that has come, and answers what it can. */
+/* Reads all available bytes, and answers what it can. */
 bool connection_read(struct connection *connection);
 
-/* No more will come of the request under way. One that breaks off in its body is answered. */
+/* The request under way breaks off. In its body it still gets an answer. */
 bool connection_break_off(struct connection *connection);
 
-/* Ends a request that was aborted (FastCGI 1.0 section 5.4): nobody wants the answer. */
+/* Ends an aborted request without a response (FastCGI 1.0 section 5.4). */
 bool connection_end_aborted(struct connection *connection);
 
 #endif

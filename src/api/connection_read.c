@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What comes on a connection: requests, and records that are no part of one. */
+/* The reading half of a connection: requests, and the management records between them.
+ *
+ * A typical request arrives whole, with one recv. Then libfcgi reads it straight from the socket,
+ * and nothing is copied. Any other request is collected piece by piece first, since libfcgi would
+ * block on the missing bytes. So bytes are peeked at before they are taken. */
 #include "config.h"
 
 #include <errno.h>
@@ -12,11 +16,11 @@
 #include "api/scheduler.h"
 #include "base/log.h"
 
-enum { PIECE = 16 * 1024 /* bytes that are read at a time */ };
+enum { PIECE = 16 * 1024 /* bytes read at a time */ };
 
-/* --- records that are no part of a request ---------------------------------------------------- */
+/* --- records outside a request ---------------------------------------------------------------- */
 
-/* What an idle connection is told, and one that reads or waits. */
+/* Sends a small record. Only while nothing else is being written. */
 static bool send_record(struct connection *connection, const unsigned char *record, size_t length)
 {
     if (send(connection->fd, record, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)length)
@@ -25,14 +29,14 @@ static bool send_record(struct connection *connection, const unsigned char *reco
 }
 
 static bool refuse(struct connection *connection, unsigned request_id, enum protocol_status status,
-                   bool keeps)
+                   bool keep_conn)
 {
     unsigned char record[RECORD_ANSWER_MAX];
     size_t length = record_end(record, request_id, status);
 
     if (!send_record(connection, record, length))
         return false;
-    return keeps || connection_close(connection);
+    return keep_conn || connection_close(connection);
 }
 
 static bool handle_notice(struct connection *connection, const struct fcgi_scan *scan)
@@ -47,7 +51,7 @@ static bool handle_notice(struct connection *connection, const struct fcgi_scan 
     case NOTICE_UNKNOWN_TYPE:
         return send_record(connection, record, record_unknown_type(record, scan->notice_type));
     case NOTICE_UNKNOWN_ROLE:
-        return refuse(connection, scan->notice_id, UNKNOWN_ROLE, scan->notice_keeps);
+        return refuse(connection, scan->notice_id, UNKNOWN_ROLE, scan->notice_keep_conn);
     case NOTICE_CANT_MULTIPLEX:
         return refuse(connection, scan->notice_id, CANT_MPX_CONN, true);
     default:
@@ -63,17 +67,16 @@ static bool discard(struct connection *connection)
     return connection_close(connection);
 }
 
-/* No more will come of the request under way. One that breaks off in its body is answered. */
 bool connection_break_off(struct connection *connection)
 {
-    connection->last = true;
+    connection->last_request = true;
     if (connection->scan.stage == RECORDS_BODY)
         return connection_serve_collected(connection);
     return fcgi_scan_between(&connection->scan) ? connection_close(connection)
                                                 : discard(connection);
 }
 
-/* Whether the bytes are one request and nothing else: libfcgi may read it from the socket. */
+/* Whether the bytes are exactly one request, so that libfcgi may read it from the socket. */
 static bool is_one_request(const unsigned char *bytes, size_t count)
 {
     struct fcgi_scan scan = {0};
@@ -93,8 +96,8 @@ static void keep(struct connection *connection, const struct record_piece *piece
     incoming_close(&connection->incoming);
 }
 
-/* Scans bytes and keeps those of the request, up to its end or something to be answered. Returns
- * how many it took. */
+/* Scans bytes and keeps those of the request, until it ends or a record needs an answer. Returns
+ * the number of bytes taken. */
 static size_t collect(struct connection *connection, const unsigned char *bytes, size_t count)
 {
     struct fcgi_scan *scan = &connection->scan;
@@ -109,7 +112,7 @@ static size_t collect(struct connection *connection, const unsigned char *bytes,
     return at;
 }
 
-/* The request under way is aborted. */
+/* Drops a request that is aborted while it is being read. */
 static bool abort_reading(struct connection *connection)
 {
     const struct fcgi_scan scan = connection->scan;
@@ -117,11 +120,11 @@ static bool abort_reading(struct connection *connection)
     incoming_close(&connection->incoming);
     connection->overloaded = false;
     fcgi_scan_next(&connection->scan);
-    return refuse(connection, scan.request_id, REQUEST_COMPLETE, scan.keeps);
+    return refuse(connection, scan.request_id, REQUEST_COMPLETE, scan.keep_conn);
 }
 
-/* What was collected has changed. */
-static bool after_collecting(struct connection *connection)
+/* Acts on what the last piece brought: an error, a record to answer, or a complete request. */
+static bool handle_collected(struct connection *connection)
 {
     struct fcgi_scan *scan = &connection->scan;
 
@@ -136,7 +139,7 @@ static bool after_collecting(struct connection *connection)
     return true;
 }
 
-/* Whether the time for the request under way is over. */
+/* Whether the request has taken too long to arrive. The clock starts with its first byte. */
 static bool is_late(struct connection *connection)
 {
     const struct io *io = connection->io;
@@ -145,11 +148,11 @@ static bool is_late(struct connection *connection)
         connection->read_until = io->now + io->worker->settings->api.body_timeout * 1000;
         return false;
     }
-    connection->cut_off = io->stopping && io->now > io->stop_reading;
-    return connection->cut_off || io->now > connection->read_until;
+    connection->interrupted = io->stopping && io->now > io->stop_reading;
+    return connection->interrupted || io->now > connection->read_until;
 }
 
-/* Takes over the connection of a worker that stops, which came on this one. */
+/* Takes over a connection that a stopping worker passed along on this one. */
 static bool adopt(struct connection *connection)
 {
     struct io *io = connection->io;
@@ -160,7 +163,7 @@ static bool adopt(struct connection *connection)
     return connection_close(connection);
 }
 
-/* Reads some of what has come. *more: there may be more of it. */
+/* Reads once. *more: there may be more to read. */
 static bool read_some(struct connection *connection, bool *more)
 {
     unsigned char bytes[PIECE];
@@ -175,14 +178,14 @@ static bool read_some(struct connection *connection, bool *more)
     if (bytes[0] == HANDOVER_MARK && fcgi_scan_between(&connection->scan))
         return adopt(connection);
     if (fcgi_scan_between(&connection->scan) && is_one_request(bytes, (size_t)n)) {
-        *more = connection->ended;
+        *more = connection->peer_closed;
         return connection_serve(connection, connection->fd);
     }
     size_t taken = collect(connection, bytes, (size_t)n);
     if (recv(connection->fd, bytes, taken, 0) != (ssize_t)taken)
         return connection_close(connection);
     connection_enter(connection, CONNECTION_READING);
-    if (!after_collecting(connection))
+    if (!handle_collected(connection))
         return false;
     if (connection->state == CONNECTION_READING && fcgi_scan_between(&connection->scan))
         connection_enter(connection, CONNECTION_IDLE);
@@ -194,9 +197,8 @@ bool connection_is_reading(const struct connection *connection)
     return connection->state == CONNECTION_IDLE || connection->state == CONNECTION_READING;
 }
 
-/* --- while it waits -------------------------------------------------------------------------- */
+/* --- while the request waits ------------------------------------------------------------------ */
 
-/* Ends a request that was aborted (section 5.4): nobody wants the answer. */
 bool connection_end_aborted(struct connection *connection)
 {
     unsigned char record[RECORD_ANSWER_MAX];
@@ -213,11 +215,11 @@ static bool abort_waiting(struct connection *connection)
     connection->aborted = true;
     if (scheduler_abandon(connection->io->worker, &connection->waiter))
         return connection_end_aborted(connection);
-    return true; /* its answer is on its way */
+    return true; /* its response is already under way */
 }
 
-/* A record that came while the request waits: of its own, or of none. Another request stays in the
- * socket until this one is answered. */
+/* Reads a record that arrives while the request waits: an abort, or a management record. The next
+ * request stays in the socket until this one is answered. */
 static bool read_while_waiting(struct connection *connection, bool *more)
 {
     unsigned char bytes[RECORD_HEADER + RECORD_SMALL_MAX + UINT8_MAX];
@@ -238,7 +240,6 @@ static bool read_while_waiting(struct connection *connection, bool *more)
                                        : handle_notice(connection, &scan);
 }
 
-/* Reads all that has come, and answers what it can. */
 bool connection_read(struct connection *connection)
 {
     bool more = true;

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-/* The prefix makes browsers refuse it from pages without TLS. __Host- would be the stronger one,
- * but allows no Path. */
+/* With the __Secure- prefix, browsers refuse the cookie from pages without TLS. __Host- would be
+ * stronger, but requires Path=/. */
 static const char *name_of(const struct request *request)
 {
     return request->https ? "__Secure-vsay_token" : "vsay_token";
@@ -21,7 +21,7 @@ bool cookie_is_ours(const struct request *request)
     return request->own_header && *request->own_header;
 }
 
-/* The value of the pair at `p` if it is called `name`; NULL otherwise. */
+/* The value of the pair at `p` if its name is `name`; else NULL. */
 static const char *value_of(const char *p, const char *name)
 {
     size_t length = strlen(name);
@@ -42,7 +42,7 @@ static enum err copy_value(const char *value, char out[COOKIE_MAX + 1], struct e
     return ERR_OK;
 }
 
-/* Two of the name, one perhaps another host's of the same domain: neither counts. */
+/* Of two cookies with the name, one may come from another host of the domain, so neither counts. */
 static enum err find_token(const char *cookies, const char *name, char out[COOKIE_MAX + 1],
                            struct error *e)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Paging cursors: a keyset position as text that needs no escaping in a URL. A cursor gives no
- * right: every page is read in its caller's scope. */
+/* Paging cursors: a keyset position as text that needs no escaping in a URL. A cursor grants
+ * nothing: each page is read in its caller's scope. */
 #ifndef API_CURSOR_H
 #define API_CURSOR_H
 

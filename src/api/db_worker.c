@@ -35,13 +35,13 @@ static enum err bring_up(struct db *db, enum err before)
 
 static void go_down(struct worker *worker, enum err reason)
 {
-    struct waiters expelled;
+    struct waiters removed;
 
-    coalescer_db_worker_down(worker->coalescer, reason, &expelled);
-    scheduler_refuse(&expelled, reason);
+    coalescer_db_worker_down(worker->coalescer, reason, &removed);
+    scheduler_refuse(&removed, reason);
 }
 
-static enum err handle_round(struct worker *worker, struct db *db, struct batch *batch)
+static enum err handle_batch(struct worker *worker, struct db *db, struct batch *batch)
 {
     struct call **calls = xcalloc(batch->count, sizeof *calls);
     struct waiter *waiter = NULL;
@@ -70,7 +70,7 @@ static void handle_until_down(struct worker *worker, struct db *db, bool reads_o
 
     while (db_connected(db) && err != ERR_DB_SCHEMA &&
            (batch = coalescer_take(worker->coalescer, reads_only)))
-        err = handle_round(worker, db, batch);
+        err = handle_batch(worker, db, batch);
     go_down(worker, err == ERR_DB_SCHEMA ? err : ERR_DB_AWAY);
 }
 
@@ -78,7 +78,6 @@ void db_worker_run(void *context)
 {
     struct worker *worker = context;
     struct db *db = db_new(worker->settings);
-    /* One takes nothing that writes: while a backup locks the tables, reads go on. */
     bool reads_only =
         atomic_fetch_add(&worker->db_workers, 1) == 0 && worker->settings->api.db_workers > 1;
     bool first = true;

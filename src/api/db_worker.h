@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads that ask the database. The first one only reads, if there are others. */
+/* Database workers: threads that each own one database connection, take batches from the coalescer,
+ * run their handlers, and pass on the results. Of several, the first takes no batch that writes, so
+ * reads go on while a backup locks the tables. A worker that loses its connection tries to connect
+ * every 250 ms. */
 #ifndef API_DB_WORKER_H
 #define API_DB_WORKER_H
 
-/* Runs one database worker of a struct worker until the coalescer is stopped and empty. */
+/* Runs a database worker of a struct worker until the coalescer is stopped and empty. */
 void db_worker_run(void *worker);
 
 #endif

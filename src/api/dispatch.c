@@ -11,7 +11,9 @@
 #include "base/xalloc.h"
 #include "store/audit.h"
 
-enum { UNCHECKED_REPORT = 16 * 1024 /* a body so long is read before its agent is looked up */ };
+enum {
+    UNCHECKED_REPORT = 16 * 1024 /* shorter reports are read before their agent is looked up */
+};
 
 static bool is_preflight(const struct worker *worker, const struct request *request)
 {
@@ -19,7 +21,7 @@ static bool is_preflight(const struct worker *worker, const struct request *requ
            response_allows_origin(worker->settings, request->origin);
 }
 
-/* Checks the request's token, and whether its role may use the route. */
+/* Checks the token, and whether its role may use the route. */
 static enum err authorise(struct auth *auth, const struct request *request, struct call *call,
                           struct error *e)
 {
@@ -35,8 +37,8 @@ static enum err authorise(struct auth *auth, const struct request *request, stru
     return err;
 }
 
-/* Which instance of its machine's agent reports, of two with one token. */
-static enum err read_instance(const struct request *request, struct call *call, struct error *e)
+/* Two agents may run with one machine's token; the header says which instance reports. */
+static enum err parse_instance(const struct request *request, struct call *call, struct error *e)
 {
     const char *instance = request->instance ? request->instance : "";
 
@@ -48,8 +50,8 @@ static enum err read_instance(const struct request *request, struct call *call, 
     return ERR_OK;
 }
 
-/* What a report weighs is added to it. Equal calls are no batch: those of super admins, and of
- * a heavy caller. */
+/* Parsers add a report's own weight. Weight 0 means no batch: super admins' calls are all equal,
+ * and a heavy caller would hold up the others. */
 static unsigned first_weight(struct call *call)
 {
     const struct route *route = call->route;
@@ -67,7 +69,7 @@ static bool is_large_report(const struct request *request, const struct call *ca
            (length < 0 || (length > UNCHECKED_REPORT && (size_t)length <= call->route->body_limit));
 }
 
-static enum err read_input(struct request *request, struct call *call, struct error *e)
+static enum err parse_input(struct request *request, struct call *call, struct error *e)
 {
     const struct route *route = call->route;
     enum err err = ERR_OK;
@@ -75,18 +77,18 @@ static enum err read_input(struct request *request, struct call *call, struct er
     call->weight = first_weight(call);
     if (!(route->methods & METHOD_POST))
         err = request_discard_body(request, route->body_limit, e);
-    return err || !route->ask ? err : route->ask(request, call, e);
+    return err || !route->parse ? err : route->parse(request, call, e);
 }
 
-static enum err fill(const struct worker *worker, struct request *request, const struct segment *id,
-                     struct call *call, struct error *e)
+static enum err check_and_parse(const struct worker *worker, struct request *request,
+                                const struct segment *id, struct call *call, struct error *e)
 {
     const struct route *route = call->route;
 
     call->outcome = OUTCOME_WAIT;
     enum err err = authorise(worker->auth, request, call, e);
     if (!err)
-        err = read_instance(request, call, e);
+        err = parse_instance(request, call, e);
     if (!err && id->text && !ident_valid(id->text, id->length))
         err = error_public(e, ERR_REQUEST, "Malformed identifier in the path");
     if (!err && id->text)
@@ -96,7 +98,7 @@ static enum err fill(const struct worker *worker, struct request *request, const
     if (route->list)
         call->format = format_choose(request->accept);
     if (err || !is_large_report(request, call))
-        return err ? err : read_input(request, call, e);
+        return err ? err : parse_input(request, call, e);
     call->outcome = OUTCOME_CONTINUE;
     call->next = route;
     call->route = &route_admission;
@@ -119,7 +121,7 @@ void dispatch_request(const struct worker *worker, struct request *request, stru
         call_respond(call, response_preflight(allow));
     else if (!call->route)
         call_respond(call, response_method(allow));
-    else if ((err = fill(worker, request, &id, call, &e)))
+    else if ((err = check_and_parse(worker, request, &id, call, &e)))
         call_respond(call, response_error(err, &e));
     else if (call->route->immediate)
         dispatch_batch(NULL, &call, 1);
@@ -131,28 +133,29 @@ void dispatch_continue(struct request *request, struct call *call)
 
     call->outcome = OUTCOME_WAIT;
     call->route = call->next;
-    enum err err = read_input(request, call, &e);
+    enum err err = parse_input(request, call, &e);
     if (err)
         call_respond(call, response_error(err, &e));
 }
 
-struct asking {
+struct task {
     const struct route *route;
     struct call **calls;
     size_t count;
 };
 
-static enum err ask_database(struct db *db, void *context, struct error *e)
+static enum err run_handler(struct db *db, void *context, struct error *e)
 {
-    struct asking *asking = context;
+    struct task *task = context;
 
-    for (size_t i = 0; i < asking->count; i++)
-        asking->calls[i]->wakes = WAIT_NOTHING; /* of an attempt whose commit failed */
-    return asking->route->batch ? asking->route->batch(db, asking->calls, asking->count, e)
-                                : asking->route->answer(db, asking->calls[0], e);
+    for (size_t i = 0; i < task->count; i++)
+        task->calls[i]->wakes = WAIT_NOTHING; /* left by an attempt whose commit failed */
+    return task->route->batch ? task->route->batch(db, task->calls, task->count, e)
+                              : task->route->handle(db, task->calls[0], e);
 }
 
-/* Whether the calls that failed together may fare better one by one. */
+/* Whether a call may have failed on its own data, so that trying the batch's calls one by one
+ * helps. */
 static bool is_own_fault(enum err err)
 {
     return err != ERR_DB_AWAY && err != ERR_DB_BUSY && err != ERR_DB_SCHEMA &&
@@ -161,11 +164,10 @@ static bool is_own_fault(enum err err)
 
 static enum err handle_distinct(struct db *db, struct call **calls, size_t count)
 {
-    struct asking asking = {calls[0]->route, calls, count};
+    struct task task = {calls[0]->route, calls, count};
     struct error e = {0};
-    enum err err = asking.route->immediate
-                       ? ask_database(db, &asking, &e)
-                       : db_run(db, asking.route->mode, ask_database, &asking, &e);
+    enum err err = task.route->immediate ? run_handler(db, &task, &e)
+                                         : db_run(db, task.route->mode, run_handler, &task, &e);
 
     for (size_t i = 0; err && i < count; i++) {
         if (count == 1 || !is_own_fault(err)) {
@@ -173,7 +175,7 @@ static enum err handle_distinct(struct db *db, struct call **calls, size_t count
             continue;
         }
         enum err alone = handle_distinct(db, &calls[i], 1);
-        if (alone && !is_own_fault(alone)) /* it is of no use to go on */
+        if (alone && !is_own_fault(alone)) /* the others would fail too */
             err = error_set(&e, alone, "went away in the middle of a batch");
     }
     return err;
@@ -184,8 +186,8 @@ static int compare_callers(const void *a, const void *b)
     return scope_compare(&(*(struct call *const *)a)->scope, &(*(struct call *const *)b)->scope);
 }
 
-/* Sorts the calls by their callers, and moves those to the end that have an equal one before
- * them; returns how many are left. */
+/* Sorts the calls by caller, and moves duplicates to the end. Returns the number of distinct
+ * callers. */
 static size_t put_equal_last(struct call **calls, size_t count)
 {
     struct call **equal = xcalloc(count, sizeof *equal);
@@ -205,16 +207,16 @@ static size_t put_equal_last(struct call **calls, size_t count)
     return distinct;
 }
 
-static void note_success(const struct call *call)
+static void notify(const struct call *call)
 {
     bool failed = call->outcome == OUTCOME_DONE && call->response->error;
-    char asked[AUDIT_DETAIL_MAX + 1];
+    char arguments[AUDIT_DETAIL_MAX + 1];
 
-    if (call->route->after && !failed)
-        call->route->after(call);
+    if (call->route->notify && !failed)
+        call->route->notify(call);
     if (call->route->action && !failed) {
-        query_format(&call->query, NULL, asked, sizeof asked);
-        auditor_note(call, call->route->action, NULL, asked);
+        query_format(&call->query, NULL, arguments, sizeof arguments);
+        auditor_note(call, call->route->action, NULL, arguments);
     }
 }
 
@@ -226,6 +228,6 @@ enum err dispatch_batch(struct db *db, struct call **calls, size_t count)
     for (size_t i = distinct; i < count; i++)
         call_respond(calls[i], response_hold(calls[i]->same->response));
     for (size_t i = 0; i < count; i++)
-        note_success(calls[i]);
+        notify(calls[i]);
     return err;
 }

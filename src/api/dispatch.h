@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a request: from its route to a call for the database, and from there to the handlers
- * that answer it. */
+/* Dispatch: turns a request into a call on the database, and later runs the handlers that answer
+ * it. Io threads do the first part (route, token, input), database workers the second. */
 #ifndef API_DISPATCH_H
 #define API_DISPATCH_H
 
@@ -8,18 +8,18 @@
 
 struct worker;
 
-/* Checks a request against its route and its token, and fills a new call: it is answered at
- * once, or waits for the database, or will continue. Enforces 400, 401, 403, 404, 405 and 413 for
- * all. */
+/* Checks a request against its route and its token, and fills a new call. Then the call has a
+ * response, or waits for the database, or will continue. Produces 400, 401, 403, 404, 405 and 413
+ * for all routes. */
 void dispatch_request(const struct worker *worker, struct request *request, struct call *call);
 
-/* Goes on with OUTCOME_CONTINUE: of a large report only the agent was looked up, and is admitted.
- * Reads the body; then the call is answered, or waits for the database. */
+/* Continues after OUTCOME_CONTINUE: the agent of a large report is admitted. Parses the body; then
+ * the call has a response or waits for the database. */
 void dispatch_continue(struct request *request, struct call *call);
 
-/* Has the handlers of their route answer calls of one key: each has an outcome then, whatever
- * happens. One of a batch that fails on its data fails alone. Puts the equal ones of a shared route
- * last. Returns what db_run returned. */
+/* Runs the route's handler for calls of one key. Afterwards each call has an outcome, whatever
+ * happens: if a batch fails on its data, its calls are tried one by one. Sorts `calls`: those that
+ * share another's response come last. Returns the result of db_run. */
 enum err dispatch_batch(struct db *db, struct call **calls, size_t count);
 
 #endif

@@ -28,17 +28,18 @@ void fcgi_free(struct FCGX_Request *fcgi)
     free(fcgi);
 }
 
-/* libfcgi would accept a connection by itself, and read from it without a time limit. A request
- * that says it keeps its connection, with a descriptor in place, makes it read from that instead;
- * after a malformed one it closes that, turns to its own listener, which is -1, and fails. */
-bool fcgi_decode(struct FCGX_Request *fcgi, int fd, bool *keeps)
+/* libfcgi would accept a connection by itself and read from it without a time limit. With a
+ * descriptor in place and keepConnection set, it reads from that descriptor instead. After a
+ * malformed request it closes the descriptor, tries to accept from its listener, which is -1, and
+ * fails. */
+bool fcgi_decode(struct FCGX_Request *fcgi, int fd, bool *keep_alive)
 {
     fcgi->ipcFd = fd;
     fcgi->keepConnection = 1;
-    FCGX_Detach(fcgi); /* no waiting for the peer to close */
+    FCGX_Detach(fcgi); /* otherwise it waits up to 2 s for the peer to close */
     if (FCGX_Accept_r(fcgi) != 0)
         return false;
-    *keeps = fcgi->keepConnection != 0;
+    *keep_alive = fcgi->keepConnection != 0;
     return true;
 }
 
@@ -59,7 +60,7 @@ long fcgi_read(struct FCGX_Request *fcgi, char *buffer, size_t size)
     return n == 0 && FCGX_GetError(fcgi->in) ? -1 : n;
 }
 
-/* The input buffer is half of what a request that waits would hold. */
+/* The input buffer is half of the memory of a waiting request. */
 void fcgi_end_reading(struct FCGX_Request *fcgi)
 {
     char buffer[4096];
@@ -71,7 +72,7 @@ void fcgi_end_reading(struct FCGX_Request *fcgi)
     FCGX_FreeStream(&fcgi->in);
 }
 
-/* FCGX_Finish_r, also for a request whose input was freed already. */
+/* Does what FCGX_Finish_r does, but also works once the input stream is freed. */
 bool fcgi_encode(struct FCGX_Request *fcgi, int fd, const char *head, size_t head_length,
                  const char *body, size_t body_length)
 {

@@ -19,10 +19,10 @@ enum {
     RECORD_VERSION = 1,
     CONTENT_MAX = 32 * 1024,
     RECORDS_AT_ONCE = 2,
-    SENT_AT_ONCE = 16 * 1024, /* a UNIX socket tells only that all of it was taken */
-    IN_MEMORY = 64 * 1024,    /* bytes of a request that need no file before it is whole */
-    REQUEST_MAX = 8 << 20,    /* bytes of one request, more than any route takes */
-    COLLECTED_MAX = 256 << 20 /* bytes of all that are collected and not read yet */
+    SENT_AT_ONCE = 16 * 1024, /* a UNIX socket reports progress only for whole writes */
+    IN_MEMORY = 64 * 1024,    /* larger requests go to a memory file */
+    REQUEST_MAX = 8 << 20,    /* bytes of one request: more than any route accepts */
+    COLLECTED_MAX = 256 << 20 /* bytes of all requests being collected, in all threads */
 };
 
 /* --- incoming -------------------------------------------------------------------------------- */
@@ -34,7 +34,8 @@ static bool put(struct incoming *incoming, const unsigned char *bytes, size_t le
     return write(incoming->file, bytes, length) == (ssize_t)length;
 }
 
-/* Memory that grows by itself is hard to give back, so what is large goes on in a file. */
+/* A large buffer that grew by realloc fragments the heap and is hard to give back to the system; a
+ * memory file goes back whole. */
 static bool move_to_file(struct incoming *incoming)
 {
     if (incoming->file >= 0)
@@ -51,8 +52,8 @@ bool incoming_keep(struct incoming *incoming, const struct record_piece *piece)
 {
     size_t size = incoming->size + piece->length;
 
-    incoming->cut |= size > REQUEST_MAX;
-    if (incoming->cut)
+    incoming->truncated |= size > REQUEST_MAX;
+    if (incoming->truncated)
         return true;
     if (atomic_load(&collected) + piece->length > COLLECTED_MAX)
         return false;
@@ -98,74 +99,75 @@ static void put_header(unsigned char *header, int type, unsigned request_id, siz
     memcpy(header, bytes, RECORD_HEADER);
 }
 
-/* What one call of sendmsg takes: some records, from a place within the first one on. */
-struct batch {
+/* The input of one sendmsg: a few records, from some offset within the first one. */
+struct chunk {
     struct iovec parts[3 * RECORDS_AT_ONCE + 1];
     int count;
-    size_t skip; /* bytes that were sent before */
-    size_t room; /* for bytes to be sent */
+    size_t skip; /* bytes already sent */
+    size_t room; /* bytes that may still be added */
     unsigned char headers[RECORDS_AT_ONCE][RECORD_HEADER], end[3 * RECORD_HEADER];
 };
 
-static void add(struct batch *batch, const void *bytes, size_t length)
+static void chunk_add(struct chunk *chunk, const void *bytes, size_t length)
 {
-    size_t skipped = batch->skip < length ? batch->skip : length;
+    size_t skipped = chunk->skip < length ? chunk->skip : length;
 
-    batch->skip -= skipped;
-    length = length - skipped < batch->room ? length - skipped : batch->room;
-    batch->room -= length;
+    chunk->skip -= skipped;
+    length = length - skipped < chunk->room ? length - skipped : chunk->room;
+    chunk->room -= length;
     if (length)
-        batch->parts[batch->count++] =
+        chunk->parts[chunk->count++] =
             (struct iovec){(void *)(uintptr_t)((const char *)bytes + skipped), length};
 }
 
-/* The part of `text`, which begins at `start` of the content, that lies from `from` to `to`. */
-static void add_text(struct batch *batch, const char *text, size_t length, size_t start,
-                     size_t from, size_t to)
+/* Adds the part of `text` that lies in [from, to) of the content; `text` begins at `start` of
+ * it. */
+static void chunk_add_text(struct chunk *chunk, const char *text, size_t length, size_t start,
+                           size_t from, size_t to)
 {
     size_t begin = from > start ? from - start : 0;
     size_t end = to > start ? to - start : 0;
 
     end = end < length ? end : length;
     if (begin < end)
-        add(batch, text + begin, end - begin);
+        chunk_add(chunk, text + begin, end - begin);
 }
 
-static void fill(struct batch *batch, const struct outgoing *out)
+static void chunk_fill(struct chunk *chunk, const struct outgoing *out)
 {
     size_t all = out->head_length + out->body_length;
     size_t from = out->sent / (RECORD_HEADER + CONTENT_MAX) * CONTENT_MAX;
 
-    *batch =
-        (struct batch){.skip = out->sent % (RECORD_HEADER + CONTENT_MAX), .room = SENT_AT_ONCE};
+    *chunk =
+        (struct chunk){.skip = out->sent % (RECORD_HEADER + CONTENT_MAX), .room = SENT_AT_ONCE};
     if (from > all) { /* the last record is shorter than the others */
-        batch->skip += from - all;
+        chunk->skip += from - all;
         from = all;
     }
     for (int i = 0; i < RECORDS_AT_ONCE && from < all; i++) {
         size_t to = all - from < CONTENT_MAX ? all : from + CONTENT_MAX;
-        put_header(batch->headers[i], RECORD_STDOUT, out->request_id, to - from);
-        add(batch, batch->headers[i], RECORD_HEADER);
-        add_text(batch, out->head, out->head_length, 0, from, to);
-        add_text(batch, out->body, out->body_length, out->head_length, from, to);
+        put_header(chunk->headers[i], RECORD_STDOUT, out->request_id, to - from);
+        chunk_add(chunk, chunk->headers[i], RECORD_HEADER);
+        chunk_add_text(chunk, out->head, out->head_length, 0, from, to);
+        chunk_add_text(chunk, out->body, out->body_length, out->head_length, from, to);
         from = to;
     }
     if (from < all)
         return;
-    put_header(batch->end, RECORD_STDOUT, out->request_id, 0);
-    put_header(batch->end + RECORD_HEADER, RECORD_END, out->request_id, RECORD_HEADER);
-    add(batch, batch->end, sizeof batch->end);
+    put_header(chunk->end, RECORD_STDOUT, out->request_id, 0);
+    put_header(chunk->end + RECORD_HEADER, RECORD_END, out->request_id, RECORD_HEADER);
+    chunk_add(chunk, chunk->end, sizeof chunk->end);
 }
 
 enum progress outgoing_send(struct outgoing *outgoing, int fd)
 {
-    struct batch batch;
+    struct chunk chunk;
 
     for (;;) {
-        fill(&batch, outgoing);
-        if (batch.count == 0)
+        chunk_fill(&chunk, outgoing);
+        if (chunk.count == 0)
             return PROGRESS_COMPLETE;
-        struct msghdr message = {.msg_iov = batch.parts, .msg_iovlen = (size_t)batch.count};
+        struct msghdr message = {.msg_iov = chunk.parts, .msg_iovlen = (size_t)chunk.count};
         ssize_t n = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0)
             return errno == EAGAIN || errno == EINTR ? PROGRESS_MORE : PROGRESS_BROKEN;
@@ -173,9 +175,9 @@ enum progress outgoing_send(struct outgoing *outgoing, int fd)
     }
 }
 
-/* --- other answers --------------------------------------------------------------------------- */
+/* --- records outside a request ---------------------------------------------------------------- */
 
-/* A record whose eight bytes of content begin with `first`. */
+/* Writes a record of eight bytes of content; `first` is its first byte, the others are 0. */
 static void put_record(unsigned char *out, int type, unsigned request_id, unsigned char first)
 {
     put_header(out, type, request_id, RECORD_HEADER);
@@ -197,8 +199,8 @@ size_t record_unknown_type(unsigned char out[RECORD_ANSWER_MAX], unsigned type)
     return 2 * RECORD_HEADER;
 }
 
-/* Whether a name without a value, such as GET_VALUES lists, stands there: all are short. */
-static bool asks_for(const unsigned char *content, size_t length, const char *name)
+/* Whether GET_VALUES lists `name`. Its pairs have short names and empty values. */
+static bool lists_name(const unsigned char *content, size_t length, const char *name)
 {
     size_t size = strlen(name);
 
@@ -218,7 +220,7 @@ size_t record_values(unsigned char out[RECORD_ANSWER_MAX], const unsigned char *
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t left = RECORD_ANSWER_MAX - used, size = strlen(names[i]);
-        if (!asks_for(content, length, names[i]))
+        if (!lists_name(content, length, names[i]))
             continue;
         int digits = snprintf((char *)out + used + 2, left - 2, "%s%zu", names[i],
                               i == 2 ? 0 : connections) -

@@ -7,8 +7,8 @@
 enum { PROTOCOL = 1, RESPONDER = 1, KEEP_CONN = 1, BEGIN_LENGTH = 8 };
 
 enum kind {
-    SKIPPED, /* of a request that is over, or of a type that nobody knows */
-    SMALL,   /* BEGIN_REQUEST, GET_VALUES: looked at as a whole */
+    SKIPPED, /* of a finished request, or of an unknown type */
+    SMALL,   /* BEGIN_REQUEST, GET_VALUES: buffered whole */
     STREAM   /* PARAMS, STDIN */
 };
 
@@ -19,7 +19,7 @@ static size_t smaller(size_t a, size_t b)
 
 /* --- the names and values of PARAMS (section 3.4) -------------------------------------------- */
 
-/* The length that starts at `at`, of one byte or four; false while it is not complete. */
+/* Reads the length at `at`, of one byte or four; false while it is incomplete. */
 static bool length_at(const struct fcgi_scan *scan, size_t *at, size_t *length)
 {
     const unsigned char *bytes = scan->lengths + *at;
@@ -34,7 +34,7 @@ static bool length_at(const struct fcgi_scan *scan, size_t *at, size_t *length)
     return true;
 }
 
-/* One more byte of the two lengths. False when they announce too much. */
+/* Takes one byte of a pair's two lengths. False when they announce too much. */
 static bool take_length(struct fcgi_scan *scan, unsigned char byte)
 {
     size_t at = 0, name = 0, value = 0;
@@ -73,7 +73,7 @@ static bool is_active(const struct fcgi_scan *scan)
     return scan->stage != RECORDS_BEGIN;
 }
 
-static void tell(struct fcgi_scan *scan, enum record_notice notice)
+static void set_notice(struct fcgi_scan *scan, enum record_notice notice)
 {
     scan->notice = notice;
     scan->notice_id = id_of(scan);
@@ -81,7 +81,7 @@ static void tell(struct fcgi_scan *scan, enum record_notice notice)
     scan->notice_length = scan->used - RECORD_HEADER;
 }
 
-/* A header is complete: what is to be done with its record. */
+/* Decides from a complete header how to treat the record. */
 static enum kind kind_of(struct fcgi_scan *scan)
 {
     unsigned type = scan->record[1], id = id_of(scan);
@@ -103,25 +103,25 @@ static enum kind kind_of(struct fcgi_scan *scan)
     return SKIPPED;
 }
 
-/* BEGIN_REQUEST is complete (section 5.1). */
+/* Handles a complete BEGIN_REQUEST (section 5.1). */
 static void begin(struct fcgi_scan *scan, struct record_piece *piece)
 {
     const unsigned char *content = scan->record + RECORD_HEADER;
     unsigned role = (unsigned)content[0] << 8 | content[1];
 
-    scan->notice_keeps = content[2] & KEEP_CONN;
+    scan->notice_keep_conn = content[2] & KEEP_CONN;
     if (is_active(scan) || role != RESPONDER) {
-        tell(scan, is_active(scan) ? NOTICE_CANT_MULTIPLEX : NOTICE_UNKNOWN_ROLE);
+        set_notice(scan, is_active(scan) ? NOTICE_CANT_MULTIPLEX : NOTICE_UNKNOWN_ROLE);
         scan->ended_id = id_of(scan);
         return;
     }
     scan->request_id = id_of(scan);
-    scan->keeps = content[2] & KEEP_CONN;
+    scan->keep_conn = content[2] & KEEP_CONN;
     scan->stage = RECORDS_PARAMS;
     *piece = (struct record_piece){scan->record, RECORD_HEADER + BEGIN_LENGTH};
 }
 
-/* The record under way is complete. */
+/* Handles the end of the current record. */
 static void end_record(struct fcgi_scan *scan, struct record_piece *piece)
 {
     unsigned type = scan->record[1];
@@ -130,11 +130,11 @@ static void end_record(struct fcgi_scan *scan, struct record_piece *piece)
     if (scan->kind == SMALL && type == RECORD_BEGIN)
         begin(scan, piece);
     else if (scan->kind == SMALL)
-        tell(scan, NOTICE_VALUES);
+        set_notice(scan, NOTICE_VALUES);
     else if (id_of(scan) == 0)
-        tell(scan, NOTICE_UNKNOWN_TYPE);
+        set_notice(scan, NOTICE_UNKNOWN_TYPE);
     else if (type == RECORD_ABORT && is_active(scan) && id_of(scan) == scan->request_id)
-        tell(scan, NOTICE_ABORT);
+        set_notice(scan, NOTICE_ABORT);
     else if (scan->kind == STREAM && empty && scan->stage == RECORDS_BODY)
         scan->stage = RECORDS_WHOLE;
     else if (scan->kind == STREAM && empty)
@@ -142,7 +142,7 @@ static void end_record(struct fcgi_scan *scan, struct record_piece *piece)
     scan->used = 0;
 }
 
-/* Padding is not kept, so the header tells of none. */
+/* Padding is dropped, so the kept header must announce none. */
 static void begin_record(struct fcgi_scan *scan, struct record_piece *piece)
 {
     scan->content = (size_t)scan->record[4] << 8 | scan->record[5];
@@ -150,7 +150,7 @@ static void begin_record(struct fcgi_scan *scan, struct record_piece *piece)
     scan->kind = (int)kind_of(scan);
     scan->record[6] = 0;
     if (scan->kind == SKIPPED || (scan->padding && !scan->content))
-        scan->mixed = true; /* libfcgi might leave the last record's padding in the socket */
+        scan->mixed = true; /* libfcgi may leave the last record's padding in the socket */
     if (scan->kind == STREAM)
         *piece = (struct record_piece){scan->record, RECORD_HEADER};
     if (scan->kind == SMALL && (scan->content > RECORD_SMALL_MAX ||

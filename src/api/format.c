@@ -14,7 +14,7 @@ const char *const format_types[FORMAT_COUNT] = {
     [FORMAT_NDJSON] = "application/x-ndjson",
 };
 
-/* How well a media range fits: the more is named, the better. */
+/* How specific the matching media range is. */
 enum fit { FIT_NONE, FIT_ALL, FIT_TYPE, FIT_EXACT };
 
 static enum fit fit_of(const char *range, size_t length, enum format format)
@@ -30,7 +30,7 @@ static enum fit fit_of(const char *range, size_t length, enum format format)
     return length == 3 && memcmp(range, "*/*", 3) == 0 ? FIT_ALL : FIT_NONE;
 }
 
-/* Where an element or a parameter ends: at one of `ends` that is not within quotes. */
+/* Finds the end of an element or a parameter: one of `ends` outside quotes. */
 static const char *end_of(const char *p, const char *ends)
 {
     for (bool quoted = false; *p && (quoted || !strchr(ends, *p)); p++) {
@@ -42,7 +42,7 @@ static const char *end_of(const char *p, const char *ends)
     return p;
 }
 
-/* The q-value in the parameters from `p` to `end`, in thousandths. */
+/* The q-value among the parameters from `p` to `end`, in thousandths. */
 static int weight_of(const char *p, const char *end)
 {
     for (; p < end; p = end_of(p, ";,")) {
@@ -55,7 +55,7 @@ static int weight_of(const char *p, const char *end)
 }
 
 struct preference {
-    enum fit fit; /* of the range that fits best, which alone counts */
+    enum fit fit; /* of the most specific range, which alone counts */
     int weight;
 };
 

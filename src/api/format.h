@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The forms in which lists come, and which of them a request prefers. */
+/* The formats of lists, and content negotiation between them. */
 #ifndef API_FORMAT_H
 #define API_FORMAT_H
 
@@ -7,9 +7,9 @@ enum format { FORMAT_JSON, FORMAT_CSV, FORMAT_NDJSON, FORMAT_COUNT };
 
 extern const char *const format_types[FORMAT_COUNT]; /* Content-Type */
 
-/* The form that an Accept header (NULL: none) prefers (RFC 9110 section 12.5.1): the one of the
- * largest q-value, of equal ones the one that is named, JSON before the others. JSON too when it
- * accepts none. */
+/* Chooses the format that an Accept header (NULL: none) prefers (RFC 9110 section 12.5.1): the
+ * largest q-value wins, then the more specific range, then JSON. Also JSON when none is
+ * acceptable. */
 enum format format_choose(const char *accept);
 
 #endif

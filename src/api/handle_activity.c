@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* POST /api/agent/activity */
+/* POST /api/agent/activity: commands that were run in an agent's sessions. A malformed entry is
+ * reported back and the others are stored, since the agent would otherwise send the same batch for
+ * ever. */
 #include "config.h"
 #include "api/handlers.h"
 
@@ -10,7 +12,8 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
-enum { ENTRIES_MAX = ROUND_WEIGHT, COMMAND_MAX = 65535, BYTES_WEIGH_ONE = 8192 };
+/* Long commands weigh more than their number: 8 KB count as one more entry. */
+enum { ENTRIES_MAX = BATCH_WEIGHT_MAX, COMMAND_MAX = 65535, BYTES_WEIGH_ONE = 8192 };
 
 static void activity_free(void *report)
 {
@@ -22,8 +25,8 @@ static void activity_free(void *report)
     free(activity);
 }
 
-/* A command may hold line ends and tabs, unlike other text. */
-static enum err read_command(struct json_object *item, struct entry *out, struct error *e)
+/* Unlike other text, a command may contain line ends and tabs. */
+static enum err parse_command(struct json_object *item, struct entry *out, struct error *e)
 {
     struct json_object *value = NULL;
 
@@ -38,7 +41,7 @@ static enum err read_command(struct json_object *item, struct entry *out, struct
     return ERR_OK;
 }
 
-static enum err read_success(struct json_object *item, struct entry *out, struct error *e)
+static enum err parse_success(struct json_object *item, struct entry *out, struct error *e)
 {
     struct json_object *value = NULL;
 
@@ -51,8 +54,8 @@ static enum err read_success(struct json_object *item, struct entry *out, struct
     return ERR_OK;
 }
 
-/* What is wrong with an entry is its fault, and not the request's. */
-static void read_entry(struct json_object *item, struct entry *out)
+/* An invalid entry is no error of the request: the entry keeps the fault. */
+static void parse_entry(struct json_object *item, struct entry *out)
 {
     struct error e = {0};
     int64_t seq = 0, exit_code = -1;
@@ -65,11 +68,11 @@ static void read_entry(struct json_object *item, struct entry *out)
     if (!err)
         err = json_body_integer(item, "seq", REQUIRED, 1, BODY_INTEGER_MAX, &seq, &e);
     if (!err)
-        err = read_command(item, out, &e);
+        err = parse_command(item, out, &e);
     if (!err)
         err = json_body_time(item, "timestamp", REQUIRED, out->at, &e);
     if (!err)
-        err = read_success(item, out, &e);
+        err = parse_success(item, out, &e);
     if (!err)
         err = json_body_integer(item, "exit_code", OPTIONAL, 0, 255, &exit_code, &e);
     out->seq = (uint64_t)seq;
@@ -84,7 +87,7 @@ static unsigned weight_of(const struct activity *activity)
     for (size_t i = 0; i < activity->count; i++)
         bytes += activity->entries[i].command ? strlen(activity->entries[i].command) : 0;
     size_t weight = activity->count + bytes / BYTES_WEIGH_ONE;
-    return weight < 1 ? 1 : weight < ROUND_WEIGHT ? (unsigned)weight : ROUND_WEIGHT;
+    return weight < 1 ? 1 : weight < BATCH_WEIGHT_MAX ? (unsigned)weight : BATCH_WEIGHT_MAX;
 }
 
 enum err parse_activity(struct request *request, struct call *call, struct error *e)
@@ -103,7 +106,7 @@ enum err parse_activity(struct request *request, struct call *call, struct error
         activity->entries = xcalloc(activity->count, sizeof *activity->entries);
     }
     for (size_t i = 0; i < activity->count; i++)
-        read_entry(json_object_array_get_idx(list, i), &activity->entries[i]);
+        parse_entry(json_object_array_get_idx(list, i), &activity->entries[i]);
     call->weight = weight_of(activity);
     json_object_put(body);
     return err;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* POST /api/agent/heartbeat, GET /api/agent/signals, POST /api/agent/sessions[/:id/end]: see
- * docs/agent-protocol.md. */
+/* POST /api/agent/heartbeat, GET /api/agent/signals, POST /api/agent/sessions[/:id/end]: the
+ * agents' half of the API. See docs/agent-protocol.md. */
 #include "config.h"
 #include "api/handlers.h"
 
@@ -37,7 +37,7 @@ struct response *response_not_admitted(const struct agent *agent)
     return response_error(err, &e);
 }
 
-/* Refuses agents that are not admitted; the others' requests go on. */
+/* Refuses agents that are not admitted; the other requests continue. */
 enum err handle_admissions(struct db *db, struct call **calls, size_t count, struct error *e)
 {
     struct agent *agents = xcalloc(count, sizeof *agents);
@@ -71,7 +71,7 @@ static void heartbeat_free(void *report)
     free(heartbeat);
 }
 
-static enum err read_sessions(struct json_object *body, struct idents *out, struct error *e)
+static enum err parse_sessions_member(struct json_object *body, struct idents *out, struct error *e)
 {
     struct json_object *list = NULL;
     enum err err = json_body_array(body, "sessions", SESSIONS_MAX, &list, e);
@@ -88,8 +88,9 @@ static enum err read_sessions(struct json_object *body, struct idents *out, stru
     return err;
 }
 
-/* When the sessions' users were active, of some. */
-static enum err read_activity(struct json_object *body, struct heartbeat *out, struct error *e)
+/* The times of the last activity, for some of the sessions. */
+static enum err parse_activity_member(struct json_object *body, struct heartbeat *out,
+                                      struct error *e)
 {
     struct json_object *times = NULL;
     enum err err = ERR_OK;
@@ -105,7 +106,8 @@ static enum err read_activity(struct json_object *body, struct heartbeat *out, s
     return err ? json_body_wrong("last_activity", e) : ERR_OK;
 }
 
-static enum err read_heartbeat(struct json_object *body, struct heartbeat *out, struct error *e)
+static enum err parse_heartbeat_members(struct json_object *body, struct heartbeat *out,
+                                        struct error *e)
 {
     int64_t seq = 0, dropped = 0;
     enum err err = json_body_percent(body, "cpu_percent", &out->cpu, e);
@@ -115,9 +117,9 @@ static enum err read_heartbeat(struct json_object *body, struct heartbeat *out, 
     if (!err)
         err = json_body_percent(body, "disk_percent", &out->disk, e);
     if (!err)
-        err = read_sessions(body, &out->sessions, e);
+        err = parse_sessions_member(body, &out->sessions, e);
     if (!err)
-        err = read_activity(body, out, e);
+        err = parse_activity_member(body, out, e);
     if (!err)
         err = json_body_integer(body, "seq", OPTIONAL, 1, BODY_INTEGER_MAX, &seq, e);
     if (!err)
@@ -137,7 +139,7 @@ enum err parse_heartbeat(struct request *request, struct call *call, struct erro
     heartbeat->agent = handler_agent(call);
     enum err err = json_body_read(request, call->route->body_limit, &body, e);
     if (!err)
-        err = read_heartbeat(body, heartbeat, e);
+        err = parse_heartbeat_members(body, heartbeat, e);
     json_object_put(body);
     call->weight += (unsigned)heartbeat->sessions.count / SESSIONS_WEIGH_ONE;
     return err;
@@ -203,7 +205,7 @@ static void log_outcome(const struct agent *agent, const char *session, const ch
               agent->tenant_id, reason, outcome);
 }
 
-void after_heartbeat(const struct call *call)
+void notify_heartbeat(const struct call *call)
 {
     const struct heartbeat *heartbeat = call->report;
 
@@ -213,7 +215,7 @@ void after_heartbeat(const struct call *call)
 
 /* --- signals --------------------------------------------------------------------------------- */
 
-/* One agent that polls. */
+/* One agent's poll. */
 struct poll {
     struct agent agent;
     struct json_object *signals; /* NULL: none yet */
@@ -248,14 +250,14 @@ static struct response *signals_response(struct json_object *signals)
     return response_json(200, body);
 }
 
-struct response *late_signals(const struct call *call)
+struct response *timeout_signals(const struct call *call)
 {
     (void)call;
     return signals_response(json_object_new_array());
 }
 
-/* Gives a signal to all polls of that machine in a batch: all but one are of an agent that has
- * gone, and nothing tells which. False: it is for none. */
+/* Adds a signal to all polls for its machine in a batch. All but one of them are from agents that
+ * have gone, and nothing tells which. False when there is none. */
 static bool add_signal(struct call **calls, size_t count, const struct signal_row *signal)
 {
     bool added = false;
@@ -285,7 +287,7 @@ enum err handle_signals(struct db *db, struct call **calls, size_t count, struct
 
     for (size_t i = 0; i < count; i++) {
         struct poll *poll = calls[i]->report;
-        json_object_put(poll->signals); /* of an earlier attempt */
+        json_object_put(poll->signals); /* from an earlier attempt */
         poll->signals = NULL;
         agents[i] = &poll->agent;
     }
@@ -312,7 +314,7 @@ enum err handle_signals(struct db *db, struct call **calls, size_t count, struct
 
 /* --- sessions -------------------------------------------------------------------------------- */
 
-/* A report with the body that it borrows from. */
+/* The start of a session, and the body that it borrows from. */
 struct opening_report {
     struct opening opening;
     struct json_object *body;
@@ -334,7 +336,8 @@ static void new_session_id(char out[IDENT_MAX + 1])
              (unsigned long long)random[1]);
 }
 
-static enum err read_opening(struct json_object *body, struct opening *out, struct error *e)
+static enum err parse_opening_members(struct json_object *body, struct opening *out,
+                                      struct error *e)
 {
     const char *source = NULL;
     int64_t seq = 0;
@@ -374,7 +377,7 @@ enum err parse_session_open(struct request *request, struct call *call, struct e
     call->report_free = opening_free;
     report->opening.agent = handler_agent(call);
     enum err err = json_body_read(request, call->route->body_limit, &report->body, e);
-    return err ? err : read_opening(report->body, &report->opening, e);
+    return err ? err : parse_opening_members(report->body, &report->opening, e);
 }
 
 enum err handle_session_open(struct db *db, struct call *call, struct error *e)
@@ -402,7 +405,8 @@ static void ending_free(void *report)
     free(report);
 }
 
-static enum err read_confirmed(struct json_object *body, struct ending *out, struct error *e)
+static enum err parse_confirmed_member(struct json_object *body, struct ending *out,
+                                       struct error *e)
 {
     struct json_object *value = NULL;
 
@@ -431,7 +435,7 @@ enum err parse_session_end(struct request *request, struct call *call, struct er
     if (!err)
         err = json_body_integer(report->body, "exit_code", OPTIONAL, 0, 255, &exit_code, e);
     ending->exit_code = (int)exit_code;
-    return err ? err : read_confirmed(report->body, ending, e);
+    return err ? err : parse_confirmed_member(report->body, ending, e);
 }
 
 enum err handle_session_end(struct db *db, struct call *call, struct error *e)
@@ -446,7 +450,7 @@ enum err handle_session_end(struct db *db, struct call *call, struct error *e)
     return ERR_OK;
 }
 
-void after_session_end(const struct call *call)
+void notify_session_end(const struct call *call)
 {
     const struct ending *ending = &((const struct ending_report *)call->report)->ending;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /api/audit: who did what, and who looked at what, newest first. */
+/* GET /api/audit: who did what and who looked at what, newest first. */
 #include "config.h"
 #include "api/handlers.h"
 
@@ -11,7 +11,7 @@
 #include "store/audit.h"
 
 static const struct column audit_columns[] = {
-    /* of AUDIT in statements_history.c */
+    /* in the order of AUDIT in statements_history.c */
     {.name = "id"},       {.name = "timestamp"},  {.name = "action"},    {.name = "user_id"},
     {.name = "username"}, {.name = "role"},       {.name = "tenant_id"}, {.name = "session_id"},
     {.name = "agent_id"}, {.name = "of_user_id"}, {.name = "detail"},    {.name = "request_id"},
@@ -47,7 +47,7 @@ enum err handle_audit(struct db *db, struct call *call, struct error *e)
     struct page_end end = {.next_cursor = NULL};
     size_t count = 0;
 
-    filter.limit++; /* one more tells whether there is a next page */
+    filter.limit++; /* one more row tells whether there is a next page */
     enum err err = audit_select(db, &filter, &searched_to, e);
     for (const struct cell *row; (row = audit_next(db, &position)) && ++count < filter.limit;) {
         list_add(list, row);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /api/dashboard/... */
+/* GET /api/dashboard/stats, recent-activity, recent-machines: what a dashboard polls, so all are
+ * batched. */
 #include "config.h"
 #include "api/handlers.h"
 
@@ -11,7 +12,7 @@
 #include "base/xalloc.h"
 #include "store/dashboard.h"
 
-/* Tenths of a percent, printed as such: 35.5, 48.0. */
+/* Tenths of a percent, printed with one decimal: 35.5, 48.0. */
 static struct json_object *tenths(int64_t value)
 {
     char text[32];
@@ -20,7 +21,7 @@ static struct json_object *tenths(int64_t value)
     return json_object_new_double_s((double)value / 10, text);
 }
 
-/* Mean of `count` values whose sum is in hundredths, rounded half up; 0.0 of none. */
+/* The mean of `count` values whose sum is in hundredths, rounded half up; 0.0 without values. */
 static struct json_object *mean(int64_t sum, int64_t count)
 {
     return tenths(count ? (2 * sum + 10 * count) / (20 * count) : 0);
@@ -52,7 +53,7 @@ enum err handle_stats(struct db *db, struct call **calls, size_t count, struct e
     return err;
 }
 
-/* Loads rows for the callers, and adds each to lists[caller]. */
+/* Loads rows for the callers, and adds each to its caller's list. */
 typedef enum err list_load(struct db *db, const struct callers *callers, struct json_object **lists,
                            struct error *e);
 

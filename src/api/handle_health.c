@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /health, GET /health/ready */
+/* GET /health: the process is alive. GET /health/ready: the database answers, with the expected
+ * schema. */
 #include "config.h"
 #include "api/handlers.h"
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /api/sessions, GET /api/sessions/:id/activity, GET /api/activity */
+/* GET /api/sessions, GET /api/sessions/:id/activity, GET /api/activity: sessions and commands of
+ * the past, with filters. A search looks at a limited number of rows, so a page may end before it
+ * is full. */
 #include "config.h"
 #include "api/handlers.h"
 
@@ -11,10 +13,10 @@
 #include "base/rfc3339.h"
 #include "store/history.h"
 
-/* --- what the lists have --------------------------------------------------------------------- */
+/* --- columns ---------------------------------------------------------------------------------- */
 
 static const struct column session_columns[] = {
-    /* of HISTORY_SESSIONS */
+    /* in the order of HISTORY_SESSIONS */
     {.name = "session_id"},
     {.name = "agent_id"},
     {.name = "machine_name"},
@@ -44,7 +46,7 @@ static const struct column session_columns[] = {
 };
 
 static const struct column command_columns[] = {
-    /* of HISTORY_COMMANDS */
+    /* in the order of HISTORY_COMMANDS */
     {.name = "id"},
     {.name = "session_id"},
     {.name = "command"},
@@ -61,9 +63,9 @@ static const struct column command_columns[] = {
 static const struct columns sessions = COLUMNS("sessions", session_columns);
 static const struct columns activities = COLUMNS("activities", command_columns);
 
-/* --- what is asked for ----------------------------------------------------------------------- */
+/* --- filters ---------------------------------------------------------------------------------- */
 
-/* A time of RFC 3339 as a position's. */
+/* The position of an RFC 3339 time. */
 static struct position time_of(const struct query *query, const char *name)
 {
     const char *text = query_text(query, name);
@@ -99,7 +101,7 @@ static struct history_filter filter_of(const struct query *query)
     return filter;
 }
 
-/* --- the answer ------------------------------------------------------------------------------ */
+/* --- responses -------------------------------------------------------------------------------- */
 
 static struct response *page_response(const struct call *call, const struct columns *columns,
                                       const struct history *history)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /api/login, POST /api/login, DELETE /api/login */
+/* GET, POST and DELETE /api/login: a browser exchanges its bearer token for a cookie, asks who it
+ * is, and deletes the cookie. */
 #include "config.h"
 #include "api/handlers.h"
 
@@ -11,7 +12,7 @@
 #include "api/cookie.h"
 #include "base/xalloc.h"
 
-enum { BODY_MAX = 4096 /* nobody reads it */ };
+enum { BODY_MAX = 4096 /* bytes of a body that is ignored */ };
 
 static struct json_object *time_of(int64_t seconds)
 {
@@ -24,7 +25,7 @@ static struct json_object *time_of(int64_t seconds)
     return json_object_new_string(text);
 }
 
-/* A page whose token is in a cookie, or in another server's session, cannot read it. */
+/* A page cannot read a token that is in a cookie, so it asks here. */
 enum err handle_whoami(struct db *db, struct call *call, struct error *e)
 {
     const struct principal *who = &call->who;
@@ -50,7 +51,7 @@ static enum err check_origin(struct request *request, struct error *e)
                         "Only for pages of this origin: send Vsay-Request: 1 to say so");
 }
 
-/* A bearer token that is good: a cookie would do only to get itself again. */
+/* Needs a bearer token: a cookie would only get itself again. */
 enum err parse_login(struct request *request, struct call *call, struct error *e)
 {
     const char *token = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /api/machines, GET /api/machines/:id: the machines that a caller sees. */
+/* GET /api/machines, GET /api/machines/:id: the machines that the caller may see. */
 #include "config.h"
 #include "api/handlers.h"
 
@@ -24,8 +24,8 @@ static const struct column machine_columns[INVENTORY_COLUMNS] = {
 
 static const struct columns machines = COLUMNS("machines", machine_columns);
 
-/* Takes the rows of a page, of which one more was asked for. `cursor` becomes where the next one
- * begins, "" when there is none. */
+/* Adds the rows of a page; one more row than `limit` was selected. Sets `cursor` to the last one's
+ * id if there is a next page. */
 static void add_page(struct db *db, struct list *list, uint64_t limit, char cursor[IDENT_MAX + 1])
 {
     char last[IDENT_MAX + 1] = "";
@@ -68,7 +68,7 @@ static struct json_object *members_of(struct json_object *machine, const char *n
     return list;
 }
 
-/* Who owns the machine, and who was granted it. A user is told of itself alone. */
+/* Adds the machine's owners and the users it is granted to. A user only sees its own entry. */
 static enum err add_access(struct db *db, const struct call *call, struct json_object *machine,
                            struct error *e)
 {

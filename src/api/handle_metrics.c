@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /metrics */
+/* GET /metrics, for Prometheus: what the workers count, and the state of the fleet from the
+ * database. */
 #include "config.h"
 #include "api/handlers.h"
 
@@ -33,7 +34,7 @@ static const struct series fleet_series[FLEET_NUMBERS] = {
     [FLEET_RECENT_EXPIRED] = {"vsay_terminations_recent", "outcome=\"expired\"", NULL, NULL},
 };
 
-/* `fleet` is NULL when the database did not tell. */
+/* `fleet` is NULL when the database is unavailable. */
 static struct response *page(const uint64_t *fleet)
 {
     static const struct series up = {
@@ -62,8 +63,8 @@ enum err handle_metrics(struct db *db, struct call *call, struct error *e)
     return err;
 }
 
-/* What a worker knows is of use most of all when it has no database. */
-struct response *refused_metrics(const struct call *call)
+/* Without the database, the workers' own numbers matter most. */
+struct response *unavailable_metrics(const struct call *call)
 {
     (void)call;
     return page(NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /api/sessions/:id: a session, what became of its termination, and what was run in it. */
+/* GET /api/sessions/:id: a session, the outcome of its termination, and its commands. */
 #include "config.h"
 #include "api/handlers.h"
 

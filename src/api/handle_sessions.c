@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /api/terminal/sessions, DELETE /api/terminal/sessions/:id */
+/* GET /api/terminal/sessions: the active sessions. DELETE /api/terminal/sessions/:id: ends one. The
+ * DELETE writes a signal, which wakes the agent's poll; with `Prefer: wait` the response comes once
+ * the agent has confirmed the end. */
 #include "config.h"
 #include "api/handlers.h"
 
@@ -14,9 +16,9 @@
 
 enum { CLOSE_WAIT_MAX = 30 /* s */ };
 
-/* --- the call ---------------------------------------------------------------------------- */
+/* --- listing: input --------------------------------------------------------------------------- */
 
-/* To as many bytes as its kind may have. */
+/* `out` has room for the longest id of the parameter's kind. */
 static void copy_id(const struct query *query, const char *name, char *out)
 {
     const char *value = query_text(query, name);
@@ -42,13 +44,13 @@ enum err parse_sessions(struct request *request, struct call *call, struct error
     return ERR_OK;
 }
 
-/* --- the answer ------------------------------------------------------------------------------ */
+/* --- listing: responses ----------------------------------------------------------------------- */
 
 struct page {
     struct json_object *list;
-    uint64_t limit; /* 0: none */
+    uint64_t limit; /* 0: no pages */
     bool more;
-    struct position last; /* of the list */
+    struct position last; /* last row of the page */
 };
 
 static struct json_object *text_or_null(const char *text)
@@ -56,7 +58,7 @@ static struct json_object *text_or_null(const char *text)
     return text ? json_object_new_string(text) : NULL;
 }
 
-/* RFC 3339 in whole seconds. */
+/* RFC 3339 with whole seconds. */
 static struct json_object *time_of(const char *started_at)
 {
     char text[21];
@@ -98,7 +100,7 @@ static struct json_object *next_cursor(const struct page *page)
     return json_object_new_string(text);
 }
 
-/* Takes the page's list. */
+/* Takes ownership of the page's list. */
 static struct response *page_response(const struct page *page)
 {
     struct json_object *body = json_object_new_object();
@@ -109,7 +111,7 @@ static struct response *page_response(const struct page *page)
     return response_json(200, body);
 }
 
-/* All have the same filter. */
+/* All calls have the same filter, since it is part of their key. */
 enum err handle_sessions(struct db *db, struct call **calls, size_t count, struct error *e)
 {
     struct callers callers = calls_callers(calls, count);
@@ -121,7 +123,7 @@ enum err handle_sessions(struct db *db, struct call **calls, size_t count, struc
     for (size_t i = 0; i < count; i++)
         pages[i] = (struct page){.list = json_object_new_array(), .limit = filter.limit};
     if (filter.limit)
-        filter.limit++; /* one more tells whether there is a next page */
+        filter.limit++; /* one more row tells whether there is a next page */
     enum err err = sessions_active(db, &callers, &filter, e);
     while (sessions_next(db, &callers, &caller, &session))
         add_session(&pages[caller], &session);
@@ -158,13 +160,13 @@ static struct response *close_response(const struct call *call, int status, cons
     return response;
 }
 
-struct response *late_session_close(const struct call *call)
+struct response *timeout_session_close(const struct call *call)
 {
     return call->wait ? close_response(call, 202, "Session closing")
                       : close_response(call, 200, "Session closed");
 }
 
-/* Who prefers to wait is answered when the session is over, or late. */
+/* With `Prefer: wait`, responds when the session has ended or the wait is over. */
 enum err handle_session_close(struct db *db, struct call *call, struct error *e)
 {
     struct closing *closing = &call->closing;
@@ -183,12 +185,12 @@ enum err handle_session_close(struct db *db, struct call *call, struct error *e)
     return ERR_OK;
 }
 
-void after_session_close(const struct call *call)
+void notify_session_close(const struct call *call)
 {
     const struct closing *closing = &call->closing;
     const struct principal *who = &call->who;
 
-    if (!closing->signalled) /* somebody had asked for it before */
+    if (!closing->signalled) /* the end was requested before, and logged then */
         return;
     log_event(
         LEVEL_INFO, "session_close",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* GET /api/machines/:id/usage, GET /api/dashboard/usage: usage over time, for plots. A step without
- * a point is a gap. */
+ * samples has no point. */
 #include "config.h"
 #include "api/handlers.h"
 
@@ -24,7 +24,7 @@ enum { HOURS_DEFAULT = 24 };
     {                                                                                              \
         "max", COLUMN_PERCENT, group                                                               \
     }
-/* A mean has one decimal, as percentages have. */
+/* A count's mean has one decimal, like a percentage. */
 #define OF_COUNT(group)                                                                            \
     {"min", COLUMN_INTEGER, group}, {"mean", COLUMN_PERCENT, group},                               \
     {                                                                                              \
@@ -44,7 +44,7 @@ static const struct column fleet_columns[] = {TIME,
 static const struct columns machine_points = COLUMNS("points", machine_columns);
 static const struct columns fleet_points = COLUMNS("points", fleet_columns);
 
-/* The cells of one point. */
+/* Room for the cells of one point. */
 enum { CELLS_MAX = sizeof fleet_columns / sizeof *fleet_columns, CELL_MAX = 32 };
 
 struct point {
@@ -72,8 +72,8 @@ static void add_number(struct point *point, uint64_t number)
     point->cells[point->count++] = (struct cell){text, (size_t)length};
 }
 
-/* Of `count` values, none of which leaves the cells null. Their sum is in `unit`ths of what the
- * mean is in; that is rounded down, so that to batch it once more batches it as a whole. */
+/* Adds the least, mean and greatest of `count` values; without values, the cells stay null. `unit`
+ * converts the sum to hundredths. The mean is truncated here, since printing rounds it. */
 static void add_figure(struct point *point, const struct usage_figure *figure, uint64_t count,
                        uint64_t unit)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The handlers of the routes: answer_<resource>.c turn rows into JSON. */
+/* The functions of the routes, implemented in handle_<resource>.c: parse_* reads the input,
+ * handle_* answers with JSON, timeout_* and unavailable_* answer without the database, notify_*
+ * logs and audits. */
 #ifndef API_HANDLERS_H
 #define API_HANDLERS_H
 
@@ -46,19 +48,19 @@ route_parse parse_session_open;
 route_parse parse_session_end;
 route_parse parse_activity;
 
-route_late late_session_close;
-route_late late_signals;
-route_late refused_metrics;
+route_fallback timeout_session_close;
+route_fallback timeout_signals;
+route_fallback unavailable_metrics;
 
-route_after after_session_close;
-route_after after_session_end;
-route_after after_heartbeat;
+route_notify notify_session_close;
+route_notify notify_session_end;
+route_notify notify_heartbeat;
 
-/* The machine that asks; borrows from the call. */
+/* The agent that makes the request; borrows from the call. */
 struct agent handler_agent(const struct call *call);
 
-/* For an agent that is not admitted: 409 when another instance reports, else 401 for a token that
- * was good before its machine was given another. */
+/* The response for an agent that is not admitted: 409 when another instance reports for the
+ * machine, 401 when the token was revoked. */
 struct response *response_not_admitted(const struct agent *agent);
 
 #endif

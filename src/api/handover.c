@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A message of the mark and one descriptor. */
+/* A message with the mark and one descriptor. */
 struct parcel {
     unsigned char mark;
     struct iovec part;
@@ -26,7 +26,7 @@ static struct cmsghdr *prepare(struct parcel *parcel)
     return CMSG_FIRSTHDR(&parcel->message);
 }
 
-/* A connection to the listener's own address; -1: not possible. */
+/* Connects to the listener's own address; -1 on failure. */
 static int connect_to(int listener)
 {
     struct sockaddr_un address = {0};
@@ -47,16 +47,16 @@ bool handover_send(int listener, int fd)
 {
     struct parcel parcel;
     struct cmsghdr *control = prepare(&parcel);
-    int way = connect_to(listener);
+    int carrier = connect_to(listener);
 
-    if (way < 0)
+    if (carrier < 0)
         return false;
     control->cmsg_level = SOL_SOCKET;
     control->cmsg_type = SCM_RIGHTS;
     control->cmsg_len = CMSG_LEN(sizeof fd);
     memcpy(CMSG_DATA(control), &fd, sizeof fd);
-    bool sent = sendmsg(way, &parcel.message, MSG_NOSIGNAL) == 1;
-    close(way);
+    bool sent = sendmsg(carrier, &parcel.message, MSG_NOSIGNAL) == 1;
+    close(carrier);
     return sent;
 }
 

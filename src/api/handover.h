@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Hands connections from a worker that stops to the one that takes its place. A web server may send
- * a request on a kept connection at any moment, so no moment is a good one to close it. Both
- * workers listen on the same UNIX socket: the connection travels (SCM_RIGHTS, unix(7)) in one to
- * that listener, and waits in its queue if nobody accepts yet. */
+/* Hands idle connections from a stopping worker to its successor. A web server may send a request
+ * on a kept connection at any moment, so closing one at any moment may lose a request.
+ *
+ * Both workers listen on the same UNIX socket. The descriptor travels (SCM_RIGHTS, unix(7)) in a
+ * new connection to that listener, and waits in its queue until a worker accepts it. */
 #ifndef API_HANDOVER_H
 #define API_HANDOVER_H
 
 #include <stdbool.h>
 
-/* The byte that such a connection begins with; no FastCGI record does. */
+/* The first byte of such a connection; no FastCGI record begins with it. */
 enum { HANDOVER_MARK = 0xfd };
 
-/* Hands a copy of `fd` over; false when the listener's socket cannot be reached (another user's,
- * TCP, its queue is full). */
+/* Sends a copy of `fd`. False when the listener cannot be reached: it belongs to another user, is
+ * TCP, or its queue is full. */
 bool handover_send(int listener, int fd);
 
-/* The descriptor that came on connection `fd`; -1: none. The caller owns it. */
+/* Receives the descriptor sent on connection `fd`; -1: none. The caller owns it. */
 int handover_receive(int fd);
 
 #endif

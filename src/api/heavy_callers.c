@@ -6,14 +6,14 @@
 
 #include "base/clock.h"
 
-/* From some 100 rows on, they cost the database more than the statement that a batch saves. */
+/* From about 100 rows on, reading them costs more than the statement that a batch saves. */
 enum { ROWS_MAX = 100, KNOWN_FOR = 60 /* s */, SLOTS = 4096 };
 
-/* The heavy callers: 48 bits of a hash, 16 of the time in seconds. Of two that fall on the same
- * slot the newer one is known. */
+/* A heavy caller is 48 bits of a hash and 16 bits of time in seconds. A newer one replaces an older
+ * one in the same slot. */
 static _Atomic uint64_t slots[SLOTS];
 
-/* FNV-1a, of the text and its NUL. */
+/* FNV-1a over the text and its NUL. */
 static uint64_t add_text(uint64_t hash, const char *text)
 {
     do

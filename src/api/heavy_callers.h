@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which callers are heavy: the database read many rows for them lately. They gain nothing from a
- * batch of reads, which would have to wait for them, so they are loaded alone. Thread-safe, of
+/* Remembers heavy callers: those for whom the database recently read more than 100 rows. A batch of
+ * reads would have to wait for them, and saves them nothing, so they run alone. Thread-safe, of
  * bounded size, one for the process. */
 #ifndef API_HEAVY_CALLERS_H
 #define API_HEAVY_CALLERS_H
@@ -10,11 +10,11 @@
 
 #include "store/scope.h"
 
-/* Whether a caller of the route `pattern` is known to be heavy. *measure: it was found out long
- * ago, so its rows should be counted again. */
+/* Whether a caller of the route `pattern` is known to be heavy. *measure: that was long ago, so its
+ * rows should be counted again. */
 bool heavy_callers_check(const char *pattern, const struct scope *caller, bool *measure);
 
-/* After so many rows were read for it. */
+/* Records that `rows` rows were read for the caller. */
 void heavy_callers_note(const char *pattern, const struct scope *caller, uint64_t rows);
 
 #endif

@@ -15,10 +15,10 @@
 enum {
     EVENTS_MAX = 64,
     ACCEPT_PAUSE_MS = 100,
-    REFUSED_MAX = 48 /* connections without room that are there to be told so */
+    REFUSED_MAX = 48 /* connections over the limit, accepted only to be refused with 503 */
 };
 
-/* Of several loops and processes that wait for one listener, the kernel wakes one. */
+/* EPOLLEXCLUSIVE: of all loops and processes that wait on the listener, the kernel wakes one. */
 static void watch_listener(struct io *io)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &io->listener};
@@ -37,7 +37,7 @@ struct io *io_new(struct worker *worker, int listener)
     io->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     io->now = clock_ms();
     pthread_mutex_init(&io->lock, NULL);
-    TAILQ_INIT(&io->answered);
+    TAILQ_INIT(&io->delivered);
     for (int state = 0; state < CONNECTION_STATES; state++)
         TAILQ_INIT(&io->by_state[state]);
     epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->wakeup, &event);
@@ -56,9 +56,9 @@ void io_free(struct io *io)
     free(io);
 }
 
-/* --- from other threads ---------------------------------------------------------------------- */
+/* --- called by other threads ------------------------------------------------------------------ */
 
-/* The lock is held. */
+/* The caller holds the lock. */
 static void wake(struct io *io)
 {
     uint64_t one = 1;
@@ -70,7 +70,7 @@ static void wake(struct io *io)
 void io_respond(struct io *io, struct waiter *waiter)
 {
     pthread_mutex_lock(&io->lock);
-    TAILQ_INSERT_TAIL(&io->answered, waiter, next);
+    TAILQ_INSERT_TAIL(&io->delivered, waiter, next);
     wake(io);
     pthread_mutex_unlock(&io->lock);
 }
@@ -78,21 +78,21 @@ void io_respond(struct io *io, struct waiter *waiter)
 void io_stop(struct io *io)
 {
     pthread_mutex_lock(&io->lock);
-    io->told_to_stop = true;
+    io->stop_requested = true;
     wake(io);
     pthread_mutex_unlock(&io->lock);
 }
 
-/* --- the loop -------------------------------------------------------------------------------- */
+/* --- the event loop --------------------------------------------------------------------------- */
 
-/* Takes one connection a turn, so that the loops share them. */
+/* Accepts one connection a turn, so that the loops share them. */
 static void accept_one(struct io *io)
 {
     bool exhausted =
         atomic_load(&io->worker->connections) >= io->worker->connections_max + REFUSED_MAX;
     int fd = exhausted ? -1 : listen_accept(io->listener, &exhausted);
 
-    if (exhausted) { /* others wait in its queue until some are given back */
+    if (exhausted) { /* the rest stay in the kernel's queue for now */
         epoll_ctl(io->epoll, EPOLL_CTL_DEL, io->listener, NULL);
         io->accept_again = io->now + ACCEPT_PAUSE_MS;
     }
@@ -100,7 +100,7 @@ static void accept_one(struct io *io)
         connection_open(io, fd);
 }
 
-static void begin_to_stop(struct io *io)
+static void start_stopping(struct io *io)
 {
     struct connection *connection = NULL, *later = NULL;
 
@@ -116,22 +116,22 @@ static void begin_to_stop(struct io *io)
     }
 }
 
-/* What other threads have left. */
-static void take_answers(struct io *io)
+/* Handles the waiters that other threads have delivered. */
+static void take_delivered(struct io *io)
 {
-    struct waiters answered;
+    struct waiters delivered;
     struct waiter *waiter = NULL;
 
-    TAILQ_INIT(&answered);
+    TAILQ_INIT(&delivered);
     pthread_mutex_lock(&io->lock);
-    TAILQ_CONCAT(&answered, &io->answered, next);
+    TAILQ_CONCAT(&delivered, &io->delivered, next);
     io->woken = false;
-    bool stop = io->told_to_stop && !io->stopping;
+    bool stop = io->stop_requested && !io->stopping;
     pthread_mutex_unlock(&io->lock);
     if (stop)
-        begin_to_stop(io);
-    while ((waiter = TAILQ_FIRST(&answered))) {
-        TAILQ_REMOVE(&answered, waiter, next);
+        start_stopping(io);
+    while ((waiter = TAILQ_FIRST(&delivered))) {
+        TAILQ_REMOVE(&delivered, waiter, next);
         connection_respond((struct connection *)waiter);
     }
 }
@@ -150,7 +150,7 @@ static void expire(struct io *io)
     }
 }
 
-static int until_next_limit(const struct io *io)
+static int ms_until_next_timeout(const struct io *io)
 {
     int64_t next = io->accept_again ? io->accept_again : INT64_MAX;
 
@@ -176,7 +176,7 @@ void io_turn(struct io *io, int ms)
         else if (events[i].data.ptr != io)
             connection_event(events[i].data.ptr, events[i].events);
     }
-    take_answers(io);
+    take_delivered(io);
     expire(io);
 }
 
@@ -185,5 +185,5 @@ void io_run(void *context)
     struct io *io = context;
 
     while (!io->stopping || io->count)
-        io_turn(io, until_next_limit(io));
+        io_turn(io, ms_until_next_timeout(io));
 }

@@ -35,7 +35,7 @@ out:
 
 /* --- members --------------------------------------------------------------------------------- */
 
-/* Names of members are few: each message is a static text, as error_public needs it. */
+/* There are few members, so each message is a static text, as error_public requires. */
 static const struct {
     const char *name, *message;
 } messages[] = {
@@ -71,7 +71,7 @@ enum err json_body_wrong(const char *name, struct error *e)
     return error_set(e, ERR_REQUEST, "member %s", name);
 }
 
-/* *out is NULL when the member is absent or null, which a required one may not be. */
+/* *out is NULL when the member is absent or null, which is an error if it is required. */
 static enum err get(struct json_object *object, const char *name, enum json_body_need need,
                     struct json_object **out, struct error *e)
 {
@@ -80,7 +80,7 @@ static enum err get(struct json_object *object, const char *name, enum json_body
     return *out || need == OPTIONAL ? ERR_OK : json_body_wrong(name, e);
 }
 
-/* *out is NULL when an optional member is absent or null; it never holds a NUL byte. */
+/* *out is NULL when an optional member is absent or null. Text with a NUL byte is an error. */
 static enum err get_string(struct json_object *object, const char *name, enum json_body_need need,
                            const char **out, size_t *length, struct error *e)
 {
@@ -197,7 +197,7 @@ enum err json_body_percent(struct json_object *object, const char *name, uint64_
     if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
         return json_body_wrong(name, e);
     double percent = json_object_get_double(value);
-    if (!(percent >= 0 && percent <= 100)) /* not a number, too */
+    if (!(percent >= 0 && percent <= 100)) /* rejects NaN too */
         return json_body_wrong(name, e);
     *out = (uint64_t)(percent * 100 + 0.5);
     return ERR_OK;

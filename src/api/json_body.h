@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Request bodies: one JSON object (RFC 8259), and its members as what they must be. Every error is
- * ERR_REQUEST and names the member to the client. */
+/* Parses request bodies: one JSON object (RFC 8259) and its members. Every error is ERR_REQUEST
+ * with a message for the client that names the member. */
 #ifndef API_JSON_BODY_H
 #define API_JSON_BODY_H
 
@@ -11,37 +11,38 @@
 #include "base/rfc3339.h"
 #include "common/address.h"
 
-/* Reads and parses the body; the caller puts *out. ERR_TOO_LARGE as request_read_body. */
+/* Reads and parses the body; the caller puts *out. Also returns ERR_TOO_LARGE, as request_read_body
+ * does. */
 enum err json_body_read(struct request *request, size_t limit, struct json_object **out,
                         struct error *e);
 
 enum json_body_need { OPTIONAL, REQUIRED };
 
-/* The error for a member that is not what it must be. */
+/* The error for an invalid member. */
 enum err json_body_wrong(const char *name, struct error *e);
 
-/* Text of 1 to `max` bytes, well-formed UTF-8 without control characters; borrowed from `object`.
- * *out is NULL when an optional member is absent or null. */
+/* Text of 1 to `max` bytes of UTF-8 without control characters; borrowed from `object`. *out is
+ * NULL when an optional member is absent or null. */
 enum err json_body_text(struct json_object *object, const char *name, enum json_body_need need,
                         size_t max, const char **out, struct error *e);
 
-/* "" when an optional member is absent. */
+/* *out is "" when an optional member is absent. */
 enum err json_body_ident(struct json_object *object, const char *name, enum json_body_need need,
                          char out[IDENT_MAX + 1], struct error *e);
 enum err json_body_time(struct json_object *object, const char *name, enum json_body_need need,
                         char out[SQL_TIME_LENGTH + 1], struct error *e);
 
-/* The member user_id, which must be there. */
+/* The required member user_id. */
 enum err json_body_user_id(struct json_object *object, char out[USER_ID_MAX + 1], struct error *e);
 
-/* An IPv4 or IPv6 address, as address_ip writes it; "" when an optional member is absent. */
+/* An IPv4 or IPv6 address in the form of address_ip; "" when an optional member is absent. */
 enum err json_body_ip(struct json_object *object, const char *name, enum json_body_need need,
                       char out[ADDRESS_IP_MAX + 1], struct error *e);
 
-/* Every JSON implementation can hold integers up to here (RFC 8259 section 6). */
+/* Every JSON implementation represents integers up to here exactly (RFC 8259 section 6). */
 #define BODY_INTEGER_MAX ((INT64_C(1) << 53) - 1)
 
-/* An integer from `min` to `max`; an optional one that is absent leaves *out as it is. */
+/* An integer from `min` to `max`. Leaves *out unchanged when an optional member is absent. */
 enum err json_body_integer(struct json_object *object, const char *name, enum json_body_need need,
                            int64_t min, int64_t max, int64_t *out, struct error *e);
 

@@ -15,15 +15,15 @@ enum { LINK_MAX = 2048, PRINTED_MAX = 32 };
 struct list {
     const struct columns *columns;
     enum format format;
-    struct json_object *body, *array; /* of JSON; the array is put into the body at last */
-    FILE *stream;                     /* of the others */
+    struct json_object *body, *array; /* JSON; the array joins the body at the end */
+    FILE *stream;                     /* CSV and NDJSON */
     char *text;
     size_t length;
 };
 
 /* --- values ---------------------------------------------------------------------------------- */
 
-/* A value as it is printed, to `buffer` unless it is text. */
+/* Formats a value; text is returned as it is, other kinds in `buffer`. */
 static const char *print(const struct column *column, const struct cell *cell,
                          char buffer[PRINTED_MAX])
 {
@@ -67,7 +67,7 @@ static struct json_object *value_of(const struct column *column, const struct ce
 
 /* --- JSON ------------------------------------------------------------------------------------ */
 
-/* The object that a column is a member of; NULL: its group is null. */
+/* The object that a column belongs to; NULL when its group is null. */
 static struct json_object *member_of(struct json_object *row, const struct column *column,
                                      bool filled)
 {
@@ -105,7 +105,7 @@ static void add_line(struct list *list, struct json_object *row)
 
 /* --- CSV (RFC 4180) -------------------------------------------------------------------------- */
 
-/* A spreadsheet takes a text that begins with one of these for a formula. */
+/* Spreadsheets take text that begins with one of these for a formula. */
 static bool is_formula(const char *text)
 {
     return *text && strchr("=+-@\t\r", *text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A page of a list: rows of the database, which its columns describe, as JSON, CSV or NDJSON. */
+/* A page of a list: database rows, described by columns, as JSON, CSV or NDJSON. */
 #ifndef API_LIST_H
 #define API_LIST_H
 
@@ -12,19 +12,19 @@ enum column_kind {
     COLUMN_TEXT,
     COLUMN_INTEGER,
     COLUMN_BOOLEAN,
-    COLUMN_PERCENT /* of hundredths of a percent, with one decimal */
+    COLUMN_PERCENT /* from hundredths of a percent, with one decimal */
 };
 
-/* A column of a list and of the rows that it is made of, in the same order; SQL NULL is null. */
+/* A column of a list, in the order of the rows' cells. SQL NULL becomes null. */
 struct column {
     const char *name;
     enum column_kind kind;
     const char
-        *group; /* the object that it is a member of, null when its first one is; NULL: none */
+        *group; /* the nested object it belongs to, null when its first member is; NULL: none */
 };
 
 struct columns {
-    const char *list; /* the name of the array */
+    const char *list; /* name of the JSON array */
     const struct column *items;
     size_t count;
 };
@@ -34,28 +34,28 @@ struct columns {
         name, table, sizeof(table) / sizeof *(table)                                               \
     }
 
-/* How a page ends. */
+/* The end of a page. */
 struct page_end {
-    const char *next_cursor; /* NULL: it is the last one */
-    const char *searched_to; /* RFC 3339: how far back a search has come; NULL: to its end */
-    bool is_search;          /* it may have to stop before the page is full */
+    const char *next_cursor; /* NULL: last page */
+    const char *searched_to; /* RFC 3339: how far back a search got; NULL: to its end */
+    bool is_search;          /* a search may stop before its page is full */
 };
 
-/* `columns` is borrowed. */
+/* Borrows `columns`. */
 struct list *list_new(const struct columns *columns, enum format format);
 void list_free(struct list *list);
 
-/* Adds a row, whose cells are those of the columns. */
+/* Adds a row with one cell for each column. */
 void list_add(struct list *list, const struct cell *row);
 
-/* A row as an object, as it is in a list; the caller puts it. */
+/* Returns a row as a JSON object; the caller puts it. */
 struct json_object *list_object(const struct columns *columns, const struct cell *row);
 
-/* Adds a member that JSON has before the list. */
+/* Adds a member before the list, in JSON only. */
 void list_number(struct list *list, const char *name, int64_t number);
 
-/* Frees the list, and returns the response to `query`: 200, with a link to the next page if there
- * is one (RFC 8288). `end` is NULL for a list that has no pages. */
+/* Frees the list, and returns the 200 response, with a link to the next page if there is one (RFC
+ * 8288). `end` is NULL for a list without pages. */
 struct response *list_response(struct list *list, const struct query *query,
                                const struct page_end *end);
 

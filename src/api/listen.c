@@ -42,7 +42,7 @@ static enum err bind_and_listen(int fd, const struct sockaddr *address, socklen_
     return bind(fd, address, length) == 0 && listen(fd, BACKLOG) == 0 ? ERR_OK : ERR_IO;
 }
 
-/* Removes a socket that refuses connections; leaves one in use, and any other file. */
+/* Removes a socket that refuses connections; leaves one that is in use, and any other file. */
 static void remove_stale(const struct sockaddr_un *address)
 {
     struct stat status;
@@ -84,7 +84,7 @@ static enum err listen_tcp(const char *host, const char *port, int *fd, struct e
     return err;
 }
 
-/* getaddrinfo would take 65616 for 80. */
+/* Needed because getaddrinfo takes 65616 for 80. */
 static bool is_port(const char *text)
 {
     char *end = NULL;
@@ -106,7 +106,8 @@ enum err listen_check(const char *address, struct error *e)
     if (!is_unix(address) && (!colon || !is_port(colon + 1)))
         return error_set(e, ERR_CONFIG, "--listen: %s: neither unix:PATH nor HOST:PORT", address);
     if (is_unix(address) && !*path)
-        return error_set(e, ERR_CONFIG, "--listen: unix: what path?");
+        return error_set(e, ERR_CONFIG,
+                         "--listen: unix: needs a path, as in unix:/run/vsay/api.sock");
     if (is_unix(address) && strlen(path) > room)
         return error_set(e, ERR_CONFIG,
                          "--listen: %s: longer than the %zu bytes of a socket's name", path, room);
@@ -148,7 +149,7 @@ static bool is_tcp(const struct sockaddr_storage *address)
     return address->ss_family == AF_INET || address->ss_family == AF_INET6;
 }
 
-/* The numeric host of an address; an IPv4 address as such, also when it came over IPv6. */
+/* The numeric host of an address. An IPv4 address that came over IPv6 is written as IPv4. */
 static void host_of(const struct sockaddr_storage *address, char out[NI_MAXHOST])
 {
     static const char mapped[] = "::ffff:";
@@ -160,8 +161,8 @@ static void host_of(const struct sockaddr_storage *address, char out[NI_MAXHOST]
         memmove(out, out + strlen(mapped), strlen(out + strlen(mapped)) + 1);
 }
 
-/* Whether the list, separated by commas, has the host. */
-static bool names(const char *list, const char *host)
+/* Whether the comma-separated list contains the host. */
+static bool list_has(const char *list, const char *host)
 {
     size_t length = strlen(host);
 
@@ -173,7 +174,7 @@ static bool names(const char *list, const char *host)
     return false;
 }
 
-/* FastCGI 1.0 section 3.2: only these may connect over TCP; NULL: anybody. */
+/* The only hosts that may connect over TCP (FastCGI 1.0 section 3.2); NULL: any. */
 static const char *web_servers(void)
 {
     const char *list = getenv("FCGI_WEB_SERVER_ADDRS");
@@ -181,7 +182,8 @@ static const char *web_servers(void)
     return list && *list ? list : NULL;
 }
 
-/* Whoever reaches the port is believed whatever a web server is believed, tokens excepted. */
+/* A peer that reaches the port can pose as the web server: it can set any variable, though not
+ * forge tokens. */
 static void warn_if_open(int listener)
 {
     struct sockaddr_storage address = {0};
@@ -192,10 +194,11 @@ static void warn_if_open(int listener)
         is_loopback(&address) || web_servers())
         return;
     host_of(&address, host);
-    log_event(LEVEL_WARNING, "listen",
-              "address=%s detail=\"whoever reaches this port is taken for a web server: listen on "
-              "a UNIX socket or on 127.0.0.1, or set FCGI_WEB_SERVER_ADDRS\"",
-              host);
+    log_event(
+        LEVEL_WARNING, "listen",
+        "address=%s detail=\"any host that reaches this port can pose as the web server: listen on "
+        "a UNIX socket or on 127.0.0.1, or set FCGI_WEB_SERVER_ADDRS\"",
+        host);
 }
 
 static bool may_connect(const struct sockaddr_storage *peer)
@@ -205,7 +208,7 @@ static bool may_connect(const struct sockaddr_storage *peer)
     if (!is_tcp(peer) || !web_servers())
         return true;
     host_of(peer, host);
-    if (names(web_servers(), host))
+    if (list_has(web_servers(), host))
         return true;
     log_event(LEVEL_WARNING, "accept", "peer=%s detail=\"not in FCGI_WEB_SERVER_ADDRS\"", host);
     return false;

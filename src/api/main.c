@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vsay-api: arguments, configuration, and which gateway to run. */
+/* The vsay-api program: reads arguments and configuration, then runs the FastCGI or the CGI
+ * gateway. */
 #include "config.h"
 
 #include <getopt.h>
@@ -23,7 +24,7 @@ static const char usage[] =
     "  -c, --config FILE     configuration (default: $VSAY_CONF, then\n"
     "                        " SYSCONFDIR "/vsay/vsay.conf)\n"
     "  -l, --listen ADDRESS  unix:PATH, HOST:PORT or [IPV6]:PORT\n"
-    "      --check-config    tell what is wrong with the configuration, and exit\n"
+    "      --check-config    check the configuration, print its first error, and exit\n"
     "  -h, --help            show this text\n"
     "  -V, --version         show the version\n";
 
@@ -32,7 +33,7 @@ struct arguments {
     bool check_config;
 };
 
-/* Returns -1 to go on, or the exit status. */
+/* Returns the exit status, or -1 to carry on. */
 static int parse_arguments(int argc, char **argv, struct arguments *out)
 {
     static const struct option options[] = {
@@ -63,13 +64,13 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
         }
     }
     if (optind < argc) {
-        log_say("vsay-api: what is %s?", argv[optind]);
+        log_say("vsay-api: unexpected argument '%s'; see vsay-api --help", argv[optind]);
         return 2;
     }
     return -1;
 }
 
-/* Runs the gateway that fits how the process was started. */
+/* A listening socket means FastCGI; a CGI environment without one means CGI. */
 static int serve(struct worker *worker, const struct arguments *arguments, struct error *e)
 {
     bool cgi = getenv("GATEWAY_INTERFACE") != NULL;
@@ -92,7 +93,8 @@ int main(int argc, char **argv)
     struct worker worker = {.settings = &settings};
     struct error e = {0};
 
-    /* A CGI's arguments are words of the query string (RFC 3875 section 4.4). */
+    /* A web server may pass words of the query string as a CGI's arguments (RFC 3875 section
+     * 4.4). */
     int status = getenv("GATEWAY_INTERFACE") ? -1 : parse_arguments(argc, argv, &arguments);
     if (status >= 0)
         return status;

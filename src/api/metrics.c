@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-/* --- what is counted -------------------------------------------------------------------------- */
+/* --- the numbers ------------------------------------------------------------------------------ */
 
-/* The last stands for all others. */
+/* The last one stands for all others. */
 static const int statuses[] = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405,
                                406, 409, 410, 413, 415, 429, 500, 503, 0};
 
@@ -30,18 +30,18 @@ static const struct {
 enum {
     STATUSES = sizeof statuses / sizeof *statuses,
     BUCKETS = sizeof buckets / sizeof *buckets,
-    /* the counters of a route: its requests by status, their latency by bucket, and its sum */
+    /* a route's counters: requests by status, then latency by bucket, then the sum */
     LATENCY = STATUSES,
     LATENCY_SUM = LATENCY + BUCKETS, /* us */
     ROUTE_WIDTH
 };
 
-/* Those that are no route's come after them. */
+/* The other counters follow those of the routes. */
 enum counter {
     COUNTER_READS,
     COUNTER_WRITES,
-    COUNTER_READ_ROUNDS,
-    COUNTER_WRITE_ROUNDS,
+    COUNTER_READ_BATCHES,
+    COUNTER_WRITE_BATCHES,
     COUNTER_DB,
     COUNTER_DB_DATA,
     COUNTER_DB_BUSY,
@@ -56,10 +56,10 @@ static const struct series counter_series[COUNTERS] = {
     [COUNTER_READS] = {"vsay_database_requests_total", "kind=\"read\"", "counter",
                        "Requests for which the database was asked."},
     [COUNTER_WRITES] = {"vsay_database_requests_total", "kind=\"write\"", NULL, NULL},
-    [COUNTER_READ_ROUNDS] = {"vsay_database_rounds_total", "kind=\"read\"", "counter",
-                             "Times that it was asked: once for all who want the same answer, or "
-                             "are one batch."},
-    [COUNTER_WRITE_ROUNDS] = {"vsay_database_rounds_total", "kind=\"write\"", NULL, NULL},
+    [COUNTER_READ_BATCHES] = {"vsay_database_rounds_total", "kind=\"read\"", "counter",
+                              "Times that it was asked: once for all who want the same answer, or "
+                              "are one batch."},
+    [COUNTER_WRITE_BATCHES] = {"vsay_database_rounds_total", "kind=\"write\"", NULL, NULL},
     [COUNTER_DB] = {"vsay_database_errors_total", "error=\"db\"", "counter",
                     "Attempts that the database failed, by what the log calls the error; tries to "
                     "connect are among them, as are those that were repeated."},
@@ -85,7 +85,7 @@ enum gauge {
     GAUGE_CONNECTIONS,
     GAUGE_WORKERS,
     GAUGE_DATABASE_AWAY,
-    GAUGE_SUMS,                 /* the above are added up */
+    GAUGE_SUMS,                 /* the ones above are summed over workers */
     GAUGE_STARTED = GAUGE_SUMS, /* Unix seconds */
     GAUGES
 };
@@ -107,8 +107,8 @@ static const struct series gauge_series[GAUGE_SUMS] = {
 /* --- counting --------------------------------------------------------------------------------- */
 
 static struct metrics_memory *memory; /* NULL: nothing is counted */
-static metric *counters, *gauges;     /* of this worker */
-static bool shared;                   /* as far as the log says */
+static metric *counters, *gauges;     /* this worker's */
+static bool shared;                   /* what was logged last */
 static uint64_t started;              /* Unix seconds */
 
 static size_t route_counters(void)
@@ -131,6 +131,8 @@ static uint64_t hash_series(uint64_t so_far, const struct series *series, size_t
     return so_far;
 }
 
+/* Workers of different versions must not share a file: this number changes with the counters'
+ * order. */
 static uint64_t meaning(void)
 {
     uint64_t all = 0xcbf29ce484222325;
@@ -145,7 +147,7 @@ static uint64_t meaning(void)
     return hash_series(all, gauge_series, GAUGE_SUMS);
 }
 
-/* What systemd has made for the service (RuntimeDirectory=) will do, if nothing is configured. */
+/* Without metrics.file, use systemd's RuntimeDirectory= if there is one. */
 static char *file_path(const struct settings *settings)
 {
     const char *directory = getenv("RUNTIME_DIRECTORY");
@@ -217,7 +219,7 @@ void metrics_batch(enum db_mode mode, size_t requests)
         return;
     metric *of = counters + route_counters();
     add(&of[mode == DB_WRITE ? COUNTER_WRITES : COUNTER_READS], requests);
-    add(&of[mode == DB_WRITE ? COUNTER_WRITE_ROUNDS : COUNTER_READ_ROUNDS], 1);
+    add(&of[mode == DB_WRITE ? COUNTER_WRITE_BATCHES : COUNTER_READ_BATCHES], 1);
 }
 
 void metrics_database(struct db *db)
@@ -257,7 +259,7 @@ void metrics_state(const struct metrics_state *state)
     }
 }
 
-/* --- the text --------------------------------------------------------------------------------- */
+/* --- text output ------------------------------------------------------------------------------ */
 
 static void write_family(FILE *out, const char *name, const char *type, const char *help)
 {
@@ -282,7 +284,7 @@ static const char *method_of(const struct route *route)
     return route->methods & METHOD_GET ? "GET" : route->methods & METHOD_POST ? "POST" : "DELETE";
 }
 
-/* The labels of the counters of route `i`. */
+/* Writes the labels of route `i`. */
 static void write_route(FILE *out, size_t i)
 {
     if (i < routes_count)
@@ -353,7 +355,7 @@ static void write_gauges(FILE *out)
                  "When each worker that runs was started, in Unix time. A worker has the number of "
                  "one that has ended.");
     for (size_t slot = 0; slot < METRICS_SLOTS; slot++) {
-        const metric *of = metrics_memory_living(memory, slot);
+        const metric *of = metrics_memory_live_gauges(memory, slot);
         for (size_t i = 0; of && i < GAUGE_SUMS; i++)
             sums[i] += atomic_load(&of[i]);
         if (of)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What workers count for GET /metrics, and the text in which Prometheus wants it
- * (https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4). In CGI mode, whose
- * processes answer one request each, nothing is counted. */
+/* Metrics: the counters and gauges behind GET /metrics, and their Prometheus text format
+ * (https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4). A CGI process
+ * answers one request and counts nothing.
+ *
+ * Any worker may answer GET /metrics, so all workers count in one shared file (metrics_memory.h). A
+ * request costs three atomic additions, which `make bench` cannot see. */
 #ifndef API_METRICS_H
 #define API_METRICS_H
 
@@ -12,35 +15,35 @@
 #include "common/settings.h"
 #include "store/db.h"
 
-/* Begins to count, in the file of metrics.file if there is one. Where that cannot be used, which is
- * logged, a worker tells its own numbers only. */
+/* Starts counting, in metrics.file if it is set. A file that cannot be used is logged, and the
+ * worker reports its own numbers only. */
 void metrics_open(const struct settings *settings);
 void metrics_close(void);
 
-/* --- what happens; from any thread ------------------------------------------------------------ */
+/* --- counting; from any thread ---------------------------------------------------------------- */
 
-/* A request was answered, so long after it had come. `route` is NULL when there is none for it. */
+/* Counts an answered request and its duration. `route` is NULL when the request had none. */
 void metrics_request(const struct route *route, int status, int64_t us);
 
-/* So many requests were answered by asking the database once. */
+/* Counts a batch: this many requests, one query. */
 void metrics_batch(enum db_mode mode, size_t requests);
 
-/* What has gone wrong with a connection to the database since the last call. */
+/* Counts the errors of a database connection since the last call. */
 void metrics_database(struct db *db);
 
-/* How much there is of what. */
+/* The gauges' values. */
 struct metrics_state {
-    size_t connections;         /* that are open */
-    size_t waiting[WAIT_COUNT]; /* requests; those of WAIT_NOTHING wait for the database */
+    size_t connections;         /* open ones */
+    size_t waiting[WAIT_COUNT]; /* requests; WAIT_NOTHING means the database */
     bool database_away;
 };
 
-/* Now and then, from one thread. */
+/* Sets the gauges. From one thread only. */
 void metrics_state(const struct metrics_state *state);
 
-/* --- the text --------------------------------------------------------------------------------- */
+/* --- text output ------------------------------------------------------------------------------ */
 
-/* One number. Those of the same name follow each other, and the first has the type and the help. */
+/* One number. Those with the same name are adjacent; the first has the type and the help. */
 struct series {
     const char *name;
     const char *label; /* `name="value"`; NULL: none */
@@ -50,7 +53,7 @@ struct series {
 void metrics_write_series(FILE *out, const struct series *series, size_t count,
                           const uint64_t *values);
 
-/* All that workers have counted, those of this file that have ended included. */
+/* Writes all numbers, including those of workers that have ended. */
 void metrics_write(FILE *out);
 
 #endif

@@ -16,7 +16,7 @@
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "counters of several processes cannot have locks");
 
-/* The file: a page that says what it is, then the slots. */
+/* The file: a page with this header, then the slots. */
 struct header {
     char magic[8];
     uint64_t meaning, counters, gauges, slots;
@@ -24,15 +24,15 @@ struct header {
 
 static const char magic[8] = "vsaymtr";
 
-enum { PAGE = 4096, LINE = 64 /* of the cache: no two workers count in the same one */ };
+enum { PAGE = 4096, LINE = 64 /* cache line: no two workers count in the same one */ };
 
 struct metrics_memory {
-    int fd; /* -1: memory of this process alone */
+    int fd; /* -1: private memory */
     char *base;
-    size_t size;   /* of the file, or of that memory */
-    size_t stride; /* bytes of a slot */
+    size_t size;   /* of the mapping */
+    size_t stride; /* bytes per slot */
     size_t counters;
-    size_t own; /* the slot */
+    size_t own; /* our slot */
     atomic_bool lost;
 };
 
@@ -41,11 +41,10 @@ static metric *slot_at(const struct metrics_memory *memory, size_t slot)
     return (metric *)(memory->base + PAGE + slot * memory->stride);
 }
 
-/* --- locks: byte 0 is the file's, for those who prepare it; byte 1 + n is that of slot n
- * ---------- */
+/* --- locks: byte 0 for preparing the file, byte 1 + n for slot n ------------------------------ */
 
-/* Locks of POSIX, which end with their process, however it ends. They would end with any descriptor
- * of the file, too: so there is only one. */
+/* POSIX locks end with their process, however it ends. They also end when any descriptor of the
+ * file is closed, so there must be only one. */
 static struct flock lock_of(short type, size_t byte)
 {
     return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
@@ -84,7 +83,7 @@ static enum verdict unusable(struct error *e, const char *path, const char *why)
     return FILE_UNUSABLE;
 }
 
-/* All of its room is taken now: a page that finds the disk full later would end the process. */
+/* Allocates all blocks now: a full disk later would be a SIGBUS. */
 static enum verdict fill_in(int fd, const char *path, const struct header *header, size_t size,
                             struct error *e)
 {
@@ -98,8 +97,8 @@ static enum verdict fill_in(int fd, const char *path, const struct header *heade
     return unusable(e, path, strerror(error));
 }
 
-/* The lock is held. A file that is not as it should be, but one of ours, gives way to a new one:
- * those who use it go on without the others. */
+/* The caller holds the lock. A wrong file of ours is replaced by a new one; its current users go on
+ * without the others. */
 static enum verdict examine(int fd, const char *path, const struct header *expected, size_t size,
                             struct error *e)
 {
@@ -110,13 +109,13 @@ static enum verdict examine(int fd, const char *path, const struct header *expec
         return unusable(e, path, strerror(errno));
     if (!S_ISREG(status.st_mode))
         return unusable(e, path, "is not a file");
-    if (status.st_nlink == 0) /* another worker has just made it give way */
+    if (status.st_nlink == 0) /* another worker has just replaced it */
         return FILE_AGAIN;
     if (status.st_size == 0)
         return fill_in(fd, path, expected, size, e);
     if (pread(fd, &found, sizeof found, 0) < (ssize_t)sizeof found.magic ||
         memcmp(found.magic, magic, sizeof magic) != 0)
-        return unusable(e, path, "is a file of something else");
+        return unusable(e, path, "is not a metrics file");
     if (memcmp(&found, expected, sizeof found) == 0 && status.st_size == (off_t)size)
         return FILE_GOOD;
     return unlink(path) == 0 ? FILE_AGAIN : unusable(e, path, strerror(errno));
@@ -136,7 +135,7 @@ static enum verdict take_file(int fd, const char *path, const struct header *exp
     return FILE_AGAIN;
 }
 
-/* The locked file's descriptor, or -1. */
+/* Opens and locks the file; -1 on failure. */
 static int open_file(const char *path, const struct header *expected, size_t size, struct error *e)
 {
     enum verdict verdict = FILE_AGAIN;
@@ -178,14 +177,13 @@ static enum err open_shared(struct metrics_memory *memory, const char *path,
         memory->base = base;
         return ERR_OK;
     }
-    unusable(e, path,
-             taken ? strerror(errno) : "so many workers share it already as it has room for");
+    unusable(e, path, taken ? strerror(errno) : "has no free slot for another worker");
     close(memory->fd);
     memory->fd = -1;
     return ERR_CONFIG;
 }
 
-/* --- when the file is cut off while it is in use ---------------------------------------------- */
+/* --- truncation while in use ------------------------------------------------------------------ */
 
 static _Atomic(struct metrics_memory *) guarded;
 
@@ -196,7 +194,8 @@ static void *map_private(void *where, size_t size)
     return mmap(where, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
 }
 
-/* A page that is not there any more is SIGBUS for whoever counts in it. */
+/* Counting in a page that was truncated raises SIGBUS. Put private memory in its place and go
+ * on. */
 static void on_bus_error(int number, siginfo_t *info, void *context)
 {
     struct metrics_memory *memory = atomic_load(&guarded);
@@ -280,7 +279,7 @@ void metrics_memory_sum(const struct metrics_memory *memory, uint64_t *sums)
     }
 }
 
-const metric *metrics_memory_living(const struct metrics_memory *memory, size_t slot)
+const metric *metrics_memory_live_gauges(const struct metrics_memory *memory, size_t slot)
 {
     bool lives = slot == memory->own ||
                  (metrics_memory_shared(memory) && locked_by_other(memory->fd, 1 + slot));

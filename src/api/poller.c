@@ -12,45 +12,45 @@
 #include "store/signals.h"
 
 enum {
-    LOOK_MS = 100,
-    AWAY_MS = 1000,   /* until a database that failed is tried again */
-    EXPIRE_MS = 60000 /* between two looks for what has expired */
+    POLL_MS = 100,
+    RETRY_MS = 1000,  /* after a database error */
+    EXPIRE_MS = 60000 /* between runs of signals_expire */
 };
 
-struct look {
+struct findings {
     struct worker *worker;
-    struct idents agents; /* with signals that are due */
-    struct idents closed; /* sessions, of those that are waited for */
+    struct idents agents; /* agents with due signals */
+    struct idents closed; /* closed sessions that requests wait for */
 };
 
-static enum err look_for_ends(struct db *db, struct look *look, struct error *e)
+static enum err poll_ends(struct db *db, struct findings *findings, struct error *e)
 {
     struct idents waited = {0};
     char **keys = NULL;
     size_t count = 0;
 
-    waitlist_keys(look->worker->waitlists[WAIT_END], &keys, &count);
+    waitlist_keys(findings->worker->waitlists[WAIT_END], &keys, &count);
     for (size_t i = 0; i < count; i++) {
         idents_add(&waited, keys[i]);
         free(keys[i]);
     }
     free(keys);
-    enum err err = signals_closed(db, &waited, &look->closed, e);
+    enum err err = signals_closed(db, &waited, &findings->closed, e);
     idents_free(&waited);
     return err;
 }
 
-static enum err look_at_database(struct db *db, void *context, struct error *e)
+static enum err poll_database(struct db *db, void *context, struct error *e)
 {
-    struct look *look = context;
+    struct findings *findings = context;
     enum err err = ERR_OK;
 
-    idents_free(&look->agents); /* of an earlier attempt */
-    idents_free(&look->closed);
-    if (waitlist_count(look->worker->waitlists[WAIT_SIGNAL]))
-        err = signals_due_agents(db, &look->agents, e);
-    if (!err && waitlist_count(look->worker->waitlists[WAIT_END]))
-        err = look_for_ends(db, look, e);
+    idents_free(&findings->agents); /* from an earlier attempt */
+    idents_free(&findings->closed);
+    if (waitlist_count(findings->worker->waitlists[WAIT_SIGNAL]))
+        err = signals_due_agents(db, &findings->agents, e);
+    if (!err && waitlist_count(findings->worker->waitlists[WAIT_END]))
+        err = poll_ends(db, findings, e);
     return err;
 }
 
@@ -60,25 +60,25 @@ static void wake_all(struct worker *worker, enum wait_for what, const struct ide
         scheduler_wake(worker, what, keys->items[i]);
 }
 
-static enum err look(struct worker *worker, struct db *db, enum err before)
+static enum err poll_once(struct worker *worker, struct db *db, enum err before)
 {
-    struct look look = {.worker = worker};
+    struct findings findings = {.worker = worker};
     struct error e = {0};
-    enum err err = db_run(db, DB_READ, look_at_database, &look, &e);
+    enum err err = db_run(db, DB_READ, poll_database, &findings, &e);
 
     if (err && err != before)
         log_event(LEVEL_WARNING, "watch", "error=%s detail=\"%s\"", error_info(err)->name,
                   e.detail);
     if (!err) {
-        wake_all(worker, WAIT_SIGNAL, &look.agents);
-        wake_all(worker, WAIT_END, &look.closed);
+        wake_all(worker, WAIT_SIGNAL, &findings.agents);
+        wake_all(worker, WAIT_END, &findings.closed);
     }
-    idents_free(&look.agents);
-    idents_free(&look.closed);
+    idents_free(&findings.agents);
+    idents_free(&findings.closed);
     return err;
 }
 
-static bool anybody_waits(const struct worker *worker)
+static bool has_waiters(const struct worker *worker)
 {
     return waitlist_count(worker->waitlists[WAIT_SIGNAL]) ||
            waitlist_count(worker->waitlists[WAIT_END]);
@@ -105,8 +105,8 @@ void poller_run(void *context)
     int64_t next_expiry = 0;
     enum err err = ERR_OK;
 
-    while (!coalescer_stopped(worker->coalescer, err ? AWAY_MS : LOOK_MS)) {
-        err = anybody_waits(worker) ? look(worker, db, err) : ERR_OK;
+    while (!coalescer_stopped(worker->coalescer, err ? RETRY_MS : POLL_MS)) {
+        err = has_waiters(worker) ? poll_once(worker, db, err) : ERR_OK;
         if (clock_ms() >= next_expiry) {
             next_expiry = clock_ms() + EXPIRE_MS;
             expire(db);

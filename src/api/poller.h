@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that looks what has happened in the database for those who wait: at signals and
- * sessions that other workers have written. It also lets old signals expire. */
+/* The poller: a thread that looks in the database every 100 ms for what other workers have
+ * committed: signals and ended sessions that requests of this worker wait for. One query serves
+ * all waiters, so the cost does not grow with their number. It also expires old signals, once a
+ * minute. */
 #ifndef API_POLLER_H
 #define API_POLLER_H
 

@@ -23,7 +23,7 @@ static int hex_digit(char c)
     return at ? (int)(at - digits) : -1;
 }
 
-/* The character that text[*at] begins, which may be three long; '\0' when it is malformed. */
+/* Decodes the character at text[*at], which may take three bytes; '\0' when malformed. */
 static char decode_character(const char *text, size_t length, size_t *at)
 {
     char c = text[*at];
@@ -36,7 +36,7 @@ static char decode_character(const char *text, size_t length, size_t *at)
     return high < 0 || low < 0 ? '\0' : (char)(high << 4 | low);
 }
 
-/* The caller frees it; NULL when it is malformed, or not UTF-8 without NUL. */
+/* The caller frees the result. NULL when the text is malformed, not UTF-8, or contains NUL. */
 static char *decode(const char *text, size_t length)
 {
     char *out = xcalloc(length + 1, 1);
@@ -110,7 +110,7 @@ static bool is_of_kind(const struct query_parameter *parameter, const char *valu
     return false;
 }
 
-static enum err complain(const struct query_parameter *parameter, struct error *e)
+static enum err kind_error(const struct query_parameter *parameter, struct error *e)
 {
     const char *name = parameter->name;
 
@@ -141,7 +141,7 @@ static enum err complain(const struct query_parameter *parameter, struct error *
 
 /* --- parsing --------------------------------------------------------------------------------- */
 
-/* QUERY_PARAMETERS_MAX when there is none of that name. */
+/* Returns QUERY_PARAMETERS_MAX when the table lacks the name. */
 static size_t find(const struct query_parameter *parameters, const char *name)
 {
     for (size_t i = 0; parameters && parameters[i].name; i++) {
@@ -151,8 +151,8 @@ static size_t find(const struct query_parameter *parameters, const char *name)
     return QUERY_PARAMETERS_MAX;
 }
 
-/* It is named, unless it would fill the message or is not ASCII. */
-static enum err unknown(const char *name, struct error *e)
+/* Names the parameter in the message if it is short and ASCII. */
+static enum err unknown_parameter(const char *name, struct error *e)
 {
     enum { NAME_MAX_LENGTH = 64 };
 
@@ -171,17 +171,18 @@ static enum err set_value(struct query *query, const char *name, const char *tex
     size_t i = find(query->parameters, name);
 
     if (i == QUERY_PARAMETERS_MAX)
-        return unknown(name, e);
+        return unknown_parameter(name, e);
     if (query->values[i])
         return error_public_format(e, ERR_REQUEST, "Query parameter '%s' is given twice", name);
     query->values[i] = decode(text, length);
     if (!query->values[i])
         return error_public_format(e, ERR_REQUEST, "Query parameter '%s' is malformed", name);
-    return is_of_kind(&query->parameters[i], query->values[i]) ? ERR_OK
-                                                               : complain(&query->parameters[i], e);
+    return is_of_kind(&query->parameters[i], query->values[i])
+               ? ERR_OK
+               : kind_error(&query->parameters[i], e);
 }
 
-/* NAME=VALUE, or NAME alone. */
+/* Parses NAME=VALUE, or NAME alone. */
 static enum err parse_pair(struct query *query, const char *pair, size_t length, struct error *e)
 {
     const char *equals = memchr(pair, '=', length);
@@ -220,7 +221,7 @@ void query_free(struct query *query)
     *query = (struct query){0};
 }
 
-/* --- what was given -------------------------------------------------------------------------- */
+/* --- access ----------------------------------------------------------------------------------- */
 
 const char *query_text(const struct query *query, const char *name)
 {

@@ -59,7 +59,7 @@ const char *request_method_name(enum method method)
     return "other";
 }
 
-/* The last of several wins, as it does in a process environment. */
+/* The last of several wins, as in a process environment. */
 static const char *variable(char *const *envp, const char *name)
 {
     size_t length = strlen(name);
@@ -83,7 +83,7 @@ static void choose_first_id(void)
     atomic_store(&next_id, first);
 }
 
-/* Unique in this process by counting, among processes by its random start. */
+/* A counter makes ids unique within the process, its random start among processes. */
 static void new_id(char id[REQUEST_ID_LENGTH + 1])
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -93,7 +93,7 @@ static void new_id(char id[REQUEST_ID_LENGTH + 1])
              (unsigned long long)atomic_fetch_add(&next_id, 1));
 }
 
-/* The web server has decoded and normalised both parts: see docs/design.md. */
+/* The web server has decoded and normalised both parts; see docs/design.md. */
 static enum err parse_path(struct request *out, char *const *envp, const char *prefix,
                            struct error *e)
 {
@@ -126,8 +126,8 @@ static enum err parse_content_length(struct request *out, const char *text, stru
     return ERR_OK;
 }
 
-/* The web server's own words first. X-Forwarded-Proto is a proxy's, or the client's own: who lies
- * gets a cookie that its browser does not keep or does not send, and nobody else's. */
+/* The web server's own variables come first. X-Forwarded-Proto may be forged by the client, which
+ * then only gets a cookie that its own browser drops or does not send. */
 static bool is_https(char *const *envp)
 {
     const char *on = variable(envp, "HTTPS"), *scheme = variable(envp, "REQUEST_SCHEME");
@@ -147,7 +147,7 @@ enum err request_parse(struct request *out, char *const *envp, const char *prefi
     const char *query = variable(envp, "QUERY_STRING");
 
     *out = (struct request){
-        .came = clock_us(), .read_body = read_body, .gateway = gateway, .content_length = -1};
+        .received = clock_us(), .read_body = read_body, .gateway = gateway, .content_length = -1};
     new_id(out->id);
     out->query = query ? query : "";
     out->server = variable(envp, "SERVER_SOFTWARE");
@@ -174,7 +174,7 @@ enum err request_parse(struct request *out, char *const *envp, const char *prefi
     return err ? err : parse_path(out, envp, prefix, e);
 }
 
-/* Each piece of the body goes to `keep`, if there is one. */
+/* Each piece of the body is written to `keep`, unless that is NULL. */
 static enum err read_body(struct request *request, size_t limit, FILE *keep, struct error *e)
 {
     char buffer[4096];
@@ -213,7 +213,8 @@ enum err request_read_body(struct request *request, size_t limit, char **out, si
     return err;
 }
 
-/* What follows NAME "=", with any white space around the sign; NULL when it is something else. */
+/* The value after NAME "=" with optional white space around the sign; NULL for any other
+ * preference. */
 static const char *value_of(const char *preference, const char *name)
 {
     if (strncasecmp(preference, name, strlen(name)) != 0)

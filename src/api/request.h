@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One HTTP request as CGI/1.1 (RFC 3875) hands it over, checked once, here. */
+/* An HTTP request as CGI/1.1 (RFC 3875) describes it. FastCGI and CGI pass the same variables, so
+ * both gateways fill this one struct. request_parse validates them once; handlers need not check
+ * again. */
 #ifndef API_REQUEST_H
 #define API_REQUEST_H
 
@@ -19,56 +21,58 @@ enum method {
     METHOD_OTHER = 1 << 5
 };
 
-/* Reads the next bytes of the body into `buffer`; 0 at its end, negative when it broke off. */
+/* Reads the next bytes of the body into `buffer`; 0 at its end, negative when it breaks off. */
 typedef long body_fn(void *gateway, char *buffer, size_t size);
 
 enum { REQUEST_ID_LENGTH = 16, PATH_MAX_LENGTH = 1024, QUERY_MAX_LENGTH = 4096 };
 
 struct request {
     char id[REQUEST_ID_LENGTH + 1];
-    int64_t came; /* monotonic us */
+    int64_t received; /* monotonic us */
     enum method method;
-    char path[PATH_MAX_LENGTH + 1]; /* decoded, without the prefix */
-    const char *query;              /* raw; never NULL, borrowed from the gateway */
+    char path[PATH_MAX_LENGTH + 1]; /* decoded, without api.prefix */
+    const char *query;              /* raw, never NULL; this and the texts below are borrowed */
     const char *authorization;      /* NULL: none */
-    const char *uri;                /* REQUEST_URI: as the client sent it; NULL: not told */
+    const char *uri;                /* REQUEST_URI, as the client sent it; NULL: unknown */
     const char *cookies;            /* NULL: none */
     const char *fetch_site;         /* Sec-Fetch-Site; NULL: none */
     const char *own_header;         /* Vsay-Request; NULL: none */
-    bool https;                     /* between the browser and whatever is in front */
-    const char *server;             /* SERVER_SOFTWARE; NULL: not told */
+    bool https;                     /* the browser uses TLS, perhaps up to a proxy only */
+    const char *server;             /* SERVER_SOFTWARE; NULL: unknown */
     const char *origin;             /* NULL: none */
     const char *preflight_method;   /* Access-Control-Request-Method; NULL: none */
     const char *accept;             /* NULL: none */
     const char *prefer;             /* NULL: none */
     const char *instance;           /* Vsay-Instance; NULL: none */
-    long content_length;            /* -1: not told, the body ends where it ends */
+    long content_length;            /* -1: unknown, read to the end */
     body_fn *read_body;
     void *gateway;
 };
 
-/* Fills *out from the CGI variables `envp` ("NAME=value", borrowed). The id is set even on error.
- * ERR_REQUEST when a variable is missing or malformed. */
+/* Fills *out from the CGI variables `envp` ("NAME=value", borrowed). Sets the id even on error.
+ * ERR_REQUEST when a variable is missing or malformed, ERR_NOT_FOUND when the path is too long or
+ * outside `prefix`. */
 enum err request_parse(struct request *out, char *const *envp, const char *prefix,
                        body_fn *read_body, void *gateway, struct error *e);
 
-/* Where the API lies for the client: *prefix receives what comes before the request's path, which
- * may differ from `configured` (api.prefix): on shared hosting it is the path of the program, which
- * the server's rewriting has put there. Returns its length; it borrows from either. */
+/* The path prefix under which the client reaches the API. It may differ from `configured`
+ * (api.prefix): on shared hosting, rewriting puts the program's own path there. *prefix borrows
+ * from the request or from `configured`; returns its length. */
 int request_prefix(const struct request *request, const char *configured, const char **prefix);
 
-/* As in the request line; "other" for METHOD_OTHER. */
+/* The method's name; "other" for METHOD_OTHER. */
 const char *request_method_name(enum method method);
 
-/* Reads the body to its end. ERR_TOO_LARGE past `limit` bytes, ERR_REQUEST when it is not as long
- * as announced. */
+/* Reads and drops the body. ERR_TOO_LARGE past `limit` bytes, ERR_REQUEST when its length differs
+ * from Content-Length. */
 enum err request_discard_body(struct request *request, size_t limit, struct error *e);
 
-/* The same, and keeps it: *out is freed by the caller and has a NUL byte after *length bytes. */
+/* Reads the body, with the same errors. The caller frees *out, which has a NUL byte after *length
+ * bytes. */
 enum err request_read_body(struct request *request, size_t limit, char **out, size_t *length,
                            struct error *e);
 
-/* Seconds of `Prefer: wait=N` (RFC 7240 section 4.3); 0 when there is no such preference. */
+/* The seconds of `Prefer: wait=N` (RFC 7240 section 4.3); 0 without that preference. */
 long request_prefers_wait(const struct request *request);
 
 #endif

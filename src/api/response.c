@@ -50,7 +50,7 @@ struct response *response_message(int status, const char *message)
     return response_json(status, body);
 }
 
-static const char *told(const struct error_info *info, const struct error *e)
+static const char *public_message(const struct error_info *info, const struct error *e)
 {
     if (e && e->detail_is_public)
         return e->detail;
@@ -62,7 +62,7 @@ struct response *response_error(enum err code, const struct error *e)
     const struct error_info *info = error_info(code);
     struct json_object *body = json_object_new_object();
 
-    json_object_object_add(body, "error", json_object_new_string(told(info, e)));
+    json_object_object_add(body, "error", json_object_new_string(public_message(info, e)));
     struct response *response = response_json(info->status, body);
     response->error = code;
     if (e)
@@ -126,9 +126,9 @@ static void add(struct head *head, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    int n = vsnprintf(head->text + head->length, REPLY_HEAD_MAX - head->length, format, args);
+    int n = vsnprintf(head->text + head->length, RESPONSE_HEAD_MAX - head->length, format, args);
     va_end(args);
-    if (n > 0 && head->length + (size_t)n < REPLY_HEAD_MAX)
+    if (n > 0 && head->length + (size_t)n < RESPONSE_HEAD_MAX)
         head->length += (size_t)n;
 }
 
@@ -211,7 +211,7 @@ static void add_cors(struct head *head, const struct response *response,
               "Access-Control-Max-Age: 600\r\n");
 }
 
-/* The next page of a list (RFC 8288). */
+/* The link to the next page of a list (RFC 8288). */
 static void add_next(struct head *head, const struct response *response,
                      const struct request *request, const struct settings *settings)
 {
@@ -240,7 +240,7 @@ static void add_challenge(struct head *head, const char *code)
 }
 
 size_t response_head(const struct response *response, const struct request *request,
-                     const struct settings *settings, char out[REPLY_HEAD_MAX])
+                     const struct settings *settings, char out[RESPONSE_HEAD_MAX])
 {
     struct head head = {.text = out};
     const struct error_info *info = error_info(response->error);

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The route table: who may ask for what, and which handlers answer. */
+/* The route table: for each method and path, the roles that may use it and the functions that serve
+ * it.
+ *
+ * A request passes a route's functions in this order: `parse` reads the input, `handle` or `batch`
+ * answers with the database, `notify` logs and audits what was committed. A handler that finds
+ * nothing yet may let the request wait (`waits_for`); `timeout` answers it when the wait is over.
+ * To add an endpoint, add a row in route.c and its functions in handle_<resource>.c. */
 #ifndef API_ROUTE_H
 #define API_ROUTE_H
 
@@ -11,42 +17,42 @@
 
 struct call;
 
-/* Checks the body of a request, and what the table of parameters cannot tell, and notes what it
- * needs in the call. */
+/* Parses the request's body, checks what the parameter table cannot express, and stores the result
+ * in the call. */
 typedef enum err route_parse(struct request *request, struct call *call, struct error *e);
 
-/* Asks the database, and answers the call or sets another outcome (see enum outcome). May be
- * repeated. */
+/* Queries the database, then responds to the call or sets another outcome (see enum outcome). May
+ * run again after a conflict or a lost connection. */
 typedef enum err route_handle(struct db *db, struct call *call, struct error *e);
 
-/* The same for many calls at once. */
+/* The same for several calls at once. */
 typedef enum err route_batch(struct db *db, struct call **calls, size_t count, struct error *e);
 
-/* The response when a request has waited for long enough. */
-typedef struct response *route_late(const struct call *call);
+/* Makes a response without the database. */
+typedef struct response *route_fallback(const struct call *call);
 
-/* Called once what a request has done, or has been shown, is certain; perhaps several times for one
- * that waits. */
-typedef void route_after(const struct call *call);
+/* Called after the commit, when what the request did or was shown is certain. Called again for each
+ * attempt of a request that waits. */
+typedef void route_notify(const struct call *call);
 
 struct route {
-    unsigned methods;    /* enum method bits; HEAD comes with GET */
+    unsigned methods;    /* enum method bits; GET implies HEAD */
     const char *pattern; /* `:id` stands for one identifier */
-    unsigned roles;      /* who may: bits 1 << enum role, or ANYONE for no token */
+    unsigned roles;      /* bits 1 << enum role, or ANYONE: no token needed */
     size_t body_limit;   /* bytes */
     enum db_mode mode;
-    const struct query_parameter *parameters; /* of its query string; NULL: none */
-    bool list;                                /* comes as JSON, CSV or NDJSON */
-    bool shared;                              /* equal calls have one answer, asked for once */
-    route_parse *ask;                         /* reads the body too; NULL: nothing */
-    route_handle *answer; /* called with db NULL when `immediate`; NULL: see batch */
-    route_batch *batch;   /* calls of this route are answered together */
-    route_after *after;   /* NULL: nothing is to be noted */
-    const char *action;   /* as which a success is in the audit; NULL: in none */
-    bool immediate;       /* needs no database */
+    const struct query_parameter *parameters; /* of the query string; NULL: none */
+    bool list;                                /* available as JSON, CSV and NDJSON */
+    bool shared;                              /* equal calls share one response */
+    route_parse *parse;                       /* NULL: no input */
+    route_handle *handle;                     /* gets db NULL when `immediate`; NULL: see batch */
+    route_batch *batch;                       /* serves several calls at once */
+    route_notify *notify;                     /* NULL: nothing to log */
+    const char *action; /* name of a success in the audit; NULL: not audited */
+    bool immediate;     /* needs no database */
     enum wait_for waits_for;
-    route_late *late;    /* when it waits */
-    route_late *refused; /* when the database cannot be asked; NULL: an error */
+    route_fallback *timeout;     /* when the wait is over */
+    route_fallback *unavailable; /* when the database is unavailable; NULL: an error */
 };
 
 enum { ANYONE = 0 };
@@ -54,17 +60,18 @@ enum { ANYONE = 0 };
 extern const struct route routes[];
 extern const size_t routes_count;
 
-/* What comes before a large report: its agent is looked up, without its body. */
+/* The admission check that precedes a large report: looks up the agent, without reading the
+ * body. */
 extern const struct route route_admission;
 
-/* Text of the path that `:id` stands for. */
+/* The part of a path that `:id` matched. */
 struct segment {
     const char *text; /* NULL: the pattern has none */
     size_t length;
 };
 
-/* The route of path and method; NULL when there is none. *allow receives the methods of all routes
- * with that path, *id borrows from `path`. */
+/* Finds the route of a path and method; NULL when there is none. *allow receives the methods of all
+ * routes with that path; *id borrows from `path`. */
 const struct route *route_find(const char *path, enum method method, unsigned *allow,
                                struct segment *id);
 

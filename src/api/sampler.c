@@ -6,9 +6,9 @@
 #include "base/log.h"
 #include "store/fleet_usage.h"
 
-enum { AWAY_S = 10 /* until a database that failed is tried again */ };
+enum { RETRY_S = 10 /* after a database error */ };
 
-/* Tenant by tenant, so that no transaction is long. */
+/* One transaction per tenant, to keep each short. */
 static enum err look_at_users(const struct worker *worker, struct db *db, struct fleet_look *look,
                               struct error *e)
 {
@@ -22,7 +22,7 @@ static enum err look_at_users(const struct worker *worker, struct db *db, struct
     return err;
 }
 
-/* Returns after how many seconds the next look is due. The connection is closed until then. */
+/* Samples once. Returns the seconds until the next sample; the connection is closed in between. */
 static int sample(const struct worker *worker)
 {
     struct db *db = db_new(worker->settings);
@@ -37,7 +37,7 @@ static int sample(const struct worker *worker)
                   e.detail);
     idents_free(&look.tenants);
     db_free(db);
-    return err ? AWAY_S : (int)(USAGE_SLOT - look.now % USAGE_SLOT);
+    return err ? RETRY_S : (int)(USAGE_SLOT - look.now % USAGE_SLOT);
 }
 
 void sampler_run(void *context)

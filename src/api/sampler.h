@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that looks at the fleets once in each slot of usage over time (see
- * store/fleet_usage.h), if no other worker does. Returns when the coalescer is stopped. */
+/* The sampler: a thread that records each tenant's fleet once in each slot of usage history (see
+ * store/fleet_usage.h), unless another worker did. Ends when the coalescer is stopped. */
 #ifndef API_SAMPLER_H
 #define API_SAMPLER_H
 

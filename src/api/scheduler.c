@@ -20,7 +20,7 @@ static struct waiter *take_first(struct waiters *waiters)
 enum err scheduler_enqueue(struct worker *worker, struct waiter *waiter)
 {
     const struct call *call = waiter->call;
-    char key[QUESTION_KEY_MAX];
+    char key[CALL_KEY_MAX];
     bool keyed = call_key(call, key);
 
     if (!call->waited)
@@ -31,21 +31,21 @@ enum err scheduler_enqueue(struct worker *worker, struct waiter *waiter)
     return coalescer_park(worker->coalescer, waiter, keyed ? key : NULL);
 }
 
-static void deliver_late(struct waiter *waiter)
+static void deliver_timeout(struct waiter *waiter)
 {
     struct call *call = waiter->call;
 
-    call_respond(call, call->route->late(call));
+    call_respond(call, call->route->timeout(call));
     connection_deliver(waiter);
 }
 
-/* What was asked already, and waited, has an answer that is true. */
+/* A call that has run before already has a true answer: nothing has happened yet. */
 static void refuse(struct waiter *waiter, enum err code)
 {
     struct call *call = waiter->call;
 
     if (call->waited) {
-        deliver_late(waiter);
+        deliver_timeout(waiter);
         return;
     }
     call_refuse(call, code, NULL);
@@ -60,15 +60,16 @@ void scheduler_refuse(struct waiters *waiters, enum err code)
         refuse(waiter, code);
 }
 
-static void deliver_all_late(struct waiters *late)
+static void deliver_timeouts(struct waiters *timed_out)
 {
     struct waiter *waiter = NULL;
 
-    while ((waiter = take_first(late)))
-        deliver_late(waiter);
+    while ((waiter = take_first(timed_out)))
+        deliver_timeout(waiter);
 }
 
-/* An agent that polls again has given up its older poll, which may not have been noticed here. */
+/* An agent that polls again has given up its older poll, though this process may not have
+ * noticed. */
 static bool wait_for_signal(struct worker *worker, struct waiter *waiter)
 {
     const struct call *call = waiter->call;
@@ -76,7 +77,7 @@ static bool wait_for_signal(struct worker *worker, struct waiter *waiter)
     bool parked = waitlist_park_newest(worker->waitlists[WAIT_SIGNAL], waiter, call->who.user_id,
                                        call->until, &older);
 
-    deliver_all_late(&older);
+    deliver_timeouts(&older);
     return parked;
 }
 
@@ -89,7 +90,7 @@ static bool wait_for_end(struct worker *worker, struct waiter *waiter)
     return waitlist_park(worker->waitlists[WAIT_END], waiter, call->id, owner, call->until);
 }
 
-static void wait_on(struct worker *worker, struct waiter *waiter)
+static void wait_for_event(struct worker *worker, struct waiter *waiter)
 {
     struct call *call = waiter->call;
     bool again = call->waited;
@@ -99,8 +100,8 @@ static void wait_on(struct worker *worker, struct waiter *waiter)
                                               : wait_for_end(worker, waiter))
         return;
     if (!again && clock_ms() < call->until)
-        call->wait = 0; /* there is no place for it */
-    deliver_late(waiter);
+        call->wait = 0; /* no room: tell the client that it did not wait */
+    deliver_timeout(waiter);
 }
 
 void scheduler_settle(struct worker *worker, struct batch *batch)
@@ -110,7 +111,7 @@ void scheduler_settle(struct worker *worker, struct batch *batch)
     while ((waiter = take_first(&batch->waiters))) {
         const struct call *call = waiter->call;
         if (call->outcome == OUTCOME_WAIT)
-            wait_on(worker, waiter);
+            wait_for_event(worker, waiter);
         else
             connection_deliver(waiter);
     }
@@ -124,8 +125,8 @@ void scheduler_wake(struct worker *worker, enum wait_for what, const char *key)
     waitlist_wake(worker->waitlists[what], key, &woken);
     while ((waiter = take_first(&woken))) {
         enum err err = ERR_OK;
-        if (connection_has_gone(waiter)) /* it must not be given anything */
-            deliver_late(waiter);
+        if (connection_has_gone(waiter)) /* a signal must not be leased to a client that has gone */
+            deliver_timeout(waiter);
         else
             err = scheduler_enqueue(worker, waiter);
         if (err)
@@ -143,13 +144,13 @@ bool scheduler_abandon(struct worker *worker, struct waiter *waiter)
 
 void scheduler_expire(struct worker *worker, bool closing)
 {
-    struct waiters late;
+    struct waiters timed_out;
 
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++) {
         if (closing)
-            waitlist_close(worker->waitlists[what], &late);
+            waitlist_close(worker->waitlists[what], &timed_out);
         else
-            waitlist_expire(worker->waitlists[what], clock_ms(), &late);
-        deliver_all_late(&late);
+            waitlist_expire(worker->waitlists[what], clock_ms(), &timed_out);
+        deliver_timeouts(&timed_out);
     }
 }

@@ -1,30 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* The ways of a parked request: to the coalescer, from there to its connection or to the waitlist,
- * and from the waitlist to the coalescer again. A waiter's call is a struct call. */
+/* Moves parked requests between their queues: from the connection to the coalescer, from there back
+ * to the connection or on to a waitlist, and from the waitlist to the coalescer again.
+ *
+ * A request that is woken always runs again through the coalescer, so the database stays the only
+ * source of truth. A waiter's `call` is a struct call here. */
 #ifndef API_SCHEDULER_H
 #define API_SCHEDULER_H
 
 #include "api/dispatch.h"
 
-/* Parks a waiter on the coalescer. Errors as coalescer_park: then it stays the caller's. */
+/* Parks a waiter with the coalescer. Errors as coalescer_park; then the waiter stays the
+ * caller's. */
 enum err scheduler_enqueue(struct worker *worker, struct waiter *waiter);
 
-/* Answers all of `waiters` with an error. */
+/* Answers all of `waiters` with an error, and empties the list. */
 void scheduler_refuse(struct waiters *waiters, enum err code);
 
-/* Ends a batch by the outcome of each call: it is delivered, or waits to be woken. The waiters
- * leave the batch. */
+/* Acts on the outcome of each call of a batch: delivers it, or puts it on a waitlist. Empties the
+ * batch. */
 void scheduler_settle(struct worker *worker, struct batch *batch);
 
-/* Asks those again who wait for this. */
+/* Runs the calls again that wait for `key`. */
 void scheduler_wake(struct worker *worker, enum wait_for what, const char *key);
 
-/* The client of a waiter has gone. True when it was on the waitlist, and is the caller's now; else
- * an answer is on its way. */
+/* The client of a waiter has gone. True when it was on a waitlist, and is now the caller's; else
+ * its response is on the way. */
 bool scheduler_abandon(struct worker *worker, struct waiter *waiter);
 
-/* Answers those who have waited for long enough; all of them, and any who come later at once, when
- * `closing`. */
+/* Answers waiters whose wait is over. With `closing`, answers all, and any later ones at once. */
 void scheduler_expire(struct worker *worker, bool closing);
 
 #endif

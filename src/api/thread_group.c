@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-enum { STACK_SIZE = 512 * 1024 }; /* libjwt puts tokens on it: see TOKEN_MAX */
+enum { STACK_SIZE = 512 * 1024 }; /* bytes; libjwt copies tokens to the stack: see TOKEN_MAX */
 
 struct member {
     pthread_t thread;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads that are waited for together. All zero at first. */
+/* A group of threads that end together. Zero-initialise it. */
 #ifndef API_THREAD_GROUP_H
 #define API_THREAD_GROUP_H
 
@@ -12,13 +12,13 @@ struct thread_group {
     atomic_size_t working;
 };
 
-/* Starts a thread that runs job(argument); ends the process when it cannot. */
+/* Starts a thread that runs job(argument); ends the process on failure. */
 void thread_group_start(struct thread_group *thread_group, void (*job)(void *), void *argument);
 
-/* Whether all have returned. */
+/* Whether all threads have returned. */
 bool thread_group_done(struct thread_group *thread_group);
 
-/* Waits for all. */
+/* Waits for all threads, and frees what they used. */
 void thread_group_join(struct thread_group *thread_group);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/xalloc.h"
 
 enum {
-    SLOTS = 8192,        /* for some thousand clients of one worker */
+    SLOTS = 8192,        /* enough for some thousand clients of a worker */
     SIGNATURE_TAIL = 16, /* characters that choose the slot */
     LENGTH_MAX = 2048    /* longer tokens are verified each time */
 };
@@ -51,7 +51,7 @@ void token_cache_free(struct token_cache *cache)
     free(cache);
 }
 
-/* FNV-1a over the end of the signature, which is as good as random. */
+/* FNV-1a over the end of the signature, whose bytes are as good as random. */
 static struct entry **slot_of(struct token_cache *cache, const char *token, size_t length)
 {
     uint32_t hash = 2166136261u;

@@ -12,30 +12,30 @@
 #include "base/clock.h"
 #include "base/xalloc.h"
 
-/* Who waits for one key. */
-struct spot {
+/* The waiters of one key. */
+struct entry {
     char *key;
     struct waiters waiters;
     UT_hash_handle hh;
 };
 
-/* Who has places. */
+/* An owner of waiters, such as a user. */
 struct owner {
     char *name;
     unsigned places;
     UT_hash_handle hh;
 };
 
-/* A timing wheel: a waiter stands in the bucket of its time, so that a tick looks only at those
- * whose time is up. */
-enum { BUCKET_MS = 200, BUCKETS = WATCH_MAX_MS / BUCKET_MS + 2 };
+/* A timing wheel: each waiter sits in the bucket of its time, so that a tick only visits those
+ * whose time is over. */
+enum { BUCKET_MS = 200, BUCKETS = WAITLIST_MAX_MS / BUCKET_MS + 2 };
 
 struct waitlist {
     pthread_mutex_t lock;
-    struct spot *spots;   /* hash by key */
-    struct owner *owners; /* hash by name */
+    struct entry *entries; /* hash by key */
+    struct owner *owners;  /* hash by name */
     struct waiters wheel[BUCKETS];
-    int64_t next_bucket; /* the first that may hold waiters: ms / BUCKET_MS */
+    int64_t next_bucket; /* first bucket that may hold waiters, as ms / BUCKET_MS */
     unsigned parked, capacity;
     bool closed;
 };
@@ -61,37 +61,37 @@ void waitlist_free(struct waitlist *waitlist)
     free(waitlist);
 }
 
-/* --- the lock is held ------------------------------------------------------------------------ */
+/* --- internal; the caller holds the lock ------------------------------------------------------ */
 
 static struct waiters *bucket_of(struct waitlist *waitlist, int64_t until)
 {
     return &waitlist->wheel[(until / BUCKET_MS) % BUCKETS];
 }
 
-static struct spot *spot_of(struct waitlist *waitlist, const char *key)
+static struct entry *entry_of(struct waitlist *waitlist, const char *key)
 {
-    struct spot *spot = NULL;
+    struct entry *entry = NULL;
 
-    HASH_FIND_STR(waitlist->spots, key, spot);
-    if (!spot) {
-        spot = xcalloc(1, sizeof *spot);
-        spot->key = xstrdup(key);
-        TAILQ_INIT(&spot->waiters);
-        HASH_ADD_KEYPTR(hh, waitlist->spots, spot->key, strlen(spot->key), spot);
+    HASH_FIND_STR(waitlist->entries, key, entry);
+    if (!entry) {
+        entry = xcalloc(1, sizeof *entry);
+        entry->key = xstrdup(key);
+        TAILQ_INIT(&entry->waiters);
+        HASH_ADD_KEYPTR(hh, waitlist->entries, entry->key, strlen(entry->key), entry);
     }
-    return spot;
+    return entry;
 }
 
-static void leave_spot(struct waitlist *waitlist, struct waiter *waiter)
+static void leave_entry(struct waitlist *waitlist, struct waiter *waiter)
 {
-    struct spot *spot = waiter->place;
+    struct entry *entry = waiter->place;
 
-    TAILQ_REMOVE(&spot->waiters, waiter, next);
-    if (!TAILQ_EMPTY(&spot->waiters))
+    TAILQ_REMOVE(&entry->waiters, waiter, next);
+    if (!TAILQ_EMPTY(&entry->waiters))
         return;
-    HASH_DEL(waitlist->spots, spot);
-    free(spot->key);
-    free(spot);
+    HASH_DEL(waitlist->entries, entry);
+    free(entry->key);
+    free(entry);
 }
 
 static void give_place_back(struct waitlist *waitlist, struct owner *owner)
@@ -106,10 +106,10 @@ static void give_place_back(struct waitlist *waitlist, struct owner *owner)
 static void hand_out(struct waitlist *waitlist, struct waiter *waiter, struct waiters *out)
 {
     TAILQ_REMOVE(bucket_of(waitlist, waiter->deadline), waiter, age);
-    leave_spot(waitlist, waiter);
+    leave_entry(waitlist, waiter);
     give_place_back(waitlist, waiter->owner);
     TAILQ_INSERT_TAIL(out, waiter, next);
-    waiter->watched = false;
+    waiter->waitlisted = false;
     waitlist->parked--;
 }
 
@@ -123,29 +123,29 @@ static void hand_out_bucket(struct waitlist *waitlist, struct waiters *bucket, s
 
 static struct waiter *first_of(struct waitlist *waitlist, const char *key)
 {
-    struct spot *spot = NULL;
+    struct entry *entry = NULL;
 
-    HASH_FIND_STR(waitlist->spots, key, spot);
-    return spot ? TAILQ_FIRST(&spot->waiters) : NULL;
+    HASH_FIND_STR(waitlist->entries, key, entry);
+    return entry ? TAILQ_FIRST(&entry->waiters) : NULL;
 }
 
-static void hand_out_spot(struct waitlist *waitlist, const char *key, struct waiters *out)
+static void hand_out_key(struct waitlist *waitlist, const char *key, struct waiters *out)
 {
     struct waiter *waiter = NULL, *later = NULL;
 
     for (waiter = first_of(waitlist, key); waiter; waiter = later) {
         later = TAILQ_NEXT(waiter, next);
-        hand_out(waitlist, waiter, out); /* frees the spot with its last waiter */
+        hand_out(waitlist, waiter, out); /* frees the entry after its last waiter */
     }
 }
 
 static bool may_park(const struct waitlist *waitlist, const struct waiter *waiter, int64_t until)
 {
-    return !waitlist->closed && !waiter->gone && until / BUCKET_MS >= waitlist->next_bucket &&
-           until > clock_ms();
+    return !waitlist->closed && !waiter->client_gone &&
+           until / BUCKET_MS >= waitlist->next_bucket && until > clock_ms();
 }
 
-/* NULL when the owner has its share: so many that others find as many places again. */
+/* NULL when the owner has its share: others must find as many free places as it holds. */
 static struct owner *take_place(struct waitlist *waitlist, const char *name)
 {
     struct owner *owner = NULL;
@@ -166,12 +166,12 @@ static struct owner *take_place(struct waitlist *waitlist, const char *name)
 
 static void insert(struct waitlist *waitlist, struct waiter *waiter, const char *key, int64_t until)
 {
-    struct spot *spot = spot_of(waitlist, key);
+    struct entry *entry = entry_of(waitlist, key);
 
     waiter->deadline = until;
-    waiter->place = spot;
-    waiter->watched = true;
-    TAILQ_INSERT_TAIL(&spot->waiters, waiter, next);
+    waiter->place = entry;
+    waiter->waitlisted = true;
+    TAILQ_INSERT_TAIL(&entry->waiters, waiter, next);
     TAILQ_INSERT_TAIL(bucket_of(waitlist, until), waiter, age);
     waitlist->parked++;
 }
@@ -199,7 +199,7 @@ bool waitlist_park_newest(struct waitlist *waitlist, struct waiter *waiter, cons
     struct waiter *other = first_of(waitlist, key);
     bool open = may_park(waitlist, waiter, until) && (!other || other->since <= waiter->since);
     if (open)
-        hand_out_spot(waitlist, key, older);
+        hand_out_key(waitlist, key, older);
     open = open && waitlist->parked < waitlist->capacity;
     if (open) {
         waiter->owner = NULL;
@@ -213,7 +213,7 @@ void waitlist_wake(struct waitlist *waitlist, const char *key, struct waiters *o
 {
     TAILQ_INIT(out);
     pthread_mutex_lock(&waitlist->lock);
-    hand_out_spot(waitlist, key, out);
+    hand_out_key(waitlist, key, out);
     pthread_mutex_unlock(&waitlist->lock);
 }
 
@@ -221,7 +221,7 @@ void waitlist_expire(struct waitlist *waitlist, int64_t now, struct waiters *out
 {
     TAILQ_INIT(out);
     pthread_mutex_lock(&waitlist->lock);
-    for (int batch = 0; waitlist->next_bucket < now / BUCKET_MS && batch < BUCKETS; batch++)
+    for (int turns = 0; waitlist->next_bucket < now / BUCKET_MS && turns < BUCKETS; turns++)
         hand_out_bucket(waitlist, &waitlist->wheel[waitlist->next_bucket++ % BUCKETS], out);
     waitlist->next_bucket = now / BUCKET_MS;
     pthread_mutex_unlock(&waitlist->lock);
@@ -233,10 +233,10 @@ bool waitlist_abandon(struct waitlist *waitlist, struct waiter *waiter)
 
     TAILQ_INIT(&out);
     pthread_mutex_lock(&waitlist->lock);
-    bool parked = waiter->watched;
+    bool parked = waiter->waitlisted;
     if (parked)
         hand_out(waitlist, waiter, &out);
-    waiter->gone = true;
+    waiter->client_gone = true;
     pthread_mutex_unlock(&waitlist->lock);
     return parked;
 }
@@ -255,9 +255,9 @@ void waitlist_keys(struct waitlist *waitlist, char ***out, size_t *count)
 {
     pthread_mutex_lock(&waitlist->lock);
     *count = 0;
-    *out = xcalloc(HASH_COUNT(waitlist->spots) + 1, sizeof **out);
-    for (struct spot *spot = waitlist->spots; spot; spot = spot->hh.next)
-        (*out)[(*count)++] = xstrdup(spot->key);
+    *out = xcalloc(HASH_COUNT(waitlist->entries) + 1, sizeof **out);
+    for (struct entry *entry = waitlist->entries; entry; entry = entry->hh.next)
+        (*out)[(*count)++] = xstrdup(entry->key);
     pthread_mutex_unlock(&waitlist->lock);
 }
 

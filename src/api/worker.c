@@ -22,10 +22,10 @@
 #include "base/xalloc.h"
 
 enum {
-    TICK_MS = 100,   /* how late a deadline may be noticed */
-    IO_DEFAULT = 4,  /* io threads at most, unless told otherwise */
-    LARGE = 1 << 20, /* bytes that go back to the system as soon as they are freed */
-    DESCRIPTORS = 96 /* for the database, the log, files in memory, and connections to be refused */
+    TICK_MS = 100,   /* deadlines are checked this often */
+    IO_DEFAULT = 4,  /* the default's upper limit for io threads */
+    LARGE = 1 << 20, /* allocations of this size go back to the system when freed */
+    DESCRIPTORS = 96 /* reserved: database, log, memory files, refused connections */
 };
 
 static void reload(struct worker *worker)
@@ -38,7 +38,7 @@ static void reload(struct worker *worker)
         log_event(LEVEL_INFO, "reload", "detail=\"keys read\"");
 }
 
-static void tell_state(const struct worker *worker)
+static void update_metrics(const struct worker *worker)
 {
     struct metrics_state state = {.connections = atomic_load(&worker->connections)};
 
@@ -48,7 +48,7 @@ static void tell_state(const struct worker *worker)
     metrics_state(&state);
 }
 
-/* Handles one signal, or none within a tick; true when told to stop. */
+/* Waits one tick for a signal, then does the periodic work. Returns true on a stop signal. */
 static bool tick(struct worker *worker, const sigset_t *signals)
 {
     struct timespec wait = {.tv_nsec = TICK_MS * 1000000L};
@@ -61,11 +61,11 @@ static bool tick(struct worker *worker, const sigset_t *signals)
     coalescer_expire(worker->coalescer, clock_ms(), &expired);
     scheduler_refuse(&expired, ERR_DEADLINE);
     scheduler_expire(worker, false);
-    tell_state(worker);
+    update_metrics(worker);
     return number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGUSR1;
 }
 
-/* Ticks until the crew is done; ends the process when that takes until `deadline`. */
+/* Ticks until all threads of the group have ended; ends the process at `deadline`. */
 static void await_threads(struct worker *worker, const sigset_t *signals,
                           struct thread_group *thread_group, int64_t deadline)
 {
@@ -79,8 +79,9 @@ static void await_threads(struct worker *worker, const sigset_t *signals,
     thread_group_join(thread_group);
 }
 
-/* Who waits for long leaves a sixth of the connections to the rest: a full watch answers at once.
- */
+/* Long waits may hold five sixths of the connections: signals four, session ends one. The last
+ * sixth stays free for short requests. A request that finds its waitlist full is answered at
+ * once. */
 static unsigned waitlist_capacity(const struct worker *worker, enum wait_for what)
 {
     size_t most = worker->connections_max / 6 * (what == WAIT_SIGNAL ? 4 : 1);
@@ -107,7 +108,8 @@ static size_t connections_max(void)
 
 static void open_worker(struct worker *worker, int listener)
 {
-    mallopt(M_MMAP_THRESHOLD, LARGE); /* glibc would raise it to what large bodies take, for good */
+    mallopt(M_MMAP_THRESHOLD,
+            LARGE); /* otherwise glibc raises it to the largest freed block, for good */
     mallopt(M_TRIM_THRESHOLD, 2 * LARGE);
     fcgi_library_init();
     metrics_open(worker->settings);
@@ -118,7 +120,8 @@ static void open_worker(struct worker *worker, int listener)
     listen_prepare(listener);
 }
 
-/* Accepts nothing before each database worker has tried to connect. */
+/* Accepts no connection until each database worker has tried to connect: the first requests after a
+ * start must not be refused for a database that is there. */
 static void start_threads(struct worker *worker, int listener)
 {
     const struct settings *settings = worker->settings;
@@ -141,7 +144,8 @@ static void start_threads(struct worker *worker, int listener)
               settings->api.db_workers);
 }
 
-/* The connections first, whose requests the others still answer. */
+/* Io threads first: database workers must still answer their last requests. The auditor last: every
+ * answer may add a note. */
 static void stop_threads(struct worker *worker, const sigset_t *signals)
 {
     int64_t deadline = clock_ms() + worker->settings->api.shutdown_after * 1000;
@@ -174,7 +178,7 @@ int worker_run(struct worker *worker, int listener)
     sigset_t signals;
 
     sigfillset(&signals);
-    sigdelset(&signals, SIGBUS); /* metrics_memory.c outlives it */
+    sigdelset(&signals, SIGBUS); /* handled in metrics_memory.c */
     pthread_sigmask(SIG_SETMASK, &signals, NULL);
     open_worker(worker, listener);
     start_threads(worker, listener);

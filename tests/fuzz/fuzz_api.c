@@ -98,7 +98,7 @@ static void check_body(const struct response *response)
 
 static void check_response(const struct response *response, const struct request *request)
 {
-    char head[REPLY_HEAD_MAX];
+    char head[RESPONSE_HEAD_MAX];
     size_t length = response_head(response, request, &settings, head);
 
     MUST(response->status == 200 || response->status == 204 ||
@@ -111,7 +111,7 @@ static void check_response(const struct response *response, const struct request
 
 static void check_call(const struct call *call)
 {
-    char key[QUESTION_KEY_MAX];
+    char key[CALL_KEY_MAX];
 
     MUST(call->outcome == OUTCOME_WAIT && call->route);
     call_key(call, key);
@@ -147,7 +147,7 @@ void fuzz_dispatch(struct request *request)
 
 /* --- the agent's reports --------------------------------------------------------------------- */
 
-static struct call *ask(const char *path, const char *body)
+static struct call *post(const char *path, const char *body)
 {
     struct text text = {body, strlen(body)};
     char *script = xasprintf("SCRIPT_NAME=%s", path);
@@ -171,7 +171,7 @@ static struct call *ask(const char *path, const char *body)
 static void takes_command(const char *line)
 {
     char *body = xasprintf("{\"activities\":[%s]}", line);
-    struct call *call = ask("/api/agent/activity", body);
+    struct call *call = post("/api/agent/activity", body);
     const struct activity *activity = call->report;
 
     MUST(activity->count == 1);
@@ -190,6 +190,6 @@ void fuzz_api_takes(const char *type, const char *session_id, const char *line)
     }
     char *path = strcmp(type, "open") == 0 ? xstrdup("/api/agent/sessions")
                                            : xasprintf("/api/agent/sessions/%s/end", session_id);
-    call_free(ask(path, line));
+    call_free(post(path, line));
     free(path);
 }

@@ -94,7 +94,7 @@ static int living(const struct metrics_memory *memory)
     int count = 0;
 
     for (size_t slot = 0; slot < METRICS_SLOTS; slot++)
-        count += metrics_memory_living(memory, slot) != NULL;
+        count += metrics_memory_live_gauges(memory, slot) != NULL;
     return count;
 }
 
@@ -143,8 +143,8 @@ static void counters_of_all_add_up_and_stay(void **state)
     pid_t third = start_other(1000);     /* goes on where the first one was */
     assert_int_equal(sum(memory, 1), 1111);
     assert_int_equal(living(memory), 3);
-    assert_int_equal(atomic_load(&metrics_memory_living(memory, 1)[0]), 0);
-    assert_int_equal(atomic_load(&metrics_memory_living(memory, 1)[1]), 5);
+    assert_int_equal(atomic_load(&metrics_memory_live_gauges(memory, 1)[0]), 0);
+    assert_int_equal(atomic_load(&metrics_memory_live_gauges(memory, 1)[1]), 5);
     kill_other(second);
     kill_other(third);
     metrics_memory_close(memory);
@@ -229,7 +229,7 @@ static void a_file_of_something_else_is_left_alone(void **state)
     FILE *file = fopen(path, "w");
     fputs(text, file);
     fclose(file);
-    refuse("is a file of something else");
+    refuse("is not a metrics file");
     file = fopen(path, "r");
     assert_non_null(fgets(found, sizeof found, file));
     fclose(file);
@@ -261,7 +261,7 @@ static void more_workers_than_slots(void **state)
     (void)state;
     for (size_t i = 0; i < METRICS_SLOTS; i++)
         others[i] = start_other(1);
-    refuse("share it already");
+    refuse("no free slot");
     kill_other(others[3]);
     struct metrics_memory *memory = open_shared();
     assert_int_equal(living(memory), METRICS_SLOTS);

@@ -91,7 +91,7 @@ static const struct query limited = {.parameters = limit, .values = {ten}};
 
 static bool share(struct call a, struct call b)
 {
-    char key_a[QUESTION_KEY_MAX], key_b[QUESTION_KEY_MAX];
+    char key_a[CALL_KEY_MAX], key_b[CALL_KEY_MAX];
 
     assert_true(call_key(&a, key_a));
     assert_true(call_key(&b, key_b));
@@ -170,7 +170,7 @@ static void heavy_callers_are_remembered(void **state)
 
 static void writes_share_no_answer(void **state)
 {
-    char key[QUESTION_KEY_MAX];
+    char key[CALL_KEY_MAX];
 
     (void)state;
     for (size_t i = 0; i < routes_count; i++) {
@@ -178,7 +178,7 @@ static void writes_share_no_answer(void **state)
         if (routes[i].mode == DB_WRITE)
             assert_int_equal(call_key(&call, key), routes[i].batch != NULL);
         assert_false(routes[i].mode == DB_WRITE && routes[i].shared);
-        assert_int_equal(routes[i].waits_for != WAIT_NOTHING, routes[i].late != NULL);
+        assert_int_equal(routes[i].waits_for != WAIT_NOTHING, routes[i].timeout != NULL);
     }
 }
 

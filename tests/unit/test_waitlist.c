@@ -18,7 +18,7 @@
 #include "api/waitlist.h"
 #include "base/clock.h"
 
-enum { LONG_MS = WATCH_MAX_MS - 1000 };
+enum { LONG_MS = WAITLIST_MAX_MS - 1000 };
 
 /* The test's clock: waitlist_expire is told the time, parking needs one that has not come. */
 static int64_t start;
@@ -160,7 +160,7 @@ static void a_tick_that_comes_late_hands_out_all(void **state)
     (void)state;
     for (int i = 0; i < WAITERS; i++)
         assert_true(park(waitlist, &waiters[i], i % 2 ? "x" : "y", (i + 1) * 1000));
-    assert_int_equal(expired(waitlist, 10 * (int64_t)WATCH_MAX_MS), WAITERS);
+    assert_int_equal(expired(waitlist, 10 * (int64_t)WAITLIST_MAX_MS), WAITERS);
     assert_int_equal(waitlist_count(waitlist), 0);
     waitlist_free(waitlist);
 }
@@ -168,7 +168,7 @@ static void a_tick_that_comes_late_hands_out_all(void **state)
 /* The wheel turns around and its buckets are used again: five minutes of ticks, a waiter each. */
 static void the_wheel_turns_around(void **state)
 {
-    enum { TICK = 100, TICKS = 5 * WATCH_MAX_MS / TICK, AHEAD = 599 };
+    enum { TICK = 100, TICKS = 5 * WAITLIST_MAX_MS / TICK, AHEAD = 599 };
     struct waitlist *waitlist = waitlist_new(AHEAD + 10);
     struct waiter *waiters = calloc(TICKS, sizeof *waiters);
     int64_t handed_out = 0;
@@ -292,7 +292,7 @@ static void places_come_back(void **state)
     assert_true(park_of(waitlist, &b, "a"));
     assert_true(waitlist_abandon(waitlist, &b));
     assert_true(park_of(waitlist, &a, "a"));
-    assert_int_equal(expired(waitlist, WATCH_MAX_MS + 1000), 1);
+    assert_int_equal(expired(waitlist, WAITLIST_MAX_MS + 1000), 1);
     waitlist_free(waitlist);
 }
 
