@@ -198,6 +198,12 @@ def test_a_session_is_followed_to_its_receipt(browser, stack, tenant, admin, dow
     browser.find(".about", f"ended by {admin.username}")
     browser.click("button", "CSV")
     assert len(downloads(f"{session}.csv").splitlines()) == 5
+    browser.js("navigator.clipboard.writeText = async text => { window.copied = text }")
+    browser.click(".take-along button", "Copy")
+    copied = [line.split("\t")[1:] for line in browser.js("return copied").splitlines()]
+    assert copied == [["ok", "make"], ["exit 7", "false"], ["failed", "sleep 9"], ["ok", "later"]]
+    browser.click(".receipt button", "Copy receipt")
+    assert session in browser.js("return copied")
     looks = browser.js("return performance.getEntriesByType('resource').filter(e => e.name.endsWith(arguments[0])).length",
                        f"/api/sessions/{session}")
     assert looks == 1  # each is in the audit

@@ -21,14 +21,21 @@ export function lasted(session, now = Date.now()) {
     return Math.max(0, (end - Date.parse(session.started_at)) / 1000)
 }
 
-// The result of a command: while it runs there is none.
-export function Result({ command }) {
-    if (command.success === null)
-        return html`<${State} kind="running">${text.result.running}<//>`
-    if (command.success)
-        return html`<${State} kind="ok">${text.result.ok}<//>`
-    return html`<${State} kind="failed">${text.result.failed(command.exit_code)}<//>`
+// The result of a command: its kind, and a word.
+function resultOf({ success, exit_code: code }) {
+    if (success === null)
+        return ['running', text.result.running]
+    return success ? ['ok', text.result.ok] : ['failed', text.result.failed(code)]
 }
+
+function Result({ command }) {
+    const [kind, word] = resultOf(command)
+    return html`<${State} kind=${kind}>${word}<//>`
+}
+
+// Commands as lines of text, as they were run.
+export const asText = commands => commands.map(command =>
+    `${stamp(command.timestamp)}\t${resultOf(command)[1]}\t${command.command}\n`).reverse().join('')
 
 // Tab goes from table to table, not through all links of all rows.
 function Who({ row }) {

@@ -82,12 +82,14 @@ function Progress({ size, done, cut, error }) {
     return html`<span class=${error ? 'bad' : 'muted'} role="status">${said}</span>`
 }
 
-// What a view shows, to take along: as a file, and as a request for a terminal. name: of the file.
-export function TakeAlong({ path, params = {}, name, files = true }) {
+// What a view shows, to take along: as a text, as a file, and as a request for a terminal. name: of the
+// file; copy: the text.
+export function TakeAlong({ path, params = {}, name, files = true, copy }) {
     const { start, stop, ...state } = useDownload(path, params, name)
     const busy = state.size !== undefined
     return html`<div class="take-along">
         ${files && html`<${Progress} ...${state} />`}
+        ${copy && html`<${CopyButton} value=${copy} />`}
         ${files && (busy ? html`<button type="button" class="quiet" onClick=${stop}>${text.download.stop}</button>`
             : Object.keys(TYPES).map(form => html`<button type="button" class="quiet" key=${form} title=${text.download.all(form)}
                 onClick=${() => start(form)}>${text.download[form]}</button>`))}

@@ -178,7 +178,7 @@ export function Steps({ state }) {
     return html`<ol class="steps">${steps.map((step, i) => html`<${Step} key=${step.name} step=${step} current=${i === current} failed=${state.error} />`)}</ol>`
 }
 
-function plain(session) {
+export function plain(session) {
     const lines = stepsOf({ session }).map(step => `${text.end[step.name]}: ${step.time ?? text.unit.none}`)
     return [`${session.session_id}: ${session.username}, ${session.machine_name}`, ...lines,
         `${session.termination?.outcome ?? session.status}${session.termination?.reason ? `, ${session.termination.reason}` : ''}`].join('\n')

@@ -6,7 +6,7 @@ import { visible } from './format.js'
 const PAUSE_MS = 300 // of typing, after which a filter is applied
 
 let ids = 0
-export const useId = () => useRef(`field-${ids++}`).current // the standalone preact has none
+const useId = () => useState(() => `field-${ids++}`)[0] // the standalone preact has none
 
 // A text that is told when typing pauses, at once by Enter and on leaving.
 export function Field({ label, value = '', onChange, type = 'text', mono = false, suggestions = [], ...rest }) {
@@ -40,8 +40,7 @@ export function Select({ label, value = '', options, onChange }) {
     const id = useId()
     return html`<label class="field" for=${id}><span>${label}</span>
         <select id=${id} value=${value} onChange=${event => onChange(event.target.value)}>
-            ${Object.entries(options).map(([option, title]) =>
-                html`<option key=${option} value=${option} selected=${option === value}>${title}</option>`)}
+            ${Object.entries(options).map(([option, title]) => html`<option key=${option} value=${option}>${title}</option>`)}
         </select>
     </label>`
 }

@@ -2,12 +2,12 @@
 // One session: who, where and when, what became of the request to end it, and all that was run in it.
 import { html, useEffect, useRef, useState } from './html.js'
 import { useLogin } from './api.js'
-import { commandColumns, lasted, SessionState, When, without } from './columns.js'
+import { asText, commandColumns, lasted, SessionState, When, without } from './columns.js'
 import { TakeAlong } from './download.js'
-import { EndDialog, Steps } from './end.js'
+import { EndDialog, Steps, plain } from './end.js'
 import { duration, howEnded } from './format.js'
 import { useList } from './list.js'
-import { Ago, Cut, Empty, Text, Trouble, useNow } from './parts.js'
+import { Ago, CopyButton, Empty, Text, Trouble, useNow } from './parts.js'
 import { useResource } from './poll.js'
 import { mayEnd, useRights } from './rights.js'
 import { link } from './router.js'
@@ -96,7 +96,8 @@ function Receipt({ session }) {
         return null
     const verdict = receipt.outcome === 'confirmed' ? 'certain' : receipt.outcome ?? (over(session) ? 'already' : 'underWay')
     const tone = { certain: '', already: '', underWay: 'muted' }
-    return html`<section class="receipt" aria-labelledby="receipt"><div class="section-head"><h2 id="receipt">${text.end.receipt}</h2></div>
+    return html`<section class="receipt" aria-labelledby="receipt"><div class="section-head"><h2 id="receipt">${text.end.receipt}</h2>
+            <${CopyButton} value=${plain(session)} label=${text.end.copy} /></div>
         ${receipt.reason && html`<p>${text.session.reason} <${Text}>${receipt.reason}<//></p>`}
         <div aria-live="polite"><${Steps} state=${{ session }} />
             <p class=${`verdict ${tone[verdict] ?? 'bad'}`}>${text.end[verdict] ?? text.session[verdict]}</p></div></section>`
@@ -107,7 +108,7 @@ function Commands({ id, session }) {
     const path = `/api/sessions/${encodeURIComponent(id)}/activity`
     const empty = session.recorded ? text.session.noCommands : text.session.noRecord
     return html`<section aria-labelledby="commands"><div class="section-head"><h2 id="commands">${text.history.commands}</h2>
-            <${TakeAlong} path=${path} name=${id} /></div>
+            <${TakeAlong} path=${path} name=${id} copy=${asText(list.rows)} /></div>
         <${Rows} list=${list} live=${!over(session)} kind="commands" empty=${html`<${Empty} title=${empty.title}><p>${empty.next}</p><//>`}>
             <${Table} label=${text.history.commands} columns=${without(commandColumns, 'who', 'machine', 'source')} rows=${list.rows}
                 rowKey=${row => row.id} />
