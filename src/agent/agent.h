@@ -16,7 +16,7 @@ struct handoff;
 struct agent {
     const struct agent_options *options;
     char instance[INSTANCE_LENGTH + 1];
-    struct session_table *session;
+    struct session_table *sessions;
     struct sequence *sequence;
     struct spool *spool;
     struct handoff *handoff;

@@ -16,8 +16,8 @@ struct client {
     int fd;
     struct peer peer;        /* vsay-shell; its uid is as the kernel says */
     struct session *session; /* its session, once it has opened one; borrowed */
-    int64_t since;
-    size_t slot;                 /* in the poll array */
+    int64_t connected_at;
+    size_t poll_index;           /* in the poll array */
     struct json_object *replies; /* array: due when what was reported is durable */
     bool done;                   /* to be closed */
     TAILQ_ENTRY(client) next;

@@ -10,8 +10,8 @@
 
 struct event_flag {
     pthread_mutex_t lock;
-    pthread_cond_t rang;
-    unsigned ringing;
+    pthread_cond_t changed;
+    unsigned set;
 };
 
 struct event_flag *event_flag_new(void)
@@ -22,7 +22,7 @@ struct event_flag *event_flag_new(void)
     pthread_mutex_init(&event_flag->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&event_flag->rang, &monotonic);
+    pthread_cond_init(&event_flag->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     return event_flag;
 }
@@ -31,16 +31,16 @@ void event_flag_free(struct event_flag *event_flag)
 {
     if (!event_flag)
         return;
-    pthread_cond_destroy(&event_flag->rang);
+    pthread_cond_destroy(&event_flag->changed);
     pthread_mutex_destroy(&event_flag->lock);
     free(event_flag);
 }
 
-void event_flag_ring(struct event_flag *event_flag, unsigned what)
+void event_flag_set(struct event_flag *event_flag, unsigned what)
 {
     pthread_mutex_lock(&event_flag->lock);
-    event_flag->ringing |= what;
-    pthread_cond_signal(&event_flag->rang);
+    event_flag->set |= what;
+    pthread_cond_signal(&event_flag->changed);
     pthread_mutex_unlock(&event_flag->lock);
 }
 
@@ -51,10 +51,10 @@ unsigned event_flag_wait(struct event_flag *event_flag, unsigned wanted, int64_t
 
     wanted |= EVENT_STOP;
     pthread_mutex_lock(&event_flag->lock);
-    while (!(event_flag->ringing & wanted) && !timed_out)
-        timed_out = pthread_cond_timedwait(&event_flag->rang, &event_flag->lock, &until);
-    unsigned rang = event_flag->ringing & wanted;
-    event_flag->ringing &= ~rang | EVENT_STOP;
+    while (!(event_flag->set & wanted) && !timed_out)
+        timed_out = pthread_cond_timedwait(&event_flag->changed, &event_flag->lock, &until);
+    unsigned rang = event_flag->set & wanted;
+    event_flag->set &= ~rang | EVENT_STOP;
     pthread_mutex_unlock(&event_flag->lock);
     return rang;
 }
@@ -62,7 +62,7 @@ unsigned event_flag_wait(struct event_flag *event_flag, unsigned wanted, int64_t
 bool event_flag_stopped(struct event_flag *event_flag)
 {
     pthread_mutex_lock(&event_flag->lock);
-    bool stopped = event_flag->ringing & EVENT_STOP;
+    bool stopped = event_flag->set & EVENT_STOP;
     pthread_mutex_unlock(&event_flag->lock);
     return stopped;
 }

@@ -16,7 +16,7 @@ struct event_flag;
 
 struct event_flag *event_flag_new(void);
 void event_flag_free(struct event_flag *event_flag);
-void event_flag_ring(struct event_flag *event_flag, unsigned what);
+void event_flag_set(struct event_flag *event_flag, unsigned what);
 
 /* Waits for EVENT_STOP or one of `wanted`, until `deadline` (of clock_ms). Returns what
  * rang, 0 at the deadline; what is returned, EVENT_STOP apart, is silent again. */

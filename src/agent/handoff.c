@@ -61,8 +61,8 @@ void handoff_close(struct handoff *handoff)
 /* --- a file ---------------------------------------------------------------------------------- */
 
 /* One report of the session `id`. */
-static enum err take_line(struct agent *agent, struct origin *origin, const char *id,
-                          const char *line, size_t length, struct error *e)
+static enum err receive_line(struct agent *agent, struct origin *origin, const char *id,
+                             const char *line, size_t length, struct error *e)
 {
     struct json_object *packet = length <= IPC_PACKET_MAX ? ipc_parse(line, length) : NULL;
     struct json_object *reply = NULL;
@@ -77,15 +77,15 @@ static enum err take_line(struct agent *agent, struct origin *origin, const char
 }
 
 /* Reports line after line, in the name of the file's owner, up to the first that is wrong. */
-static enum err take_lines(struct agent *agent, uid_t owner, const char *id, const char *text,
-                           struct error *e)
+static enum err receive_lines(struct agent *agent, uid_t owner, const char *id, const char *text,
+                              struct error *e)
 {
     struct origin origin = {.uid = owner};
     enum err err = ERR_OK;
 
     while (!err && *text) {
         size_t length = strcspn(text, "\n");
-        err = take_line(agent, &origin, id, text, length, e);
+        err = receive_line(agent, &origin, id, text, length, e);
         text += length + (text[length] == '\n');
     }
     if (err == ERR_REQUEST)
@@ -121,11 +121,11 @@ static bool is_usable(int fd, struct stat *st)
            st->st_size <= FILE_SIZE_MAX;
 }
 
-static enum err take_open_file(struct agent *agent, int fd, const struct stat *st, const char *id,
-                               struct error *e)
+static enum err receive_open_file(struct agent *agent, int fd, const struct stat *st,
+                                  const char *id, struct error *e)
 {
     char *text = read_bytes(fd, (size_t)st->st_size);
-    enum err err = text ? take_lines(agent, st->st_uid, id, text, e)
+    enum err err = text ? receive_lines(agent, st->st_uid, id, text, e)
                         : error_set(e, ERR_IO, "cannot read %s: %s", id, strerror(errno));
 
     free(text);
@@ -138,7 +138,7 @@ static bool may_work_later(int cause)
 }
 
 /* ERR_BUSY: it stays, since too many sessions run. */
-static enum err take_file(struct agent *agent, const char *path, const char *id, struct error *e)
+static enum err receive_file(struct agent *agent, const char *path, const char *id, struct error *e)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -150,7 +150,7 @@ static enum err take_file(struct agent *agent, const char *path, const char *id,
     if (fd < 0 && may_work_later(cause))
         return error_set(e, ERR_IO, "cannot open %s: %s", path, strerror(cause));
     if (fd >= 0 && is_usable(fd, &st))
-        err = take_open_file(agent, fd, &st, id, e);
+        err = receive_open_file(agent, fd, &st, id, e);
     else
         err = error_set(e, ERR_REQUEST, "%s was not made by vsay-shell", path);
     if (fd >= 0)
@@ -162,11 +162,11 @@ static enum err take_file(struct agent *agent, const char *path, const char *id,
     return err;
 }
 
-static bool take_named(struct handoff *handoff, const char *session_id, const char *name)
+static bool receive_named(struct handoff *handoff, const char *session_id, const char *name)
 {
     struct error e = {0};
     char *path = xasprintf("%s/%s", handoff->path, name);
-    enum err err = take_file(handoff->agent, path, session_id, &e);
+    enum err err = receive_file(handoff->agent, path, session_id, &e);
 
     if (err && err != ERR_BUSY)
         log_event(LEVEL_ERROR, "drop", "detail=\"%s\"", e.detail);
@@ -178,10 +178,10 @@ bool handoff_collect(struct handoff *handoff, const char *session_id, const char
 {
     char *plain = xasprintf("%s.jsonl", session_id);
     char *keyed = xasprintf("%s.%s.jsonl", session_id, key);
-    bool taken = take_named(handoff, session_id, plain);
+    bool taken = receive_named(handoff, session_id, plain);
 
     if (*key)
-        taken = take_named(handoff, session_id, keyed) && taken;
+        taken = receive_named(handoff, session_id, keyed) && taken;
     free(keyed);
     free(plain);
     return taken;
@@ -192,7 +192,7 @@ bool handoff_collect(struct handoff *handoff, const char *session_id, const char
 /* A session whose vsay-shell lives is not over, whatever a file of its user says. */
 static bool is_due(struct agent *agent, const char *id)
 {
-    const struct session *session = session_find(agent->session, id);
+    const struct session *session = session_find(agent->sessions, id);
 
     return !session || !process_alive(&session->tree.shell);
 }
@@ -212,7 +212,7 @@ static void look_at(struct handoff *handoff, const struct dirent *found)
 
     if ((found->d_type == DT_REG || found->d_type == DT_UNKNOWN) && session_id_valid(id) &&
         is_report(found->d_name + strlen(id)) && is_due(handoff->agent, id))
-        take_named(handoff, id, found->d_name);
+        receive_named(handoff, id, found->d_name);
     free(id);
 }
 

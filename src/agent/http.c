@@ -243,11 +243,11 @@ static struct json_object *parse_answer(const struct http *http)
 }
 
 /* Of an answer that is none of vsay's. */
-static enum http_outcome foreign_outcome(long status)
+static enum http_outcome proxy_outcome(long status)
 {
     bool later = status == 404 || status == 408 || status == 429;
 
-    return status >= 400 && status <= 499 && !later ? HTTP_FOREIGN : HTTP_AWAY;
+    return status >= 400 && status <= 499 && !later ? HTTP_PROXY_REFUSED : HTTP_UNAVAILABLE;
 }
 
 static enum http_outcome outcome_of(long status, const struct json_object *answer)
@@ -255,28 +255,28 @@ static enum http_outcome outcome_of(long status, const struct json_object *answe
     if (status == 401)
         return HTTP_UNAUTHORIZED;
     if (!answer)
-        return foreign_outcome(status);
+        return proxy_outcome(status);
     if (status == 413)
         return HTTP_TOO_LARGE;
     if (status == 409)
-        return HTTP_SECOND;
+        return HTTP_SECOND_INSTANCE;
     if (status >= 200 && status <= 299)
         return HTTP_DONE;
     if (status == 404)
         return HTTP_MISSING;
-    return status == 400 || status == 403 ? HTTP_REFUSED : HTTP_AWAY;
+    return status == 400 || status == 403 ? HTTP_REFUSED : HTTP_UNAVAILABLE;
 }
 
 static bool is_up(enum http_outcome outcome)
 {
-    return outcome != HTTP_AWAY && outcome != HTTP_FOREIGN && outcome != HTTP_UNAUTHORIZED &&
-           outcome != HTTP_SECOND;
+    return outcome != HTTP_UNAVAILABLE && outcome != HTTP_PROXY_REFUSED &&
+           outcome != HTTP_UNAUTHORIZED && outcome != HTTP_SECOND_INSTANCE;
 }
 
 /* Logs when vsay goes away, for another reason too, and when it is back. */
 static void note(struct http *http, enum http_outcome outcome, const char *detail)
 {
-    bool up = is_up(outcome), second = outcome == HTTP_SECOND;
+    bool up = is_up(outcome), second = outcome == HTTP_SECOND_INSTANCE;
 
     if (up && http->trouble)
         log_event(LEVEL_INFO, "server_up", "connection=%s", http->name);
@@ -300,24 +300,24 @@ static void describe(long status, const struct json_object *answer, struct error
 }
 
 /* Judges what came back: the outcome, and a line that says why. */
-static enum http_outcome judge(struct http *http, CURLcode code, const char *promise,
+static enum http_outcome judge(struct http *http, CURLcode code, const char *required_member,
                                struct json_object **out, struct error *e)
 {
     long status = 0;
 
     if (code) {
         error_set(e, ERR_IO, "%s", *http->why ? http->why : curl_easy_strerror(code));
-        return HTTP_AWAY;
+        return HTTP_UNAVAILABLE;
     }
     curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);
     struct json_object *answer = parse_answer(http);
     enum http_outcome outcome = outcome_of(status, answer);
     describe(status, answer, e);
-    if (outcome == HTTP_DONE && !json_object_object_get_ex(answer, promise, NULL)) {
+    if (outcome == HTTP_DONE && !json_object_object_get_ex(answer, required_member, NULL)) {
         error_set(e, ERR_IO, "status %ld without '%s': the answer to another request", status,
-                  promise);
+                  required_member);
         connect_anew(http); /* the right one may still come */
-        outcome = HTTP_AWAY;
+        outcome = HTTP_UNAVAILABLE;
     }
     if (outcome == HTTP_DONE)
         *out = answer;
@@ -338,7 +338,7 @@ enum http_outcome http_call(struct http *http, const struct http_request *reques
         forget_credential(credential);
         if (event_flag_stopped(http->event_flag) && code)
             return HTTP_STOPPED;
-        outcome = judge(http, code, request->promise, out, e);
+        outcome = judge(http, code, request->required_member, out, e);
     }
     note(http, outcome, e->detail);
     return outcome;

@@ -10,15 +10,15 @@ struct http;
 struct json_object;
 
 enum http_outcome {
-    HTTP_DONE,         /* 2xx */
-    HTTP_REFUSED,      /* vsay will never take this */
-    HTTP_MISSING,      /* nor this, of something that it does not know; 404 */
-    HTTP_TOO_LARGE,    /* nor this, unless it is divided */
-    HTTP_UNAUTHORIZED, /* the token is no good */
-    HTTP_AWAY,         /* later, perhaps */
-    HTTP_SECOND,       /* not while another instance reports with this token; 409 */
-    HTTP_FOREIGN,      /* somebody on the way does not like this */
-    HTTP_STOPPED       /* the event flag has rung EVENT_STOP */
+    HTTP_DONE,            /* 2xx */
+    HTTP_REFUSED,         /* vsay will never take this */
+    HTTP_MISSING,         /* nor this, of something that it does not know; 404 */
+    HTTP_TOO_LARGE,       /* nor this, unless it is divided */
+    HTTP_UNAUTHORIZED,    /* the token is no good */
+    HTTP_UNAVAILABLE,     /* later, perhaps */
+    HTTP_SECOND_INSTANCE, /* not while another instance reports with this token; 409 */
+    HTTP_PROXY_REFUSED,   /* somebody on the way does not like this */
+    HTTP_STOPPED          /* the event flag has rung EVENT_STOP */
 };
 
 /* Before threads, and after them. */
@@ -35,9 +35,10 @@ enum { HTTP_TIMEOUT = 30 /* s; for requests that are answered at once */ };
 
 struct http_request {
     const char *path;
-    const char *body;    /* JSON to POST; NULL: GET */
-    const char *promise; /* a member that the answer always has: without it, it is another's */
-    long timeout;        /* s */
+    const char *body; /* JSON to POST; NULL: GET */
+    const char
+        *required_member; /* a member that the answer always has: without it, it is another's */
+    long timeout;         /* s */
 };
 
 /* Sends a request with the token that its file holds now. With HTTP_DONE *out is an object, which

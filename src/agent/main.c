@@ -139,7 +139,7 @@ static enum err open_state(struct agent *agent, struct error *e)
     if (!err)
         err = instance_open(sessions, agent->options->agent.socket, agent->instance, e);
     if (!err)
-        err = session_table_open(sessions, &agent->session, e);
+        err = session_table_open(sessions, &agent->sessions, e);
     if (!err)
         err = sequence_open(sequence, &agent->sequence, e);
     if (!err)
@@ -163,7 +163,7 @@ static enum err run_threads(struct agent *agent, struct server *server, struct e
     if (pthread_create(&sender, NULL, sender_run, agent))
         return error_set(e, ERR_INTERNAL, "cannot start a thread");
     if (pthread_create(&poller, NULL, poller_run, agent)) {
-        event_flag_ring(agent->sender, EVENT_STOP);
+        event_flag_set(agent->sender, EVENT_STOP);
         pthread_join(sender, NULL);
         return error_set(e, ERR_INTERNAL, "cannot start a thread");
     }
@@ -175,8 +175,8 @@ static enum err run_threads(struct agent *agent, struct server *server, struct e
     log_event(LEVEL_INFO, "start", "server=%s instance=%s", agent->options->agent.server,
               agent->instance);
     enum err err = server_run(server, e);
-    event_flag_ring(agent->sender, EVENT_STOP);
-    event_flag_ring(agent->poller, EVENT_STOP);
+    event_flag_set(agent->sender, EVENT_STOP);
+    event_flag_set(agent->poller, EVENT_STOP);
     pthread_join(sender, NULL);
     pthread_join(poller, NULL);
     if (!err)
@@ -207,7 +207,7 @@ static enum err run(const struct agent_options *options, struct error *e)
     handoff_close(agent.handoff);
     spool_close(agent.spool);
     sequence_free(agent.sequence);
-    session_table_close(agent.session);
+    session_table_close(agent.sessions);
     rates_free(&agent.rates);
     if (lock >= 0)
         close(lock);

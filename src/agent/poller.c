@@ -23,7 +23,7 @@ static void obey(const struct agent *agent, const struct json_object *signal)
     const char *reason = ipc_text(signal, "reason");
 
     if (type && id && strcmp(type, "terminate") == 0)
-        session_condemn(agent->session, id, reason ? reason : "ended by vsay");
+        session_request_end(agent->sessions, id, reason ? reason : "ended by vsay");
 }
 
 unsigned poller_obey(const struct agent *agent, const struct json_object *answer)
@@ -48,7 +48,7 @@ void *poller_run(void *user)
     struct http *http = http_new("signals", agent->options, agent->instance, agent->poller);
     char *path = xasprintf("/api/agent/signals?wait=%ld", wait);
     const struct http_request request = {
-        .path = path, .promise = "signals", .timeout = wait + PATIENCE};
+        .path = path, .required_member = "signals", .timeout = wait + PATIENCE};
 
     while (!event_flag_stopped(agent->poller)) {
         struct json_object *answer;

@@ -12,7 +12,7 @@
 #include "agent/http.h"
 #include "machine/ipc.h"
 #include "base/clock.h"
-#include "agent/openings.h"
+#include "agent/session_open.h"
 #include "agent/poller.h"
 #include "agent/usage.h"
 #include "base/log.h"
@@ -22,8 +22,8 @@ enum {
     INTERVAL = 30000,    /* ms between heartbeats, until vsay says otherwise */
     INTERVAL_MAX = 3600, /* s */
     SIGNAL_GRACE = 500,  /* ms that a signal may come after the heartbeat that names its session */
-    DOUBTS = 2,          /* refusals after which a record is given up */
-    FOREIGN_DOUBTS = 5,  /* by somebody on the way */
+    REFUSALS_MAX = 2,    /* refusals after which a record is given up */
+    PROXY_RETRIES_MAX = 5, /* by somebody on the way */
     BATCH_RECORDS = 500,
     BATCH_BYTES = 100 * 1024 /* what mod_fcgid takes by default, with room for what is around it */
 };
@@ -31,17 +31,17 @@ enum {
 struct sender {
     struct agent *agent;
     struct http *http;
-    struct openings openings;
+    struct session_open opener;
     struct usage usage;
     int64_t interval, heartbeat_due; /* ms */
-    bool heard;                      /* the last heartbeat was taken */
-    bool resting;                    /* nothing but the next heartbeat is sent */
-    uint64_t missed;                 /* record whose session vsay did not know */
-    uint64_t doubted;                /* record that was refused */
-    enum http_outcome why;           /* and how */
-    unsigned doubts;                 /* how many times in a row */
-    unsigned foreign_patience; /* with what is refused on the way: little, once it had enough */
-    size_t batch;              /* at most so many commands in a request */
+    bool heartbeat_ok;               /* the last heartbeat was taken */
+    bool backoff;                    /* nothing but the next heartbeat is sent */
+    uint64_t reopened_for;           /* record whose session vsay did not know */
+    uint64_t refused;                /* record that was refused */
+    enum http_outcome refused_how;   /* and how */
+    unsigned refusals;               /* how many times in a row */
+    unsigned proxy_retries; /* with what is refused on the way: little, once it had enough */
+    size_t batch;           /* at most so many commands in a request */
 };
 
 /* --- heartbeats ------------------------------------------------------------------------------ */
@@ -66,17 +66,17 @@ static struct json_object *make_heartbeat(struct sender *sender)
     json_object_object_add(heartbeat, "seq", json_object_new_int64(sequence_next(agent->sequence)));
     json_object_object_add(heartbeat, "dropped",
                            json_object_new_int64((int64_t)spool_dropped(agent->spool)));
-    json_object_object_add(heartbeat, "sessions", session_ids(agent->session));
-    struct json_object *activity = session_activity(agent->session);
+    json_object_object_add(heartbeat, "sessions", session_ids(agent->sessions));
+    struct json_object *activity = session_activity(agent->sessions);
     if (activity)
         json_object_object_add(heartbeat, "last_activity", activity);
     return heartbeat;
 }
 
-static bool any_news(struct session_table *session, struct json_object *ids)
+static bool any_can_end(struct session_table *sessions, struct json_object *ids)
 {
     for (size_t i = 0; i < json_object_array_length(ids); i++) {
-        if (session_condemnable(session, ipc_text_at(ids, i)))
+        if (session_can_request_end(sessions, ipc_text_at(ids, i)))
             return true;
     }
     return false;
@@ -87,7 +87,7 @@ static bool any_news(struct session_table *session, struct json_object *ids)
 static void ask_for_reasons(struct sender *sender, struct json_object *terminate)
 {
     static const struct http_request request = {
-        .path = "/api/agent/signals?wait=0", .promise = "signals", .timeout = HTTP_TIMEOUT};
+        .path = "/api/agent/signals?wait=0", .required_member = "signals", .timeout = HTTP_TIMEOUT};
     struct json_object *signals;
     struct error e = {0};
 
@@ -95,7 +95,7 @@ static void ask_for_reasons(struct sender *sender, struct json_object *terminate
     if (signals)
         poller_obey(sender->agent, signals);
     json_object_put(signals);
-    if (any_news(sender->agent->session, terminate))
+    if (any_can_end(sender->agent->sessions, terminate))
         event_flag_wait(sender->agent->sender, 0, clock_ms() + SIGNAL_GRACE);
 }
 
@@ -103,15 +103,15 @@ static void ask_for_reasons(struct sender *sender, struct json_object *terminate
 static void obey(struct sender *sender, struct json_object *terminate,
                  const struct json_object *reasons)
 {
-    struct session_table *session = sender->agent->session;
+    struct session_table *sessions = sender->agent->sessions;
 
-    if (!any_news(session, terminate))
+    if (!any_can_end(sessions, terminate))
         return;
     if (!reasons)
         ask_for_reasons(sender, terminate);
     for (size_t i = 0; i < json_object_array_length(terminate); i++) {
         const char *id = ipc_text_at(terminate, i), *reason = ipc_text(reasons, id);
-        session_condemn(session, id, reason ? reason : "vsay no longer knows this session");
+        session_request_end(sessions, id, reason ? reason : "vsay no longer knows this session");
     }
 }
 
@@ -129,7 +129,7 @@ static void read_answer(struct sender *sender, const struct json_object *answer)
     if (json_object_is_type(terminate, json_type_array))
         obey(sender, terminate, reasons);
     if (json_object_is_type(unknown, json_type_array))
-        openings_repeat_all(&sender->openings, unknown);
+        session_open_repeat_all(&sender->opener, unknown);
 }
 
 static enum http_outcome send_heartbeat(struct sender *sender)
@@ -139,17 +139,17 @@ static enum http_outcome send_heartbeat(struct sender *sender)
     const char *text = json_object_to_json_string_ext(heartbeat, JSON_C_TO_STRING_PLAIN);
     const struct http_request request = {.path = "/api/agent/heartbeat",
                                          .body = text,
-                                         .promise = "terminate",
+                                         .required_member = "terminate",
                                          .timeout = HTTP_TIMEOUT};
     int64_t now = clock_ms();
     enum http_outcome outcome = http_call(sender->http, &request, &answer, &e);
 
     if (outcome == HTTP_REFUSED || outcome == HTTP_MISSING || outcome == HTTP_TOO_LARGE)
         log_event(LEVEL_ERROR, "heartbeat_refused", "detail=\"%s\"", e.detail);
-    sender->heard = outcome == HTTP_DONE;
-    if (sender->heard) {
-        sender->resting = false;
-        session_activity_told(sender->agent->session);
+    sender->heartbeat_ok = outcome == HTTP_DONE;
+    if (sender->heartbeat_ok) {
+        sender->backoff = false;
+        session_activity_acknowledged(sender->agent->sessions);
         read_answer(sender, answer);
         sender->heartbeat_due = now + sender->interval;
     }
@@ -203,14 +203,14 @@ static enum http_outcome look_at_errors(struct sender *sender, struct json_objec
 {
     enum http_outcome outcome = HTTP_MISSING;
 
-    if (sender->missed != records->number)
-        outcome = openings_repair(&sender->openings, errors, records, *count);
+    if (sender->reopened_for != records->number)
+        outcome = session_open_repair(&sender->opener, errors, records, *count);
     if (outcome == HTTP_MISSING) {
         log_left_out(errors);
         return HTTP_DONE;
     }
     if (outcome == HTTP_DONE) {
-        sender->missed = records->number;
+        sender->reopened_for = records->number;
         *count = 0;
     }
     return outcome;
@@ -219,7 +219,7 @@ static enum http_outcome look_at_errors(struct sender *sender, struct json_objec
 static enum http_outcome send_open(struct sender *sender, const struct record *record,
                                    struct error *e)
 {
-    return openings_send(&sender->openings, json_tokener_parse(record->line), e);
+    return session_open_send(&sender->opener, json_tokener_parse(record->line), e);
 }
 
 static enum http_outcome send_commands(struct sender *sender, const struct record *records,
@@ -229,7 +229,7 @@ static enum http_outcome send_commands(struct sender *sender, const struct recor
     char *body = join_commands(records, count);
     const struct http_request request = {.path = "/api/agent/activity",
                                          .body = body,
-                                         .promise = "accepted",
+                                         .required_member = "accepted",
                                          .timeout = HTTP_TIMEOUT};
     enum http_outcome outcome = http_call(sender->http, &request, &answer, e);
 
@@ -247,7 +247,7 @@ static enum http_outcome send_end(struct sender *sender, const struct record *re
     const char *id = ipc_text(end, "session_id");
     char *path = xasprintf("/api/agent/sessions/%s/end", id ? id : "");
     const struct http_request request = {
-        .path = path, .body = record->line, .promise = "message", .timeout = HTTP_TIMEOUT};
+        .path = path, .body = record->line, .required_member = "message", .timeout = HTTP_TIMEOUT};
     enum http_outcome outcome = http_call(sender->http, &request, &answer, e);
 
     json_object_put(answer);
@@ -269,15 +269,15 @@ static enum http_outcome send_records(struct sender *sender, const struct record
 
 /* After how many refusals a record is given up; 0: never. Only the end of a session can be of
  * something that is missing, and what is not vsay's answer may at most cost a command. */
-static unsigned patience(const struct sender *sender, enum http_outcome outcome,
-                         enum record_kind kind)
+static unsigned max_refusals(const struct sender *sender, enum http_outcome outcome,
+                             enum record_kind kind)
 {
     if (outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE)
-        return DOUBTS;
-    return outcome == HTTP_FOREIGN && kind == RECORD_COMMAND ? sender->foreign_patience : 0;
+        return REFUSALS_MAX;
+    return outcome == HTTP_PROXY_REFUSED && kind == RECORD_COMMAND ? sender->proxy_retries : 0;
 }
 
-static void log_doubt(bool over, const struct record *record, const struct error *e)
+static void log_refusal(bool over, const struct record *record, const struct error *e)
 {
     struct json_object *object = json_tokener_parse(record->line);
     const char *kind = ipc_text(object, "type"), *session = ipc_text(object, "session_id");
@@ -290,21 +290,21 @@ static void log_doubt(bool over, const struct record *record, const struct error
 
 /* Something on the way may have refused it: it is sent again after vsay has taken a heartbeat, at
  * once the first time, and then with the regular ones. True when it is given up. */
-static bool doubt(struct sender *sender, enum http_outcome outcome, const struct record *record,
-                  const struct error *e)
+static bool note_refusal(struct sender *sender, enum http_outcome outcome,
+                         const struct record *record, const struct error *e)
 {
-    unsigned most = patience(sender, outcome, record->kind);
-    bool again = sender->doubted == record->number && sender->why == outcome;
+    unsigned most = max_refusals(sender, outcome, record->kind);
+    bool again = sender->refused == record->number && sender->refused_how == outcome;
 
-    sender->doubts = again ? sender->doubts + 1 : 1;
-    sender->doubted = record->number;
-    sender->why = outcome;
-    bool over = most && sender->doubts >= most;
-    if (over && outcome == HTTP_FOREIGN)
-        sender->foreign_patience = DOUBTS;
-    sender->heard = over || sender->doubts > 1;
-    sender->resting = !over && sender->doubts > 1;
-    log_doubt(over, record, e);
+    sender->refusals = again ? sender->refusals + 1 : 1;
+    sender->refused = record->number;
+    sender->refused_how = outcome;
+    bool over = most && sender->refusals >= most;
+    if (over && outcome == HTTP_PROXY_REFUSED)
+        sender->proxy_retries = REFUSALS_MAX;
+    sender->heartbeat_ok = over || sender->refusals > 1;
+    sender->backoff = !over && sender->refusals > 1;
+    log_refusal(over, record, e);
     return over;
 }
 
@@ -316,16 +316,16 @@ static bool settled(struct sender *sender, enum http_outcome outcome, const stru
     if (outcome == HTTP_DONE) {
         sender->batch = 2 * sender->batch < BATCH_RECORDS ? 2 * sender->batch : BATCH_RECORDS;
         if (records->kind == RECORD_COMMAND)
-            sender->foreign_patience = FOREIGN_DOUBTS;
+            sender->proxy_retries = PROXY_RETRIES_MAX;
         return true;
     }
-    if (outcome == HTTP_AWAY || outcome == HTTP_SECOND || outcome == HTTP_UNAUTHORIZED ||
-        outcome == HTTP_STOPPED)
+    if (outcome == HTTP_UNAVAILABLE || outcome == HTTP_SECOND_INSTANCE ||
+        outcome == HTTP_UNAUTHORIZED || outcome == HTTP_STOPPED)
         return false;
     if (count == 1)
-        return doubt(sender, outcome, records, e);
+        return note_refusal(sender, outcome, records, e);
     sender->batch = count / 2;
-    sender->heard = outcome == HTTP_TOO_LARGE;
+    sender->heartbeat_ok = outcome == HTTP_TOO_LARGE;
     return false;
 }
 
@@ -337,7 +337,7 @@ static void forget_records(struct sender *sender, const struct record *records, 
 
     spool_remove(sender->agent->spool, records[count - 1].number);
     if (id)
-        session_confirm(sender->agent->session, id);
+        session_confirm(sender->agent->sessions, id);
     json_object_put(end);
 }
 
@@ -369,13 +369,13 @@ static void step(struct sender *sender)
     enum http_outcome outcome = HTTP_DONE;
     bool more = true;
 
-    if (!sender->heard || clock_ms() >= sender->heartbeat_due)
+    if (!sender->heartbeat_ok || clock_ms() >= sender->heartbeat_due)
         outcome = send_heartbeat(sender);
-    else if (!sender->resting)
+    else if (!sender->backoff)
         outcome = send_spool(sender, &more);
     else if (event_flag_wait(sender->agent->sender, EVENT_HURRY, sender->heartbeat_due))
         sender->heartbeat_due = 0;
-    if (openings_news(&sender->openings))
+    if (session_open_take_end_request(&sender->opener))
         sender->heartbeat_due = 0;
     http_pause(sender->http, outcome);
     if (!more)
@@ -386,12 +386,12 @@ void *sender_run(void *user)
 {
     struct sender sender = {.agent = user,
                             .interval = INTERVAL,
-                            .foreign_patience = FOREIGN_DOUBTS,
+                            .proxy_retries = PROXY_RETRIES_MAX,
                             .batch = BATCH_RECORDS};
 
     sender.http =
         http_new("reports", sender.agent->options, sender.agent->instance, sender.agent->sender);
-    sender.openings = (struct openings){.agent = sender.agent, .http = sender.http};
+    sender.opener = (struct session_open){.agent = sender.agent, .http = sender.http};
     while (!event_flag_stopped(sender.agent->sender))
         step(&sender);
     http_free(sender.http);

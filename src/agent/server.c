@@ -33,10 +33,10 @@ enum {
     OPEN_TIMEOUT = 10000, /* ms for a connection to open its session */
     TICK = 1000,          /* ms */
     TICK_SOON = 100,
-    DROP_TICK = 2000 /* ms between looks into the drop directory */
+    SCAN_INTERVAL = 2000 /* ms between looks into the drop directory */
 };
 
-enum { POLL_SIGNALS, POLL_NEWS, POLL_LISTENER, POLL_CLIENTS };
+enum { POLL_SIGNALS, POLL_SESSIONS, POLL_LISTENER, POLL_CLIENTS };
 
 TAILQ_HEAD(clients, client);
 
@@ -45,9 +45,9 @@ struct server {
     int listener, signals;
     struct clients clients; /* who was served last comes last */
     size_t count, max;
-    bool deaf;   /* until the next tick: out of descriptors */
-    bool broken; /* the spool; it was logged */
-    int64_t drop_due;
+    bool no_descriptors; /* until the next tick: out of descriptors */
+    bool spool_down;     /* the spool; it was logged */
+    int64_t scan_due;
     struct pollfd polled[POLL_CLIENTS + CLIENTS_MAX];
 };
 
@@ -164,7 +164,7 @@ static void add_client(struct server *server, int fd)
     struct client *client = xcalloc(1, sizeof *client);
     client->fd = fd;
     client->peer = peer;
-    client->since = clock_ms();
+    client->connected_at = clock_ms();
     client->replies = json_object_new_array();
     TAILQ_INSERT_TAIL(&server->clients, client, next);
     server->count++;
@@ -179,15 +179,15 @@ static void accept_clients(struct server *server)
         if (fd >= 0)
             add_client(server, fd);
     }
-    server->deaf = fd < 0 && (errno == EMFILE || errno == ENFILE);
-    if (server->deaf)
+    server->no_descriptors = fd < 0 && (errno == EMFILE || errno == ENFILE);
+    if (server->no_descriptors)
         log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
 }
 
 /* --- a round: packets, one sync, replies ----------------------------------------------------- */
 
-static enum err take_packet(struct server *server, struct client *client,
-                            const struct json_object *packet, struct error *e)
+static enum err receive_packet(struct server *server, struct client *client,
+                               const struct json_object *packet, struct error *e)
 {
     struct origin origin = {.uid = client->peer.uid, .client = client, .session = client->session};
     struct json_object *reply = NULL;
@@ -210,7 +210,7 @@ static enum err read_client(struct server *server, struct client *client, int64_
         if (err == ERR_BUSY)
             return ERR_OK;
         if (err == ERR_OK)
-            err = take_packet(server, client, packet, e);
+            err = receive_packet(server, client, packet, e);
         else if (err == ERR_IO)
             err = ERR_REQUEST; /* it has gone */
         json_object_put(packet);
@@ -230,7 +230,7 @@ static void note_stored(struct client *client, const struct json_object *reply)
 /* Replies are sent after the sync only. Without it their clients lose the connection: they come
  * again with what they have not got an answer for; but that it must end they are told all the same.
  */
-static void answer_client(struct agent *agent, struct client *client, bool durable)
+static void send_replies(struct agent *agent, struct client *client, bool durable)
 {
     size_t count = json_object_array_length(client->replies);
 
@@ -238,7 +238,7 @@ static void answer_client(struct agent *agent, struct client *client, bool durab
         note_stored(client, json_object_array_get_idx(client->replies, i));
     for (size_t i = 0; i < count && durable; i++)
         durable = ipc_send(client->fd, json_object_array_get_idx(client->replies, i)) == ERR_OK;
-    session_manager_tell(agent, client->session);
+    session_manager_send_terminate(agent, client->session);
     client->done = client->done || (count && !durable);
     if (count) {
         json_object_put(client->replies);
@@ -248,11 +248,11 @@ static void answer_client(struct agent *agent, struct client *client, bool durab
 
 static void note_spool(struct server *server, enum err err, const struct error *e)
 {
-    if (err && !server->broken)
+    if (err && !server->spool_down)
         log_event(LEVEL_ERROR, "spool_down", "detail=\"%s\"", e->detail);
-    if (!err && server->broken)
+    if (!err && server->spool_down)
         log_event(LEVEL_INFO, "spool_up", "detail=\"it can be written again\"");
-    server->broken = err;
+    server->spool_down = err;
 }
 
 /* Who comes first in a round comes last in the next: there may be no time for all. */
@@ -265,7 +265,7 @@ static enum err read_clients(struct server *server, size_t *reported, struct err
         struct client *client = TAILQ_FIRST(&server->clients);
         TAILQ_REMOVE(&server->clients, client, next);
         TAILQ_INSERT_TAIL(&server->clients, client, next);
-        if (!server->polled[client->slot].revents)
+        if (!server->polled[client->poll_index].revents)
             continue;
         enum err failed = read_client(server, client, end, e);
         *reported += json_object_array_length(client->replies);
@@ -287,7 +287,7 @@ static void serve_clients(struct server *server)
         note_spool(server, err, &e);
     for (client = TAILQ_FIRST(&server->clients); client; client = next) {
         next = TAILQ_NEXT(client, next);
-        answer_client(server->agent, client, !err);
+        send_replies(server->agent, client, !err);
         if (client->done)
             remove_client(server, client);
     }
@@ -296,38 +296,38 @@ static void serve_clients(struct server *server)
 /* --- the loop -------------------------------------------------------------------------------- */
 
 /* Returns false at the end. */
-static bool hear_signals(struct server *server)
+static bool read_signals(struct server *server)
 {
     struct signalfd_siginfo signal;
     bool go_on = true;
 
     while (read(server->signals, &signal, sizeof signal) == sizeof signal) {
         go_on = go_on && signal.ssi_signo == SIGHUP;
-        event_flag_ring(server->agent->sender, EVENT_HURRY);
-        event_flag_ring(server->agent->poller, EVENT_HURRY);
+        event_flag_set(server->agent->sender, EVENT_HURRY);
+        event_flag_set(server->agent->poller, EVENT_HURRY);
     }
     return go_on;
 }
 
-static void drop_silent_clients(struct server *server)
+static void close_silent_clients(struct server *server)
 {
     struct client *client, *next;
     int64_t limit = clock_ms() - OPEN_TIMEOUT;
 
     for (client = TAILQ_FIRST(&server->clients); client; client = next) {
         next = TAILQ_NEXT(client, next);
-        if (!client->session && client->since < limit)
+        if (!client->session && client->connected_at < limit)
             remove_client(server, client);
     }
 }
 
 static int64_t tick(struct server *server)
 {
-    server->deaf = false;
-    drop_silent_clients(server);
-    if (clock_ms() >= server->drop_due) {
+    server->no_descriptors = false;
+    close_silent_clients(server);
+    if (clock_ms() >= server->scan_due) {
         handoff_scan(server->agent->handoff);
-        server->drop_due = clock_ms() + DROP_TICK;
+        server->scan_due = clock_ms() + SCAN_INTERVAL;
     }
     return clock_ms() + (session_manager_tick(server->agent) ? TICK_SOON : TICK);
 }
@@ -339,12 +339,12 @@ static int wait_for_events(struct server *server, int64_t until)
     int64_t ms = until - clock_ms();
 
     server->polled[POLL_SIGNALS] = (struct pollfd){.fd = server->signals, .events = POLLIN};
-    server->polled[POLL_NEWS] =
-        (struct pollfd){.fd = session_news(server->agent->session), .events = POLLIN};
+    server->polled[POLL_SESSIONS] =
+        (struct pollfd){.fd = session_event_fd(server->agent->sessions), .events = POLLIN};
     server->polled[POLL_LISTENER] =
-        (struct pollfd){.fd = server->deaf ? -1 : server->listener, .events = POLLIN};
+        (struct pollfd){.fd = server->no_descriptors ? -1 : server->listener, .events = POLLIN};
     TAILQ_FOREACH (client, &server->clients, next) {
-        client->slot = count;
+        client->poll_index = count;
         server->polled[count++] = (struct pollfd){.fd = client->fd, .events = POLLIN};
     }
     return poll(server->polled, count, ms > 0 ? (int)ms : 0);
@@ -359,10 +359,10 @@ enum err server_run(struct server *server, struct error *e)
             due = tick(server);
         if (wait_for_events(server, due) < 0 && errno != EINTR)
             return error_set(e, ERR_IO, "poll: %s", strerror(errno));
-        if (server->polled[POLL_SIGNALS].revents && !hear_signals(server))
+        if (server->polled[POLL_SIGNALS].revents && !read_signals(server))
             return ERR_OK;
-        if (server->polled[POLL_NEWS].revents) {
-            session_hear(server->agent->session);
+        if (server->polled[POLL_SESSIONS].revents) {
+            session_clear_event(server->agent->sessions);
             due = 0;
         }
         serve_clients(server);

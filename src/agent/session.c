@@ -25,14 +25,14 @@ struct entry {
     char *reason;
     char *opening; /* the report, as JSON; NULL in a file of an older version */
     bool confirmed;
-    int64_t active, active_sent, active_told; /* see session_activity; 0: never */
+    int64_t active, active_sent, active_acked; /* see session_activity; 0: never */
 };
 
 struct session_table {
     pthread_mutex_t lock;
     char *directory;
-    char *boot; /* identifies this boot of the machine, which process ids belong to */
-    int news;   /* eventfd */
+    char *boot;   /* identifies this boot of the machine, which process ids belong to */
+    int event_fd; /* eventfd */
     struct entry **entries;
     size_t count, room;
 };
@@ -150,7 +150,7 @@ static void read_session(struct session_table *table, const char *id,
     if (boot && strcmp(boot, table->boot) == 0)
         session.tree = tree;
     else /* no process outlives its boot, unless that was none */
-        session.gone = !process_alive(&tree.shell) && !process_alive(&tree.leader);
+        session.all_gone = !process_alive(&tree.shell) && !process_alive(&tree.leader);
     json_object_object_get_ex(object, "opening", &opening);
     add_entry(table, &session, opening ? json_object_to_json_string(opening) : NULL);
 }
@@ -201,9 +201,9 @@ enum err session_table_open(const char *directory, struct session_table **out, s
     pthread_mutex_init(&table->lock, NULL);
     table->directory = xstrdup(directory);
     table->boot = read_boot();
-    table->news = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    enum err err = table->news < 0 ? error_set(e, ERR_IO, "eventfd: %s", strerror(errno))
-                                   : read_directory(table, e);
+    table->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    enum err err = table->event_fd < 0 ? error_set(e, ERR_IO, "eventfd: %s", strerror(errno))
+                                       : read_directory(table, e);
     if (err) {
         session_table_close(table);
         return err;
@@ -226,8 +226,8 @@ void session_table_close(struct session_table *table)
         return;
     for (size_t i = 0; i < table->count; i++)
         free_entry(table->entries[i]);
-    if (table->news >= 0)
-        close(table->news);
+    if (table->event_fd >= 0)
+        close(table->event_fd);
     pthread_mutex_destroy(&table->lock);
     free(table->entries);
     free(table->boot);
@@ -361,7 +361,7 @@ struct json_object *session_activity(struct session_table *table)
     for (size_t i = 0; i < table->count && i < SESSIONS_MAX; i++) {
         struct entry *entry = table->entries[i];
         entry->active_sent = entry->active;
-        if (entry->confirmed || entry->active == entry->active_told)
+        if (entry->confirmed || entry->active == entry->active_acked)
             continue;
         clock_format(entry->active, text);
         times = times ? times : json_object_new_object();
@@ -371,38 +371,38 @@ struct json_object *session_activity(struct session_table *table)
     return times;
 }
 
-void session_activity_told(struct session_table *table)
+void session_activity_acknowledged(struct session_table *table)
 {
     pthread_mutex_lock(&table->lock);
     for (size_t i = 0; i < table->count; i++)
-        table->entries[i]->active_told = table->entries[i]->active_sent;
+        table->entries[i]->active_acked = table->entries[i]->active_sent;
     pthread_mutex_unlock(&table->lock);
 }
 
-void session_tell_activity_again(struct session_table *table, const char *id)
+void session_resend_activity(struct session_table *table, const char *id)
 {
     pthread_mutex_lock(&table->lock);
     struct entry *entry = find(table, id);
     if (entry)
-        entry->active_told = 0;
+        entry->active_acked = 0;
     pthread_mutex_unlock(&table->lock);
 }
 
 /* --- news from other threads ----------------------------------------------------------------- */
 
-int session_news(const struct session_table *table)
+int session_event_fd(const struct session_table *table)
 {
-    return table->news;
+    return table->event_fd;
 }
 
-void session_hear(const struct session_table *table)
+void session_clear_event(const struct session_table *table)
 {
     eventfd_t count;
 
-    eventfd_read(table->news, &count);
+    eventfd_read(table->event_fd, &count);
 }
 
-void session_condemn(struct session_table *table, const char *id, const char *reason)
+void session_request_end(struct session_table *table, const char *id, const char *reason)
 {
     pthread_mutex_lock(&table->lock);
     struct entry *entry = find(table, id);
@@ -412,11 +412,11 @@ void session_condemn(struct session_table *table, const char *id, const char *re
     pthread_mutex_unlock(&table->lock);
     if (news) {
         log_event(LEVEL_INFO, "session_terminate", "session=%s reason=\"%s\"", id, reason);
-        eventfd_write(table->news, 1);
+        eventfd_write(table->event_fd, 1);
     }
 }
 
-bool session_condemnable(struct session_table *table, const char *id)
+bool session_can_request_end(struct session_table *table, const char *id)
 {
     pthread_mutex_lock(&table->lock);
     const struct entry *entry = find(table, id);
@@ -441,5 +441,5 @@ void session_confirm(struct session_table *table, const char *id)
     if (entry)
         entry->confirmed = true;
     pthread_mutex_unlock(&table->lock);
-    eventfd_write(table->news, 1);
+    eventfd_write(table->event_fd, 1);
 }

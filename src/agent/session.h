@@ -36,16 +36,17 @@ struct session {
     char handoff_key[HANDOFF_KEY_LENGTH +
                      1];     /* part of a file's name that nobody else knows: drop.h */
     bool killing;            /* by the agent, since vsay-shell did not end it */
-    bool gone;               /* all its processes, for certain */
+    bool all_gone;           /* all its processes, for certain */
     struct json_object *end; /* what vsay-shell has said of it, or NULL; owned */
     int64_t seen, stored;    /* the last command that was reported, and that is durable */
     bool opened;             /* its opening was spooled by this process */
     bool unrecorded;         /* with the reason why its commands are not recorded */
     struct client *client;   /* its vsay-shell's connection, or NULL; borrowed */
-    bool told;               /* over this connection, that it must end */
+    bool terminate_sent;     /* over this connection, that it must end */
     int64_t deadline;        /* when it is killed if it has not ended; 0: it need not end */
-    int64_t handover; /* until when vsay-shell may hand over what it holds; 0: not yet asked */
-    unsigned tries;   /* to kill it */
+    int64_t
+        handover_deadline; /* until when vsay-shell may hand over what it holds; 0: not yet asked */
+    unsigned kill_tries;   /* to kill it */
 };
 
 /* Whether `id` is `sess_` and 32 hexadecimal digits: also the form of a file's name. */
@@ -78,9 +79,9 @@ void session_remove(struct session_table *table, struct session *session);
 const char *session_reason(struct session_table *table, const struct session *session);
 bool session_confirmed(struct session_table *table, const struct session *session);
 
-/* Readable when another thread has news of a session, until session_hear. */
-int session_news(const struct session_table *table);
-void session_hear(const struct session_table *table);
+/* Readable when another thread has news of a session, until session_clear_event. */
+int session_event_fd(const struct session_table *table);
+void session_clear_event(const struct session_table *table);
 
 /* --- for all threads --- */
 
@@ -92,20 +93,20 @@ struct json_object *session_ids(struct session_table *table);
 void session_active(struct session_table *table, const char *id, int64_t at);
 
 /* When users were active, of the sessions that a heartbeat lists and for which that has changed
- * since session_activity_told: {id: time}, which the caller puts; NULL: none. */
+ * since session_activity_acknowledged: {id: time}, which the caller puts; NULL: none. */
 struct json_object *session_activity(struct session_table *table);
 
 /* vsay knows the times that session_activity has told last, unless they have changed since. */
-void session_activity_told(struct session_table *table);
+void session_activity_acknowledged(struct session_table *table);
 
 /* vsay knows the session now, and may not have when it was told. */
-void session_tell_activity_again(struct session_table *table, const char *id);
+void session_resend_activity(struct session_table *table, const char *id);
 
 /* That the session must end, if it is held. The first reason stays. */
-void session_condemn(struct session_table *table, const char *id, const char *reason);
+void session_request_end(struct session_table *table, const char *id, const char *reason);
 
 /* Whether the session is held and nobody has condemned it yet. */
-bool session_condemnable(struct session_table *table, const char *id);
+bool session_can_request_end(struct session_table *table, const char *id);
 
 /* The report of its opening, without `seq`; the caller frees it. NULL when it is not known. */
 char *session_opening(struct session_table *table, const char *id);

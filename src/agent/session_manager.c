@@ -46,7 +46,7 @@ enum err session_manager_sync(struct agent *agent, struct error *e)
     enum err err = spool_sync(agent->spool, e);
 
     if (!err)
-        event_flag_ring(agent->sender, EVENT_WORK);
+        event_flag_set(agent->sender, EVENT_WORK);
     return err;
 }
 
@@ -69,8 +69,8 @@ void session_manager_stored(struct session *session, int64_t seq)
 /* Whether nothing of the session is left, for certain: it was seen, here or by vsay-shell. */
 static bool all_gone(struct session *session)
 {
-    session->gone = session->gone || proctree_gone(&session->tree);
-    return session->gone;
+    session->all_gone = session->all_gone || proctree_gone(&session->tree);
+    return session->all_gone;
 }
 
 /* An end confirms a kill, perhaps one that is still on its way here, unless it says that it does
@@ -158,14 +158,14 @@ static void bind_client(struct session *session, struct client *client)
     if (session->client)
         session->client->session = NULL;
     session->client = client;
-    session->told = false;
+    session->terminate_sent = false;
     session->tree.leader_seen = session->tree.leader_seen || process_seen(&session->tree.leader);
     client->session = session;
 }
 
-static enum err hold(struct agent *agent, const struct origin *origin, const char *id,
-                     const struct json_object *packet, struct json_object *opening,
-                     struct session **out, struct error *e)
+static enum err add_session(struct agent *agent, const struct origin *origin, const char *id,
+                            const struct json_object *packet, struct json_object *opening,
+                            struct session **out, struct error *e)
 {
     const char *key = ipc_text(packet, "drop_key");
     struct session new = {.uid = origin->uid,
@@ -175,7 +175,7 @@ static enum err hold(struct agent *agent, const struct origin *origin, const cha
     snprintf(new.id, sizeof new.id, "%s", id);
     if (key && strspn(key, "0123456789abcdef") == strlen(key))
         snprintf(new.handoff_key, sizeof new.handoff_key, "%s", key);
-    return session_add(agent->session, &new, json_object_to_json_string(opening), out, e);
+    return session_add(agent->sessions, &new, json_object_to_json_string(opening), out, e);
 }
 
 /* The opening is stored after the file of the session, and again with the first open after a
@@ -186,7 +186,7 @@ static enum err store_opening(struct agent *agent, struct session *session,
 {
     bool unrecorded = ipc_text(opening, "not_recorded") != NULL;
 
-    session_keep_opening(agent->session, session, json_object_to_json_string(opening));
+    session_keep_opening(agent->sessions, session, json_object_to_json_string(opening));
     /* larger than that of any heartbeat which lacks it */
     json_object_object_add(opening, "seq", json_object_new_int64(sequence_next(agent->sequence)));
     log_event(LEVEL_INFO, "session_open", "session=%s uid=%lu pid=%ld", session->id,
@@ -200,7 +200,7 @@ static enum err store_opening(struct agent *agent, struct session *session,
 }
 
 /* Whether vsay has to hear of this opening. */
-static bool is_news(const struct session *session, const struct json_object *opening)
+static bool must_store_opening(const struct session *session, const struct json_object *opening)
 {
     if (session->state == SESSION_ENDED)
         return false;
@@ -208,46 +208,46 @@ static bool is_news(const struct session *session, const struct json_object *ope
 }
 
 /* What is dear, a number and a file, comes last: who opens what he may not costs little. */
-static const char *why_not(struct agent *agent, const struct origin *origin, const char *id,
-                           bool *later)
+static const char *why_refused(struct agent *agent, const struct origin *origin, const char *id,
+                               bool *later)
 {
     bool valid = id && session_id_valid(id);
-    const struct session *session = valid ? session_find(agent->session, id) : NULL;
+    const struct session *session = valid ? session_find(agent->sessions, id) : NULL;
     const char *why = valid ? objection(origin, session) : "malformed";
 
     *later = false;
     if (why || session)
         return why;
     *later = true;
-    if (!session_room(agent->session, origin->uid))
+    if (!session_room(agent->sessions, origin->uid))
         return "too many sessions run";
     return rates_take(&agent->rates, origin->uid, clock_ms())
                ? NULL
                : "too many sessions were opened in a short time";
 }
 
-static enum err take_open(struct agent *agent, struct origin *origin,
-                          const struct json_object *packet, struct json_object **reply,
-                          struct error *e)
+static enum err handle_open(struct agent *agent, struct origin *origin,
+                            const struct json_object *packet, struct json_object **reply,
+                            struct error *e)
 {
     const char *id = ipc_text(packet, "session_id");
     struct json_object *opening = report_opening(packet, origin->uid);
     bool later = false;
-    const char *why = opening ? why_not(agent, origin, id, &later) : "malformed";
+    const char *why = opening ? why_refused(agent, origin, id, &later) : "malformed";
 
     if (why) {
         json_object_put(opening);
         *reply = refuse(origin, id, why);
         return later ? ERR_BUSY : ERR_REQUEST;
     }
-    struct session *session = session_find(agent->session, id);
-    enum err err = session ? ERR_OK : hold(agent, origin, id, packet, opening, &session, e);
+    struct session *session = session_find(agent->sessions, id);
+    enum err err = session ? ERR_OK : add_session(agent, origin, id, packet, opening, &session, e);
     if (!err) {
         origin->session = session;
         if (origin->client)
             bind_client(session, origin->client);
     }
-    if (!err && is_news(session, opening))
+    if (!err && must_store_opening(session, opening))
         err = store_opening(agent, session, json_object_get(opening), e);
     json_object_put(opening);
     if (err)
@@ -276,9 +276,9 @@ static void count_given_up(struct agent *agent, const struct session *session,
 }
 
 /* A malformed one is acknowledged too, or it would come again. */
-static enum err take_command(struct agent *agent, struct origin *origin,
-                             const struct json_object *packet, struct json_object **reply,
-                             struct error *e)
+static enum err handle_command(struct agent *agent, struct origin *origin,
+                               const struct json_object *packet, struct json_object **reply,
+                               struct error *e)
 {
     struct session *session = origin->session;
     int64_t seq;
@@ -302,22 +302,22 @@ static enum err take_command(struct agent *agent, struct origin *origin,
 
 /* Believes what vsay-shell has said of the session's end. If it was to end, that is a confirmation:
  * not while anything of it lives. */
-static enum err believe_end(struct agent *agent, struct session *session, struct error *e)
+static enum err accept_end(struct agent *agent, struct session *session, struct error *e)
 {
-    bool must = session_reason(agent->session, session) || report_end_of_all(session->end);
+    bool must = session_reason(agent->sessions, session) || report_end_of_all(session->end);
 
     if (must && proctree_signal(&session->tree, 0) > 0) {
         session->state = SESSION_DYING;
         session->killing = true;
-        session->gone = false; /* whatever was said */
+        session->all_gone = false; /* whatever was said */
         return ERR_OK;
     }
     return store_end(agent, session, json_object_get(session->end), e);
 }
 
-static enum err take_end(struct agent *agent, struct origin *origin,
-                         const struct json_object *packet, struct json_object **reply,
-                         struct error *e)
+static enum err handle_end(struct agent *agent, struct origin *origin,
+                           const struct json_object *packet, struct json_object **reply,
+                           struct error *e)
 {
     struct session *session = origin->session;
     enum err err = ERR_OK;
@@ -325,26 +325,26 @@ static enum err take_end(struct agent *agent, struct origin *origin,
     if (session->state != SESSION_ENDED) {
         json_object_put(session->end);
         session->end = report_end(packet, session->id, session->uid);
-        session->gone = session->gone || report_all_gone(packet);
+        session->all_gone = session->all_gone || report_all_gone(packet);
     }
     if (session->state == SESSION_RUNNING)
-        err = believe_end(agent, session, e);
+        err = accept_end(agent, session, e);
     if (!err && session->state == SESSION_ENDED)
         *reply = new_reply("ended");
     return err;
 }
 
 /* Nothing of it is stored: vsay-shell says it again after a restart. */
-static enum err take_activity(struct agent *agent, struct origin *origin,
-                              const struct json_object *packet, struct json_object **reply,
-                              struct error *e)
+static enum err handle_activity(struct agent *agent, struct origin *origin,
+                                const struct json_object *packet, struct json_object **reply,
+                                struct error *e)
 {
     int64_t at = report_activity(packet);
 
     (void)reply;
     (void)e;
     if (at)
-        session_active(agent->session, origin->session->id, at);
+        session_active(agent->sessions, origin->session->id, at);
     return at ? ERR_OK : ERR_REQUEST;
 }
 
@@ -355,32 +355,32 @@ enum err session_manager_receive(struct agent *agent, struct origin *origin,
     static const struct {
         const char *type;
         bool of_session;
-        enum err (*take)(struct agent *, struct origin *, const struct json_object *,
-                         struct json_object **, struct error *);
-    } reports[] = {{"open", false, take_open},
-                   {"command", true, take_command},
-                   {"activity", true, take_activity},
-                   {"end", true, take_end}};
+        enum err (*handle)(struct agent *, struct origin *, const struct json_object *,
+                           struct json_object **, struct error *);
+    } reports[] = {{"open", false, handle_open},
+                   {"command", true, handle_command},
+                   {"activity", true, handle_activity},
+                   {"end", true, handle_end}};
     const char *type = ipc_text(packet, "type");
 
     *reply = NULL;
     for (size_t i = 0; type && i < sizeof reports / sizeof *reports; i++) {
         if (strcmp(type, reports[i].type) == 0 && (origin->session || !reports[i].of_session))
-            return reports[i].take(agent, origin, packet, reply, e);
+            return reports[i].handle(agent, origin, packet, reply, e);
     }
     log_event(LEVEL_WARNING, "report_unknown", "uid=%lu", (unsigned long)origin->uid);
     return ERR_REQUEST;
 }
 
-void session_manager_tell(struct agent *agent, struct session *session)
+void session_manager_send_terminate(struct agent *agent, struct session *session)
 {
-    const char *reason = session ? session_reason(agent->session, session) : NULL;
+    const char *reason = session ? session_reason(agent->sessions, session) : NULL;
 
-    if (!reason || !session->client || session->told)
+    if (!reason || !session->client || session->terminate_sent)
         return;
     struct json_object *order = new_reply("terminate");
     json_object_object_add(order, "reason", json_object_new_string(reason));
-    session->told = ipc_send(session->client->fd, order) == ERR_OK;
+    session->terminate_sent = ipc_send(session->client->fd, order) == ERR_OK;
     json_object_put(order);
 }
 
@@ -397,7 +397,7 @@ static void visit_end(struct json_object *end, void *user)
 {
     struct agent *agent = user;
     const char *id = ipc_text(end, "session_id");
-    struct session *session = id ? session_find(agent->session, id) : NULL;
+    struct session *session = id ? session_find(agent->sessions, id) : NULL;
 
     if (session)
         session->state = SESSION_ENDED;
@@ -415,9 +415,9 @@ static bool hand_over(struct session *session)
     int64_t now = clock_ms();
     bool done = all_gone(session) && session->seen <= session->stored;
 
-    if (!session->handover)
-        session->handover = now + HANDOVER;
-    bool late = now >= session->handover;
+    if (!session->handover_deadline)
+        session->handover_deadline = now + HANDOVER;
+    bool late = now >= session->handover_deadline;
     if (session->end && (done || late))
         return true;
     process_signal(&session->tree.shell, late ? SIGKILL : SIGCONT);
@@ -432,7 +432,7 @@ static bool kill_all(struct session *session)
 
     if (!left)
         return !process_alive(&session->tree.shell) || hand_over(session);
-    if (++session->tries == KILL_TRIES)
+    if (++session->kill_tries == KILL_TRIES)
         log_event(LEVEL_ERROR, "session_stuck", "session=%s detail=\"cannot be killed\"",
                   session->id);
     return false;
@@ -449,20 +449,20 @@ static void count_lost(struct agent *agent, struct session *session)
     session->stored = session->seen;
 }
 
-static void die(struct agent *agent, struct session *session)
+static void finish_kill(struct agent *agent, struct session *session)
 {
     struct error e = {0};
 
     if (!kill_all(session))
         return;
     bool killed =
-        session_reason(agent->session, session) && (session->killing || all_gone(session));
+        session_reason(agent->sessions, session) && (session->killing || all_gone(session));
     count_lost(agent, session);
     if (store_end(agent, session,
                   report_own_end(session->id, session->uid, killed ? "killed" : "lost"), &e)) {
-        if (session->tries < KILL_TRIES)
+        if (session->kill_tries < KILL_TRIES)
             log_event(LEVEL_ERROR, "spool", "detail=\"%s\"", e.detail);
-        session->tries = KILL_TRIES;
+        session->kill_tries = KILL_TRIES;
         return;
     }
     if (session->client) {
@@ -473,31 +473,31 @@ static void die(struct agent *agent, struct session *session)
 }
 
 /* vsay-shell is gone. It may have left its end in a file, or said it while the disk was full. */
-static void bury(struct agent *agent, struct session *session)
+static void handle_orphan(struct agent *agent, struct session *session)
 {
     struct error e = {0};
     bool taken = handoff_collect(agent->handoff, session->id, session->handoff_key);
 
-    if (session->state != SESSION_RUNNING || (!taken && ++session->tries < KILL_TRIES))
+    if (session->state != SESSION_RUNNING || (!taken && ++session->kill_tries < KILL_TRIES))
         return;
-    session->tries = 0;
+    session->kill_tries = 0;
     count_lost(agent, session);
     if (!session->end)
         session->state = SESSION_DYING;
     else
-        believe_end(agent, session, &e); /* or the next time */
+        accept_end(agent, session, &e); /* or the next time */
 }
 
 /* What became of a session that runs as far as is known. */
-static void watch(struct agent *agent, struct session *session)
+static void check_running(struct agent *agent, struct session *session)
 {
-    const char *reason = session_reason(agent->session, session);
+    const char *reason = session_reason(agent->sessions, session);
 
     if (reason && !session->deadline)
         session->deadline = clock_ms() + agent->options->shell.kill_after * 1000 + KILL_GRACE;
-    session_manager_tell(agent, session);
+    session_manager_send_terminate(agent, session);
     if (!session->client && !process_alive(&session->tree.shell)) {
-        bury(agent, session);
+        handle_orphan(agent, session);
     } else if (reason && clock_ms() >= session->deadline) {
         log_event(LEVEL_WARNING, "session_kill", "session=%s detail=\"vsay-shell did not end it\"",
                   session->id);
@@ -510,7 +510,7 @@ static void forget(struct agent *agent, struct session *session)
 {
     if (session->client)
         session_manager_leave(session->client);
-    session_remove(agent->session, session);
+    session_remove(agent->sessions, session);
 }
 
 bool session_manager_tick(struct agent *agent)
@@ -518,13 +518,13 @@ bool session_manager_tick(struct agent *agent)
     bool soon = false;
     struct session *session;
 
-    for (size_t i = 0; (session = session_at(agent->session, i));) {
+    for (size_t i = 0; (session = session_at(agent->sessions, i));) {
         if (session->state == SESSION_RUNNING)
-            watch(agent, session);
+            check_running(agent, session);
         if (session->state == SESSION_DYING)
-            die(agent, session);
-        soon = soon || (session->state == SESSION_DYING && session->tries < KILL_TRIES);
-        if (session->state == SESSION_ENDED && session_confirmed(agent->session, session))
+            finish_kill(agent, session);
+        soon = soon || (session->state == SESSION_DYING && session->kill_tries < KILL_TRIES);
+        if (session->state == SESSION_ENDED && session_confirmed(agent->sessions, session))
             forget(agent, session);
         else
             i++;

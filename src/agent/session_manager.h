@@ -32,7 +32,7 @@ enum err session_manager_sync(struct agent *agent, struct error *e);
 void session_manager_stored(struct session *session, int64_t seq);
 
 /* Tells vsay-shell that the session (or NULL) must end, if it must; over each connection once. */
-void session_manager_tell(struct agent *agent, struct session *session);
+void session_manager_send_terminate(struct agent *agent, struct session *session);
 
 /* The connection is closed. */
 void session_manager_leave(struct client *client);

@@ -25,7 +25,7 @@ struct entry {
     pid_t pid, parent, session;
     unsigned long long start;
     bool lives; /* or else it is a zombie, whose children are perhaps not */
-    bool ours;
+    bool in_tree;
 };
 
 struct table {
@@ -233,7 +233,7 @@ static bool child(const struct table *table, const struct entry *entry, const st
 {
     const struct entry *parent = find(table, entry->parent);
 
-    return parent && (parent->ours || is(parent, root));
+    return parent && (parent->in_tree || is(parent, root));
 }
 
 static bool belongs_to(const struct entry *entry, uid_t uid)
@@ -256,7 +256,7 @@ static void mark_members(struct table *table, const struct proctree *tree)
         return;
     for (size_t i = 0; i < table->count; i++) {
         struct entry *entry = &table->entries[i];
-        entry->ours =
+        entry->in_tree =
             entry == holder || (entry->session == leader->pid && entry->start >= leader->start &&
                                 (holder || belongs_to(entry, tree->uid)));
     }
@@ -270,8 +270,8 @@ static void mark_descendants(struct table *table, const struct process *root)
         found = false;
         for (size_t i = 0; i < table->count; i++) {
             struct entry *entry = &table->entries[i];
-            if (!entry->ours && !is(entry, root) && child(table, entry, root))
-                entry->ours = found = true;
+            if (!entry->in_tree && !is(entry, root) && child(table, entry, root))
+                entry->in_tree = found = true;
         }
     }
 }
@@ -293,7 +293,7 @@ size_t proctree_signal(const struct proctree *tree, int number)
     for (size_t i = 0; i < table.count; i++) {
         const struct entry *entry = &table.entries[i];
         const struct process process = {entry->pid, entry->start};
-        if (!entry->ours || !entry->lives)
+        if (!entry->in_tree || !entry->lives)
             continue;
         count++;
         if (number)
@@ -326,7 +326,7 @@ bool proctree_gone(const struct proctree *tree)
         size_t left = 0;
         read_tree(&table, tree);
         for (size_t j = 0; j < table.count; j++)
-            left += table.entries[j].ours && table.entries[j].lives;
+            left += table.entries[j].in_tree && table.entries[j].lives;
         bool sure = table.whole && !table.denied && is_consistent(&table);
         free(table.entries);
         if (left || !process_seen(&tree->shell))

@@ -33,7 +33,7 @@ static bool can_fork_as(pid_t shell)
     return can;
 }
 
-void fork_limit_tell(int fd, pid_t shell, const char *bytes, size_t length)
+void fork_limit_write(int fd, pid_t shell, const char *bytes, size_t length)
 {
     if (!memchr(bytes, '\r', length) && !memchr(bytes, '\n', length))
         return;

@@ -8,6 +8,6 @@
 
 /* Before the user's input is passed, if it enters a line: writes "1" to the file `fd` when `shell`
  * can start no process now, which it tries in its place, and else makes the file empty. */
-void fork_limit_tell(int fd, pid_t shell, const char *bytes, size_t length);
+void fork_limit_write(int fd, pid_t shell, const char *bytes, size_t length);
 
 #endif

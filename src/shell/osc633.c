@@ -18,9 +18,9 @@ struct osc633 {
     size_t nonce_length;
     osc633_on_mark *on_mark;
     void *context;
-    struct buffer session; /* what may become a mark */
-    size_t passed;         /* so many bytes of it have been passed by osc633_release */
-    int waited;            /* calls of osc633_release since there was something new */
+    struct buffer held; /* what may become a mark */
+    size_t passed;      /* so many bytes of it have been passed by osc633_release */
+    int waited;         /* calls of osc633_release since there was something new */
 };
 
 enum verdict { HOLD, WHOLE, STRANGE };
@@ -39,13 +39,13 @@ struct osc633 *osc633_new(const char *nonce, osc633_on_mark *on_mark, void *cont
 void osc633_free(struct osc633 *osc633)
 {
     if (osc633)
-        buffer_free(&osc633->session);
+        buffer_free(&osc633->held);
     free(osc633);
 }
 
 bool osc633_holds(const struct osc633 *osc633)
 {
-    return osc633->session.length > osc633->passed;
+    return osc633->held.length > osc633->passed;
 }
 
 /* Of a C: the nonce and a semicolon before the text. */
@@ -56,26 +56,25 @@ static size_t preamble(const struct osc633 *osc633)
 
 static bool is_raw(const struct osc633 *osc633)
 {
-    return osc633->session.length >= HEAD && osc633->session.bytes[KIND] == 'C';
+    return osc633->held.length >= HEAD && osc633->held.bytes[KIND] == 'C';
 }
 
 static void forget(struct osc633 *osc633)
 {
-    osc633->session.length = osc633->passed = 0;
+    osc633->held.length = osc633->passed = 0;
 }
 
 static void pass(struct osc633 *osc633, struct buffer *out)
 {
-    buffer_add(out, osc633->session.bytes + osc633->passed,
-               osc633->session.length - osc633->passed);
-    osc633->passed = osc633->session.length;
+    buffer_add(out, osc633->held.bytes + osc633->passed, osc633->held.length - osc633->passed);
+    osc633->passed = osc633->held.length;
 }
 
 void osc633_release(struct osc633 *osc633, struct buffer *out)
 {
     if (!osc633_holds(osc633))
         return;
-    if (!is_raw(osc633) || osc633->session.length < preamble(osc633))
+    if (!is_raw(osc633) || osc633->held.length < preamble(osc633))
         pass(osc633, out);
     else if (++osc633->waited >= OSC633_PATIENCE)
         forget(osc633);
@@ -84,16 +83,16 @@ void osc633_release(struct osc633 *osc633, struct buffer *out)
 static bool ends_with_nonce(const struct osc633 *osc633)
 {
     size_t tail = osc633->nonce_length + 1;
-    const char *end = osc633->session.bytes + osc633->session.length - tail;
+    const char *end = osc633->held.bytes + osc633->held.length - tail;
 
-    return osc633->session.length >= preamble(osc633) + tail && *end == ';' &&
+    return osc633->held.length >= preamble(osc633) + tail && *end == ';' &&
            memcmp(end + 1, osc633->nonce, osc633->nonce_length) == 0;
 }
 
 /* Whatever is in a command belongs to its mark, once that has shown the nonce. */
 static enum verdict judge_raw(const struct osc633 *osc633, char byte)
 {
-    size_t at = osc633->session.length - HEAD;
+    size_t at = osc633->held.length - HEAD;
 
     if (at < osc633->nonce_length)
         return byte == osc633->nonce[at] ? HOLD : STRANGE;
@@ -105,7 +104,7 @@ static enum verdict judge_raw(const struct osc633 *osc633, char byte)
 /* What `byte` makes of the sequence that is held. */
 static enum verdict judge(const struct osc633 *osc633, char byte)
 {
-    size_t length = osc633->session.length;
+    size_t length = osc633->held.length;
 
     if (length < HEAD) {
         bool fits = length == KIND ? byte && strchr(kinds, byte) : byte == head[length];
@@ -113,7 +112,7 @@ static enum verdict judge(const struct osc633 *osc633, char byte)
     }
     if (is_raw(osc633))
         return judge_raw(osc633, byte);
-    if (osc633->session.bytes[length - 1] == ESC)
+    if (osc633->held.bytes[length - 1] == ESC)
         return byte == '\\' ? WHOLE : STRANGE;
     if (byte == BEL)
         return WHOLE;
@@ -125,9 +124,9 @@ static enum verdict judge(const struct osc633 *osc633, char byte)
 static void withhold(const struct osc633 *osc633, size_t end, struct buffer *out)
 {
     if (osc633->passed && osc633_holds(osc633)) {
-        size_t from = osc633->session.length - end;
+        size_t from = osc633->held.length - end;
         from = from > osc633->passed ? from : osc633->passed;
-        buffer_add(out, osc633->session.bytes + from, osc633->session.length - from);
+        buffer_add(out, osc633->held.bytes + from, osc633->held.length - from);
     }
 }
 
@@ -135,15 +134,15 @@ static void withhold(const struct osc633 *osc633, size_t end, struct buffer *out
 static void finish(struct osc633 *osc633, size_t end, struct buffer *out)
 {
     size_t start = is_raw(osc633) ? preamble(osc633) : HEAD;
-    const char *text = osc633->session.bytes + start;
-    size_t length = osc633->session.length - start - end;
+    const char *text = osc633->held.bytes + start;
+    size_t length = osc633->held.length - start - end;
     size_t tail = osc633->nonce_length + 1;
     bool ours =
         length >= tail && text[length - tail] == ';' &&
         memcmp(text + length - osc633->nonce_length, osc633->nonce, osc633->nonce_length) == 0;
 
     if (ours) {
-        osc633->on_mark(osc633->context, osc633->session.bytes[KIND], text, length - tail);
+        osc633->on_mark(osc633->context, osc633->held.bytes[KIND], text, length - tail);
         withhold(osc633, end, out);
     } else {
         pass(osc633, out);
@@ -154,16 +153,15 @@ static void finish(struct osc633 *osc633, size_t end, struct buffer *out)
 /* The held sequence is a stranger's. An ESC at its end may begin one of ours. */
 static void give_up(struct osc633 *osc633, struct buffer *out)
 {
-    bool again =
-        osc633->session.length > 1 && osc633->session.bytes[osc633->session.length - 1] == ESC;
+    bool again = osc633->held.length > 1 && osc633->held.bytes[osc633->held.length - 1] == ESC;
     bool was_passed = !osc633_holds(osc633);
 
     if (again && !was_passed)
-        osc633->session.length--;
+        osc633->held.length--;
     pass(osc633, out);
     forget(osc633);
     if (again) {
-        buffer_add(&osc633->session, "\033", 1);
+        buffer_add(&osc633->held, "\033", 1);
         osc633->passed = was_passed;
     }
 }
@@ -172,10 +170,10 @@ static void give_up(struct osc633 *osc633, struct buffer *out)
 static void make_room(struct osc633 *osc633)
 {
     size_t tail = osc633->nonce_length + 1;
-    char *end = osc633->session.bytes + osc633->session.length - tail;
+    char *end = osc633->held.bytes + osc633->held.length - tail;
 
     memmove(end - 1, end, tail);
-    osc633->session.length--;
+    osc633->held.length--;
 }
 
 /* Takes one byte; false when it is still to be taken. */
@@ -188,9 +186,9 @@ static bool take(struct osc633 *osc633, char byte, struct buffer *out)
         give_up(osc633, out);
         return false;
     }
-    if (osc633->session.length >= OSC633_MAX)
+    if (osc633->held.length >= OSC633_MAX)
         make_room(osc633);
-    buffer_add(&osc633->session, &byte, 1);
+    buffer_add(&osc633->held, &byte, 1);
     if (verdict == WHOLE)
         finish(osc633, byte == BEL ? 1 : 2, out);
     return true;
@@ -201,13 +199,13 @@ void osc633_feed(struct osc633 *osc633, const char *bytes, size_t length, struct
     size_t at = 0;
 
     while (at < length) {
-        if (osc633->session.length == 0) {
+        if (osc633->held.length == 0) {
             const char *escape = memchr(bytes + at, ESC, length - at);
             size_t plain = escape ? (size_t)(escape - (bytes + at)) : length - at;
             buffer_add(out, bytes + at, plain);
             at += plain;
             if (escape)
-                buffer_add(&osc633->session, &bytes[at++], 1);
+                buffer_add(&osc633->held, &bytes[at++], 1);
         } else if (take(osc633, bytes[at], out)) {
             at++;
         }

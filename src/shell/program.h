@@ -15,7 +15,7 @@ struct program {
     char **argv;  /* NULL-terminated; its items are borrowed */
     size_t count;
     int nonce; /* a descriptor for the shell, where its integration reads the nonce; -1: none */
-    int limit; /* of the file that fork_limit_tell writes for bash; -1: none */
+    int limit; /* of the file that fork_limit_write writes for bash; -1: none */
 };
 
 /* The path of the shell to run, which the caller frees: `configured` (shell.program), or for "" the

@@ -31,7 +31,7 @@ void recorder_start(struct recorder *recorder, const char *command, size_t lengt
 
     recorder->begun = NULL;
     recorder_end(recorder);
-    char *text = redact_apply(recorder->mask, command_text_clean(command, length));
+    char *text = redact_apply(recorder->redact, command_text_clean(command, length));
     command_text_cut(text);
     if (!text[strspn(text, " \t\n")]) {
         free(text);
@@ -41,14 +41,14 @@ void recorder_start(struct recorder *recorder, const char *command, size_t lengt
     recorder->command = text;
     recorder->timestamp = timestamp;
     recorder->seq++;
-    agent_client_command(recorder->journal, recorder->seq, text, timestamp, SUCCESS_UNKNOWN, -1);
+    agent_client_command(recorder->client, recorder->seq, text, timestamp, SUCCESS_UNKNOWN, -1);
 }
 
 void recorder_finish(struct recorder *recorder, bool success, int exit_code)
 {
     if (!recorder->command)
         return;
-    agent_client_command(recorder->journal, recorder->seq, recorder->command, recorder->timestamp,
+    agent_client_command(recorder->client, recorder->seq, recorder->command, recorder->timestamp,
                          success ? SUCCESS_YES : SUCCESS_NO, exit_code);
     recorder_end(recorder);
 }
@@ -121,7 +121,7 @@ static void give_up_unnamed(struct recorder *recorder)
         return;
     recorder_end(recorder);
     recorder->seq++;
-    agent_client_lost(recorder->journal);
+    agent_client_count_lost(recorder->client);
 }
 
 static void begin_unnamed(struct recorder *recorder, const char *status, size_t length)

@@ -10,10 +10,10 @@
 #include "shell/agent_client.h"
 
 struct recorder {
-    const struct mask *mask; /* borrowed */
-    struct journal *journal; /* borrowed */
-    long seq;                /* of the last command */
-    char *command;           /* that runs, as it is recorded; NULL: none */
+    const struct redact *redact; /* borrowed */
+    struct agent_client *client; /* borrowed */
+    long seq;                    /* of the last command */
+    char *command;               /* that runs, as it is recorded; NULL: none */
     char *timestamp;
     char *begun; /* when a command began that is named later; NULL: there is none */
 };

@@ -14,36 +14,36 @@ enum { MATCHES_MAX = 1000 };
 
 static const char stars[] = "***";
 
-struct mask {
+struct redact {
     regex_t *patterns;
     size_t count;
 };
 
-struct mask *redact_new(const struct strlist *patterns)
+struct redact *redact_new(const struct strlist *patterns)
 {
-    struct mask *mask = xcalloc(1, sizeof *mask);
+    struct redact *redact = xcalloc(1, sizeof *redact);
 
-    mask->patterns = xcalloc(patterns->count, sizeof *mask->patterns);
+    redact->patterns = xcalloc(patterns->count, sizeof *redact->patterns);
     for (size_t i = 0; i < patterns->count; i++) {
-        if (regcomp(&mask->patterns[mask->count], patterns->items[i], REG_EXTENDED) == 0)
-            mask->count++;
+        if (regcomp(&redact->patterns[redact->count], patterns->items[i], REG_EXTENDED) == 0)
+            redact->count++;
     }
-    return mask;
+    return redact;
 }
 
-void redact_free(struct mask *mask)
+void redact_free(struct redact *redact)
 {
-    if (!mask)
+    if (!redact)
         return;
-    for (size_t i = 0; i < mask->count; i++)
-        regfree(&mask->patterns[i]);
-    free(mask->patterns);
-    free(mask);
+    for (size_t i = 0; i < redact->count; i++)
+        regfree(&redact->patterns[i]);
+    free(redact->patterns);
+    free(redact);
 }
 
 /* Appends the text up to the end of the first match, masked; returns how much of the text that was,
  * 0 when nothing matches. */
-static size_t mask_first(const regex_t *pattern, const char *text, int flags, struct buffer *out)
+static size_t redact_first(const regex_t *pattern, const char *text, int flags, struct buffer *out)
 {
     regmatch_t found[2];
 
@@ -63,13 +63,13 @@ static size_t mask_first(const regex_t *pattern, const char *text, int flags, st
     return end ? end : 1;
 }
 
-static char *mask_all(const regex_t *pattern, const char *text)
+static char *redact_all(const regex_t *pattern, const char *text)
 {
     struct buffer out = {0};
     size_t at = 0, step = 1;
 
     for (int i = 0; step && i < MATCHES_MAX; i++) {
-        step = mask_first(pattern, text + at, at ? REG_NOTBOL : 0, &out);
+        step = redact_first(pattern, text + at, at ? REG_NOTBOL : 0, &out);
         at += step;
     }
     if (step)
@@ -79,10 +79,10 @@ static char *mask_all(const regex_t *pattern, const char *text)
     return out.bytes;
 }
 
-char *redact_apply(const struct mask *mask, char *text)
+char *redact_apply(const struct redact *redact, char *text)
 {
-    for (size_t i = 0; i < mask->count; i++) {
-        char *masked = mask_all(&mask->patterns[i], text);
+    for (size_t i = 0; i < redact->count; i++) {
+        char *masked = redact_all(&redact->patterns[i], text);
         free(text);
         text = masked;
     }

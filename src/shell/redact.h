@@ -5,14 +5,14 @@
 
 #include "base/conf.h"
 
-struct mask;
+struct redact;
 
 /* `patterns` are POSIX extended regular expressions that agent_options_load has checked. */
-struct mask *redact_new(const struct strlist *patterns);
-void redact_free(struct mask *mask);
+struct redact *redact_new(const struct strlist *patterns);
+void redact_free(struct redact *redact);
 
 /* Replaces by *** what the first group of a pattern matches, or all that it matches when it has no
  * group. Takes `text` over and returns the result; the caller frees it. */
-char *redact_apply(const struct mask *mask, char *text);
+char *redact_apply(const struct redact *redact, char *text);
 
 #endif

@@ -32,8 +32,8 @@ enum {
     REST_MAX = 1 << 20, /* of output after the shell's exit: other processes may go on for ever */
     SILENCE_MS = 100,   /* after which a held beginning of a mark is let go */
     REOPEN_MS = 100,    /* how often to look for a new user of a PTY that everybody has closed */
-    FAREWELL_MS = 1000, /* how long the terminal may take for the last output */
-    SAID_MAX = 2000,    /* bytes of a message to the user */
+    FLUSH_MS = 1000,    /* how long the terminal may take for the last output */
+    MESSAGE_MAX = 2000, /* bytes of a message to the user */
     OPENING_MS = 5000   /* how long to wait for a required agent */
 };
 
@@ -41,21 +41,21 @@ struct run {
     const struct agent_options *options;
     struct terminal terminal;
     bool on_pty;
-    struct started shell;
+    struct spawned shell;
     int limit; /* where to tell whether the shell could start a process, or -1 */
     int signals;
     int status;  /* of wait(2), once `exited` */
     size_t rest; /* output read after that */
     bool exited, childless, drained, unrecorded;
-    bool told; /* that commands are not recorded */
+    bool unrecorded_reported; /* that commands are not recorded */
     struct marks marks;
     int64_t reopen_at; /* 0, or when to look at the PTY again */
     int64_t read_at;   /* when there was output last */
     struct buffer to_shell, to_user;
     struct osc633 *osc633;
-    struct mask *mask;
+    struct redact *redact;
     struct recorder recorder;
-    struct journal *journal;
+    struct agent_client *client;
     struct terminator terminator;
 };
 
@@ -66,7 +66,7 @@ enum { SIGNALS, USER_IN, USER_OUT, PTY, AGENT, FDS };
 /* Tells the user, in the terminal's output when we pass that through. Others write these texts. */
 static void say(struct run *run, const char *what, const char *why)
 {
-    char *raw = xasprintf("vsay: %s%s", what, why), text[SAID_MAX];
+    char *raw = xasprintf("vsay: %s%s", what, why), text[MESSAGE_MAX];
 
     utf8_escape(text, sizeof text, raw, "");
     free(raw);
@@ -84,14 +84,14 @@ static void say(struct run *run, const char *what, const char *why)
  * the user. The first reason counts. */
 static void not_recorded(struct run *run, const char *why, size_t length, bool tell)
 {
-    if (run->told)
+    if (run->unrecorded_reported)
         return;
     char *raw = xstrndup(why, length), text[MEMBER_WHY + 1];
     utf8_escape(text, sizeof text, raw, "");
     free(raw);
-    run->told = true;
+    run->unrecorded_reported = true;
     run->marks.expected = false;
-    agent_client_not_recorded(run->journal, text);
+    agent_client_not_recorded(run->client, text);
     if (tell)
         say(run, "commands are not recorded: ", text);
 }
@@ -146,10 +146,10 @@ static void read_user(struct run *run)
     ssize_t n = read(run->terminal.in, chunk, sizeof chunk);
 
     if (n > 0) {
-        agent_client_active(run->journal);
+        agent_client_active(run->client);
         marks_input(&run->marks, chunk, (size_t)n);
         if (run->limit >= 0)
-            fork_limit_tell(run->limit, run->shell.pid, chunk, (size_t)n);
+            fork_limit_write(run->limit, run->shell.pid, chunk, (size_t)n);
         buffer_add(&run->to_shell, chunk, (size_t)n);
     } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
         hang_up(run, SIGHUP);
@@ -249,10 +249,10 @@ static void choose_fds(const struct run *run, struct pollfd *fds)
         fds[PTY].events |= POLLOUT;
     if (!run->to_user.length)
         fds[PTY].events |= POLLIN;
-    agent_client_poll(run->journal, &fds[AGENT]);
+    agent_client_poll(run->client, &fds[AGENT]);
 }
 
-static void sooner(int *timeout, int other)
+static void lower_timeout(int *timeout, int other)
 {
     if (other >= 0 && (*timeout < 0 || other < *timeout))
         *timeout = other;
@@ -266,32 +266,32 @@ static bool draining(const struct run *run)
 
 static int choose_timeout(const struct run *run)
 {
-    int timeout = agent_client_timeout(run->journal);
+    int timeout = agent_client_timeout(run->client);
 
-    sooner(&timeout, terminator_timeout(&run->terminator));
-    sooner(&timeout, osc633_holds(run->osc633) ? SILENCE_MS : -1);
-    sooner(&timeout, run->reopen_at ? REOPEN_MS : -1);
-    sooner(&timeout, marks_timeout(&run->marks));
-    sooner(&timeout, draining(run) && run->to_user.length == 0 ? 0 : -1);
+    lower_timeout(&timeout, terminator_timeout(&run->terminator));
+    lower_timeout(&timeout, osc633_holds(run->osc633) ? SILENCE_MS : -1);
+    lower_timeout(&timeout, run->reopen_at ? REOPEN_MS : -1);
+    lower_timeout(&timeout, marks_timeout(&run->marks));
+    lower_timeout(&timeout, draining(run) && run->to_user.length == 0 ? 0 : -1);
     return timeout;
 }
 
-static void obey_agent(struct run *run)
+static void apply_agent_state(struct run *run)
 {
-    const struct agent_client_state *state = agent_client_state(run->journal);
+    const struct agent_client_state *state = agent_client_state(run->client);
 
     if (state->refused && !run->unrecorded)
         say(run, "this session is not recorded: ", state->refused);
     else if (state->opened && run->unrecorded)
         say(run, "this session is recorded from now on", "");
     run->unrecorded = state->refused != NULL;
-    if (state->terminate && run->terminator.state < ENDER_TERMINATE) {
+    if (state->terminate && run->terminator.state < TERMINATOR_TERMINATE) {
         say(run, "this session was ", state->terminate);
         terminator_terminate(&run->terminator);
     }
 }
 
-static void turn(struct run *run)
+static void step(struct run *run)
 {
     struct pollfd fds[FDS];
 
@@ -304,8 +304,8 @@ static void turn(struct run *run)
     pass_bytes(run, fds);
     if (osc633_holds(run->osc633) && clock_ms() >= run->read_at + SILENCE_MS)
         osc633_release(run->osc633, &run->to_user);
-    agent_client_step(run->journal, fds[AGENT].revents);
-    obey_agent(run);
+    agent_client_step(run->client, fds[AGENT].revents);
+    apply_agent_state(run);
     look_at_shell(run);
 }
 
@@ -319,19 +319,19 @@ static void loop(struct run *run)
     bool done = false;
 
     while (!done) {
-        turn(run);
+        step(run);
         done = terminator_step(&run->terminator, run->childless) ||
-               (run->terminator.state < ENDER_TERMINATE && shell_done(run));
+               (run->terminator.state < TERMINATOR_TERMINATE && shell_done(run));
     }
 }
 
 /* The last words, if the terminal takes them. */
-static void bid_farewell(struct run *run)
+static void flush_output(struct run *run)
 {
     struct pollfd out = {run->terminal.out, POLLOUT, 0};
 
     osc633_release(run->osc633, &run->to_user);
-    while (run->terminal.out >= 0 && run->to_user.length && poll(&out, 1, FAREWELL_MS) == 1 &&
+    while (run->terminal.out >= 0 && run->to_user.length && poll(&out, 1, FLUSH_MS) == 1 &&
            flush(run->terminal.out, &run->to_user))
         ;
 }
@@ -346,14 +346,14 @@ static int exit_status(const struct run *run)
     return WIFSIGNALED(run->status) ? 128 + WTERMSIG(run->status) : WEXITSTATUS(run->status);
 }
 
-static void open_journal(struct run *run, const struct relay_request *request)
+static void open_client(struct run *run, const struct relay_request *request)
 {
     const struct agent_options *options = request->options;
 
     json_object_object_add(request->open, "leader", json_object_new_int64(run->shell.pid));
-    run->journal = agent_client_new(options->agent.socket, options->agent.state_dir, request->open);
-    run->mask = redact_new(&options->shell.mask);
-    run->recorder = (struct recorder){.mask = run->mask, .journal = run->journal};
+    run->client = agent_client_new(options->agent.socket, options->agent.state_dir, request->open);
+    run->redact = redact_new(&options->shell.mask);
+    run->recorder = (struct recorder){.redact = run->redact, .client = run->client};
     run->osc633 = osc633_new(request->nonce, on_mark, run);
     run->terminator.kill_after = options->shell.kill_after * 1000;
     process_find(getpid(), &run->terminator.tree.shell);
@@ -364,13 +364,13 @@ static void open_journal(struct run *run, const struct relay_request *request)
 }
 
 /* Whether the session may begin. */
-static bool admitted(struct run *run)
+static bool may_begin(struct run *run)
 {
-    const struct agent_client_state *state = agent_client_state(run->journal);
+    const struct agent_client_state *state = agent_client_state(run->client);
 
     if (!run->options->shell.require_agent)
         return true;
-    agent_client_await_opening(run->journal, OPENING_MS);
+    agent_client_await_opening(run->client, OPENING_MS);
     if (!state->opened)
         log_say("vsay-shell: no session without vsay-agent: %s",
                 state->refused ? state->refused : "it cannot be reached");
@@ -380,16 +380,16 @@ static bool admitted(struct run *run)
 static enum err report_end(struct run *run, int status, struct error *e)
 {
     if (run->childless)
-        agent_client_all_gone(run->journal);
-    agent_client_end(run->journal, terminator_reason(&run->terminator), status);
-    return agent_client_finish(run->journal, e);
+        agent_client_all_gone(run->client);
+    agent_client_end(run->client, terminator_reason(&run->terminator), status);
+    return agent_client_finish(run->client, e);
 }
 
 /* The agent says so only now: what the shell has left must not outlive the session. */
 static void end_rest(struct run *run)
 {
-    obey_agent(run);
-    bid_farewell(run);
+    apply_agent_state(run);
+    flush_output(run);
     hang_up(run, SIGHUP);
     loop(run);
 }
@@ -398,12 +398,14 @@ static void end_rest(struct run *run)
 static void finish_last_command(struct run *run, const struct relay_request *request, int status)
 {
     enum terminator_state state = run->terminator.state;
-    bool known = run->exited && state < (request->command ? ENDER_TERMINATE : ENDER_HANGUP);
+    bool known =
+        run->exited && state < (request->command ? TERMINATOR_TERMINATE : TERMINATOR_HANGUP);
 
-    recorder_finish(&run->recorder, status == 0 && state < ENDER_TERMINATE, known ? status : -1);
+    recorder_finish(&run->recorder, status == 0 && state < TERMINATOR_TERMINATE,
+                    known ? status : -1);
 }
 
-static int converse(struct run *run, const struct relay_request *request)
+static int run_session(struct run *run, const struct relay_request *request)
 {
     static const char unnamed[] =
         "the last command could not be named: no process could be started";
@@ -415,9 +417,9 @@ static int converse(struct run *run, const struct relay_request *request)
         terminal_raw(&run->terminal);
     if (request->not_recorded)
         not_recorded(run, request->not_recorded, strlen(request->not_recorded), true);
-    spawn_let_go(&run->shell, true);
+    spawn_release(&run->shell, true);
     loop(run);
-    bid_farewell(run);
+    flush_output(run);
     reap(run);
     if (run->on_pty)
         terminal_restore(&run->terminal);
@@ -439,8 +441,8 @@ static void release(struct run *run)
 {
     recorder_end(&run->recorder);
     osc633_free(run->osc633);
-    redact_free(run->mask);
-    agent_client_free(run->journal);
+    redact_free(run->redact);
+    agent_client_free(run->client);
     buffer_free(&run->to_shell);
     buffer_free(&run->to_user);
     terminal_leave(&run->terminal);
@@ -461,11 +463,11 @@ int relay_run(const struct relay_request *request)
         return status;
     }
     run.signals = spawn_signals();
-    open_journal(&run, request);
-    if (admitted(&run))
-        status = converse(&run, request);
+    open_client(&run, request);
+    if (may_begin(&run))
+        status = run_session(&run, request);
     else
-        spawn_let_go(&run.shell, false);
+        spawn_release(&run.shell, false);
     release(&run);
     return status;
 }

@@ -80,12 +80,12 @@ static pid_t fork_on_pty(const struct terminal *terminal, int *pty)
 }
 
 bool spawn_program(const struct program *program, const struct terminal *terminal,
-                   struct started *out)
+                   struct spawned *out)
 {
     sigset_t mask;
     int gate[2];
 
-    *out = (struct started){.pty = -1};
+    *out = (struct spawned){.pty = -1};
     if (pipe2(gate, O_CLOEXEC) < 0)
         return false;
     signal(SIGCHLD, SIG_DFL); /* or there is no status */
@@ -104,10 +104,10 @@ bool spawn_program(const struct program *program, const struct terminal *termina
     return out->pid > 0;
 }
 
-void spawn_let_go(struct started *started, bool run)
+void spawn_release(struct spawned *spawned, bool run)
 {
-    ssize_t written = run ? write(started->gate, "", 1) : 0;
+    ssize_t written = run ? write(spawned->gate, "", 1) : 0;
 
     (void)written; /* a child that is dead will be reaped */
-    close(started->gate);
+    close(spawned->gate);
 }

@@ -9,10 +9,10 @@
 #include "shell/program.h"
 #include "shell/terminal.h"
 
-struct started {
+struct spawned {
     pid_t pid;
     int pty;  /* the master's side, not blocking; -1: none */
-    int gate; /* see spawn_let_go */
+    int gate; /* see spawn_release */
 };
 
 /* With a terminal: on a new PTY with its size and settings, else with our own standard streams.
@@ -20,10 +20,10 @@ struct started {
  * spawn_signals) from a descriptor, blocks all others, and has no streams that are the program's
  * but standard error. Closes the program's descriptor of the nonce here. False with errno. */
 bool spawn_program(const struct program *program, const struct terminal *terminal,
-                   struct started *out);
+                   struct spawned *out);
 
 /* Runs the program, or not. */
-void spawn_let_go(struct started *started, bool run);
+void spawn_release(struct spawned *spawned, bool run);
 
 /* A signalfd of SIGCHLD, SIGWINCH, SIGCONT, SIGHUP and SIGTERM. */
 int spawn_signals(void);

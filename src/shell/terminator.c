@@ -17,9 +17,9 @@ enum { SECOND_HANGUP_MS = 100 };
 
 void terminator_hang_up(struct terminator *terminator, int number)
 {
-    if (terminator->state != ENDER_IDLE)
+    if (terminator->state != TERMINATOR_IDLE)
         return;
-    terminator->state = ENDER_HANGUP;
+    terminator->state = TERMINATOR_HANGUP;
     terminator->deadline = clock_ms() + terminator->kill_after;
     process_signal(&terminator->tree.leader, number);
     process_signal(&terminator->tree.leader, SIGCONT);
@@ -34,9 +34,9 @@ static void hang_up_all(struct terminator *terminator, int64_t look_at)
 
 void terminator_terminate(struct terminator *terminator)
 {
-    if (terminator->state >= ENDER_TERMINATE)
+    if (terminator->state >= TERMINATOR_TERMINATE)
         return;
-    terminator->state = ENDER_TERMINATE;
+    terminator->state = TERMINATOR_TERMINATE;
     terminator->deadline = clock_ms() + terminator->kill_after;
     hang_up_all(terminator, clock_ms() + SECOND_HANGUP_MS);
 }
@@ -74,27 +74,28 @@ bool terminator_step(struct terminator *terminator, bool childless)
 {
     bool late = clock_ms() >= terminator->deadline;
 
-    if (terminator->state < ENDER_TERMINATE)
-        return terminator->state == ENDER_HANGUP && late;
+    if (terminator->state < TERMINATOR_TERMINATE)
+        return terminator->state == TERMINATOR_HANGUP && late;
     if (childless)
         return true;
-    if (late && terminator->state == ENDER_TERMINATE) {
-        terminator->state = ENDER_KILL;
+    if (late && terminator->state == TERMINATOR_TERMINATE) {
+        terminator->state = TERMINATOR_KILL;
         terminator->pause = PAUSE_MIN_MS;
-    } else if (terminator->state == ENDER_TERMINATE && clock_ms() >= terminator->look_at) {
+    } else if (terminator->state == TERMINATOR_TERMINATE && clock_ms() >= terminator->look_at) {
         hang_up_all(terminator, terminator->deadline);
     }
-    if (terminator->state == ENDER_KILL)
+    if (terminator->state == TERMINATOR_KILL)
         kill_all(terminator);
     return false;
 }
 
 int terminator_timeout(const struct terminator *terminator)
 {
-    int64_t at = terminator->state == ENDER_HANGUP ? terminator->deadline : terminator->look_at;
+    int64_t at =
+        terminator->state == TERMINATOR_HANGUP ? terminator->deadline : terminator->look_at;
     int64_t left = at - clock_ms();
 
-    if (terminator->state == ENDER_IDLE)
+    if (terminator->state == TERMINATOR_IDLE)
         return -1;
     return left > 0 ? (int)left : 0;
 }
@@ -102,10 +103,10 @@ int terminator_timeout(const struct terminator *terminator)
 const char *terminator_reason(const struct terminator *terminator)
 {
     static const char *const reasons[] = {
-        [ENDER_IDLE] = "exited",
-        [ENDER_HANGUP] = "hangup",
-        [ENDER_TERMINATE] = "terminated",
-        [ENDER_KILL] = "killed",
+        [TERMINATOR_IDLE] = "exited",
+        [TERMINATOR_HANGUP] = "hangup",
+        [TERMINATOR_TERMINATE] = "terminated",
+        [TERMINATOR_KILL] = "killed",
     };
 
     return reasons[terminator->state];

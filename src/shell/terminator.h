@@ -9,10 +9,10 @@
 #include "machine/proctree.h"
 
 enum terminator_state {
-    ENDER_IDLE,
-    ENDER_HANGUP,    /* the shell was asked to go */
-    ENDER_TERMINATE, /* everything shall go */
-    ENDER_KILL       /* the same, by force */
+    TERMINATOR_IDLE,
+    TERMINATOR_HANGUP,    /* the shell was asked to go */
+    TERMINATOR_TERMINATE, /* everything shall go */
+    TERMINATOR_KILL       /* the same, by force */
 };
 
 struct terminator {

@@ -44,7 +44,7 @@ struct agent *fuzz_agent(const char *server)
     char *sessions = fuzz_path("state/sessions"), *spool = fuzz_path("state/spool");
     char *sequence = fuzz_path("state/seq");
     MUST(mkdir(sessions, 0700) == 0);
-    MUST(session_table_open(sessions, &agent.session, &e) == ERR_OK);
+    MUST(session_table_open(sessions, &agent.sessions, &e) == ERR_OK);
     MUST(sequence_open(sequence, &agent.sequence, &e) == ERR_OK);
     MUST(spool_open(spool, 1024 * 1024, &agent.spool, &e) == ERR_OK);
     MUST(handoff_open(&agent, &agent.handoff, &e) == ERR_OK);
@@ -88,8 +88,8 @@ static void empty(struct agent *agent, bool checked)
             free(records[i].line);
         }
     }
-    while ((session = session_at(agent->session, 0)))
-        session_remove(agent->session, session);
+    while ((session = session_at(agent->sessions, 0)))
+        session_remove(agent->sessions, session);
     rates_free(&agent->rates);
 }
 

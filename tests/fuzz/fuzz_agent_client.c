@@ -56,7 +56,7 @@ static int listen_here(void)
     return fd;
 }
 
-static struct journal *new_journal(void)
+static struct agent_client *new_client(void)
 {
     struct json_object *open = json_object_new_object();
 
@@ -66,17 +66,17 @@ static struct journal *new_journal(void)
 }
 
 /* Says it, as long as the agent client stays connected. */
-static void say(struct journal *journal, int fd, struct text rest)
+static void say(struct agent_client *client, int fd, struct text rest)
 {
     while (rest.length) {
         struct text packet = fuzz_cut(&rest, "\n");
         if (packet.length && send(fd, packet.bytes, packet.length, MSG_NOSIGNAL) < 0)
             return;
         struct pollfd ready;
-        agent_client_poll(journal, &ready);
+        agent_client_poll(client, &ready);
         if (ready.fd < 0)
             return;
-        agent_client_step(journal, true);
+        agent_client_step(client, true);
     }
 }
 
@@ -102,15 +102,15 @@ static void check_left(void)
 }
 
 /* An end that the agent does not take is reported again when all is gone. */
-static void finish(struct journal *journal)
+static void finish(struct agent_client *client)
 {
     struct error e = {0};
-    enum err err = agent_client_finish(journal, &e);
+    enum err err = agent_client_finish(client, &e);
 
     if (err == ERR_BUSY) {
-        agent_client_all_gone(journal);
-        agent_client_end(journal, "gone", 0);
-        err = agent_client_finish(journal, &e);
+        agent_client_all_gone(client);
+        agent_client_end(client, "gone", 0);
+        err = agent_client_finish(client, &e);
     }
     MUST(err == ERR_OK);
 }
@@ -120,18 +120,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!state)
         prepare();
     int listener = listen_here();
-    struct journal *journal = new_journal();
+    struct agent_client *client = new_client();
     for (long seq = 1; seq <= COMMANDS; seq++)
-        agent_client_command(journal, seq, "ls", "2026-02-06T12:00:00Z", SUCCESS_YES, 0);
-    agent_client_end(journal, "exited", 0);
-    agent_client_step(journal, false);
+        agent_client_command(client, seq, "ls", "2026-02-06T12:00:00Z", SUCCESS_YES, 0);
+    agent_client_end(client, "exited", 0);
+    agent_client_step(client, false);
     int peer = accept(listener, NULL, NULL);
     MUST(peer >= 0);
-    say(journal, peer, (struct text){(const char *)data, size});
+    say(client, peer, (struct text){(const char *)data, size});
     close(peer);
     close(listener);
-    finish(journal);
-    agent_client_free(journal);
+    finish(client);
+    agent_client_free(client);
     check_left();
     return 0;
 }

@@ -94,10 +94,10 @@ static void *serve(void *input)
         more = rest->length > 0;
         struct text answer = fuzz_cut(rest, "\n...\n");
         if (!more)
-            event_flag_ring(agent->sender, EVENT_STOP);
+            event_flag_set(agent->sender, EVENT_STOP);
         else if (answer.length)
             send(fd, answer.bytes, answer.length, MSG_NOSIGNAL);
-        event_flag_ring(agent->sender, EVENT_WORK | EVENT_HURRY);
+        event_flag_set(agent->sender, EVENT_WORK | EVENT_HURRY);
         close(fd);
     }
     return NULL;
@@ -134,7 +134,7 @@ static void fill(void)
     struct session session = {.id = SESSION, .seq = 1}, *added;
     struct error e = {0};
 
-    MUST(session_add(agent->session, &session, OPENING, &added, &e) == ERR_OK);
+    MUST(session_add(agent->sessions, &session, OPENING, &added, &e) == ERR_OK);
     append(RECORD_OPEN, OPENING);
     append(RECORD_COMMAND, "{\"type\":\"command\",\"session_id\":\"" SESSION "\",\"seq\":1}");
     append(RECORD_COMMAND, "{\"type\":\"command\",\"session_id\":\"" SESSION "\",\"seq\":2}");

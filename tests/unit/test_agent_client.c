@@ -38,7 +38,7 @@ int64_t __wrap_clock_ms(void)
 }
 
 /* Takes the packet that the agent client has sent, says `type` and has the agent client hear it. */
-static void answer(struct journal *journal, int fd, const char *expected, const char *type)
+static void answer(struct agent_client *client, int fd, const char *expected, const char *type)
 {
     struct json_object *packet, *reply = json_object_new_object();
 
@@ -48,7 +48,7 @@ static void answer(struct journal *journal, int fd, const char *expected, const 
     assert_int_equal(ipc_send(fd, reply), ERR_OK);
     json_object_put(packet);
     json_object_put(reply);
-    agent_client_step(journal, true);
+    agent_client_step(client, true);
 }
 
 static int next_client(int listener)
@@ -62,28 +62,28 @@ static void refused_for_a_while(void **state)
     struct json_object *open = json_object_new_object(), *nothing;
 
     protocol_put(open, "type", "open");
-    struct journal *journal = agent_client_new(address.sun_path, "/", open);
-    const struct agent_client_state *said = agent_client_state(journal);
-    agent_client_step(journal, false);
+    struct agent_client *client = agent_client_new(address.sun_path, "/", open);
+    const struct agent_client_state *said = agent_client_state(client);
+    agent_client_step(client, false);
     int first = next_client(listener);
-    answer(journal, first, "open", "refused");
+    answer(client, first, "open", "refused");
     assert_non_null(said->refused);
-    agent_client_command(journal, 1, "lost", "", SUCCESS_YES, 0);
+    agent_client_command(client, 1, "lost", "", SUCCESS_YES, 0);
     assert_int_equal(ipc_receive(first, &nothing), ERR_IO);
 
     passed = MINUTE_MS - 1000;
-    agent_client_step(journal, false);
-    assert_in_range(agent_client_timeout(journal), 1, 1000);
+    agent_client_step(client, false);
+    assert_in_range(agent_client_timeout(client), 1, 1000);
     passed = MINUTE_MS;
-    agent_client_step(journal, false);
+    agent_client_step(client, false);
     int second = next_client(listener);
-    answer(journal, second, "open", "opened");
+    answer(client, second, "open", "opened");
     assert_true(said->opened && !said->refused);
-    agent_client_command(journal, 2, "kept", "", SUCCESS_YES, 0);
-    agent_client_step(journal, false);
-    answer(journal, second, "command", "ack");
+    agent_client_command(client, 2, "kept", "", SUCCESS_YES, 0);
+    agent_client_step(client, false);
+    answer(client, second, "command", "ack");
 
-    agent_client_free(journal);
+    agent_client_free(client);
     close(first);
     close(second);
 }
@@ -106,16 +106,16 @@ static void bounded_while_away(void **state)
     snprintf(handoff, sizeof handoff, "%s/drop", directory);
     assert_int_equal(mkdir(handoff, 0700), 0);
     protocol_put(open, "session_id", "sess_1");
-    struct journal *journal = agent_client_new("/nowhere", directory, open);
+    struct agent_client *client = agent_client_new("/nowhere", directory, open);
     for (int seq = 1; seq <= COMMANDS; seq++) {
-        agent_client_command(journal, seq, text, "", SUCCESS_UNKNOWN, -1);
-        agent_client_command(journal, seq, text, "", SUCCESS_YES, 0);
+        agent_client_command(client, seq, text, "", SUCCESS_UNKNOWN, -1);
+        agent_client_command(client, seq, text, "", SUCCESS_YES, 0);
     }
-    agent_client_lost(journal);
-    agent_client_command(journal, COMMANDS + 2, text, "", SUCCESS_YES, 0);
-    agent_client_end(journal, "exited", 0);
-    assert_int_equal(agent_client_finish(journal, &e), ERR_OK);
-    agent_client_free(journal);
+    agent_client_count_lost(client);
+    agent_client_command(client, COMMANDS + 2, text, "", SUCCESS_YES, 0);
+    agent_client_end(client, "exited", 0);
+    assert_int_equal(agent_client_finish(client, &e), ERR_OK);
+    agent_client_free(client);
 
     snprintf(path, sizeof path, "%s/sess_1.jsonl", handoff);
     FILE *file = fopen(path, "r");

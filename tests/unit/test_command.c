@@ -95,10 +95,10 @@ static char *masked(const char *pattern, const char *text)
 {
     char *items[] = {xstrdup(pattern)};
     const struct strlist patterns = {items, 1};
-    struct mask *mask = redact_new(&patterns);
-    char *out = redact_apply(mask, xstrdup(text));
+    struct redact *redact = redact_new(&patterns);
+    char *out = redact_apply(redact, xstrdup(text));
 
-    redact_free(mask);
+    redact_free(redact);
     free(items[0]);
     return out;
 }
@@ -150,12 +150,12 @@ static void masks_apply_in_turn(void **state)
     (void)state;
     char *items[] = {xstrdup("one"), xstrdup("two")};
     const struct strlist patterns = {items, 2};
-    struct mask *mask = redact_new(&patterns);
-    char *out = redact_apply(mask, xstrdup("one two three"));
+    struct redact *redact = redact_new(&patterns);
+    char *out = redact_apply(redact, xstrdup("one two three"));
 
     assert_string_equal(out, "*** *** three");
     free(out);
-    redact_free(mask);
+    redact_free(redact);
     free(items[0]);
     free(items[1]);
 }

@@ -122,13 +122,13 @@ static void test_condemned_once(void **state)
     struct session *session = add(table, ID);
 
     assert_null(session_reason(table, session));
-    assert_true(session_condemnable(table, ID));
-    assert_false(session_condemnable(table, OTHER));
-    session_condemn(table, OTHER, "who?");
-    session_condemn(table, ID, "ended by alice");
-    session_condemn(table, ID, "ended by bob");
+    assert_true(session_can_request_end(table, ID));
+    assert_false(session_can_request_end(table, OTHER));
+    session_request_end(table, OTHER, "who?");
+    session_request_end(table, ID, "ended by alice");
+    session_request_end(table, ID, "ended by bob");
     assert_string_equal(session_reason(table, session), "ended by alice");
-    assert_false(session_condemnable(table, ID));
+    assert_false(session_can_request_end(table, ID));
     session_remove(table, session);
     session_table_close(table);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
-#include "agent/openings.h"
+#include "agent/session_open.h"
 
 #include <json.h>
 #include <stdlib.h>
@@ -10,28 +10,30 @@
 #include "agent/attribution.h"
 #include "base/log.h"
 
-static void on_opened(struct openings *openings, const char *id, const struct json_object *answer)
+static void on_opened(struct session_open *opener, const char *id, const struct json_object *answer)
 {
     const char *status = ipc_text(answer, "status");
 
-    session_tell_activity_again(openings->agent->session, id);
+    session_resend_activity(opener->agent->sessions, id);
     if (status && strcmp(status, "active") != 0 &&
-        session_condemnable(openings->agent->session, id))
-        openings->ending = true;
+        session_can_request_end(opener->agent->sessions, id))
+        opener->end_requested = true;
 }
 
-enum http_outcome openings_send(struct openings *openings, struct json_object *opening,
-                                struct error *e)
+enum http_outcome session_open_send(struct session_open *opener, struct json_object *opening,
+                                    struct error *e)
 {
     struct json_object *answer;
 
-    attribute_session(opening, &openings->agent->options->agent.trusted_users);
+    attribute_session(opening, &opener->agent->options->agent.trusted_users);
     const char *text = json_object_to_json_string_ext(opening, JSON_C_TO_STRING_PLAIN);
-    const struct http_request request = {
-        .path = "/api/agent/sessions", .body = text, .promise = "status", .timeout = HTTP_TIMEOUT};
-    enum http_outcome outcome = http_call(openings->http, &request, &answer, e);
+    const struct http_request request = {.path = "/api/agent/sessions",
+                                         .body = text,
+                                         .required_member = "status",
+                                         .timeout = HTTP_TIMEOUT};
+    enum http_outcome outcome = http_call(opener->http, &request, &answer, e);
     if (answer)
-        on_opened(openings, ipc_text(opening, "session_id"), answer);
+        on_opened(opener, ipc_text(opening, "session_id"), answer);
     json_object_put(answer);
     json_object_put(opening);
     return outcome;
@@ -40,9 +42,9 @@ enum http_outcome openings_send(struct openings *openings, struct json_object *o
 /* Reports again the opening of a session that vsay has lost (its database was restored, or a
  * replica that lacked it took over), before anything else of it: that would be refused.
  * HTTP_MISSING when the session is not held. */
-static enum http_outcome repeat(struct openings *openings, const char *id)
+static enum http_outcome repeat(struct session_open *opener, const char *id)
 {
-    char *text = session_opening(openings->agent->session, id);
+    char *text = session_opening(opener->agent->sessions, id);
     struct json_object *opening = text ? json_tokener_parse(text) : NULL;
     struct error e = {0};
 
@@ -50,21 +52,21 @@ static enum http_outcome repeat(struct openings *openings, const char *id)
     if (!opening)
         return HTTP_MISSING;
     json_object_object_add(opening, "seq",
-                           json_object_new_int64(sequence_next(openings->agent->sequence)));
-    enum http_outcome outcome = openings_send(openings, opening, &e);
+                           json_object_new_int64(sequence_next(opener->agent->sequence)));
+    enum http_outcome outcome = session_open_send(opener, opening, &e);
     bool done = outcome == HTTP_DONE;
     log_event(done ? LEVEL_INFO : LEVEL_WARNING, "session_reopen", "session=%s%s%s%s", id,
               done ? "" : " detail=\"", done ? "" : e.detail, done ? "" : "\"");
     return outcome;
 }
 
-void openings_repeat_all(struct openings *openings, struct json_object *unknown)
+void session_open_repeat_all(struct session_open *opener, struct json_object *unknown)
 {
     enum http_outcome outcome = HTTP_DONE;
 
     for (size_t i = 0; i < json_object_array_length(unknown); i++) {
         if (outcome == HTTP_DONE || outcome == HTTP_MISSING || outcome == HTTP_REFUSED)
-            outcome = repeat(openings, ipc_text_at(unknown, i));
+            outcome = repeat(opener, ipc_text_at(unknown, i));
     }
 }
 
@@ -85,8 +87,8 @@ static const char *missing_session(const struct json_object *error, const struct
     return ipc_text(*command, "session_id");
 }
 
-enum http_outcome openings_repair(struct openings *openings, struct json_object *errors,
-                                  const struct record *records, size_t count)
+enum http_outcome session_open_repair(struct session_open *opener, struct json_object *errors,
+                                      const struct record *records, size_t count)
 {
     struct json_object *tried = json_object_new_object();
     enum http_outcome all = HTTP_MISSING;
@@ -97,7 +99,7 @@ enum http_outcome openings_repair(struct openings *openings, struct json_object 
             missing_session(json_object_array_get_idx(errors, i), records, count, &command);
         if (id && !json_object_object_get_ex(tried, id, NULL)) {
             json_object_object_add(tried, id, NULL);
-            enum http_outcome outcome = repeat(openings, id);
+            enum http_outcome outcome = repeat(opener, id);
             if (outcome != HTTP_MISSING && outcome != HTTP_REFUSED)
                 all = outcome;
         }
@@ -109,10 +111,10 @@ enum http_outcome openings_repair(struct openings *openings, struct json_object 
     return all;
 }
 
-bool openings_news(struct openings *openings)
+bool session_open_take_end_request(struct session_open *opener)
 {
-    bool ending = openings->ending;
+    bool ending = opener->end_requested;
 
-    openings->ending = false;
+    opener->end_requested = false;
     return ending;
 }
