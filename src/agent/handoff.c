@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/session_manager.h"
+#include "agent/report_handler.h"
 #include "machine/ipc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -70,7 +70,7 @@ static enum err receive_line(struct agent *agent, struct origin *origin, const c
     enum err err = ERR_REQUEST;
 
     if (packet && (!opens || strcmp(opens, id) == 0))
-        err = session_manager_receive(agent, origin, packet, &reply, e);
+        err = report_handler_receive(agent, origin, packet, &reply, e);
     json_object_put(reply);
     json_object_put(packet);
     return err;
@@ -91,9 +91,9 @@ static enum err receive_lines(struct agent *agent, uid_t owner, const char *id, 
     if (err == ERR_REQUEST)
         log_event(LEVEL_WARNING, "drop", "session=%s uid=%lu detail=\"not all of it is a report\"",
                   id, (unsigned long)owner);
-    err = err && err != ERR_REQUEST ? err : session_manager_sync(agent, e);
+    err = err && err != ERR_REQUEST ? err : report_handler_sync(agent, e);
     if (!err && origin.session)
-        session_manager_stored(origin.session, origin.session->seen);
+        report_handler_mark_stored(origin.session, origin.session->seen);
     return err;
 }
 

@@ -16,6 +16,7 @@
 
 #include "agent/client.h"
 #include "agent/handoff.h"
+#include "agent/report_handler.h"
 #include "agent/session_manager.h"
 #include "machine/ipc.h"
 #include "base/clock.h"
@@ -112,7 +113,7 @@ enum err server_open(struct agent *agent, struct server **out, struct error *e)
 
 static void remove_client(struct server *server, struct client *client)
 {
-    session_manager_leave(client);
+    report_handler_disconnect(client);
     TAILQ_REMOVE(&server->clients, client, next);
     server->count--;
     close(client->fd);
@@ -191,7 +192,7 @@ static enum err receive_packet(struct server *server, struct client *client,
 {
     struct origin origin = {.uid = client->peer.uid, .client = client, .session = client->session};
     struct json_object *reply = NULL;
-    enum err err = session_manager_receive(server->agent, &origin, packet, &reply, e);
+    enum err err = report_handler_receive(server->agent, &origin, packet, &reply, e);
 
     if (reply)
         json_object_array_add(client->replies, reply);
@@ -224,7 +225,7 @@ static void note_stored(struct client *client, const struct json_object *reply)
     struct json_object *seq = NULL;
 
     if (json_object_object_get_ex(reply, "seq", &seq))
-        session_manager_stored(client->session, json_object_get_int64(seq));
+        report_handler_mark_stored(client->session, json_object_get_int64(seq));
 }
 
 /* Replies are sent after the sync only. Without it their clients lose the connection: they come
@@ -282,7 +283,7 @@ static void serve_clients(struct server *server)
     enum err err = read_clients(server, &reported, &e);
 
     if (reported && !err)
-        err = session_manager_sync(server->agent, &e);
+        err = report_handler_sync(server->agent, &e);
     if (reported || err)
         note_spool(server, err, &e);
     for (client = TAILQ_FIRST(&server->clients); client; client = next) {

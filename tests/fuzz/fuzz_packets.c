@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "agent/client.h"
-#include "agent/session_manager.h"
+#include "agent/report_handler.h"
 #include "machine/ipc.h"
 #include "fuzz_agent.h"
 
@@ -21,7 +21,7 @@ static enum err take(struct agent *agent, struct client *client)
     enum err err = ipc_receive(client->fd, &packet);
 
     if (!err)
-        err = session_manager_receive(agent, &origin, packet, &reply, &e);
+        err = report_handler_receive(agent, &origin, packet, &reply, &e);
     if (reply)
         MUST(ipc_text(reply, "type"));
     MUST(err != ERR_IO);
@@ -48,8 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (packet.length && send(ends[1], packet.bytes, packet.length, 0) > 0)
             err = take(agent, &client);
     }
-    MUST(session_manager_sync(agent, &e) == ERR_OK);
-    session_manager_leave(&client);
+    MUST(report_handler_sync(agent, &e) == ERR_OK);
+    report_handler_disconnect(&client);
     close(ends[0]);
     close(ends[1]);
     fuzz_agent_empty(agent);
