@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the threads of vsay-agent share. Each part locks itself. */
+/* What the threads of vsay-agent share: the main thread (server.h), the sender and the poller. Each
+ * part has its own lock. */
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
 
@@ -20,8 +21,8 @@ struct agent {
     struct sequence *sequence;
     struct spool *spool;
     struct handoff *handoff;
-    struct rates rates;                 /* of new sessions; the main thread's */
-    struct event_flag *sender, *poller; /* the sender's EVENT_WORK: the spool has more */
+    struct rates rates;                 /* of new sessions; used by the main thread only */
+    struct event_flag *sender, *poller; /* EVENT_WORK wakes the sender: the spool has records */
 };
 
 #endif

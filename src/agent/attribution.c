@@ -19,7 +19,7 @@
 
 enum { ENTRY_SIZE = 4096, ENTRY_MAX = 1024 * 1024 };
 
-/* The caller frees it. */
+/* Returns the login name of `uid`, or uid_NUMBER; the caller frees it. */
 static char *login_name(uid_t uid)
 {
     struct passwd entry, *found = NULL;
@@ -50,6 +50,7 @@ static bool is_trusted(uid_t uid, const char *login, const struct strlist *trust
     return found;
 }
 
+/* Turns a login name into a valid user id, in place. */
 static void make_identifier(char *name)
 {
     for (char *c = name; *c; c++) {

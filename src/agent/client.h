@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection of vsay-shell, as vsay-agent sees it. */
+/* The agent's side of a connection from a vsay-shell. Owned by server.c. */
 #ifndef AGENT_CLIENT_H
 #define AGENT_CLIENT_H
 
@@ -14,12 +14,12 @@ struct json_object;
 
 struct client {
     int fd;
-    struct peer peer;        /* vsay-shell; its uid is as the kernel says */
-    struct session *session; /* its session, once it has opened one; borrowed */
+    struct peer peer;        /* vsay-shell, identified by the kernel */
+    struct session *session; /* NULL until its open report; borrowed */
     int64_t connected_at;
-    size_t poll_index;           /* in the poll array */
-    struct json_object *replies; /* array: due when what was reported is durable */
-    bool done;                   /* to be closed */
+    size_t poll_index;           /* in server.polled */
+    struct json_object *replies; /* array; sent after the next sync */
+    bool done;                   /* close it at the end of this turn */
     TAILQ_ENTRY(client) next;
 };
 

@@ -53,10 +53,10 @@ unsigned event_flag_wait(struct event_flag *event_flag, unsigned wanted, int64_t
     pthread_mutex_lock(&event_flag->lock);
     while (!(event_flag->set & wanted) && !timed_out)
         timed_out = pthread_cond_timedwait(&event_flag->changed, &event_flag->lock, &until);
-    unsigned rang = event_flag->set & wanted;
-    event_flag->set &= ~rang | EVENT_STOP;
+    unsigned found = event_flag->set & wanted;
+    event_flag->set &= ~found | EVENT_STOP;
     pthread_mutex_unlock(&event_flag->lock);
-    return rang;
+    return found;
 }
 
 bool event_flag_stopped(struct event_flag *event_flag)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a thread waits for: work, a call to hurry, the end, or a time. Thread-safe. */
+/* Events that a thread waits for: new work, a call to hurry, the end, or a point in time.
+ * Thread-safe. */
 #ifndef AGENT_EVENT_FLAG_H
 #define AGENT_EVENT_FLAG_H
 
@@ -8,8 +9,8 @@
 
 enum {
     EVENT_WORK = 1,  /* there is something to send */
-    EVENT_HURRY = 2, /* do not wait any longer before you try again */
-    EVENT_STOP = 4   /* rings for ever */
+    EVENT_HURRY = 2, /* retry now instead of after the back-off */
+    EVENT_STOP = 4   /* end the thread; never cleared */
 };
 
 struct event_flag;
@@ -18,8 +19,8 @@ struct event_flag *event_flag_new(void);
 void event_flag_free(struct event_flag *event_flag);
 void event_flag_set(struct event_flag *event_flag, unsigned what);
 
-/* Waits for EVENT_STOP or one of `wanted`, until `deadline` (of clock_ms). Returns what
- * rang, 0 at the deadline; what is returned, EVENT_STOP apart, is silent again. */
+/* Waits for EVENT_STOP or one of `wanted`, until `deadline` (clock_ms). Returns the events that
+ * were set, and clears them except EVENT_STOP; returns 0 at the deadline. */
 unsigned event_flag_wait(struct event_flag *event_flag, unsigned wanted, int64_t deadline);
 bool event_flag_stopped(struct event_flag *event_flag);
 

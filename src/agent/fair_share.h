@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Divides room that is too small among users: who needs least gets all of it, and what is left is
- * the same for the others. So nobody who takes much can take it from those who do not. */
+/* Divides too little room among users by max-min fairness: users that need little keep all they
+ * need, and the rest is split equally among the others. So one user that runs many commands cannot
+ * push the commands of others out of a full spool. */
 #ifndef AGENT_FAIR_SHARE_H
 #define AGENT_FAIR_SHARE_H
 
@@ -12,20 +13,20 @@
 struct fair_share {
     struct share {
         uid_t uid;
-        size_t bytes; /* needed; after fair_share_divide, too many */
+        size_t bytes; /* needed; after fair_share_divide, the excess that must go */
     } * items;
     size_t count;
 };
 
 void fair_share_free(struct fair_share *fair_share);
 
-/* That `uid` needs so many bytes more. */
+/* Adds `bytes` to what `uid` needs. */
 void fair_share_need(struct fair_share *fair_share, uid_t uid, size_t bytes);
 
-/* Divides `room` bytes. */
+/* Divides `room` bytes among the users. */
 void fair_share_divide(struct fair_share *fair_share, size_t room);
 
-/* Whether `uid` has too much yet; if so, it gives up `bytes`. */
+/* Returns whether `uid` still exceeds its share; if so, counts `bytes` as given up. */
 bool fair_share_give_up(struct fair_share *fair_share, uid_t uid, size_t bytes);
 
 #endif

@@ -19,10 +19,10 @@
 #include "base/xalloc.h"
 
 enum {
-    DIRECTORY_MODE = 03733, /* set-group-id: so this program, which need not be root, may read */
+    DIRECTORY_MODE = 03733, /* set-group-id: files belong to the agent's group, which may read */
     FILE_SIZE_MAX = 4 * 1024 * 1024,
-    ENTRIES_MAX = 1000, /* of the directory in one look */
-    LOOK_MS = 100       /* after which it takes no more files */
+    ENTRIES_MAX = 1000, /* directory entries per scan */
+    SCAN_MS = 100       /* duration of a scan after which no more files are opened */
 };
 
 struct handoff {
@@ -58,9 +58,9 @@ void handoff_close(struct handoff *handoff)
     free(handoff);
 }
 
-/* --- a file ---------------------------------------------------------------------------------- */
+/* --- one file -------------------------------------------------------------------------------- */
 
-/* One report of the session `id`. */
+/* Handles one report of the session `id`. */
 static enum err receive_line(struct agent *agent, struct origin *origin, const char *id,
                              const char *line, size_t length, struct error *e)
 {
@@ -76,7 +76,8 @@ static enum err receive_line(struct agent *agent, struct origin *origin, const c
     return err;
 }
 
-/* Reports line after line, in the name of the file's owner, up to the first that is wrong. */
+/* Handles a file's reports, line by line, in the name of its owner. Stops at the first invalid
+ * one. */
 static enum err receive_lines(struct agent *agent, uid_t owner, const char *id, const char *text,
                               struct error *e)
 {
@@ -89,15 +90,17 @@ static enum err receive_lines(struct agent *agent, uid_t owner, const char *id, 
         text += length + (text[length] == '\n');
     }
     if (err == ERR_REQUEST)
-        log_event(LEVEL_WARNING, "drop", "session=%s uid=%lu detail=\"not all of it is a report\"",
-                  id, (unsigned long)owner);
+        log_event(LEVEL_WARNING, "drop",
+                  "session=%s uid=%lu detail=\"stopped at a line that is not a report\"", id,
+                  (unsigned long)owner);
     err = err && err != ERR_REQUEST ? err : report_handler_sync(agent, e);
     if (!err && origin.session)
         report_handler_mark_stored(origin.session, origin.session->seen);
     return err;
 }
 
-/* The bytes that the file has now: its owner may make it grow for ever. The caller frees them. */
+/* Reads the `size` bytes that the file had when it was opened, and no more: its owner could make it
+ * grow for ever. The caller frees them. */
 static char *read_bytes(int fd, size_t size)
 {
     char *text = xcalloc(1, size + 1);
@@ -114,7 +117,7 @@ static char *read_bytes(int fd, size_t size)
     return NULL;
 }
 
-/* Others made it: it may be anything. */
+/* Returns whether the file is a plain one of bearable size. Any user may have made it. */
 static bool is_usable(int fd, struct stat *st)
 {
     return fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_nlink == 1 &&
@@ -137,7 +140,7 @@ static bool may_work_later(int cause)
     return cause == EMFILE || cause == ENFILE || cause == ENOMEM || cause == EIO;
 }
 
-/* ERR_BUSY: it stays, since too many sessions run. */
+/* Takes in a file and removes it. ERR_BUSY: it stays, because too many sessions run. */
 static enum err receive_file(struct agent *agent, const char *path, const char *id, struct error *e)
 {
     struct stat st;
@@ -189,7 +192,8 @@ bool handoff_collect(struct handoff *handoff, const char *session_id, const char
 
 /* --- the directory --------------------------------------------------------------------------- */
 
-/* A session whose vsay-shell lives is not over, whatever a file of its user says. */
+/* Returns whether files of this session count already. While its vsay-shell lives the session is
+ * not over, whatever a file of its user claims. */
 static bool is_due(struct agent *agent, const char *id)
 {
     const struct session *session = session_find(agent->sessions, id);
@@ -197,7 +201,7 @@ static bool is_due(struct agent *agent, const char *id)
     return !session || !process_alive(&session->tree.shell);
 }
 
-/* Whether `rest` of a name is .jsonl or .KEY.jsonl. */
+/* Returns whether `rest` of a file's name, after the session's id, is .jsonl or .KEY.jsonl. */
 static bool is_report(const char *rest)
 {
     size_t key = *rest == '.' ? strspn(rest + 1, "0123456789abcdef") : 0;
@@ -205,8 +209,8 @@ static bool is_report(const char *rest)
     return strcmp(rest + (key ? 1 + key : 0), ".jsonl") == 0;
 }
 
-/* What is no file is nobody's report, and may not even be removable. */
-static void look_at(struct handoff *handoff, const struct dirent *found)
+/* Ignores everything but regular files: a directory, say, could not even be removed. */
+static void check_entry(struct handoff *handoff, const struct dirent *found)
 {
     char *id = xstrndup(found->d_name, strcspn(found->d_name, "."));
 
@@ -218,7 +222,7 @@ static void look_at(struct handoff *handoff, const struct dirent *found)
 
 void handoff_scan(struct handoff *handoff)
 {
-    int64_t end = clock_ms() + LOOK_MS;
+    int64_t end = clock_ms() + SCAN_MS;
     const struct dirent *found = NULL;
 
     for (int i = 0; i < ENTRIES_MAX && clock_ms() < end; i++) {
@@ -227,6 +231,6 @@ void handoff_scan(struct handoff *handoff)
             rewinddir(handoff->directory);
             return;
         }
-        look_at(handoff, found);
+        check_entry(handoff, found);
     }
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The directory where vsay-shells that had to exit while vsay-agent was away leave what they had to
- * report, in files SESSION_ID.jsonl; or, where somebody else has made that file, so that nobody can
- * be kept from it, SESSION_ID.KEY.jsonl, with a random key that vsay-agent has from the opening.
- * Everybody may write there, and only this program read. */
+/* The directory in which vsay-shells leave their reports when they exit while vsay-agent is away.
+ *
+ * Each session leaves one file, SESSION_ID.jsonl. Everybody may write to the directory and only the
+ * agent may list it, so another user who guesses the name may have taken it. vsay-shell then uses
+ * SESSION_ID.KEY.jsonl with a random key that it told the agent when the session opened. A file
+ * counts for the user who owns it, and only once the session's vsay-shell is gone. */
 #ifndef AGENT_HANDOFF_H
 #define AGENT_HANDOFF_H
 
@@ -12,15 +14,16 @@
 
 struct handoff;
 
-/* Makes the directory. `agent` is borrowed. */
+/* Creates the directory if it is missing. `agent` is borrowed. */
 enum err handoff_open(struct agent *agent, struct handoff **out, struct error *e);
 void handoff_close(struct handoff *handoff);
 
-/* Takes in what there is of one session; `key` may be empty. What cannot be stored now stays, and
- * what vsay-shell would not have written is removed. Whether nothing stays. */
+/* Takes in the files of one session; `key` may be empty. A file that cannot be stored now stays for
+ * later; one that vsay-shell cannot have written is removed. Returns true when no file is left. */
 bool handoff_collect(struct handoff *handoff, const char *session_id, const char *key);
 
-/* Looks at some more of the directory, and takes in what it finds. */
+/* Takes in the files of the next part of the directory. Bounded in time, so that many files do not
+ * stop the event loop; call it every few seconds. */
 void handoff_scan(struct handoff *handoff);
 
 #endif

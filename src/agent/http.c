@@ -18,10 +18,10 @@
 enum {
     ANSWER_MAX = 1024 * 1024,
     CONNECT_TIMEOUT = 10, /* s */
-    PAUSE_FIRST = 1000,   /* ms; grows to PAUSE_MAX, and is drawn between PAUSE_MIN and that */
+    PAUSE_FIRST = 1000,   /* ms; doubles up to PAUSE_MAX; the pause is drawn from PAUSE_MIN up */
     PAUSE_MIN = 100,
     PAUSE_MAX = 60000,
-    TOKEN_LOOK = 1000 /* ms between looks at the token file while the token is no good */
+    TOKEN_LOOK = 1000 /* ms between looks at the token file while its token is refused */
 };
 
 struct http {
@@ -30,20 +30,20 @@ struct http {
     const char *instance;
     struct event_flag *event_flag;
     CURL *curl;
-    CURLSH *connections;       /* that are kept from one request to the next */
-    char why[CURL_ERROR_SIZE]; /* the last request failed */
+    CURLSH *connections;       /* the kept-alive connection, across handles */
+    char why[CURL_ERROR_SIZE]; /* libcurl's reason of the last failure */
     char *answer;
     size_t length;
-    struct timespec token_changed; /* of the file, when it was read */
+    struct timespec token_changed; /* the token file's mtime when it was read */
     ino_t token_inode;
     unsigned failures; /* in a row */
-    char *trouble;     /* what was logged last; NULL if all is well */
+    char *trouble;     /* the failure that was logged last; NULL while vsay is up */
 };
 
 enum err http_library_init(struct error *e)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT))
-        return error_set(e, ERR_INTERNAL, "libcurl does not start");
+        return error_set(e, ERR_INTERNAL, "cannot initialise libcurl");
     return ERR_OK;
 }
 
@@ -76,8 +76,8 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
     return event_flag_stopped(http->event_flag);
 }
 
-/* Each request has a handle of its own: with one that is used again, libcurl 7.88 reads a header
- * that was freed when the next answer begins with a folded line. */
+/* Makes a new easy handle for each request. If a handle is reused and the next answer begins with a
+ * folded header line, libcurl 7.88 reads a freed header. */
 static void renew_handle(struct http *http)
 {
     const char *ca_file = http->options->agent.ca_file;
@@ -92,7 +92,7 @@ static void renew_handle(struct http *http)
     curl_easy_setopt(http->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (*ca_file)
         curl_easy_setopt(http->curl, CURLOPT_CAINFO, ca_file);
-    /* one request at a time, on a connection that is silent in between: see has_leftovers */
+    /* HTTP/1.1: the connection is silent between requests, which has_leftovers relies on */
     curl_easy_setopt(http->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(http->curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT);
     curl_easy_setopt(http->curl, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -142,8 +142,8 @@ void http_free(struct http *http)
 
 /* --- a request ------------------------------------------------------------------------------- */
 
-/* Whether something has come that nobody asked for: an answer that arrives twice would be taken for
- * the next one (libcurl before 8.0 does not look). Or the end of the connection. */
+/* Returns whether bytes, or the end of the connection, have arrived since the last answer. An
+ * answer that arrives twice would be taken for the next one; libcurl before 8.0 does not check. */
 static bool has_leftovers(const struct http *http)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
@@ -153,7 +153,7 @@ static bool has_leftovers(const struct http *http)
     return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) > 0;
 }
 
-/* Tells a change of the token file: by another file in its place, or by writing to it. */
+/* Returns whether the token file was replaced or written to since it was read. */
 static bool token_changed(const struct http *http)
 {
     struct stat st;
@@ -163,7 +163,7 @@ static bool token_changed(const struct http *http)
             st.st_mtim.tv_nsec != http->token_changed.tv_nsec);
 }
 
-/* `Authorization: Bearer ...`; NULL without a usable token. */
+/* Returns the header `Authorization: Bearer ...`, or NULL without a usable token. */
 static char *read_credential(const char *path, struct error *e)
 {
     char *token = NULL, *header = NULL;
@@ -232,7 +232,7 @@ static CURLcode perform(struct http *http, const char *credential,
     return code;
 }
 
-/* The answer's JSON object, or NULL: then something else than vsay has answered. */
+/* Returns the answer's JSON object, or NULL if the answer is not vsay's: vsay always sends one. */
 static struct json_object *parse_answer(const struct http *http)
 {
     struct json_object *object = NULL;
@@ -242,7 +242,7 @@ static struct json_object *parse_answer(const struct http *http)
     return object;
 }
 
-/* Of an answer that is none of vsay's. */
+/* The outcome of an answer that is not vsay's. 404, 408 and 429 may pass by themselves. */
 static enum http_outcome proxy_outcome(long status)
 {
     bool later = status == 404 || status == 408 || status == 429;
@@ -273,7 +273,7 @@ static bool is_up(enum http_outcome outcome)
            outcome != HTTP_UNAUTHORIZED && outcome != HTTP_SECOND_INSTANCE;
 }
 
-/* Logs when vsay goes away, for another reason too, and when it is back. */
+/* Logs when vsay becomes unreachable, when the reason changes, and when it is back. */
 static void note(struct http *http, enum http_outcome outcome, const char *detail)
 {
     bool up = is_up(outcome), second = outcome == HTTP_SECOND_INSTANCE;
@@ -287,7 +287,7 @@ static void note(struct http *http, enum http_outcome outcome, const char *detai
     http->trouble = up ? NULL : xstrdup(detail);
 }
 
-/* Says in `e` what the answer was. */
+/* Describes the answer in `e`. */
 static void describe(long status, const struct json_object *answer, struct error *e)
 {
     struct json_object *why = NULL;
@@ -296,10 +296,10 @@ static void describe(long status, const struct json_object *answer, struct error
     error_set(e, ERR_IO, "status %ld: %s", status,
               why      ? json_object_get_string(why)
               : answer ? ""
-                       : "no JSON object, so not vsay's answer");
+                       : "not a JSON object, so not an answer of vsay");
 }
 
-/* Judges what came back: the outcome, and a line that says why. */
+/* Classifies the answer. Sets *out on HTTP_DONE, and `e` to a line for the log. */
 static enum http_outcome judge(struct http *http, CURLcode code, const char *required_member,
                                struct json_object **out, struct error *e)
 {
@@ -314,9 +314,9 @@ static enum http_outcome judge(struct http *http, CURLcode code, const char *req
     enum http_outcome outcome = outcome_of(status, answer);
     describe(status, answer, e);
     if (outcome == HTTP_DONE && !json_object_object_get_ex(answer, required_member, NULL)) {
-        error_set(e, ERR_IO, "status %ld without '%s': the answer to another request", status,
+        error_set(e, ERR_IO, "status %ld without '%s': this answers another request", status,
                   required_member);
-        connect_anew(http); /* the right one may still come */
+        connect_anew(http); /* the right answer may still arrive on the old connection */
         outcome = HTTP_UNAVAILABLE;
     }
     if (outcome == HTTP_DONE)
@@ -346,7 +346,7 @@ enum http_outcome http_call(struct http *http, const struct http_request *reques
 
 /* --- pauses ---------------------------------------------------------------------------------- */
 
-/* Full jitter: machines that failed together do not come back together. */
+/* Draws a pause with full jitter. */
 static int64_t draw_pause(unsigned failures)
 {
     int64_t most = failures < 7 ? (int64_t)PAUSE_FIRST << (failures - 1) : PAUSE_MAX;
@@ -362,10 +362,10 @@ static int64_t draw_pause(unsigned failures)
 static void wait_for_token(struct http *http)
 {
     int64_t end = clock_ms() + PAUSE_MAX;
-    unsigned rang = 0;
+    unsigned events = 0;
 
-    while (!rang && !token_changed(http) && clock_ms() < end)
-        rang = event_flag_wait(http->event_flag, EVENT_HURRY, clock_ms() + TOKEN_LOOK);
+    while (!events && !token_changed(http) && clock_ms() < end)
+        events = event_flag_wait(http->event_flag, EVENT_HURRY, clock_ms() + TOKEN_LOOK);
 }
 
 void http_pause(struct http *http, enum http_outcome outcome)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One connection to vsay's API; the only file that knows libcurl. For one thread. */
+/* One HTTP connection to vsay's API, for use by one thread. The only module that knows libcurl. */
 #ifndef AGENT_HTTP_H
 #define AGENT_HTTP_H
 
@@ -11,45 +11,48 @@ struct json_object;
 
 enum http_outcome {
     HTTP_DONE,            /* 2xx */
-    HTTP_REFUSED,         /* vsay will never take this */
-    HTTP_MISSING,         /* nor this, of something that it does not know; 404 */
-    HTTP_TOO_LARGE,       /* nor this, unless it is divided */
-    HTTP_UNAUTHORIZED,    /* the token is no good */
-    HTTP_UNAVAILABLE,     /* later, perhaps */
-    HTTP_SECOND_INSTANCE, /* not while another instance reports with this token; 409 */
-    HTTP_PROXY_REFUSED,   /* somebody on the way does not like this */
-    HTTP_STOPPED          /* the event flag has rung EVENT_STOP */
+    HTTP_REFUSED,         /* 400 or 403 from vsay: it will never accept this */
+    HTTP_MISSING,         /* 404 from vsay: about something it does not know */
+    HTTP_TOO_LARGE,       /* 413: only in smaller parts */
+    HTTP_UNAUTHORIZED,    /* 401: the token is not valid, or cannot be read */
+    HTTP_UNAVAILABLE,     /* no usable answer; retry later */
+    HTTP_SECOND_INSTANCE, /* 409: another instance reports with this token */
+    HTTP_PROXY_REFUSED,   /* a 4xx that is not vsay's: a proxy or firewall refuses */
+    HTTP_STOPPED          /* EVENT_STOP was set during the request */
 };
 
-/* Before threads, and after them. */
+/* Call these before any thread starts and after all have ended. */
 enum err http_library_init(struct error *e);
 void http_library_end(void);
 
-/* `name` is for the log; `instance` goes with each request. All is borrowed. EVENT_STOP on `event
- * flag` breaks off a request in a second. */
+/* Makes a connection object; it connects with the first request. `name` is for the log; `instance`
+ * is sent with each request. All arguments are borrowed. EVENT_STOP on `event_flag` aborts a
+ * request within a second. */
 struct http *http_new(const char *name, const struct agent_options *options, const char *instance,
                       struct event_flag *event_flag);
 void http_free(struct http *http);
 
-enum { HTTP_TIMEOUT = 30 /* s; for requests that are answered at once */ };
+enum { HTTP_TIMEOUT = 30 /* s; for all requests but long polls */ };
 
 struct http_request {
     const char *path;
-    const char *body; /* JSON to POST; NULL: GET */
-    const char
-        *required_member; /* a member that the answer always has: without it, it is another's */
-    long timeout;         /* s */
+    const char *body;            /* JSON to POST; NULL: GET */
+    const char *required_member; /* the route's answers always have it; see http_call */
+    long timeout;                /* s */
 };
 
-/* Sends a request with the token that its file holds now. With HTTP_DONE *out is an object, which
- * the caller puts; else NULL, and `e` says why. That vsay cannot be reached, or can again, is
- * logged. */
+/* Sends a request with the token that the token file holds now. On HTTP_DONE *out is the answer's
+ * JSON object, which the caller puts; otherwise it is NULL and `e` says why. Logs when vsay becomes
+ * unreachable and when it is back.
+ *
+ * An answer without `required_member` counts as no answer: a response that arrives twice on a kept
+ * connection would otherwise be taken for the answer to the next request. */
 enum http_outcome http_call(struct http *http, const struct http_request *request,
                             struct json_object **out, struct error *e);
 
-/* After a failed call: waits, longer each time, until it is worth while to try again: at
- * EVENT_HURRY or, if the token was no good, when its file changes. After HTTP_DONE: forgets the
- * failures. */
+/* Backs off after a failed call: waits longer after each failure, up to a minute, with full jitter
+ * so that machines which failed together do not come back together. EVENT_HURRY ends the wait, and
+ * so does a new token file after HTTP_UNAUTHORIZED. HTTP_DONE resets the back-off. */
 void http_pause(struct http *http, enum http_outcome outcome);
 
 #endif

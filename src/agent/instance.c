@@ -19,7 +19,7 @@
 
 enum { PART_LENGTH = (INSTANCE_LENGTH - 1) / 2 };
 
-/* "" when there is no such file. The caller frees it. */
+/* Reads the first line of a file, "" when there is none. The caller frees it. */
 static char *read_line(const char *path)
 {
     char line[512] = "";
@@ -32,8 +32,8 @@ static char *read_line(const char *path)
     return xstrdup(line);
 }
 
-/* Where a name is good that stands in a file of this directory. Images of machines keep their
- * machine-id often enough, but no copy runs in the same boot and has the same directory. The caller
+/* Describes the machine, boot and directory for which a name is valid. Images of machines often
+ * keep their machine-id, but no copy runs in the same boot with the same directory. The caller
  * frees it. */
 static char *find_place(const char *directory)
 {
@@ -49,7 +49,8 @@ static char *find_place(const char *directory)
     return place;
 }
 
-/* A file has a name of `length` characters, a blank, and the place. */
+/* Reads a name of `length` characters from a file, which holds it, a blank, and the place. Returns
+ * false unless the place is this one. */
 static bool load(const char *path, const char *directory, size_t length, char *out)
 {
     char *line = read_line(path), *place = find_place(directory);
@@ -63,8 +64,8 @@ static bool load(const char *path, const char *directory, size_t length, char *o
     return good;
 }
 
-/* That it cannot be stored is logged: after a restart vsay may take this agent for another one, and
- * wait until it believes the first one gone. */
+/* Stores a name. A failure is only logged; its cost is that vsay takes the agent for another one
+ * after a restart, and refuses it until the first one's heartbeats are overdue. */
 static void store(const char *path, const char *directory, const char *name)
 {
     struct error e = {0};
@@ -81,12 +82,12 @@ static enum err make_part(char out[PART_LENGTH + 1], struct error *e)
     uint64_t number;
 
     if (getrandom(&number, sizeof number, 0) != sizeof number)
-        return error_set(e, ERR_IO, "no random numbers: %s", strerror(errno));
+        return error_set(e, ERR_IO, "cannot get random numbers: %s", strerror(errno));
     snprintf(out, PART_LENGTH + 1, "%016" PRIx64, number);
     return ERR_OK;
 }
 
-/* The part that stands beside the socket. */
+/* Reads or makes the first part, which is kept beside the socket. */
 static enum err find_part(const char *socket, char out[PART_LENGTH + 1], struct error *e)
 {
     char *path = xasprintf("%s.instance", socket), *copy = xstrdup(socket);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The name that tells this agent from another one with the same token: a copied machine's. */
+/* The name that tells this agent from another one that uses the same token, such as a cloned
+ * machine. The API refuses the second (409) instead of letting two agents overwrite each other's
+ * list of sessions. */
 #ifndef AGENT_INSTANCE_H
 #define AGENT_INSTANCE_H
 
@@ -7,11 +9,13 @@
 
 enum { INSTANCE_LENGTH = 33 };
 
-/* Reads the name from the file `instance` in the directory of the sessions' files, or makes one of
- * two parts with a full stop between them. The second part is new when these files are lost: then
- * the agent does not know its sessions. The first part, which tells machines apart, stays in a file
- * beside the socket, until the next boot. Either is made anew for another machine, boot or
- * directory: then its file is a copy, or may be one. */
+/* Reads the name from the file `instance` in `sessions`, the directory of the sessions' files, or
+ * makes a new one. A name has two parts with a full stop between them:
+ *   - the first tells machines apart; it is kept beside the socket until the next boot;
+ *   - the second tells agents on one machine apart that do not know each other's sessions; it is
+ *     kept in `sessions`, so it changes when these files are lost.
+ * Each file also names the machine, boot and directory it was written for. If these differ, the
+ * file may be a copy, and the part is made anew. */
 enum err instance_open(const char *sessions, const char *socket, char out[INSTANCE_LENGTH + 1],
                        struct error *e);
 

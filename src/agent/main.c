@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vsay-agent: arguments, configuration, and its parts: started in order, stopped in reverse. */
+/* vsay-agent: reads arguments and configuration, opens the state on disk, and runs three threads:
+ * the main thread with the UNIX socket and the sessions, the sender, and the poller. */
 #include "config.h"
 
 #include <errno.h>
@@ -27,12 +28,12 @@
 static const char usage[] =
     "Usage: vsay-agent [--config FILE] [--check-config]\n"
     "\n"
-    "Tells vsay which terminal sessions this machine holds, what they run and how\n"
-    "busy the machine is, and ends those that must end.\n"
+    "Reports this machine's terminal sessions, their commands and the machine's load\n"
+    "to vsay, and ends the sessions that vsay asks it to end.\n"
     "\n"
     "  -c, --config FILE   configuration (default: $VSAY_AGENT_CONF, then\n"
     "                      " SYSCONFDIR "/vsay/agent.conf)\n"
-    "      --check-config  tell what is wrong with the configuration, and exit\n"
+    "      --check-config  check the configuration and exit\n"
     "  -h, --help          show this text\n"
     "  -V, --version       show the version\n";
 
@@ -41,7 +42,7 @@ struct arguments {
     bool check_config;
 };
 
-/* Returns -1 to go on, or the exit status. */
+/* Returns -1 to continue, or the exit status. */
 static int parse_arguments(int argc, char **argv, struct arguments *out)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
@@ -78,7 +79,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
 
 /* --- preparations ---------------------------------------------------------------------------- */
 
-/* Signals come through door's descriptor only; a file that cannot grow is an error like others. */
+/* Blocks the signals that server.c reads from a signalfd. Ignores SIGXFSZ, so that a file that may
+ * not grow is an ordinary write error. */
 static void prepare_process(void)
 {
     sigset_t signals;
@@ -92,7 +94,8 @@ static void prepare_process(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
-/* A process that is hidden looks as if it were gone: an end would be reported while it lives. */
+/* Refuses to start when /proc hides other users' processes: a hidden process looks dead, and the
+ * agent would report the end of a session that lives. */
 static enum err check_proc(struct error *e)
 {
     struct process first;
@@ -104,12 +107,13 @@ static enum err check_proc(struct error *e)
                      "give vsay-agent the group of its gid, or CAP_SYS_PTRACE");
 }
 
-/* Others pass through the directory to drop/, and see no more. The lock ends with the process. */
+/* Creates the state directory and locks it against a second agent; the lock ends with the process.
+ * Mode 0711: other users pass through the directory to drop/, and see nothing else. */
 static enum err lock_state(const char *directory, int *fd, struct error *e)
 {
     if (mkdir(directory, 0711) && errno != EEXIST)
         return error_set(e, ERR_IO, "cannot make %s: %s", directory, strerror(errno));
-    int state = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a device keeps its mode */
+    int state = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* never chmod a device */
     bool set = state >= 0 && fchmod(state, 0711) == 0;
     if (!set)
         error_set(e, ERR_IO, "cannot chmod %s: %s", directory, strerror(errno));
@@ -168,10 +172,10 @@ static enum err run_threads(struct agent *agent, struct server *server, struct e
         return error_set(e, ERR_INTERNAL, "cannot start a thread");
     }
     if (agent_options_exposes_token(agent->options))
-        log_event(
-            LEVEL_WARNING, "token_exposed",
-            "detail=\"the token goes to %s by plain http: whoever is on the way can read it\"",
-            agent->options->agent.server);
+        log_event(LEVEL_WARNING, "token_exposed",
+                  "detail=\"the token goes to %s by plain http, where others on the network can "
+                  "read it; use https\"",
+                  agent->options->agent.server);
     log_event(LEVEL_INFO, "start", "server=%s instance=%s", agent->options->agent.server,
               agent->instance);
     enum err err = server_run(server, e);

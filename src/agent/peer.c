@@ -13,7 +13,8 @@
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
 
-/* For older kernels: who has the number now is at least nobody else's. */
+/* The check for kernels before 6.5: the process that has the pid now is at least the same user's.
+ */
 static bool same_user(pid_t pid, uid_t uid)
 {
     char path[64];
@@ -23,7 +24,8 @@ static bool same_user(pid_t pid, uid_t uid)
     return stat(path, &st) == 0 && st.st_uid == uid;
 }
 
-/* Whether the peer lives, and so has had its number all the time. */
+/* Returns whether the peer is alive, so that its pid was never reused. A user may pass a connection
+ * to a child, exit, and wait until a root process gets the pid. */
 static bool still_there(int fd, const struct ucred *peer)
 {
     int pidfd = -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is at the other end of a UNIX socket. */
+/* Identifies the process at the other end of a UNIX socket. */
 #ifndef AGENT_PEER_H
 #define AGENT_PEER_H
 
@@ -14,12 +14,15 @@ enum { PEER_CHILDREN = 8 };
 struct peer {
     uid_t uid;
     struct process process;
-    struct process children[PEER_CHILDREN]; /* some of it, that it had when it was looked at */
+    struct process children[PEER_CHILDREN]; /* up to so many of its children at that time */
     size_t child_count;
 };
 
-/* The process that has connected. False when it has gone, or another may have its number by now;
- * the number and the uid are filled in all the same if the kernel knows them. */
+/* Identifies the process that connected. Returns false when it is gone, since its pid may belong to
+ * another process by now; pid and uid are filled in even then, if the kernel knows them.
+ *
+ * The children are recorded at once: if vsay-shell dies before its open report is read, the agent
+ * still knows the user's shell. */
 bool peer_find(int fd, struct peer *out);
 
 #endif

@@ -13,8 +13,9 @@
 #include "base/xalloc.h"
 
 enum {
-    PATIENCE = 15,    /* s that an answer may take longer than the poll waits */
-    POLL_PAUSE = 5000 /* ms after [] that came early, and so between polls that hardly wait */
+    EXTRA_TIMEOUT = 15, /* s that an answer may take beyond the poll's own wait */
+    POLL_PAUSE = 5000   /* ms to wait after an empty answer that came early; with poll_wait = 0 it
+                           is the interval between polls */
 };
 
 static void obey(const struct agent *agent, const struct json_object *signal)
@@ -48,7 +49,7 @@ void *poller_run(void *user)
     struct http *http = http_new("signals", agent->options, agent->instance, agent->poller);
     char *path = xasprintf("/api/agent/signals?wait=%ld", wait);
     const struct http_request request = {
-        .path = path, .required_member = "signals", .timeout = wait + PATIENCE};
+        .path = path, .required_member = "signals", .timeout = wait + EXTRA_TIMEOUT};
 
     while (!event_flag_stopped(agent->poller)) {
         struct json_object *answer;

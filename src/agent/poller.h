@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that asks vsay which sessions must end, by long polls. */
+/* The thread that asks vsay, by long polling, which sessions must end. It has a connection of its
+ * own, so that a termination never waits behind a full spool. */
 #ifndef AGENT_POLLER_H
 #define AGENT_POLLER_H
 
 struct agent;
 struct json_object;
 
-/* `agent` is a struct agent; for pthread_create. Runs until the poller's EVENT_STOP. */
+/* The thread's function; `agent` is a struct agent. Runs until EVENT_STOP is set on
+ * agent->poller. */
 void *poller_run(void *agent);
 
-/* Condemns the sessions that an answer of GET /api/agent/signals names; returns how many. */
+/* Requests the end of all sessions that an answer of GET /api/agent/signals names. Returns how
+ * many it names. */
 unsigned poller_obey(const struct agent *agent, const struct json_object *answer);
 
 #endif

@@ -12,7 +12,8 @@ void rates_free(struct rates *rates)
     *rates = (struct rates){0};
 }
 
-/* Forgets those whose buckets are full: so the table stays as small as what goes on. */
+/* Finds a user's bucket, or NULL. Drops the full ones on the way, so the table holds only users
+ * that opened sessions recently. */
 static struct rate *find(struct rates *rates, uid_t uid, int64_t now)
 {
     struct rate *found = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How often each user may do something: a token bucket a user. Root may always. */
+/* Limits how often each user may open a session: one token bucket per user, none for root. Opens
+ * and ends are never dropped from the spool, so without a limit one user could fill the disk. */
 #ifndef AGENT_RATES_H
 #define AGENT_RATES_H
 
@@ -9,8 +10,8 @@
 #include <sys/types.h>
 
 enum {
-    RATES_BURST = 200,  /* at once */
-    RATES_PERIOD = 1000 /* ms until one more */
+    RATES_BURST = 200,  /* tokens in a full bucket */
+    RATES_PERIOD = 1000 /* ms until a token is added */
 };
 
 /* Zero-initialise. */
@@ -18,13 +19,14 @@ struct rates {
     struct rate {
         uid_t uid;
         int64_t full_at; /* when the bucket is full again, ms */
-    } * items;           /* of those that are not full */
+    } * items;           /* only buckets that are not full */
     size_t count;
 };
 
 void rates_free(struct rates *rates);
 
-/* Whether `uid` may once more, `now` (ms, monotonic). It counts if so. */
+/* Takes a token of `uid` at the time `now` (ms, monotonic). Returns false, and takes nothing, when
+ * the bucket is empty. */
 bool rates_take(struct rates *rates, uid_t uid, int64_t now);
 
 #endif

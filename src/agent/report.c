@@ -14,7 +14,7 @@
 #include "common/address.h"
 #include "common/ident.h"
 
-static const int64_t seq_max = ((int64_t)1 << 53) - 1; /* of docs/agent-protocol.md */
+static const int64_t seq_max = ((int64_t)1 << 53) - 1; /* docs/agent-protocol.md */
 
 /* --- members --------------------------------------------------------------------------------- */
 
@@ -26,7 +26,7 @@ static struct json_object *member(const struct json_object *object, const char *
     return value;
 }
 
-/* The member's text; NULL when there is none, or it has a NUL. */
+/* Returns a member's text, or NULL when it is missing, not a string, or contains a NUL. */
 static const char *text_member(const struct json_object *packet, const char *name)
 {
     const char *text = ipc_text(packet, name);
@@ -62,7 +62,7 @@ static struct json_object *new_record(const char *type, const char *session_id, 
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-/* Copies the user that the packet names, if any. */
+/* Copies the user that the packet names, if any. Returns false when a name is malformed. */
 static bool put_user(struct json_object *record, const struct json_object *packet)
 {
     const char *user = ipc_text(packet, "user_id"), *name = ipc_text(packet, "username");
@@ -78,7 +78,7 @@ static bool put_user(struct json_object *record, const struct json_object *packe
     return true;
 }
 
-/* Written as vsay has it. */
+/* Copies a valid address, in the normalised form that vsay stores. */
 static void put_source_address(struct json_object *record, const struct json_object *packet)
 {
     const char *text = text_member(packet, "source_address");
@@ -110,7 +110,7 @@ struct json_object *report_opening(const struct json_object *packet, uid_t uid)
 
 /* --- command, end ---------------------------------------------------------------------------- */
 
-/* A command may have control characters. */
+/* Returns the command. Unlike other texts it may contain control characters. */
 static const char *command_member(const struct json_object *packet)
 {
     const char *text = text_member(packet, "command");
@@ -119,7 +119,7 @@ static const char *command_member(const struct json_object *packet)
     return length > 0 && length <= MEMBER_COMMAND && utf8_valid(text, length) ? text : NULL;
 }
 
-/* Copies what is one. */
+/* Copies the exit code, if it is one. */
 static void put_exit_code(struct json_object *record, const struct json_object *packet)
 {
     struct json_object *code = member(packet, "exit_code");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What vsay-shell reports, checked and made into what agent-protocol.md wants; `uid`, whose report
- * it is, is an addition. The caller puts what these return. */
+/* Parses the reports of vsay-shells and turns them into the records that docs/agent-protocol.md
+ * defines, with one addition: `uid`, the user whose report it is. Nothing in a report is trusted.
+ * The caller puts what these functions return. */
 #ifndef AGENT_REPORT_H
 #define AGENT_REPORT_H
 
@@ -10,27 +11,27 @@
 
 struct json_object;
 
-/* NULL when the packet is malformed. Without `seq`, which is the caller's; and the user is as the
- * packet has it, which attribute_session has to judge. */
+/* Makes an open record, or returns NULL when the packet is malformed. The caller adds `seq`. The
+ * user is as the packet claims; attribute_session checks that later. */
 struct json_object *report_opening(const struct json_object *packet, uid_t uid);
 
-/* NULL when the packet is malformed; *seq is 0 when even that is. */
+/* Makes a command record, or returns NULL when the packet is malformed. Sets *seq to the command's
+ * number, or to 0 when that is malformed. */
 struct json_object *report_command(const struct json_object *packet, const char *session_id,
                                    uid_t uid, int64_t *seq);
 
-/* What of the packet is malformed is left out. */
+/* Makes an end record. Leaves out malformed members, since the end itself must be reported. */
 struct json_object *report_end(const struct json_object *packet, const char *session_id, uid_t uid);
 
-/* When the packet says that the session's user was active, since 1970 in ms, and never in the
- * future; 0: malformed. */
+/* Returns when the user was last active (ms since 1970, at most now), or 0 when malformed. */
 int64_t report_activity(const struct json_object *packet);
 
-/* Whether vsay-shell says that it had ended the session, and so all of it. */
+/* Returns whether vsay-shell reports that it ended the whole session itself. */
 bool report_end_of_all(const struct json_object *packet);
-/* Whether it says that nothing of the session is left. */
+/* Returns whether vsay-shell reports that no process of the session is left. */
 bool report_all_gone(const struct json_object *packet);
 
-/* The end that the agent itself saw now. */
+/* Makes the record of an end that the agent itself observed just now. */
 struct json_object *report_own_end(const char *session_id, uid_t uid, const char *reason);
 
 #endif

@@ -78,7 +78,7 @@ enum err report_handler_store_end(struct agent *agent, struct session *session,
     if (!err) {
         session->state = SESSION_ENDED;
         log_event(LEVEL_INFO, "session_end", "session=%s reason=\"%s\"%s", session->id, reason,
-                  sure ? "" : " detail=\"something of it may be left that cannot be seen\"");
+                  sure ? "" : " detail=\"processes of it may be left that cannot be seen\"");
     }
     free(reason);
     return err;
@@ -136,7 +136,7 @@ static const char *objection(const struct origin *origin, const struct session *
     const struct client *client = origin->client;
 
     if (origin->session && origin->session != session)
-        return "one connection is for one session";
+        return "a connection is for one session";
     if (session && session->uid != origin->uid)
         return "the session is another user's";
     if (session && client && !same_process(&session->tree.shell, &client->peer.process))

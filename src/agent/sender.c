@@ -19,13 +19,13 @@
 #include "base/xalloc.h"
 
 enum {
-    INTERVAL = 30000,    /* ms between heartbeats, until vsay says otherwise */
-    INTERVAL_MAX = 3600, /* s */
-    SIGNAL_GRACE = 500,  /* ms that a signal may come after the heartbeat that names its session */
-    REFUSALS_MAX = 2,    /* refusals after which a record is given up */
-    PROXY_RETRIES_MAX = 5, /* by somebody on the way */
+    INTERVAL = 30000,      /* ms between heartbeats, until vsay says otherwise */
+    INTERVAL_MAX = 3600,   /* s */
+    SIGNAL_GRACE = 500,    /* ms that a signal may arrive after the heartbeat naming its session */
+    REFUSALS_MAX = 2,      /* vsay's refusals after which a record is dropped */
+    PROXY_RETRIES_MAX = 5, /* a proxy's refusals after which a command is dropped */
     BATCH_RECORDS = 500,
-    BATCH_BYTES = 100 * 1024 /* what mod_fcgid takes by default, with room for what is around it */
+    BATCH_BYTES = 100 * 1024 /* fits into mod_fcgid's default of 128 KiB with the JSON around it */
 };
 
 struct sender {
@@ -34,14 +34,14 @@ struct sender {
     struct session_open opener;
     struct usage usage;
     int64_t interval, heartbeat_due; /* ms */
-    bool heartbeat_ok;               /* the last heartbeat was taken */
-    bool backoff;                    /* nothing but the next heartbeat is sent */
-    uint64_t reopened_for;           /* record whose session vsay did not know */
-    uint64_t refused;                /* record that was refused */
-    enum http_outcome refused_how;   /* and how */
-    unsigned refusals;               /* how many times in a row */
-    unsigned proxy_retries; /* with what is refused on the way: little, once it had enough */
-    size_t batch;           /* at most so many commands in a request */
+    bool heartbeat_ok;               /* the last heartbeat was accepted; the spool may be sent */
+    bool backoff;                    /* send only heartbeats until the next regular one */
+    uint64_t reopened_for;           /* the record for which sessions were opened again last */
+    uint64_t refused;                /* the record that was refused last, */
+    enum http_outcome refused_how;   /* its outcome, */
+    unsigned refusals;               /* and how often it had that in a row */
+    unsigned proxy_retries; /* PROXY_RETRIES_MAX, or REFUSALS_MAX after one command was dropped */
+    size_t batch;           /* commands per request at most; halved when a batch is refused */
 };
 
 /* --- heartbeats ------------------------------------------------------------------------------ */
@@ -73,6 +73,7 @@ static struct json_object *make_heartbeat(struct sender *sender)
     return heartbeat;
 }
 
+/* Returns whether any of the sessions is held here and not yet asked to end. */
 static bool any_can_end(struct session_table *sessions, struct json_object *ids)
 {
     for (size_t i = 0; i < json_object_array_length(ids); i++) {
@@ -82,8 +83,8 @@ static bool any_can_end(struct session_table *sessions, struct json_object *ids)
     return false;
 }
 
-/* A server of version 2 gives no reasons: the signals have, which may be on their way to the poller
- * just now. */
+/* Servers of version 2 name sessions to terminate without a reason. The reasons are in the signals,
+ * which may be on their way to the poller at this moment. */
 static void ask_for_reasons(struct sender *sender, struct json_object *terminate)
 {
     static const struct http_request request = {
@@ -99,7 +100,8 @@ static void ask_for_reasons(struct sender *sender, struct json_object *terminate
         event_flag_wait(sender->agent->sender, 0, clock_ms() + SIGNAL_GRACE);
 }
 
-/* Without a reason nobody has asked for it: vsay has the session as closed. */
+/* Requests the end of the sessions that a heartbeat's answer names. One without a reason was not
+ * ended by anyone: vsay regards it as closed already. */
 static void obey(struct sender *sender, struct json_object *terminate,
                  const struct json_object *reasons)
 {
@@ -160,7 +162,8 @@ static enum http_outcome send_heartbeat(struct sender *sender)
 
 /* --- the spool ------------------------------------------------------------------------------- */
 
-/* The commands that the records begin with, as one body; *count tells how many. */
+/* Joins the commands at the beginning of the records into one request body, and sets *count to
+ * their number. The caller frees it. */
 static char *join_commands(const struct record *records, size_t *count)
 {
     static const char head[] = "{\"activities\":[", tail[] = "]}";
@@ -179,7 +182,7 @@ static char *join_commands(const struct record *records, size_t *count)
     return body;
 }
 
-/* The errors of an answer; NULL: none. */
+/* Returns the `errors` of an answer, or NULL. */
 static struct json_object *errors_of(const struct json_object *answer)
 {
     struct json_object *errors = NULL;
@@ -188,7 +191,7 @@ static struct json_object *errors_of(const struct json_object *answer)
     return json_object_is_type(errors, json_type_array) ? errors : NULL;
 }
 
-/* What vsay left out of a batch that it took: it would never take it. */
+/* Logs the commands that vsay left out of a batch it accepted. It would never accept them. */
 static void log_left_out(const struct json_object *errors)
 {
     for (size_t i = 0; i < json_object_array_length(errors); i++) {
@@ -197,7 +200,8 @@ static void log_left_out(const struct json_object *errors)
     }
 }
 
-/* What was left out is sent once more if its session could be opened again: *count is 0 then. */
+/* Handles the commands that vsay left out of a batch. If their sessions could be opened again, sets
+ * *count to 0, so that the whole batch is sent once more. */
 static enum http_outcome look_at_errors(struct sender *sender, struct json_object *errors,
                                         const struct record *records, size_t *count)
 {
@@ -256,7 +260,8 @@ static enum http_outcome send_end(struct sender *sender, const struct record *re
     return outcome == HTTP_MISSING ? HTTP_REFUSED : outcome;
 }
 
-/* Sends the first record, and with a command those that follow it; *count tells how many. */
+/* Sends the first record, and if it is a command also the commands that follow it. Sets *count to
+ * the number sent. */
 static enum http_outcome send_records(struct sender *sender, const struct record *records,
                                       size_t *count, struct error *e)
 {
@@ -267,8 +272,9 @@ static enum http_outcome send_records(struct sender *sender, const struct record
                                         : send_end(sender, records, e);
 }
 
-/* After how many refusals a record is given up; 0: never. Only the end of a session can be of
- * something that is missing, and what is not vsay's answer may at most cost a command. */
+/* Returns after how many refusals a record is dropped, 0 for never. A proxy's refusal may cost a
+ * command at most, never an open or an end. HTTP_MISSING is a refusal for ends only; send_end
+ * translates it. */
 static unsigned max_refusals(const struct sender *sender, enum http_outcome outcome,
                              enum record_kind kind)
 {
@@ -288,8 +294,9 @@ static void log_refusal(bool over, const struct record *record, const struct err
     json_object_put(object);
 }
 
-/* Something on the way may have refused it: it is sent again after vsay has taken a heartbeat, at
- * once the first time, and then with the regular ones. True when it is given up. */
+/* Counts the refusal of a single record; returns true when the record is to be dropped. Otherwise
+ * it is sent again, in case something between here and vsay refused it: the first time after an
+ * extra heartbeat, later after each regular one. */
 static bool note_refusal(struct sender *sender, enum http_outcome outcome,
                          const struct record *record, const struct error *e)
 {
@@ -308,8 +315,8 @@ static bool note_refusal(struct sender *sender, enum http_outcome outcome,
     return over;
 }
 
-/* Whether records that had this outcome need not be sent again. What was refused as a batch is
- * divided, down to the one that is at fault. */
+/* Returns whether records with this outcome are done with, accepted or dropped. A refused batch is
+ * halved until the record at fault is alone. */
 static bool settled(struct sender *sender, enum http_outcome outcome, const struct record *records,
                     size_t count, const struct error *e)
 {
@@ -341,7 +348,8 @@ static void forget_records(struct sender *sender, const struct record *records, 
     json_object_put(end);
 }
 
-/* Sends from the head of the spool. HTTP_DONE when it may go on at once; *more: there was any. */
+/* Sends records from the head of the spool. Returns HTTP_DONE when the thread may continue at once.
+ * Sets *more to whether there were any records. */
 static enum http_outcome send_spool(struct sender *sender, bool *more)
 {
     struct record records[BATCH_RECORDS];
@@ -364,6 +372,7 @@ static enum http_outcome send_spool(struct sender *sender, bool *more)
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
+/* Sends one request, a heartbeat or records, and then waits as its outcome demands. */
 static void step(struct sender *sender)
 {
     enum http_outcome outcome = HTTP_DONE;

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that tells vsay everything, in order, over one connection: heartbeats, and what is in
- * the spool. So a heartbeat never overtakes an opening. The spool waits until a heartbeat was
- * taken: only then it is certain that vsay, and no other server, would refuse a record. */
+/* The thread that sends heartbeats and the spool to vsay, in order, over one connection. One
+ * connection keeps the order: a heartbeat that overtook an open report would make vsay believe that
+ * the session has vanished.
+ *
+ * Nothing is forgotten before vsay has accepted it, so the spool waits until a heartbeat was
+ * accepted: only then is it certain that vsay itself, and not some proxy or another server,
+ * answers. A refusal is final only after another accepted heartbeat and a second refusal of the
+ * same record. A batch that is refused is halved until the record at fault is alone. */
 #ifndef AGENT_SENDER_H
 #define AGENT_SENDER_H
 
-/* `agent` is a struct agent; for pthread_create. Runs until the sender's EVENT_STOP. */
+/* The thread's function; `agent` is a struct agent. Runs until EVENT_STOP is set on
+ * agent->sender. */
 void *sender_run(void *agent);
 
 #endif

@@ -30,7 +30,7 @@ enum err sequence_open(const char *path, struct sequence **out, struct error *e)
         return error_set(e, ERR_IO, "cannot open %s: %s", path, strerror(errno));
     }
     if (file && fscanf(file, "%" SCNd64, &sequence->last) != 1)
-        log_event(LEVEL_WARNING, "sequence", "detail=\"%s holds no number\"", path);
+        log_event(LEVEL_WARNING, "sequence", "detail=\"%s does not hold a number\"", path);
     if (file)
         fclose(file);
     pthread_mutex_init(&sequence->lock, NULL);

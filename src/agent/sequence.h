@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The number that grows with every heartbeat and every session opened (agent-protocol.md, `seq`).
- * Thread-safe. */
+/* The `seq` of heartbeats and open reports (docs/agent-protocol.md): a number that always grows, by
+ * which vsay recognises requests that arrive late. Thread-safe. */
 #ifndef AGENT_SEQUENCE_H
 #define AGENT_SEQUENCE_H
 
@@ -10,12 +10,13 @@
 
 struct sequence;
 
-/* Goes on after the number in the file `path`, if there is one. */
+/* Continues after the number in the file `path`, if there is one. */
 enum err sequence_open(const char *path, struct sequence **out, struct error *e);
 void sequence_free(struct sequence *sequence);
 
-/* Milliseconds since 1970, or one more than the last. That it cannot be stored is logged: it may be
- * given out again after a restart only if the clock has gone back meanwhile. */
+/* Returns the time in milliseconds since 1970, or one more than the last number if that is larger.
+ * Stores it first. A failure to store it is only logged: the number could be repeated after a
+ * restart only if the clock were set back too. */
 int64_t sequence_next(struct sequence *sequence);
 
 #endif

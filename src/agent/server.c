@@ -27,11 +27,11 @@
 
 enum {
     CLIENTS_MAX = 2 * SESSIONS_MAX,
-    FILES = 64,           /* that this program opens beside connections */
-    PACKETS_MAX = 100,    /* of one client before others have their turn */
-    ACCEPTS_MAX = 100,    /* in a round */
-    ROUND = 100,          /* ms of packets before all else has its turn */
-    OPEN_TIMEOUT = 10000, /* ms for a connection to open its session */
+    FILES = 64,           /* descriptors that the agent needs beside the connections */
+    PACKETS_MAX = 100,    /* per client and turn */
+    ACCEPTS_MAX = 100,    /* per turn */
+    TURN = 100,           /* ms of reading packets before the sessions have their turn */
+    OPEN_TIMEOUT = 10000, /* ms for a connection to send its open report */
     TICK = 1000,          /* ms */
     TICK_SOON = 100,
     SCAN_INTERVAL = 2000 /* ms between looks into the drop directory */
@@ -44,7 +44,7 @@ TAILQ_HEAD(clients, client);
 struct server {
     struct agent *agent;
     int listener, signals;
-    struct clients clients; /* who was served last comes last */
+    struct clients clients; /* the one read last is at the tail */
     size_t count, max;
     bool no_descriptors; /* until the next tick: out of descriptors */
     bool spool_down;     /* the spool; it was logged */
@@ -73,14 +73,16 @@ static enum err listen_at(const char *path, int *fd, struct error *e)
     return ERR_OK;
 }
 
-/* Connections must not take the descriptors that looking at a session's processes needs. */
+/* Limits the connections so that enough descriptors remain for reading /proc: without them the
+ * agent could not tell whether a session's processes live. */
 static size_t room_for_clients(void)
 {
     size_t most = limits_descriptors();
 
     if (most >= CLIENTS_MAX + FILES)
         return CLIENTS_MAX;
-    log_event(LEVEL_WARNING, "accept", "detail=\"%zu open files are few: %d are wanted\"", most,
+    log_event(LEVEL_WARNING, "accept",
+              "detail=\"the limit of %zu open files allows few connections; raise it to %d\"", most,
               CLIENTS_MAX + FILES);
     return most > FILES ? most - FILES : 1;
 }
@@ -136,7 +138,8 @@ void server_close(struct server *server)
     free(server);
 }
 
-/* A user may take half of the places that the others leave; root may take all. */
+/* Returns whether this user may connect once more. A user may hold half of the connections that the
+ * others leave; root may hold all. */
 static bool has_place(const struct server *server, uid_t uid)
 {
     const struct client *client;
@@ -185,7 +188,7 @@ static void accept_clients(struct server *server)
         log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
 }
 
-/* --- a round: packets, one sync, replies ----------------------------------------------------- */
+/* --- a turn: packets, one sync, replies ------------------------------------------------------ */
 
 static enum err receive_packet(struct server *server, struct client *client,
                                const struct json_object *packet, struct error *e)
@@ -199,7 +202,8 @@ static enum err receive_packet(struct server *server, struct client *client,
     return err;
 }
 
-/* Until `end`, but one packet at least. What was not to be sent is the last that is taken. */
+/* Reads packets of one client until `end`, but at least one. The first invalid packet ends the
+ * connection. */
 static enum err read_client(struct server *server, struct client *client, int64_t end,
                             struct error *e)
 {
@@ -213,7 +217,7 @@ static enum err read_client(struct server *server, struct client *client, int64_
         if (err == ERR_OK)
             err = receive_packet(server, client, packet, e);
         else if (err == ERR_IO)
-            err = ERR_REQUEST; /* it has gone */
+            err = ERR_REQUEST; /* the peer has closed */
         json_object_put(packet);
         client->done = err;
     }
@@ -228,9 +232,9 @@ static void note_stored(struct client *client, const struct json_object *reply)
         report_handler_mark_stored(client->session, json_object_get_int64(seq));
 }
 
-/* Replies are sent after the sync only. Without it their clients lose the connection: they come
- * again with what they have not got an answer for; but that it must end they are told all the same.
- */
+/* Sends the replies of this turn, if the reports they answer are durable. Otherwise closes the
+ * connection: vsay-shell reconnects and repeats what was not acknowledged. A request to terminate
+ * is sent in either case. */
 static void send_replies(struct agent *agent, struct client *client, bool durable)
 {
     size_t count = json_object_array_length(client->replies);
@@ -256,10 +260,11 @@ static void note_spool(struct server *server, enum err err, const struct error *
     server->spool_down = err;
 }
 
-/* Who comes first in a round comes last in the next: there may be no time for all. */
+/* Reads from all ready clients, as far as the turn's time allows. Each client that is read moves to
+ * the tail, so that the next turn begins with the others. */
 static enum err read_clients(struct server *server, size_t *reported, struct error *e)
 {
-    int64_t end = clock_ms() + ROUND;
+    int64_t end = clock_ms() + TURN;
     enum err err = ERR_OK;
 
     for (size_t left = server->count; left && clock_ms() < end; left--) {
@@ -296,7 +301,7 @@ static void serve_clients(struct server *server)
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
-/* Returns false at the end. */
+/* Returns false when the agent should stop. */
 static bool read_signals(struct server *server)
 {
     struct signalfd_siginfo signal;

@@ -21,9 +21,9 @@
 
 struct entry {
     struct session session; /* first: an entry is found by it */
-    /* what other threads change too */
+    /* shared with other threads, under the table's lock */
     char *reason;
-    char *opening; /* the report, as JSON; NULL in a file of an older version */
+    char *opening; /* the open report (JSON); NULL if an older version wrote the file */
     bool confirmed;
     int64_t active, active_sent, active_acked; /* see session_activity; 0: never */
 };
@@ -125,8 +125,8 @@ static struct session *add_entry(struct session_table *table, const struct sessi
     return &entry->session;
 }
 
-/* The processes of the session in a file of this boot. They are looked at now, while most of them
- * still live: what has been seen can be told from a stranger later on. */
+/* Reads a session's processes. Looks for the leader at once, while it probably lives: when it has
+ * been seen alive, its session can later be told from one that reuses its id. */
 static struct proctree read_tree(const struct json_object *object, uid_t uid)
 {
     struct proctree tree = {
@@ -149,7 +149,7 @@ static void read_session(struct session_table *table, const char *id,
     snprintf(session.handoff_key, sizeof session.handoff_key, "%s", key ? key : "");
     if (boot && strcmp(boot, table->boot) == 0)
         session.tree = tree;
-    else /* no process outlives its boot, unless that was none */
+    else /* a reboot ended its processes; check, in case the boot id changed without one */
         session.all_gone = !process_alive(&tree.shell) && !process_alive(&tree.leader);
     json_object_object_get_ex(object, "opening", &opening);
     add_entry(table, &session, opening ? json_object_to_json_string(opening) : NULL);
@@ -237,7 +237,7 @@ void session_table_close(struct session_table *table)
 
 /* --- the table ------------------------------------------------------------------------------- */
 
-/* Only the main thread adds and removes, and so needs no lock to look. */
+/* Finds an entry. The main thread needs no lock for this, because only it adds and removes. */
 static struct entry *find(struct session_table *table, const char *id)
 {
     for (size_t i = 0; i < table->count; i++) {
@@ -388,7 +388,7 @@ void session_resend_activity(struct session_table *table, const char *id)
     pthread_mutex_unlock(&table->lock);
 }
 
-/* --- news from other threads ----------------------------------------------------------------- */
+/* --- requests from other threads ------------------------------------------------------------- */
 
 int session_event_fd(const struct session_table *table)
 {

@@ -39,9 +39,8 @@ enum http_outcome session_open_send(struct session_open *opener, struct json_obj
     return outcome;
 }
 
-/* Reports again the opening of a session that vsay has lost (its database was restored, or a
- * replica that lacked it took over), before anything else of it: that would be refused.
- * HTTP_MISSING when the session is not held. */
+/* Opens a session again that vsay has lost. This must precede anything else about the session,
+ * which vsay would refuse. Returns HTTP_MISSING when the session is not held here. */
 static enum http_outcome repeat(struct session_open *opener, const char *id)
 {
     char *text = session_opening(opener->agent->sessions, id);
@@ -70,8 +69,8 @@ void session_open_repeat_all(struct session_open *opener, struct json_object *un
     }
 }
 
-/* The session of the command that an error is about, if vsay does not know it; the caller puts the
- * command. */
+/* Returns the session of the command that an error is about, if vsay does not know the session. The
+ * caller puts *command, from which the id is borrowed. */
 static const char *missing_session(const struct json_object *error, const struct record *records,
                                    size_t count, struct json_object **command)
 {
@@ -113,8 +112,8 @@ enum http_outcome session_open_repair(struct session_open *opener, struct json_o
 
 bool session_open_take_end_request(struct session_open *opener)
 {
-    bool ending = opener->end_requested;
+    bool requested = opener->end_requested;
 
     opener->end_requested = false;
-    return ending;
+    return requested;
 }

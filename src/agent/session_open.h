@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tells vsay of sessions that were opened, and again of those that it has lost: its database was
- * restored, or a replica that lacked them took over. For the sender's thread. */
+/* Reports opened sessions to vsay, and reports them again when vsay has lost them: its database was
+ * restored from a backup, or a replica without them took over. Part of the sender's thread. */
 #ifndef AGENT_SESSION_OPEN_H
 #define AGENT_SESSION_OPEN_H
 
@@ -15,21 +15,21 @@ struct session_open {
     bool end_requested; /* see session_open_take_end_request */
 };
 
-/* Takes ownership of `opening`. */
+/* Attributes the session to a user and reports it. Takes ownership of `opening`. */
 enum http_outcome session_open_send(struct session_open *opener, struct json_object *opening,
                                     struct error *e);
 
-/* Opens again what a heartbeat's answer names as unknown, as far as it goes: the next heartbeat
- * names the rest. */
+/* Opens the sessions again that a heartbeat's answer lists as unknown. Stops when vsay becomes
+ * unreachable; the answer to the next heartbeat lists the rest. */
 void session_open_repeat_all(struct session_open *opener, struct json_object *unknown);
 
-/* Opens again, once each, the sessions that a batch of commands has met and vsay does not know:
- * `errors` are those of the answer. HTTP_MISSING: there were none that are held. */
+/* Opens the sessions again, each once, that vsay did not know when it received a batch of commands.
+ * `errors` are those of its answer. Returns HTTP_MISSING when none of them is held here. */
 enum http_outcome session_open_repair(struct session_open *opener, struct json_object *errors,
                                       const struct record *records, size_t count);
 
-/* Whether a session that was opened must end, and its machine has not been told yet: the next
- * heartbeat tells it of all of these. Asking forgets it. */
+/* Returns whether vsay answered an open report with a session that must end, and clears the flag.
+ * The answer carries no reason, so a heartbeat should follow at once: its answer does. */
 bool session_open_take_end_request(struct session_open *opener);
 
 #endif

@@ -20,19 +20,20 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-/* The first line: how many commands were given up. It is replaced together with the file, so that
- * what is counted is what is gone. */
+/* The first line: how many commands were dropped. One rename replaces it together with the records,
+ * so the count always agrees with what is missing. Its length is fixed, so that it can be
+ * overwritten in place. */
 #define HEADER_FORMAT "{\"type\":\"spool\",\"dropped\":%020" PRIu64 "}\n"
 
 enum { HEADER_LENGTH = sizeof "{\"type\":\"spool\",\"dropped\":01234567890123456789}\n" - 1 };
 
-/* Where a record stands in the file; `length` includes the line's end. */
+/* Where a record stands in the file; `length` includes the newline. */
 struct place {
     off_t offset;
     uint64_t number;
     uint32_t length;
     enum record_kind kind;
-    uid_t uid; /* whose session it is of */
+    uid_t uid; /* the user whose session it belongs to */
 };
 
 struct spool {
@@ -40,10 +41,10 @@ struct spool {
     char *path;
     int fd;
     size_t max, limit;        /* the file is rewritten when it would exceed `limit` */
-    off_t size, durable_size; /* of the file; of its part that is synced */
-    struct place *places;     /* [head, count) wait; [durable, count) are not synced */
+    off_t size, durable_size; /* bytes appended; bytes synced */
+    struct place *places;     /* [head, count) are to be sent; [durable, count) are not synced */
     size_t head, durable, count, room;
-    uint64_t last, taken; /* numbers: given last; of the newest record that spool_take gave away */
+    uint64_t last, taken; /* the newest record's number; that of the newest taken, 0 when none is */
     uint64_t dropped;
 };
 
@@ -199,7 +200,7 @@ void spool_close(struct spool *spool)
 
 /* --- making room ----------------------------------------------------------------------------- */
 
-/* Copies the records that stay to a new file, and moves their places there. */
+/* Copies the records that stay to the new file, and updates their offsets. */
 static enum err copy_records(const struct spool *old, struct spool *new, struct error *e)
 {
     char header[HEADER_LENGTH + 1];
@@ -221,20 +222,20 @@ static enum err copy_records(const struct spool *old, struct spool *new, struct 
                 : error_set(e, ERR_IO, "cannot rewrite %s: %s", old->path, strerror(errno));
 }
 
-/* A command that is not being sent. */
-static bool may_go(const struct spool *spool, const struct place *place)
+/* Returns whether the record may be dropped: a command that is not being sent. */
+static bool may_drop(const struct spool *spool, const struct place *place)
 {
     return place->kind == RECORD_COMMAND && place->number > spool->taken;
 }
 
-/* What may be kept for each user, if all is to take no more than `target` bytes. */
+/* Computes how much each user has to give up so that the file takes at most `target` bytes. */
 static void divide(const struct spool *spool, size_t target, struct fair_share *fair_share)
 {
     size_t fixed = HEADER_LENGTH;
 
     for (size_t i = spool->head; i < spool->count; i++) {
         const struct place *place = &spool->places[i];
-        if (may_go(spool, place))
+        if (may_drop(spool, place))
             fair_share_need(fair_share, place->uid, place->length);
         else
             fixed += place->length;
@@ -242,7 +243,8 @@ static void divide(const struct spool *spool, size_t target, struct fair_share *
     fair_share_divide(fair_share, target > fixed ? target - fixed : 0);
 }
 
-/* Chooses what stays: all but the oldest commands of the users that take the most room. */
+/* Chooses the records that stay: all but the oldest commands of the users above their fair share.
+ */
 static void choose(const struct spool *old, struct spool *new, size_t target)
 {
     struct fair_share fair_share = {0};
@@ -252,7 +254,7 @@ static void choose(const struct spool *old, struct spool *new, size_t target)
     new->places = xcalloc(new->room, sizeof *new->places);
     for (size_t i = old->head; i < old->count; i++) {
         const struct place *place = &old->places[i];
-        if (may_go(old, place) && fair_share_give_up(&fair_share, place->uid, place->length))
+        if (may_drop(old, place) && fair_share_give_up(&fair_share, place->uid, place->length))
             new->dropped++;
         else
             new->places[new->count++] = *place;
@@ -260,6 +262,7 @@ static void choose(const struct spool *old, struct spool *new, size_t target)
     fair_share_free(&fair_share);
 }
 
+/* Continues with the rewritten file. */
 static void adopt(struct spool *spool, const struct spool *new)
 {
     if (new->dropped > spool->dropped)
@@ -276,7 +279,8 @@ static void adopt(struct spool *spool, const struct spool *new)
     spool->dropped = new->dropped;
 }
 
-/* Writes the file anew, with at most `target` bytes if the events allow it. All is durable then. */
+/* Rewrites the file with at most `target` bytes, or more if the opens and ends alone need more.
+ * Afterwards all records are durable. */
 static enum err rewrite(struct spool *spool, size_t target, struct error *e)
 {
     struct spool new = {.dropped = spool->dropped};
@@ -304,8 +308,8 @@ static enum err rewrite(struct spool *spool, size_t target, struct error *e)
     return err;
 }
 
-/* A rewritten file has room for an eighth of `max` again, so that it is seldom rewritten; when
- * nothing but events is left, by growing. */
+/* Makes room for `length` bytes. A rewrite frees an eighth of `max`, so that it is rare. When opens
+ * and ends alone fill the file, it grows by an eighth instead, since these are never dropped. */
 static enum err make_room(struct spool *spool, size_t length, struct error *e)
 {
     if ((size_t)spool->size + length <= spool->limit)
@@ -320,7 +324,8 @@ static enum err make_room(struct spool *spool, size_t length, struct error *e)
 
 /* --- appending ------------------------------------------------------------------------------- */
 
-/* Takes back what was appended since the last sync. Bytes that stay behind will be overwritten. */
+/* Rolls back what was appended since the last sync. Bytes that cannot be cut off are overwritten by
+ * the next record. */
 static void roll_back(struct spool *spool)
 {
     spool->count = spool->durable;

@@ -36,9 +36,9 @@ static const char *check_authority(const char *text)
     struct address address;
 
     if (memchr(text, '@', length))
-        return "it has no user and no password: the token is in agent.token_file";
+        return "remove the user and password; the token belongs in agent.token_file";
     if (strpbrk(text, "?#"))
-        return "it has no query and no fragment";
+        return "remove the query or fragment";
     const char *why = address_parse(text, length, &address);
     return why ? why : address_check_path(text + length);
 }
@@ -55,7 +55,7 @@ static enum err check_server(const void *options, unsigned use, struct error *e)
     if (!*server)
         return error_set(e, ERR_CONFIG, "agent.server: no server is named");
     const char *why =
-        scheme ? check_authority(server + scheme) : "it begins with https:// or http://";
+        scheme ? check_authority(server + scheme) : "it must begin with https:// or http://";
     return why ? error_set(e, ERR_CONFIG, "agent.server: %s: %s", server, why) : ERR_OK;
 }
 
@@ -84,7 +84,7 @@ static enum err check_ca_file(const void *options, unsigned use, struct error *e
         return ERR_OK;
     if (strncmp(all->agent.server, "https:", 6) != 0)
         return error_set(e, ERR_CONFIG,
-                         "agent.ca_file: nothing is verified unless agent.server "
+                         "agent.ca_file: it is used only if agent.server "
                          "begins with https://");
     enum err err = conf_check_absolute("agent.ca_file", path, e);
     if (!err && certificates_check(path, &why))
@@ -100,7 +100,7 @@ static enum err check_directory(const char *option, const char *path, struct err
     if (stat(path, &st) == 0)
         return S_ISDIR(st.st_mode)
                    ? ERR_OK
-                   : error_set(e, ERR_CONFIG, "%s: %s is no directory", option, path);
+                   : error_set(e, ERR_CONFIG, "%s: %s is not a directory", option, path);
     int cause = errno;
     char *copy = xstrdup(path);
     bool can_be_made = cause == ENOENT && stat(dirname(copy), &st) == 0 && S_ISDIR(st.st_mode);
@@ -125,12 +125,12 @@ static enum err check_socket(const void *options, unsigned use, struct error *e)
     enum err err = conf_check_absolute("agent.socket", path, e);
 
     if (!err && strlen(path) >= sizeof address.sun_path)
-        err = error_set(e, ERR_CONFIG, "agent.socket: longer than %zu bytes",
+        err = error_set(e, ERR_CONFIG, "agent.socket: the path is longer than %zu bytes",
                         sizeof address.sun_path - 1);
     if (err || !(use & OPTIONS_AGENT))
         return err;
     if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
-        return error_set(e, ERR_CONFIG, "agent.socket: %s is no socket", path);
+        return error_set(e, ERR_CONFIG, "agent.socket: %s exists and is not a socket", path);
     char *copy = xstrdup(path);
     err = check_directory("agent.socket", dirname(copy), e);
     free(copy);
@@ -171,7 +171,7 @@ static enum err check_program(const void *options, unsigned use, struct error *e
     if (err || !(use & OPTIONS_COMPLETE))
         return err;
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || !(st.st_mode & S_IXOTH))
-        return error_set(e, ERR_CONFIG, "shell.program: %s is no program that everybody may run",
+        return error_set(e, ERR_CONFIG, "shell.program: %s is not a program that everybody may run",
                          path);
     return ERR_OK;
 }
@@ -274,7 +274,7 @@ enum err agent_options_read_token(const char *path, char **out, struct error *e)
     explicit_bzero(*out, length);
     free(*out);
     *out = NULL;
-    return error_set(e, ERR_CONFIG, "agent.token_file: the first line of %s is no token", path);
+    return error_set(e, ERR_CONFIG, "agent.token_file: the first line of %s is not a token", path);
 }
 
 enum err agent_options_load(const char *program, const char *path, bool environment, unsigned use,

@@ -181,7 +181,7 @@ def test_what_is_behind_a_refused_opening_is_kept(new_agent, server, new_shell):
 # --- the token
 
 
-@pytest.mark.parametrize("token, says", [(None, "token: "), ("", "token"), ("\n", "token"), ("a b\n", "no token")])
+@pytest.mark.parametrize("token, says", [(None, "token: "), ("", "token"), ("\n", "token"), ("a b\n", "not a token")])
 def test_check_config_wants_a_token(new_agent, server, token, says):
     agent = new_agent(server.url)
     agent.token.unlink()
