@@ -62,7 +62,7 @@ def account(browser):
 def test_login_by_a_pasted_token(browser, stack, admin):
     browser.open(stack)
     paste(browser, "no token")
-    browser.find("dialog.login [role=alert]", "This is no token")
+    browser.find("dialog.login [role=alert]", "This is not a token")
     paste(browser, admin.token[:-4] + "AAAA")
     browser.find("dialog.login [role=alert]", "does not accept this token")
     paste(browser, f"Authorization: Bearer {admin.token}")
