@@ -39,11 +39,11 @@ function TimeFilter({ time, from, to }) {
     const choose = value => setParams({ time: value, ...value === 'between' ? {} : { from: '', to: '' } })
     return html`<${Select} label=${text.history.time} value=${between ? 'between' : time || ''} options=${text.history.times}
             onChange=${choose} />
-        ${between && html`
+        ${between && html`<div class="between">
             <${Field} label=${text.history.from} type="datetime-local" value=${toLocal(from)}
                 onChange=${value => setParams({ time: 'between', from: toUtc(value) })} />
             <${Field} label=${text.history.to} type="datetime-local" value=${toLocal(to)}
-                onChange=${value => setParams({ time: 'between', to: toUtc(value) })} />`}`
+                onChange=${value => setParams({ time: 'between', to: toUtc(value) })} /></div>`}`
 }
 
 // Ids that are in the rows at hand, with the names that people know.
