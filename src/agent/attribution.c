@@ -11,11 +11,10 @@
 #include <unistd.h>
 
 #include "machine/ipc.h"
-#include "machine/protocol.h"
+#include "common/protocol.h"
 #include "base/conf.h"
 #include "base/log.h"
 #include "base/xalloc.h"
-#include "common/ident.h"
 
 enum { ENTRY_SIZE = 4096, ENTRY_MAX = 1024 * 1024 };
 

@@ -7,14 +7,11 @@
 #include <string.h>
 
 #include "machine/ipc.h"
-#include "machine/protocol.h"
+#include "common/protocol.h"
 #include "base/clock.h"
 #include "base/rfc3339.h"
 #include "base/utf8.h"
 #include "common/address.h"
-#include "common/ident.h"
-
-static const int64_t seq_max = ((int64_t)1 << 53) - 1; /* docs/agent-protocol.md */
 
 /* --- members --------------------------------------------------------------------------------- */
 
@@ -93,7 +90,7 @@ struct json_object *report_opening(const struct json_object *packet, uid_t uid)
     const char *source = ipc_text(packet, "source"), *started = time_member(packet, "started_at");
     struct json_object *record = new_record("open", ipc_text(packet, "session_id"), uid);
 
-    if (!protocol_is_source(source) || !put_user(record, packet)) {
+    if (!protocol_source(source) || !put_user(record, packet)) {
         json_object_put(record);
         return NULL;
     }
@@ -136,7 +133,7 @@ struct json_object *report_command(const struct json_object *packet, const char 
     const char *command = command_member(packet), *timestamp = time_member(packet, "timestamp");
 
     *seq = json_object_is_type(number, json_type_int) ? json_object_get_int64(number) : 0;
-    if (*seq < 1 || *seq > seq_max || !command || !timestamp ||
+    if (*seq < 1 || *seq > PROTOCOL_INTEGER_MAX || !command || !timestamp ||
         (success && !json_object_is_type(success, json_type_boolean)))
         return NULL;
     struct json_object *record = new_record("command", session_id, uid);

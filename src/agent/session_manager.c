@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "machine/ipc.h"
-#include "machine/protocol.h"
+#include "common/protocol.h"
 
 enum {
     KILL_GRACE = 3000, /* ms on top of shell.kill_after for vsay-shell to end a session */

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "store/position.h"
+#include "store/db.h"
 
 enum { CURSOR_MAX = 48 };
 

@@ -13,7 +13,7 @@
 #include "base/xalloc.h"
 
 /* Long commands weigh more than their number: 8 KB count as one more entry. */
-enum { ENTRIES_MAX = BATCH_WEIGHT_MAX, COMMAND_MAX = 65535, BYTES_WEIGH_ONE = 8192 };
+enum { ENTRIES_MAX = BATCH_WEIGHT_MAX, BYTES_WEIGH_ONE = 8192 };
 
 static void activity_free(void *report)
 {
@@ -35,7 +35,8 @@ static enum err parse_command(struct json_object *item, struct entry *out, struc
         return json_body_wrong("command", e);
     size_t length = (size_t)json_object_get_string_len(value);
     const char *text = json_object_get_string(value);
-    if (length < 1 || length > COMMAND_MAX || strlen(text) != length || !utf8_valid(text, length))
+    if (length < 1 || length > MEMBER_COMMAND || strlen(text) != length ||
+        !utf8_valid(text, length))
         return json_body_wrong("command", e);
     out->command = xstrdup(text);
     return ERR_OK;
@@ -66,7 +67,7 @@ static void parse_entry(struct json_object *item, struct entry *out)
     }
     enum err err = json_body_ident(item, "session_id", REQUIRED, out->session_id, &e);
     if (!err)
-        err = json_body_integer(item, "seq", REQUIRED, 1, BODY_INTEGER_MAX, &seq, &e);
+        err = json_body_integer(item, "seq", REQUIRED, 1, PROTOCOL_INTEGER_MAX, &seq, &e);
     if (!err)
         err = parse_command(item, out, &e);
     if (!err)
@@ -77,7 +78,7 @@ static void parse_entry(struct json_object *item, struct entry *out)
         err = json_body_integer(item, "exit_code", OPTIONAL, 0, 255, &exit_code, &e);
     out->seq = (uint64_t)seq;
     out->exit_code = (int)exit_code;
-    out->fault = err ? e.told : NULL;
+    out->fault = err ? e.public_message : NULL;
 }
 
 static unsigned weight_of(const struct activity *activity)

@@ -22,14 +22,14 @@ enum {
     WHY_MAX = 255
 };
 
-struct agent handler_agent(const struct call *call)
+struct reporter handler_agent(const struct call *call)
 {
-    return (struct agent){.agent_id = call->who.user_id,
-                          .instance = call->instance,
-                          .generation = call->who.generation};
+    return (struct reporter){.agent_id = call->who.user_id,
+                             .instance = call->instance,
+                             .generation = call->who.generation};
 }
 
-struct response *response_not_admitted(const struct agent *agent)
+struct response *response_not_admitted(const struct reporter *agent)
 {
     struct error e = {0};
     enum err err = agents_refusal(agent, &e);
@@ -40,8 +40,8 @@ struct response *response_not_admitted(const struct agent *agent)
 /* Refuses agents that are not admitted; the other requests continue. */
 enum err handle_admissions(struct db *db, struct call **calls, size_t count, struct error *e)
 {
-    struct agent *agents = xcalloc(count, sizeof *agents);
-    struct agent **sorted = xcalloc(count, sizeof *sorted);
+    struct reporter *agents = xcalloc(count, sizeof *agents);
+    struct reporter **sorted = xcalloc(count, sizeof *sorted);
 
     for (size_t i = 0; i < count; i++) {
         agents[i] = handler_agent(calls[i]);
@@ -121,9 +121,9 @@ static enum err parse_heartbeat_members(struct json_object *body, struct heartbe
     if (!err)
         err = parse_activity_member(body, out, e);
     if (!err)
-        err = json_body_integer(body, "seq", OPTIONAL, 1, BODY_INTEGER_MAX, &seq, e);
+        err = json_body_integer(body, "seq", OPTIONAL, 1, PROTOCOL_INTEGER_MAX, &seq, e);
     if (!err)
-        err = json_body_integer(body, "dropped", OPTIONAL, 0, BODY_INTEGER_MAX, &dropped, e);
+        err = json_body_integer(body, "dropped", OPTIONAL, 0, PROTOCOL_INTEGER_MAX, &dropped, e);
     out->seq = (uint64_t)seq;
     out->dropped = (uint64_t)dropped;
     return err;
@@ -197,7 +197,7 @@ enum err handle_heartbeats(struct db *db, struct call **calls, size_t count, str
     return err;
 }
 
-static void log_outcome(const struct agent *agent, const char *session, const char *reason,
+static void log_outcome(const struct reporter *agent, const char *session, const char *reason,
                         const char *outcome)
 {
     log_event(LEVEL_INFO, "session_outcome",
@@ -217,7 +217,7 @@ void notify_heartbeat(const struct call *call)
 
 /* One agent's poll. */
 struct poll {
-    struct agent agent;
+    struct reporter agent;
     struct json_object *signals; /* NULL: none yet */
 };
 
@@ -281,7 +281,7 @@ static bool add_signal(struct call **calls, size_t count, const struct signal_ro
 
 enum err handle_signals(struct db *db, struct call **calls, size_t count, struct error *e)
 {
-    struct agent **agents = xcalloc(count, sizeof *agents);
+    struct reporter **agents = xcalloc(count, sizeof *agents);
     struct signal_row signal;
     struct rows taken = {0};
 
@@ -316,7 +316,7 @@ enum err handle_signals(struct db *db, struct call **calls, size_t count, struct
 
 /* The start of a session, and the body that it borrows from. */
 struct opening_report {
-    struct opening opening;
+    struct session_open opening;
     struct json_object *body;
 };
 
@@ -336,7 +336,7 @@ static void new_session_id(char out[IDENT_MAX + 1])
              (unsigned long long)random[1]);
 }
 
-static enum err parse_opening_members(struct json_object *body, struct opening *out,
+static enum err parse_opening_members(struct json_object *body, struct session_open *out,
                                       struct error *e)
 {
     const char *source = NULL;
@@ -351,7 +351,7 @@ static enum err parse_opening_members(struct json_object *body, struct opening *
         err = json_body_text(body, "username", REQUIRED, USERNAME_MAX, &out->username, e);
     if (!err)
         err = json_body_text(body, "source", REQUIRED, SHORT_TEXT, &source, e);
-    if (!err && !(out->source = session_source(source)))
+    if (!err && !(out->source = protocol_source(source)))
         err = json_body_wrong("source", e);
     if (!err)
         err = json_body_text(body, "browser", OPTIONAL, SHORT_TEXT, &out->browser, e);
@@ -364,7 +364,7 @@ static enum err parse_opening_members(struct json_object *body, struct opening *
     if (!err)
         err = json_body_time(body, "started_at", OPTIONAL, out->started_at, e);
     if (!err)
-        err = json_body_integer(body, "seq", OPTIONAL, 1, BODY_INTEGER_MAX, &seq, e);
+        err = json_body_integer(body, "seq", OPTIONAL, 1, PROTOCOL_INTEGER_MAX, &seq, e);
     out->seq = (uint64_t)seq;
     return err;
 }
@@ -382,7 +382,7 @@ enum err parse_session_open(struct request *request, struct call *call, struct e
 
 enum err handle_session_open(struct db *db, struct call *call, struct error *e)
 {
-    struct opening *opening = &((struct opening_report *)call->report)->opening;
+    struct session_open *opening = &((struct opening_report *)call->report)->opening;
     enum err err = agents_open_session(db, opening, e);
 
     if (err)
@@ -395,7 +395,7 @@ enum err handle_session_open(struct db *db, struct call *call, struct error *e)
 }
 
 struct ending_report {
-    struct ending ending;
+    struct session_end ending;
     struct json_object *body;
 };
 
@@ -405,7 +405,7 @@ static void ending_free(void *report)
     free(report);
 }
 
-static enum err parse_confirmed_member(struct json_object *body, struct ending *out,
+static enum err parse_confirmed_member(struct json_object *body, struct session_end *out,
                                        struct error *e)
 {
     struct json_object *value = NULL;
@@ -420,7 +420,7 @@ static enum err parse_confirmed_member(struct json_object *body, struct ending *
 enum err parse_session_end(struct request *request, struct call *call, struct error *e)
 {
     struct ending_report *report = xcalloc(1, sizeof *report);
-    struct ending *ending = &report->ending;
+    struct session_end *ending = &report->ending;
     int64_t exit_code = -1;
 
     call->report = report;
@@ -452,7 +452,7 @@ enum err handle_session_end(struct db *db, struct call *call, struct error *e)
 
 void notify_session_end(const struct call *call)
 {
-    const struct ending *ending = &((const struct ending_report *)call->report)->ending;
+    const struct session_end *ending = &((const struct ending_report *)call->report)->ending;
 
     if (ending->outcome)
         log_outcome(&ending->agent, ending->session_id, ending->reason, ending->outcome);

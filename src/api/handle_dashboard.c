@@ -80,7 +80,7 @@ static enum err handle_lists(struct db *db, struct call **calls, size_t count, c
     return err;
 }
 
-static struct json_object *command_of(const struct command *command)
+static struct json_object *command_of(const struct recent_command *command)
 {
     struct json_object *item = json_object_new_object();
     char id[32];

@@ -68,7 +68,7 @@ static struct json_object *time_of(const char *started_at)
     return json_object_new_string(text);
 }
 
-static void add_session(struct page *page, const struct session *session)
+static void add_session(struct page *page, const struct active_session *session)
 {
     if (page->limit && json_object_array_length(page->list) == page->limit) {
         page->more = true;
@@ -117,7 +117,7 @@ enum err handle_sessions(struct db *db, struct call **calls, size_t count, struc
     struct callers callers = calls_callers(calls, count);
     struct session_filter filter = calls[0]->filter;
     struct page *pages = xcalloc(count, sizeof *pages);
-    struct session session;
+    struct active_session session;
     size_t caller;
 
     for (size_t i = 0; i < count; i++)

@@ -11,7 +11,7 @@
 
 #include "api/list.h"
 #include "base/xalloc.h"
-#include "store/fleet_usage.h"
+#include "store/fleet.h"
 
 enum { HOURS_DEFAULT = 24 };
 
@@ -96,7 +96,7 @@ static struct response *machine_response(const struct machine_usage *machine,
 
     list_number(list, "step_seconds", machine->span.step);
     for (size_t i = 0; i < machine->count; i++) {
-        const struct usage *step = &machine->steps[i];
+        const struct usage_sums *step = &machine->steps[i];
         begin(&point, step->began);
         for (int k = 0; k < USAGE_FIGURES; k++)
             add_figure(&point, &step->figures[k], step->samples, PERCENTS);

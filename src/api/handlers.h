@@ -57,10 +57,10 @@ route_notify notify_session_end;
 route_notify notify_heartbeat;
 
 /* The agent that makes the request; borrows from the call. */
-struct agent handler_agent(const struct call *call);
+struct reporter handler_agent(const struct call *call);
 
 /* The response for an agent that is not admitted: 409 when another instance reports for the
  * machine, 401 when the token was revoked. */
-struct response *response_not_admitted(const struct agent *agent);
+struct response *response_not_admitted(const struct reporter *agent);
 
 #endif

@@ -10,6 +10,7 @@
 #include "api/request.h"
 #include "base/rfc3339.h"
 #include "common/address.h"
+#include "common/protocol.h"
 
 /* Reads and parses the body; the caller puts *out. Also returns ERR_TOO_LARGE, as request_read_body
  * does. */
@@ -38,9 +39,6 @@ enum err json_body_user_id(struct json_object *object, char out[USER_ID_MAX + 1]
 /* An IPv4 or IPv6 address in the form of address_ip; "" when an optional member is absent. */
 enum err json_body_ip(struct json_object *object, const char *name, enum json_body_need need,
                       char out[ADDRESS_IP_MAX + 1], struct error *e);
-
-/* Every JSON implementation represents integers up to here exactly (RFC 8259 section 6). */
-#define BODY_INTEGER_MAX ((INT64_C(1) << 53) - 1)
 
 /* An integer from `min` to `max`. Leaves *out unchanged when an optional member is absent. */
 enum err json_body_integer(struct json_object *object, const char *name, enum json_body_need need,

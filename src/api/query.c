@@ -11,7 +11,7 @@
 #include "base/rfc3339.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
-#include "common/ident.h"
+#include "common/protocol.h"
 
 /* --- application/x-www-form-urlencoded ------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "common/ident.h"
+#include "common/protocol.h"
 
 enum method {
     METHOD_GET = 1 << 0,

@@ -54,7 +54,7 @@ static const char *public_message(const struct error_info *info, const struct er
 {
     if (e && e->detail_is_public)
         return e->detail;
-    return e && e->told ? e->told : info->message;
+    return e && e->public_message ? e->public_message : info->message;
 }
 
 struct response *response_error(enum err code, const struct error *e)

@@ -4,12 +4,12 @@
 
 #include "api/worker.h"
 #include "base/log.h"
-#include "store/fleet_usage.h"
+#include "store/fleet.h"
 
 enum { RETRY_S = 10 /* after a database error */ };
 
 /* One transaction per tenant, to keep each short. */
-static enum err look_at_users(const struct worker *worker, struct db *db, struct fleet_look *look,
+static enum err look_at_users(const struct worker *worker, struct db *db, struct fleet_sample *look,
                               struct error *e)
 {
     enum err err = ERR_OK;
@@ -17,7 +17,7 @@ static enum err look_at_users(const struct worker *worker, struct db *db, struct
     for (look->tenant = 0; !err && look->tenant < look->tenants.count; look->tenant++) {
         if (coalescer_stopped(worker->coalescer, 0))
             break;
-        err = db_run(db, DB_WRITE, fleet_usage_look_at_users, look, e);
+        err = db_run(db, DB_WRITE, fleet_sample_users, look, e);
     }
     return err;
 }
@@ -26,9 +26,9 @@ static enum err look_at_users(const struct worker *worker, struct db *db, struct
 static int sample(const struct worker *worker)
 {
     struct db *db = db_new(worker->settings);
-    struct fleet_look look = {0};
+    struct fleet_sample look = {0};
     struct error e = {0};
-    enum err err = db_run(db, DB_WRITE, fleet_usage_look, &look, &e);
+    enum err err = db_run(db, DB_WRITE, fleet_sample, &look, &e);
 
     if (!err)
         err = look_at_users(worker, db, &look, &e);

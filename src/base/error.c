@@ -48,7 +48,7 @@ static void set(struct error *e, enum err code, const char *format, va_list args
     if (!e)
         return;
     e->code = code;
-    e->told = NULL;
+    e->public_message = NULL;
     e->detail_is_public = false;
     e->db_number = 0;
     vsnprintf(e->detail, sizeof e->detail, format, args);
@@ -64,11 +64,11 @@ enum err error_set(struct error *e, enum err code, const char *format, ...)
     return code;
 }
 
-enum err error_public(struct error *e, enum err code, const char *told)
+enum err error_public(struct error *e, enum err code, const char *public_message)
 {
-    error_set(e, code, "%s", told);
+    error_set(e, code, "%s", public_message);
     if (e)
-        e->told = told;
+        e->public_message = public_message;
     return code;
 }
 

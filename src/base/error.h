@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What can go wrong, and what the world is told about it. */
+/* What can go wrong, and what the client is told about it. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
@@ -47,18 +47,18 @@ const struct error_info *error_info(enum err code);
 /* Detail of one failure. Zero-initialise before use. */
 struct error {
     enum err code;
-    const char *told;      /* static text for the client; NULL: the table's message */
-    bool detail_is_public; /* the client is told the detail */
-    char detail[256];      /* for the log */
-    unsigned db_number;    /* what the database server calls it; 0: not one of its errors */
+    const char *public_message; /* static text for the client; NULL: the table's message */
+    bool detail_is_public;      /* the client is told the detail */
+    char detail[256];           /* for the log */
+    unsigned db_number;         /* what the database server calls it; 0: not one of its errors */
 };
 
 /* Fills `e` (may be NULL) for the log and returns `code`. */
 enum err error_set(struct error *e, enum err code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same with `told`, a static text that the client sees too. */
-enum err error_public(struct error *e, enum err code, const char *told);
+/* The same with `public_message`, a static text that the client sees too. */
+enum err error_public(struct error *e, enum err code, const char *public_message);
 
 /* The same with a text that is made here, of well-formed UTF-8. */
 enum err error_public_format(struct error *e, enum err code, const char *format, ...)

@@ -3,7 +3,13 @@
 #include "common/address.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/xalloc.h"
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -134,4 +140,43 @@ const char *address_check_origin(const char *text)
     if ((https && address.port == 443) || (http && address.port == 80))
         return "browsers leave out the port that belongs to the scheme";
     return NULL;
+}
+
+/* --- database servers ------------------------------------------------------------------------- */
+
+static enum err check_socket(const char *path, struct error *e)
+{
+    struct sockaddr_un address;
+    struct stat st;
+
+    if (strlen(path) >= sizeof address.sun_path)
+        return error_set(e, ERR_CONFIG,
+                         "db.host: %s is longer than the %zu bytes of a socket's path", path,
+                         sizeof address.sun_path - 1);
+    if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+        return error_set(e, ERR_CONFIG, "db.host: %s is no socket", path);
+    return ERR_OK;
+}
+
+enum err address_parse_db(const char *text, struct db_address *out, struct error *e)
+{
+    struct address address;
+
+    *out = (struct db_address){0};
+    if (*text == '/') {
+        out->socket = xstrdup(text);
+        return check_socket(text, e);
+    }
+    const char *why = address_parse(text, strlen(text), &address);
+    if (why)
+        return error_set(e, ERR_CONFIG, "db.host: %s: %s", text, why);
+    out->host = xstrndup(address.host, address.host_length);
+    out->port = address.port;
+    return ERR_OK;
+}
+
+void address_free_db(struct db_address *address)
+{
+    free(address->host);
+    free(address->socket);
 }

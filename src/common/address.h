@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/error.h"
+
 struct address {
     const char *host; /* in the text, without brackets */
     size_t host_length;
@@ -32,5 +34,16 @@ enum { ADDRESS_IP_MAX = 45 }; /* the longest IPv6 address, as text */
  * (RFC 5952), without a zone; an IPv4 address that is mapped into IPv6 as IPv4. False when it is
  * none. */
 bool address_ip(const char *text, size_t length, char out[ADDRESS_IP_MAX + 1]);
+
+struct db_address {
+    char *host; /* NULL for a UNIX socket */
+    char *socket;
+    unsigned port; /* 0: the default */
+};
+
+/* Parses HOST, HOST:PORT, [IPV6]:PORT or /path/of/socket. ERR_CONFIG for anything else. The caller
+ * calls address_free_db in either case. */
+enum err address_parse_db(const char *text, struct db_address *out, struct error *e);
+void address_free_db(struct db_address *address);
 
 #endif

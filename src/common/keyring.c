@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "common/ident.h"
+#include "common/protocol.h"
 
 enum { KEY_FILE_MAX = 16384, SECRET_MIN = 32 };
 

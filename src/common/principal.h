@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/ident.h"
+#include "common/protocol.h"
 
 /* Those of people first, the strongest last. */
 enum role { ROLE_USER, ROLE_COMPANY_ADMIN, ROLE_SUPER_ADMIN, ROLE_AGENT, ROLE_METRICS, ROLE_COUNT };

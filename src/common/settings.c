@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "common/address.h"
 #include "common/claims.h"
-#include "common/db_address.h"
+#include "common/address.h"
 #include "common/jwks.h"
 #include "common/keyring.h"
 #include "common/principal.h"
@@ -56,8 +56,8 @@ static enum err check_hosts(const void *settings, unsigned use, struct error *e)
         return error_set(e, ERR_CONFIG, "db.host: no server is named");
     for (size_t i = 0; !err && i < hosts->count; i++) {
         struct db_address address;
-        err = db_address_parse(hosts->items[i], &address, e);
-        db_address_free(&address);
+        err = address_parse_db(hosts->items[i], &address, e);
+        address_free_db(&address);
     }
     return err;
 }

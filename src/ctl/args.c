@@ -8,7 +8,7 @@
 
 #include "base/conf.h"
 #include "base/utf8.h"
-#include "common/ident.h"
+#include "common/protocol.h"
 
 static enum err missing(const char *what, struct error *e)
 {

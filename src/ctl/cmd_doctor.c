@@ -17,7 +17,6 @@
 #include "ctl/doctor.h"
 #include "ctl/output.h"
 #include "store/machines.h"
-#include "store/rights.h"
 #include "store/schema.h"
 
 enum { CLOCK_TOLERANCE = 2, JWKS_AGE_MAX = 7 * 86400 }; /* s */
@@ -171,20 +170,20 @@ static enum err check_binlog(struct doctor *doctor, struct error *e)
 
 static enum err check_rights(struct doctor *doctor, struct error *e)
 {
-    const char *worker, *operator;
-    enum err err = rights_check(doctor->db, RIGHTS_WORKER, &worker, e);
+    const char *worker, *operators;
+    enum err err = schema_check_rights(doctor->db, RIGHTS_WORKER, &worker, e);
 
     if (!err)
-        err = rights_check(doctor->db, RIGHTS_OPERATOR, &operator, e);
+        err = schema_check_rights(doctor->db, RIGHTS_OPERATOR, &operators, e);
     if (err)
         return err;
-    if (worker && operator)
+    if (worker && operators)
         return error_set(e, ERR_CONFIG, "%s lacks %s to be a worker, and %s to be an operator",
-                         doctor->settings.db.user, worker, operator);
+                         doctor->settings.db.user, worker, operators);
     snprintf(doctor->note, sizeof doctor->note, "%s",
-             worker  ? "those of an operator" :
-             operator? "those of a worker"
-                     : "those of a worker and of an operator, who may change the audit");
+             worker      ? "those of an operator"
+             : operators ? "those of a worker"
+                         : "those of a worker and of an operator, who may change the audit");
     return ERR_OK;
 }
 

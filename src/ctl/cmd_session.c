@@ -10,7 +10,6 @@
 #include "ctl/args.h"
 #include "ctl/output.h"
 #include "ctl/context.h"
-#include "store/open_sessions.h"
 #include "store/sessions.h"
 
 /* --- list ------------------------------------------------------------------------------------ */
@@ -32,11 +31,11 @@ struct listing {
 static enum err list_body(struct db *db, void *context, struct error *e)
 {
     struct listing *listing = context;
-    struct open_session session;
-    enum err err = open_sessions_list(db, &listing->choice, e);
+    struct operated_session session;
+    enum err err = operated_sessions_list(db, &listing->choice, e);
 
     output_clear(&listing->output);
-    while (open_sessions_next(db, &session)) {
+    while (operated_sessions_next(db, &session)) {
         const char *const cells[] = {session.session_id, session.user_id, session.agent_id,
                                      session.source,     session.state,   session.started_at,
                                      session.username};
@@ -133,10 +132,10 @@ static enum err close_body(struct db *db, void *context, struct error *e)
 {
     struct close_order *order = context;
     struct closing closing;
-    struct open_session session;
-    enum err err = open_sessions_find(db, order->session_id, e);
+    struct operated_session session;
+    enum err err = operated_sessions_find(db, order->session_id, e);
 
-    if (open_sessions_next(db, &session))
+    if (operated_sessions_next(db, &session))
         note_state(order, session.state);
     if (!err)
         err = sessions_close(db, &order->who, order->session_id, order->reason, &closing, e);

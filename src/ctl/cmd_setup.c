@@ -387,13 +387,13 @@ static enum err examine(struct setup *setup, struct error *e)
 static enum err prepare(struct setup *setup, struct error *e)
 {
     char *worker = setup_plan_installed(&setup->plan, "grants.sql");
-    char *operator= setup_plan_installed(&setup->plan, "grants-operator.sql");
+    char *operators = setup_plan_installed(&setup->plan, "grants-operator.sql");
     char *migrations = setup_plan_installed(&setup->plan, "migrations");
     const char *from = setup->plan.flags[SETUP_FROM];
     enum err err = setup_read(worker, &setup->worker_grants, e);
 
     if (!err)
-        err = setup_read(operator, & setup->operator_grants, e);
+        err = setup_read(operators, &setup->operator_grants, e);
     if (!err && access(migrations, R_OK | X_OK))
         err = error_set(e, ERR_IO, "cannot read %s", migrations);
     if (!err)
@@ -403,7 +403,7 @@ static enum err prepare(struct setup *setup, struct error *e)
     else if (!err)
         err = setup_client_host(setup->db, &setup->from, e);
     free(worker);
-    free(operator);
+    free(operators);
     free(migrations);
     return err;
 }

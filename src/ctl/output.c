@@ -22,11 +22,11 @@ void output_member(struct json_object *object, const char *name, const char *tex
     json_object_object_add(object, name, text ? json_object_new_string(text) : NULL);
 }
 
-static struct json_object *json_value(const struct output_column *output_column, const char *cell)
+static struct json_object *json_value(const struct output_column *column, const char *cell)
 {
     if (!cell)
         return NULL;
-    switch (output_column->type) {
+    switch (column->type) {
     case COLUMN_NUMBER: /* as it stands: 12.5, and not 12.500000000000001 */
         return json_object_new_double_s(strtod(cell, NULL), cell);
     case COLUMN_BOOLEAN:
@@ -94,21 +94,21 @@ static struct libscols_table *new_table(const struct output *output)
     scols_table_enable_noencoding(table, 1); /* utf8_escape knows more that does harm */
     scols_table_set_column_separator(table, GAP);
     for (size_t i = 0; i < output->width; i++) {
-        const struct output_column *output_column = &output->columns[i];
-        int flags = i + 1 == output->width                 ? SCOLS_FL_TRUNC
-                    : output_column->type == COLUMN_NUMBER ? SCOLS_FL_RIGHT
-                                                           : 0;
-        if (!scols_table_new_column(table, output_column->header, (double)output->widths[i], flags))
+        const struct output_column *column = &output->columns[i];
+        int flags = i + 1 == output->width          ? SCOLS_FL_TRUNC
+                    : column->type == COLUMN_NUMBER ? SCOLS_FL_RIGHT
+                                                    : 0;
+        if (!scols_table_new_column(table, column->header, (double)output->widths[i], flags))
             abort();
     }
     return table;
 }
 
-static const char *shown(const struct output_column *output_column, const char *cell)
+static const char *shown(const struct output_column *column, const char *cell)
 {
     if (!cell || !*cell)
-        return output_column->absent ? output_column->absent : "-";
-    if (output_column->type == COLUMN_BOOLEAN)
+        return column->absent ? column->absent : "-";
+    if (column->type == COLUMN_BOOLEAN)
         return strcmp(cell, "0") != 0 ? "yes" : "no";
     return cell;
 }

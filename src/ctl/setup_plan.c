@@ -12,8 +12,8 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
-#include "common/db_address.h"
-#include "common/ident.h"
+#include "common/address.h"
+#include "common/protocol.h"
 #include "ctl/conf_text.h"
 
 enum { PASSWORD_MAX = 4096 };
@@ -156,8 +156,8 @@ static enum err choose_host(struct setup_plan *plan, struct error *e)
                           "Database: HOST, HOST:PORT or the path of a socket", &plan->host, e);
 
     if (!err)
-        err = db_address_parse(plan->host, &address, e);
-    db_address_free(&address);
+        err = address_parse_db(plan->host, &address, e);
+    address_free_db(&address);
     return err;
 }
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "machine/ipc.h"
-#include "machine/protocol.h"
+#include "common/protocol.h"
 #include "base/clock.h"
 #include "shell/handoff.h"
 #include "base/xalloc.h"

@@ -5,8 +5,10 @@
 
 #include <stddef.h>
 
+#include "common/protocol.h"
+
 enum {
-    COMMAND_TEXT_MAX = 65535,    /* of a command; docs/agent-protocol.md */
+    COMMAND_TEXT_MAX = MEMBER_COMMAND,
     COMMAND_JSON_MAX = 120 << 10 /* of it in JSON: mod_fcgid takes requests of 128 KiB by default */
 };
 

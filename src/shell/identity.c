@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "machine/protocol.h"
+#include "common/protocol.h"
 #include "base/clock.h"
 #include "machine/proctree.h"
 #include "base/xalloc.h"
@@ -84,7 +84,7 @@ static const char *find_source(const struct identity *identity)
 
     if (identity->source)
         return identity->source;
-    if (protocol_is_source(from_environment))
+    if (protocol_source(from_environment))
         return from_environment;
     return in_vscode() ? "vscode" : "cli";
 }

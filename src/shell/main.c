@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "machine/protocol.h"
+#include "common/protocol.h"
 #include "machine/options.h"
 #include "shell/arguments.h"
 #include "shell/identity.h"
@@ -17,7 +17,6 @@
 #include "shell/relay.h"
 #include "base/log.h"
 #include "base/xalloc.h"
-#include "common/ident.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -59,7 +58,7 @@ static int check_arguments(const struct arguments *arguments)
 {
     const struct identity *identity = &arguments->identity;
 
-    if (identity->source && !protocol_is_source(identity->source))
+    if (identity->source && !protocol_source(identity->source))
         return refuse(identity->source, "the source is ui, cli or vscode");
     if (identity->user_id && !ident_valid_user(identity->user_id, strlen(identity->user_id)))
         return refuse(identity->user_id, "a user id is 1 to 128 ASCII characters without blanks, "

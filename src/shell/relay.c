@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "machine/protocol.h"
+#include "common/protocol.h"
 #include "base/clock.h"
 #include "shell/terminator.h"
 #include "shell/agent_client.h"

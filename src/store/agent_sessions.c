@@ -9,14 +9,14 @@
 #include "store/agents.h"
 
 /* An id may have been another tenant's machine before. */
-static bool is_agents(const struct agent *agent, const char *agent_id, const char *tenant_id)
+static bool is_agents(const struct reporter *agent, const char *agent_id, const char *tenant_id)
 {
     return strcmp(agent->agent_id, agent_id) == 0 && strcmp(agent->tenant_id, tenant_id) == 0;
 }
 
 /* The state of a session, which must be the agent's. */
-static enum err find_session(struct db *db, const struct params *params, const struct agent *agent,
-                             char state[16], struct error *e)
+static enum err find_session(struct db *db, const struct params *params,
+                             const struct reporter *agent, char state[16], struct error *e)
 {
     char agent_id[IDENT_MAX + 1] = "", tenant_id[IDENT_MAX + 1] = "";
     enum err err = db_select(db, STATEMENT_SESSION, params, e);
@@ -52,7 +52,7 @@ static enum err check_room(struct db *db, const struct params *params, struct er
 /* Of the database: a row with that key is there. */
 enum { DUPLICATE = 1062 };
 
-enum err agents_open_session(struct db *db, struct opening *opening, struct error *e)
+enum err agents_open_session(struct db *db, struct session_open *opening, struct error *e)
 {
     struct params params = {0};
     uint64_t added = 0;
@@ -86,7 +86,7 @@ enum err agents_open_session(struct db *db, struct opening *opening, struct erro
     return db_change(db, STATEMENT_NOT_RECORDED, &params, NULL, e);
 }
 
-enum err agents_end_session(struct db *db, struct ending *ending, struct error *e)
+enum err agents_end_session(struct db *db, struct session_end *ending, struct error *e)
 {
     struct params params = {0};
     const char *outcome = ending->doubtful ? "vanished" : "confirmed";
@@ -217,7 +217,7 @@ static void add_rows(struct activity **activities, size_t count, const struct kn
                      struct rows *rows, struct entry **of)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct agent *agent = &activities[i]->agent;
+        const struct reporter *agent = &activities[i]->agent;
         for (size_t j = 0; agent->admitted && j < activities[i]->count; j++) {
             struct entry *entry = &activities[i]->entries[j];
             entry->refusal = NULL;
@@ -272,7 +272,7 @@ static enum err note_activity(struct db *db, const struct known_sessions *known,
 
 enum err agents_activity(struct db *db, struct activity **activities, size_t count, struct error *e)
 {
-    struct agent **agents = xcalloc(count, sizeof *agents);
+    struct reporter **agents = xcalloc(count, sizeof *agents);
     struct rows rows = {0};
     struct entry **of = xcalloc(total(activities, count), sizeof *of);
     struct known_sessions known = {0};

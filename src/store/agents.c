@@ -37,13 +37,13 @@ enum err sessions_bulk(struct db *db, int statement, const struct params *params
 static const struct scope everyone = {.kind = SCOPE_ALL};
 
 struct checked {
-    struct agent **agents; /* in the order of their ids */
+    struct reporter **agents; /* in the order of their ids */
     size_t count;
 };
 
 static int by_agent_id(const void *a, const void *b)
 {
-    const struct agent *const *one = a, *const *other = b;
+    const struct reporter *const *one = a, *const *other = b;
 
     return strcmp((*one)->agent_id, (*other)->agent_id);
 }
@@ -77,7 +77,7 @@ static bool is_same_machine(const char *instance, const char *other)
 }
 
 /* `claim` is the instance that alone may report, "" while any may: then the first one does. */
-static void admit(struct agent *agent, const struct cell *row, char claim[IDENT_MAX + 1])
+static void admit(struct reporter *agent, const struct cell *row, char claim[IDENT_MAX + 1])
 {
     bool valid = agent->generation == cell_int(&row[1]);
 
@@ -102,12 +102,12 @@ static void read_agents(struct db *db, const struct checked *checked)
     }
 }
 
-static void turn_away(struct agent *agent)
+static void turn_away(struct reporter *agent)
 {
     agent->admitted = agent->second = agent->fresh = false;
 }
 
-enum err agents_check(struct db *db, struct agent **agents, size_t count, bool lock,
+enum err agents_check(struct db *db, struct reporter **agents, size_t count, bool lock,
                       struct error *e)
 {
     struct params params = params_for(db, &everyone);
@@ -125,7 +125,7 @@ enum err agents_check(struct db *db, struct agent **agents, size_t count, bool l
     return err;
 }
 
-enum err agents_refusal(const struct agent *agent, struct error *e)
+enum err agents_refusal(const struct reporter *agent, struct error *e)
 {
     if (agent->second)
         return error_set(e, ERR_INSTANCE, "machine %s: instance '%s' is not the one that reports",
@@ -133,7 +133,7 @@ enum err agents_refusal(const struct agent *agent, struct error *e)
     return error_set(e, ERR_TOKEN, "a void token of machine %s", agent->agent_id);
 }
 
-enum err agents_admit(struct db *db, struct agent *agent, struct error *e)
+enum err agents_admit(struct db *db, struct reporter *agent, struct error *e)
 {
     struct params params = params_for(db, &everyone);
     struct checked checked = {&agent, 1};
@@ -147,7 +147,7 @@ enum err agents_admit(struct db *db, struct agent *agent, struct error *e)
 
 /* --- heartbeats ------------------------------------------------------------------------------ */
 
-struct round_of_heartbeats {
+struct heartbeat_batch {
     struct checked checked;  /* each agent is the first member of its heartbeat */
     struct idents closing;   /* told to end */
     struct idents terminate; /* these, and what was closed already */
@@ -182,8 +182,8 @@ static void note_usage(struct heartbeat *heartbeat, const struct heartbeat *befo
                        struct rows *ended)
 {
     const uint64_t values[USAGE_FIGURES] = {heartbeat->cpu, heartbeat->memory, heartbeat->disk};
-    struct agent *agent = &heartbeat->agent;
-    struct usage usage, slot;
+    struct reporter *agent = &heartbeat->agent;
+    struct usage_sums usage, slot;
 
     if (before && strcmp(before->agent.agent_id, agent->agent_id) == 0)
         memcpy(agent->usage, before->agent.usage, sizeof agent->usage);
@@ -249,7 +249,7 @@ static bool note_known(struct heartbeat *heartbeat, const char *session)
 }
 
 /* `known` is when the session's user was active as far as vsay knows, or NULL. */
-static void note_activity(struct round_of_heartbeats *round, const struct heartbeat *heartbeat,
+static void note_activity(struct heartbeat_batch *round, const struct heartbeat *heartbeat,
                           const char *session, const char *known)
 {
     for (size_t i = 0; heartbeat->active && i < heartbeat->sessions.count; i++) {
@@ -261,7 +261,7 @@ static void note_activity(struct round_of_heartbeats *round, const struct heartb
     }
 }
 
-static void terminate(struct round_of_heartbeats *round, struct heartbeat *heartbeat,
+static void terminate(struct heartbeat_batch *round, struct heartbeat *heartbeat,
                       const char *session)
 {
     idents_add(&heartbeat->terminate, session);
@@ -275,7 +275,7 @@ static bool tells_all(const struct heartbeat *heartbeat, uint64_t opened, bool y
     return !heartbeat->agent.fresh && (!heartbeat->seq || opened < heartbeat->seq || !young);
 }
 
-static void compare_open_session(struct round_of_heartbeats *round, const struct cell *row)
+static void compare_open_session(struct heartbeat_batch *round, const struct cell *row)
 {
     const char *session = row[0].text, *agent = row[1].text, *tenant = row[2].text;
     bool closing = strcmp(row[3].text, "closing") == 0, young = cell_int(&row[5]) != 0;
@@ -299,7 +299,7 @@ static void compare_open_session(struct round_of_heartbeats *round, const struct
 }
 
 /* Of a session that is listed and not open on that machine. */
-static void compare_held_session(struct round_of_heartbeats *round, const struct cell *row)
+static void compare_held_session(struct heartbeat_batch *round, const struct cell *row)
 {
     bool closed = strcmp(row[2].text, "closed") == 0;
 
@@ -311,7 +311,7 @@ static void compare_held_session(struct round_of_heartbeats *round, const struct
     }
 }
 
-static enum err compare_open(struct db *db, struct round_of_heartbeats *round, struct error *e)
+static enum err compare_open(struct db *db, struct heartbeat_batch *round, struct error *e)
 {
     struct rows rows = {0};
 
@@ -335,7 +335,7 @@ static void add_missing(const struct heartbeat *heartbeat, struct idents *out)
     }
 }
 
-static enum err compare_held(struct db *db, struct round_of_heartbeats *round, struct error *e)
+static enum err compare_held(struct db *db, struct heartbeat_batch *round, struct error *e)
 {
     struct idents held = {0};
 
@@ -362,7 +362,7 @@ static void note_reason(const struct checked *checked, const char *session, cons
 }
 
 /* Who asked for the ends of those that are to be terminated. */
-static enum err find_reasons(struct db *db, struct round_of_heartbeats *round, struct error *e)
+static enum err find_reasons(struct db *db, struct heartbeat_batch *round, struct error *e)
 {
     for (size_t i = 0; i < round->checked.count; i++) {
         struct heartbeat *heartbeat = heartbeat_at(&round->checked, i);
@@ -375,7 +375,7 @@ static enum err find_reasons(struct db *db, struct round_of_heartbeats *round, s
 }
 
 /* Of those that have vanished, which somebody wanted to end. */
-static enum err find_given_up(struct db *db, struct round_of_heartbeats *round, struct error *e)
+static enum err find_given_up(struct db *db, struct heartbeat_batch *round, struct error *e)
 {
     enum err err = sessions_bulk(db, STATEMENT_SIGNALLED, NULL, &round->vanished, e);
 
@@ -400,9 +400,9 @@ void heartbeat_clear(struct heartbeat *heartbeat)
     idents_free(&heartbeat->unknown);
 }
 
-static void begin(struct round_of_heartbeats *round, struct heartbeat **heartbeats, size_t count)
+static void begin(struct heartbeat_batch *round, struct heartbeat **heartbeats, size_t count)
 {
-    round->checked = (struct checked){xcalloc(count, sizeof(struct agent *)), count};
+    round->checked = (struct checked){xcalloc(count, sizeof(struct reporter *)), count};
     for (size_t i = 0; i < count; i++) {
         heartbeat_clear(heartbeats[i]); /* of an earlier attempt */
         heartbeats[i]->found = xcalloc(heartbeats[i]->sessions.count, sizeof(bool));
@@ -410,7 +410,7 @@ static void begin(struct round_of_heartbeats *round, struct heartbeat **heartbea
     }
 }
 
-static void end(struct round_of_heartbeats *round)
+static void end(struct heartbeat_batch *round)
 {
     idents_free(&round->closing);
     idents_free(&round->terminate);
@@ -422,7 +422,7 @@ static void end(struct round_of_heartbeats *round)
 enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t count,
                            struct error *e)
 {
-    struct round_of_heartbeats round = {0};
+    struct heartbeat_batch round = {0};
 
     begin(&round, heartbeats, count);
     enum err err = agents_check(db, round.checked.agents, count, true, e);

@@ -22,7 +22,7 @@ enum err sessions_bulk(struct db *db, int statement, const struct params *params
                        const struct idents *sessions, struct error *e);
 
 /* A machine's token, and which of the instances that have it: who reports. */
-struct agent {
+struct reporter {
     const char *agent_id; /* borrowed */
     const char *instance; /* borrowed; "": it has none */
     int64_t generation;
@@ -37,17 +37,17 @@ struct agent {
 
 /* Fills in what is out of each. `lock` keeps the machines' rows locked, in the order of their ids.
  */
-enum err agents_check(struct db *db, struct agent **agents, size_t count, bool lock,
+enum err agents_check(struct db *db, struct reporter **agents, size_t count, bool lock,
                       struct error *e);
 
 /* The same for one, with the machine's row locked for reading. Errors as of agents_refusal. */
-enum err agents_admit(struct db *db, struct agent *agent, struct error *e);
+enum err agents_admit(struct db *db, struct reporter *agent, struct error *e);
 
 /* Why an agent was not admitted: ERR_INSTANCE, or ERR_TOKEN for a void token. */
-enum err agents_refusal(const struct agent *agent, struct error *e);
+enum err agents_refusal(const struct reporter *agent, struct error *e);
 
 struct heartbeat {
-    struct agent agent;         /* first: a heartbeat is found by it */
+    struct reporter agent;      /* first: a heartbeat is found by it */
     uint64_t cpu, memory, disk; /* hundredths of a percent */
     uint64_t seq;               /* 0: none */
     uint64_t dropped;
@@ -68,8 +68,8 @@ void heartbeat_clear(struct heartbeat *heartbeat);
 enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t count,
                            struct error *e);
 
-struct opening {
-    struct agent agent;
+struct session_open {
+    struct reporter agent;
     char session_id[IDENT_MAX + 1], user_id[USER_ID_MAX + 1];
     const char *username, *source, *browser, *os; /* the last two may be NULL */
     char source_address[ADDRESS_IP_MAX + 1];      /* "": not known */
@@ -84,10 +84,10 @@ struct opening {
 enum { OPEN_SESSIONS_MAX = 2000 };
 
 /* Errors of agents_admit; ERR_FORBIDDEN when the session is another machine's, ERR_FULL. */
-enum err agents_open_session(struct db *db, struct opening *opening, struct error *e);
+enum err agents_open_session(struct db *db, struct session_open *opening, struct error *e);
 
-struct ending {
-    struct agent agent;
+struct session_end {
+    struct reporter agent;
     const char *session_id, *reason;
     char ended_at[SQL_TIME_LENGTH + 1]; /* "": now */
     int exit_code;                      /* -1: not known */
@@ -97,7 +97,7 @@ struct ending {
 
 /* Closes a session, and confirms its signal, unless that is in doubt. Errors as above, and
  * ERR_NOT_FOUND. */
-enum err agents_end_session(struct db *db, struct ending *ending, struct error *e);
+enum err agents_end_session(struct db *db, struct session_end *ending, struct error *e);
 
 struct entry {
     char session_id[IDENT_MAX + 1];
@@ -111,7 +111,7 @@ struct entry {
 };
 
 struct activity {
-    struct agent agent;
+    struct reporter agent;
     struct entry *entries;
     size_t count;
 };

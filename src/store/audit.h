@@ -6,7 +6,6 @@
 
 #include "base/rfc3339.h"
 #include "store/db.h"
-#include "store/position.h"
 
 enum { AUDIT_DETAIL_MAX = 1000 }; /* bytes */
 

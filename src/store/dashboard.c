@@ -59,7 +59,7 @@ enum err dashboard_machines(struct db *db, const struct callers *callers,
     return err;
 }
 
-/* --- commands -------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 enum { BUSY_MACHINES = PARAM_AGENT_9 - PARAM_AGENT_0 + 1 };
 
@@ -188,7 +188,7 @@ static void add_command(struct recent_commands *recent, const struct cell *row)
 {
     if (recent->count == RECENT_COMMANDS)
         return;
-    recent->items[recent->count++] = (struct command){
+    recent->items[recent->count++] = (struct recent_command){
         .id = cell_int(&row[0]),
         .command = row[1].text,
         .machine_name = row[2].text,

@@ -35,14 +35,14 @@ enum err dashboard_machines(struct db *db, const struct callers *callers,
                             struct recent_machines *out, struct error *e);
 
 /* Borrowed until the next statement. */
-struct command {
+struct recent_command {
     int64_t id;
     const char *command, *machine_name, *agent_id, *username, *source;
     const char *executed_at; /* RFC 3339 */
 };
 
 struct recent_commands {
-    struct command items[RECENT_COMMANDS];
+    struct recent_command items[RECENT_COMMANDS];
     size_t count;
 };
 

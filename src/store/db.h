@@ -14,6 +14,12 @@
 
 struct db;
 
+/* A place in a list ordered by time and id: where a page ends and the next one begins. */
+struct position {
+    char at[27]; /* UTC, `2026-02-06T12:00:00.123000`; "": none */
+    uint64_t id;
+};
+
 /* Once per process, before threads start and after they ended. */
 void db_library_init(void);
 void db_library_end(void);

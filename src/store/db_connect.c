@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "common/db_address.h"
+#include "common/address.h"
 
 static void set_timeouts(MYSQL *mysql, const struct settings *settings)
 {
@@ -45,7 +45,7 @@ static enum err connect_to(struct db *db, const char *host, const char *password
 {
     const struct settings *settings = db->settings;
     struct db_address address;
-    enum err err = db_address_parse(host, &address, e);
+    enum err err = address_parse_db(host, &address, e);
 
     if (err)
         goto out;
@@ -68,7 +68,7 @@ static enum err connect_to(struct db *db, const char *host, const char *password
         err = db_set_session(db, e);
     }
 out:
-    db_address_free(&address);
+    address_free_db(&address);
     return err;
 }
 

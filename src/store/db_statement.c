@@ -8,7 +8,7 @@
 
 #include "base/xalloc.h"
 
-struct column {
+struct column_buffer {
     char *buffer;
     unsigned long capacity, length;
     my_bool is_null;
@@ -19,7 +19,7 @@ struct prepared {
     size_t param_count;
     enum param order[STATEMENT_PARAMS_MAX];
     unsigned column_count;
-    struct column *columns;
+    struct column_buffer *columns;
     MYSQL_BIND *binds; /* of the columns */
     struct cell *cells;
 };
@@ -176,7 +176,7 @@ static enum err bind_columns(struct prepared *p, struct error *e)
         return statement_error(p->stmt, e);
 
     for (unsigned i = 0; i < p->column_count; i++) {
-        struct column *column = &p->columns[i];
+        struct column_buffer *column = &p->columns[i];
         unsigned long width = mysql_fetch_field_direct(meta, i)->max_length + 1;
         if (width > column->capacity)
             column->buffer = xrealloc(column->buffer, column->capacity = width);
@@ -196,7 +196,7 @@ static enum err fetch(struct db *db, struct prepared *p, struct error *e)
 
     while ((status = mysql_stmt_fetch(p->stmt)) == 0) {
         for (unsigned i = 0; i < p->column_count; i++) {
-            struct column *column = &p->columns[i];
+            struct column_buffer *column = &p->columns[i];
             p->cells[i] = (struct cell){column->is_null ? NULL : column->buffer, column->length};
         }
         db_keep_row(db, p->cells, p->column_count);

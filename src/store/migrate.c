@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/xalloc.h"
-#include "common/ident.h"
+#include "common/protocol.h"
 
 enum { LEASE = 30, RENEW_EVERY = 10, WAIT_MAX = 1800 }; /* s */
 enum { SQL_MAX = 1 << 20, HOLDER_MAX = 128, NUMBER_LENGTH = 4 };

@@ -8,14 +8,14 @@
 
 enum { BATCH = 1000, REMOVALS_MAX = 2 };
 
-struct moment {
+struct instant {
     char at[27]; /* UTC, with microseconds */
     int64_t seconds;
 };
 
 struct run {
     struct db *db;
-    struct moment before; /* of the table that is purged */
+    struct instant before; /* of the table that is purged */
     purge_fn *tell;
     void *context;
     uint64_t *counts;
@@ -102,21 +102,21 @@ static const struct table audit_table = {
     .removal_count = 1,
 };
 
-struct position {
-    struct moment moment;
+struct page_end {
+    struct instant moment;
     uint64_t id;
 };
 
 struct walk {
     const struct table *table;
     const char *before_at;
-    struct position after, upto; /* the page's ends */
+    struct page_end after, upto; /* the page's ends */
     int64_t began;               /* time of the first row of all, in seconds */
     uint64_t rows;
     uint64_t removed[REMOVALS_MAX];
 };
 
-static void note_moment(struct moment *moment, const struct cell *at, const struct cell *seconds)
+static void note_moment(struct instant *moment, const struct cell *at, const struct cell *seconds)
 {
     snprintf(moment->at, sizeof moment->at, "%s", at->text);
     moment->seconds = cell_int(seconds);
@@ -186,7 +186,7 @@ static enum err purge_table(const struct run *run, const struct table *table, st
 /* --- all of it ------------------------------------------------------------------------------- */
 
 /* When that was, by the database's clock. */
-static enum err find_moment(struct db *db, long ago, struct moment *out, struct error *e)
+static enum err find_moment(struct db *db, long ago, struct instant *out, struct error *e)
 {
     struct params params = {0};
 

@@ -21,4 +21,11 @@ enum err schema_binlog(struct db *db, struct error *e);
 /* The database's clock, Unix seconds. */
 enum err schema_clock(struct db *db, int64_t *now, struct error *e);
 
+enum rights { RIGHTS_WORKER, RIGHTS_OPERATOR };
+
+/* Tries what earlier releases did not grant, on no rows. *missing is the first right that is not
+ * there, such as `INSERT on audit`, or NULL; static. */
+enum err schema_check_rights(struct db *db, enum rights rights, const char **missing,
+                             struct error *e);
+
 #endif

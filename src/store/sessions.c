@@ -4,17 +4,6 @@
 
 #include <string.h>
 
-const char *session_source(const char *name)
-{
-    static const char *const sources[] = {"ui", "cli", "vscode"};
-
-    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
-        if (strcmp(sources[i], name) == 0)
-            return sources[i];
-    }
-    return NULL;
-}
-
 enum err sessions_active(struct db *db, const struct callers *callers,
                          const struct session_filter *filter, struct error *e)
 {
@@ -32,7 +21,7 @@ enum err sessions_active(struct db *db, const struct callers *callers,
 }
 
 bool sessions_next(struct db *db, const struct callers *callers, size_t *caller,
-                   struct session *out)
+                   struct active_session *out)
 {
     const struct cell *row = load_row(db, callers, caller);
 
@@ -40,7 +29,7 @@ bool sessions_next(struct db *db, const struct callers *callers, size_t *caller,
         callers->rows[*caller] += (uint64_t)cell_int(&row[0]);
     if (!row)
         return false;
-    *out = (struct session){
+    *out = (struct active_session){
         .id = cell_int(&row[0]),
         .session_id = row[1].text,
         .agent_id = row[2].text,
@@ -145,5 +134,44 @@ bool sessions_log_next(struct db *db, struct log_entry *out)
 
     if (row)
         *out = (struct log_entry){row[0].text, row[1].text, row[2].text};
+    return row;
+}
+
+/* --- for the operator ------------------------------------------------------------------------- */
+
+enum err operated_sessions_list(struct db *db, const struct session_choice *choice, struct error *e)
+{
+    struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
+
+    params_text(&params, PARAM_TENANT, choice->tenant_id);
+    params_text(&params, PARAM_AGENT, choice->agent_id);
+    params_text(&params, PARAM_OF_USER, choice->user_id);
+    params_uint(&params, PARAM_LIMIT, choice->limit);
+    return db_select(db, choice->closed ? STATEMENT_LIST_ALL_SESSIONS : STATEMENT_LIST_SESSIONS,
+                     &params, e);
+}
+
+enum err operated_sessions_find(struct db *db, const char *session_id, struct error *e)
+{
+    struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
+
+    params_text(&params, PARAM_SESSION, session_id);
+    return db_select(db, STATEMENT_FIND_SESSION, &params, e);
+}
+
+bool operated_sessions_next(struct db *db, struct operated_session *out)
+{
+    const struct cell *row = db_row(db);
+
+    if (row)
+        *out = (struct operated_session){
+            .session_id = row[0].text,
+            .user_id = row[1].text,
+            .agent_id = row[2].text,
+            .source = row[3].text,
+            .state = row[4].text,
+            .started_at = row[5].text,
+            .username = row[6].text,
+        };
     return row;
 }

@@ -4,13 +4,9 @@
 #define STORE_SESSIONS_H
 
 #include "store/load.h"
-#include "store/position.h"
-
-/* The source of that name, as static text; NULL: there is none. */
-const char *session_source(const char *name);
 
 /* Borrowed until the next statement. */
-struct session {
+struct active_session {
     int64_t id;
     const char *session_id, *agent_id, *machine_name, *user_id, *username, *source;
     const char *browser, *os; /* NULL: unknown */
@@ -31,7 +27,7 @@ enum err sessions_active(struct db *db, const struct callers *callers,
 
 /* The next of those selected, which is *caller's (an index). False: no more. */
 bool sessions_next(struct db *db, const struct callers *callers, size_t *caller,
-                   struct session *out);
+                   struct active_session *out);
 
 enum { REASON_MAX = 200 }; /* bytes that a caller may give as its reason to close a session */
 
@@ -71,5 +67,30 @@ enum err sessions_log(struct db *db, const char *session_id, struct error *e);
 
 /* The next of those selected. False: no more. */
 bool sessions_log_next(struct db *db, struct log_entry *out);
+
+/* --- for the operator */
+
+/* Borrowed until the next statement. */
+struct operated_session {
+    const char *session_id, *user_id, *username, *agent_id, *source;
+    const char *state; /* active; offline: active, and its machine is not online; closing; closed */
+    const char *started_at; /* RFC 3339 */
+};
+
+struct session_choice {
+    const char *tenant_id, *agent_id, *user_id; /* NULL: any */
+    bool closed;                                /* those that have ended too */
+    uint64_t limit;
+};
+
+/* Selects the sessions that are open, or all, newest first. */
+enum err operated_sessions_list(struct db *db, const struct session_choice *choice,
+                                struct error *e);
+
+/* Selects that session, if there is one; its state may be closed too. */
+enum err operated_sessions_find(struct db *db, const char *session_id, struct error *e);
+
+/* The next of those selected. False: no more. */
+bool operated_sessions_next(struct db *db, struct operated_session *out);
 
 #endif

@@ -7,13 +7,13 @@
 
 #include "base/xalloc.h"
 
-bool signal_is_for(const struct signal_row *signal, const struct agent *agent)
+bool signal_is_for(const struct signal_row *signal, const struct reporter *agent)
 {
     return agent->admitted && strcmp(agent->agent_id, signal->agent_id) == 0 && signal->tenant_id &&
            strcmp(agent->tenant_id, signal->tenant_id) == 0;
 }
 
-enum err signals_due(struct db *db, struct agent **agents, size_t count, struct error *e)
+enum err signals_due(struct db *db, struct reporter **agents, size_t count, struct error *e)
 {
     struct rows admitted = {0};
     enum err err = agents_check(db, agents, count, false, e);

@@ -15,11 +15,11 @@ struct signal_row {
 };
 
 /* Whether it is for this agent, which was checked: its machine's id may have been another's. */
-bool signal_is_for(const struct signal_row *signal, const struct agent *agent);
+bool signal_is_for(const struct signal_row *signal, const struct reporter *agent);
 
 /* Checks agents, and selects the signals that are due for the machines of those that are admitted.
  * To be run in one transaction with signals_lease. */
-enum err signals_due(struct db *db, struct agent **agents, size_t count, struct error *e);
+enum err signals_due(struct db *db, struct reporter **agents, size_t count, struct error *e);
 
 /* The next of those selected. False: no more. */
 bool signals_next(struct db *db, struct signal_row *out);

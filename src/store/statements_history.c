@@ -27,7 +27,7 @@
     GIVEN("of_user", row ".user_id = :of_user") GIVEN("agent", row ".agent_id = :agent")           \
     GIVEN("source", row ".source = :source")
 
-/* --- commands */
+/* --- commands --------------------------------------------------------------------------------- */
 
 /* A command of a closed session cannot still be running: see STATEMENT_LOGS. */
 #define SUCCESS                                                                                    \
@@ -79,7 +79,7 @@
     "SELECT MIN(c.tenant_id) FROM commands c FORCE INDEX (" index ") WHERE " condition             \
     " AND c.tenant_id > :tenant"
 
-/* --- sessions: the state leads each index */
+/* --- sessions: the state leads each index ----------------------------------------------------- */
 
 #define SESSIONS_IN(index, range)                                                                  \
     "FROM sessions s FORCE INDEX (" index ") WHERE s.state = :state AND " range                    \
@@ -138,7 +138,7 @@
     "SELECT MIN(s.tenant_id) FROM sessions s FORCE INDEX (" index ") "                             \
     "WHERE s.state = :state AND " condition " AND s.tenant_id > :tenant"
 
-/* --- the audit log */
+/* --- the audit log ---------------------------------------------------------------------------- */
 
 /* Older than the page before, and no older than the search goes back. */
 #define AUDIT_IN(index, condition)                                                                 \

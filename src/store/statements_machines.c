@@ -8,7 +8,7 @@
 
 /* clang-format off */
 
-/* --- the machines that a caller sees */
+/* --- the machines that a caller sees ---------------------------------------------------------- */
 
 #define SEEN_MACHINE                                                                               \
     "SELECT m.agent_id, m.name, IF(" ONLINE ", 'online', 'offline'), " IF_HEARD("m.cpu") ", "      \
@@ -35,7 +35,7 @@
 #define INVENTORY_END(machines, id)                                                                \
     "SELECT " id " " machines "AND " id " > :agent ORDER BY " id " LIMIT :skip, 1"
 
-/* --- usage over time */
+/* --- usage over time -------------------------------------------------------------------------- */
 
 /* Writing a slot again adds to it, unless the stored values are from an earlier turn of the ring.
  * slot_at is set last: assignments see the values that earlier assignments have made. */
@@ -86,7 +86,7 @@
     "SELECT " columns " FROM " sessions " JOIN machines m ON " MACHINE_OF("s") " "                 \
     "WHERE s.state = 'active' AND " ONLINE " "
 
-/* --- operating */
+/* --- operating -------------------------------------------------------------------------------- */
 
 /* Another instance was refused lately. The longest pause between its attempts is shorter. */
 #define REFUSED "m.refused_at >= UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE"

@@ -17,7 +17,7 @@ static int64_t began_at(int64_t time, int64_t step)
 }
 
 /* Fixed widths, so that the row is updated in place: of each number so many hexadecimal digits. */
-void usage_format(const struct usage *usage, char out[USAGE_TEXT + 1])
+void usage_format(const struct usage_sums *usage, char out[USAGE_TEXT + 1])
 {
     int length = sprintf(out, "%08" PRIx64 "%04" PRIx64, usage->began, usage->samples);
 
@@ -28,7 +28,7 @@ void usage_format(const struct usage *usage, char out[USAGE_TEXT + 1])
     }
 }
 
-void usage_parse(const char *text, struct usage *out)
+void usage_parse(const char *text, struct usage_sums *out)
 {
     struct usage_figure *figures = out->figures;
 
@@ -42,7 +42,7 @@ void usage_parse(const char *text, struct usage *out)
                &figures[i].greatest);
 }
 
-static void merge(struct usage *usage, const struct usage *other)
+static void merge(struct usage_sums *usage, const struct usage_sums *other)
 {
     bool first = usage->samples == 0;
 
@@ -58,15 +58,15 @@ static void merge(struct usage *usage, const struct usage *other)
     }
 }
 
-bool usage_add(struct usage *usage, int64_t now, const uint64_t values[USAGE_FIGURES],
-               struct usage *ended)
+bool usage_add(struct usage_sums *usage, int64_t now, const uint64_t values[USAGE_FIGURES],
+               struct usage_sums *ended)
 {
-    struct usage sample = {.samples = 1};
+    struct usage_sums sample = {.samples = 1};
     bool another = usage->began != began_at(now, USAGE_SLOT);
 
     *ended = *usage;
     if (another)
-        *usage = (struct usage){.began = began_at(now, USAGE_SLOT)};
+        *usage = (struct usage_sums){.began = began_at(now, USAGE_SLOT)};
     for (int i = 0; i < USAGE_FIGURES; i++)
         sample.figures[i] = (struct usage_figure){values[i], values[i], values[i]};
     if (usage->samples < SAMPLES_MAX)
@@ -86,7 +86,7 @@ uint64_t usage_slot(int64_t began, int64_t step, long history)
     return (uint64_t)(began / step % (kept / step));
 }
 
-static void add_row(struct rows *rows, const char *agent_id, const struct usage *ended,
+static void add_row(struct rows *rows, const char *agent_id, const struct usage_sums *ended,
                     int64_t step, long history)
 {
     int64_t began = began_at(ended->began, step);
@@ -103,7 +103,8 @@ static void add_row(struct rows *rows, const char *agent_id, const struct usage 
     }
 }
 
-void usage_rows(struct rows *rows, const char *agent_id, const struct usage *ended, long history)
+void usage_rows(struct rows *rows, const char *agent_id, const struct usage_sums *ended,
+                long history)
 {
     add_row(rows, agent_id, ended, USAGE_SLOT, history);
     add_row(rows, agent_id, ended, USAGE_LONG_SLOT, history);
@@ -151,9 +152,9 @@ struct usage_figure usage_figure_of(const struct cell *cells)
 }
 
 /* Adds what was reported in a step. There may be something in it already. */
-static void add_step(struct machine_usage *machine, const struct usage *usage)
+static void add_step(struct machine_usage *machine, const struct usage_sums *usage)
 {
-    struct usage *steps = machine->steps;
+    struct usage_sums *steps = machine->steps;
     size_t place = machine->count;
 
     while (place > 0 && steps[place - 1].began > usage->began)
@@ -169,7 +170,7 @@ static void add_step(struct machine_usage *machine, const struct usage *usage)
 static void add_under_way(struct machine_usage *machine, const char *text)
 {
     const struct usage_span *span = &machine->span;
-    struct usage usage;
+    struct usage_sums usage;
 
     usage_parse(text, &usage);
     if (usage.samples == 0 || usage.began < span->from || usage.began > span->now)
@@ -180,7 +181,7 @@ static void add_under_way(struct machine_usage *machine, const char *text)
 
 static void add_stored(struct machine_usage *machine, const struct cell *row)
 {
-    struct usage usage = {.began = cell_int(&row[0]), .samples = (uint64_t)cell_int(&row[1])};
+    struct usage_sums usage = {.began = cell_int(&row[0]), .samples = (uint64_t)cell_int(&row[1])};
 
     for (int i = 0; i < USAGE_FIGURES; i++)
         usage.figures[i] = usage_figure_of(&row[2 + 3 * i]);

@@ -19,7 +19,7 @@ struct usage_figure {
 enum { USAGE_CPU, USAGE_MEMORY, USAGE_DISK, USAGE_FIGURES };
 
 /* What was reported in a slot or a step of several. */
-struct usage {
+struct usage_sums {
     int64_t began;    /* Unix s */
     uint64_t samples; /* heartbeats */
     struct usage_figure figures[USAGE_FIGURES];
@@ -28,20 +28,21 @@ struct usage {
 enum { USAGE_TEXT = 60 };
 
 /* The slot under way as text. What is no such text is an empty slot. */
-void usage_parse(const char *text, struct usage *out);
-void usage_format(const struct usage *usage, char out[USAGE_TEXT + 1]);
+void usage_parse(const char *text, struct usage_sums *out);
+void usage_format(const struct usage_sums *usage, char out[USAGE_TEXT + 1]);
 
 /* Adds a sample of the time `now` to the slot under way. True when that had ended, with samples:
  * then it is *ended, and *usage began anew. */
-bool usage_add(struct usage *usage, int64_t now, const uint64_t values[USAGE_FIGURES],
-               struct usage *ended);
+bool usage_add(struct usage_sums *usage, int64_t now, const uint64_t values[USAGE_FIGURES],
+               struct usage_sums *ended);
 
 /* Which slot of a ring begins at that time. `history` is agents.usage_history. */
 uint64_t usage_slot(int64_t began, int64_t step, long history);
 
 /* Adds what a machine's rings take of a slot that ended; `agent_id` is borrowed. usage_store writes
  * it, in the transaction of the heartbeat. */
-void usage_rows(struct rows *rows, const char *agent_id, const struct usage *ended, long history);
+void usage_rows(struct rows *rows, const char *agent_id, const struct usage_sums *ended,
+                long history);
 enum err usage_store(struct db *db, const struct rows *rows, struct error *e);
 
 /* The last hours, in at most USAGE_POINTS_MAX steps. */
@@ -56,7 +57,7 @@ void usage_span_params(const struct usage_span *span, struct params *params);
 
 struct machine_usage {
     struct usage_span span;
-    struct usage steps[USAGE_POINTS_MAX]; /* in which it was heard of, in their order */
+    struct usage_sums steps[USAGE_POINTS_MAX]; /* in which it was heard of, in their order */
     size_t count;
 };
 

@@ -5,7 +5,6 @@
 #define STORE_WALK_H
 
 #include "store/db.h"
-#include "store/position.h"
 
 enum {
     WALK_ENTRIES_MAX = 20000,        /* index entries that one walk looks at */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "machine/ipc.h"
-#include "machine/protocol.h"
+#include "common/protocol.h"
 #include "shell/agent_client.h"
 #include "base/conf.h"
 #include "base/xalloc.h"

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "machine/ipc.h"
-#include "machine/protocol.h"
+#include "common/protocol.h"
 #include "base/clock.h"
 #include "shell/agent_client.h"
 

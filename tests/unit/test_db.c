@@ -55,7 +55,7 @@ static void the_message_is_for_the_log(void **state)
     (void)state;
     db_error(1205, "Lock wait timeout exceeded", &e);
     assert_string_equal(e.detail, "database error 1205: Lock wait timeout exceeded");
-    assert_null(e.told);
+    assert_null(e.public_message);
 }
 
 static void flags_are_numbers_or_words(void **state)

@@ -114,7 +114,7 @@ static bool takes(read_fn *read, const char *name, const char *value)
     json_object_put(object);
     if (err) {
         assert_int_equal(err, ERR_REQUEST);
-        assert_memory_equal(e.told, name, strlen(name)); /* it names the member */
+        assert_memory_equal(e.public_message, name, strlen(name)); /* it names the member */
     }
     return !err;
 }
@@ -136,7 +136,7 @@ static enum err read_integer(struct json_object *object, const char *name, struc
 {
     int64_t out = 7;
 
-    return json_body_integer(object, name, REQUIRED, 1, BODY_INTEGER_MAX, &out, e);
+    return json_body_integer(object, name, REQUIRED, 1, PROTOCOL_INTEGER_MAX, &out, e);
 }
 
 static void integers(void **state)

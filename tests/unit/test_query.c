@@ -97,8 +97,8 @@ static void what_is_refused(void **state)
         struct query query;
         struct error e = {0};
         assert_int_equal(query_parse(rows[i].query, parameters, &query, &e), ERR_REQUEST);
-        if (!strstr(e.detail_is_public ? e.detail : e.told, rows[i].told))
-            fail_msg("%s: %s", rows[i].query, e.detail_is_public ? e.detail : e.told);
+        if (!strstr(e.detail_is_public ? e.detail : e.public_message, rows[i].told))
+            fail_msg("%s: %s", rows[i].query, e.detail_is_public ? e.detail : e.public_message);
         query_free(&query);
     }
 }

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "common/protocol.h"
+
+#include <json.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+#define ALPHANUMERIC "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+static bool consists_of(const char *alphabet, const char *s, size_t length)
+{
+    return length >= 1 && strnlen(s, length) == length && strspn(s, alphabet) >= length;
+}
+
+bool ident_valid(const char *s, size_t length)
+{
+    return length <= IDENT_MAX && consists_of(ALPHANUMERIC "_.:-", s, length);
+}
+
+bool ident_valid_user(const char *s, size_t length)
+{
+    return length <= USER_ID_MAX &&
+           consists_of(ALPHANUMERIC "!#$%&()*+,-./:;<=>?@[]^_{|}~", s, length);
+}
+
+const char *protocol_source(const char *text)
+{
+    static const char *const sources[] = {"ui", "cli", "vscode"};
+
+    for (size_t i = 0; text && i < sizeof sources / sizeof *sources; i++) {
+        if (strcmp(text, sources[i]) == 0)
+            return sources[i];
+    }
+    return NULL;
+}
+
+bool protocol_is_plain(const char *text, size_t max)
+{
+    size_t length = text ? strlen(text) : 0;
+
+    return length > 0 && length <= max && utf8_plain(text, length);
+}
+
+void protocol_put(struct json_object *object, const char *name, const char *text)
+{
+    json_object_object_add(object, name, text ? json_object_new_string(text) : NULL);
+}

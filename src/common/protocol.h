@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The limits of the protocols: what identifiers, texts and numbers may be, each said once. They hold
+ * for the REST API (docs/api.md) and for what machines report (docs/agent-protocol.md): vsay-shell
+ * keeps to them, vsay-agent and vsay-api check them again, since neither trusts its peer.
+ *
+ * Identifiers of tenants, machines and sessions are `[A-Za-z0-9_.:-]{1,64}`. User ids are what identity
+ * providers make of them, such as `auth0|5f7c` or `jane@example.com`: 1 to 128 bytes of printable
+ * ASCII without space, quotes (" ' `) and backslash. */
+#ifndef COMMON_PROTOCOL_H
+#define COMMON_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct json_object;
+
+enum { IDENT_MAX = 64, USER_ID_MAX = 128 }; /* bytes */
+
+bool ident_valid(const char *s, size_t length);
+bool ident_valid_user(const char *s, size_t length);
+
+/* The longest texts of a report, in bytes. */
+enum {
+    MEMBER_NAME = 255,
+    MEMBER_LABEL = 64, /* browser, operating system */
+    MEMBER_REASON = 64,
+    MEMBER_WHY = 255,
+    MEMBER_COMMAND = 65535
+};
+
+/* The largest integer: those up to it are exact in every JSON parser (RFC 8259 section 6). */
+#define PROTOCOL_INTEGER_MAX ((INT64_C(1) << 53) - 1)
+
+/* The static copy of a source's name: ui, cli or vscode. NULL when `text`, which may be NULL, is
+ * none of them. */
+const char *protocol_source(const char *text);
+
+/* Whether `text`, which may be NULL, is 1 to `max` bytes of UTF-8 without control characters. */
+bool protocol_is_plain(const char *text, size_t max);
+
+/* Adds a text to a JSON object; null when it is NULL. */
+void protocol_put(struct json_object *object, const char *name, const char *text);
+
+#endif
