@@ -318,7 +318,7 @@ def test_the_api_is_away_and_back(browser, stack, admin, machine):
     stack.pool.stop()
     try:
         browser.find(".pill", "Offline since")
-        browser.find(".notice[role=alert]", "Trying again")
+        browser.find(".notice", "Trying again")
         assert browser.all(f'[data-key="{session}"]')  # what was seen stays
     finally:
         stack.restart_pool()

@@ -44,7 +44,9 @@ function OfflineNote() {
     const now = useNow()
     if (!offlineSince || paused)
         return null
-    return html`<p class="notice" role="alert">${text.status.lost(clock(offlineSince), Math.ceil((retryAt - now) / 1000))}</p>`
+    // The seconds that are counted down are not read out each time.
+    return html`<p class="notice"><span role="alert">${text.status.lost(clock(offlineSince))}</span>${' '}
+        <span aria-hidden="true">${text.status.again(Math.ceil((retryAt - now) / 1000))}</span></p>`
 }
 
 const SOON_S = 300 // before a token's end: from then on the header says so

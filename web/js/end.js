@@ -77,12 +77,13 @@ function Ask({ sessions, me, onEnd, onClose }) {
 
 const pause = ms => new Promise(resolve => { setTimeout(resolve, ms) })
 
-// Repeats what may be repeated: asking again for the same end changes nothing.
+// Repeats what may be repeated: asking again for the same end changes nothing. Closing the dialog stops
+// that, but no request that is on its way.
 async function order(session, reason, tell, signal) {
     const path = `/api/terminal/sessions/${encodeURIComponent(session.session_id)}`
     for (let wait = RETRY_MS; !signal.aborted; wait = Math.min(30000, wait * 2)) {
         try {
-            return await request(path, { method: 'DELETE', params: { reason }, signal })
+            return await request(path, { method: 'DELETE', params: { reason } })
         } catch (error) {
             if (!error.passes && error.status !== 401)
                 throw error
@@ -161,14 +162,17 @@ function Verdict({ state, offline }) {
         return html`<p class="verdict bad">${error.status === 403 ? text.end.forbidden : error.status === 404 ? text.trouble.missing
             : text.end.failed(visible(error.message))}</p>`
     if (retryAt)
-        return html`<p class="verdict">${text.end.retrying(Math.max(1, Math.ceil((retryAt - now) / 1000)))}</p>`
+        return html`<p class="verdict">${text.end.retrying}${' '}
+            <span aria-hidden="true">${text.status.again(Math.ceil((retryAt - now) / 1000))}</span></p>`
     if (outcome === 'confirmed')
         return html`<p class="verdict sure"><b>${text.end.certain}</b> ${text.end.took(seconds(doneAt - sentAt))}</p>`
     if (outcome)
         return html`<p class="verdict bad">${text.end[outcome]}</p>`
     if (isFinal(session))
         return html`<p class="verdict">${text.end.already}</p>`
-    return html`<p class="verdict muted">${offline || now - sentAt > SLOW_MS ? text.end.slow : text.end.elapsed(duration((now - sentAt) / 1000))}</p>`
+    if (offline || now - sentAt > SLOW_MS)
+        return html`<p class="verdict muted">${text.end.slow}</p>`
+    return html`<p class="verdict muted" aria-hidden="true">${text.end.elapsed(duration((now - sentAt) / 1000))}</p>`
 }
 
 // state: {session}
@@ -196,7 +200,7 @@ function ReceiptOfOne({ session, reason, me, onClose }) {
         <p class="buttons">
             ${state.doneAt && html`<${CopyButton} label=${text.end.copy} value=${plain(state.session)} />`}
             <a class="button" href=${link('session', session.session_id)} onClick=${onClose}>${text.end.open}</a>
-            <button type="button" class="main" ref=${close} onClick=${onClose}>${text.end.close}</button></p>
+            <button type="button" class="main" ref=${close} onClick=${onClose}>${state.retryAt ? text.end.cancel : text.end.close}</button></p>
     </div>`
 }
 

@@ -27,8 +27,8 @@ export const text = {
         offline: time => `Offline since ${time}`,
         pause: 'Pause updates',
         resume: 'Resume updates',
-        lost: (time, seconds) => `The API has not answered since ${time}. What you see is from then. `
-            + (seconds > 0 ? `Trying again in ${seconds} s.` : 'Trying again now.'),
+        lost: time => `The API has not answered since ${time}. What you see is from then.`,
+        again: seconds => (seconds > 0 ? `Trying again in ${seconds} s.` : 'Trying again now.'),
     },
     account: {
         role: {
@@ -197,7 +197,7 @@ export const text = {
         already: 'This session had ended before.',
         forbidden: 'You may see this session, but not end it.',
         failed: message => `The request failed: ${message}. Nothing was ended. Try again.`,
-        retrying: seconds => `The service is not available. Trying again in ${seconds} s.`,
+        retrying: 'The service is not available.',
         copy: 'Copy receipt',
     },
     parts: {
