@@ -159,7 +159,7 @@ export const text = {
         reasonHint: 'Optional. It is kept in the receipt.',
         preview: name => `${name} will read`,
         previewMany: 'Each of them will read',
-        // What vsay-shell prints; see obey_agent() in src/shell/relay.c.
+        // What vsay-shell prints in the user's terminal.
         line: (who, reason) => `vsay: this session was ended by ${who}${reason ? `: ${reason}` : ''}`,
         cancel: 'Cancel',
         submit: 'End session',
