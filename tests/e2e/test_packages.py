@@ -79,6 +79,34 @@ def test_a_checkout_needs_npm(sources, directory):
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize("left_out, programs, headers, modules", [
+    ("--disable-api", {"vsay-agent", "vsay-shell"},
+     ["fcgiapp.h", "jwt.h", "libsmartcols.h", "mysql.h", "openssl/evp.h", "uthash.h"],
+     ["fcgi", "libjwt", "libmariadb", "mysqlclient", "smartcols"]),
+    ("--disable-agent", {"vsay-api", "vsayctl"}, ["curl/curl.h"], ["libcurl"])])
+def test_one_part_alone(sources, directory, left_out, programs, headers, modules):
+    """Is built, tested and installed on a host that has no library of the other part."""
+    hidden, build, installed = [directory / name for name in ("hidden", "build", "installed")]
+    build.mkdir()
+    for name in headers:
+        (hidden / name).parent.mkdir(parents=True, exist_ok=True)
+        (hidden / name).write_text("#error of the other part\n")
+    for name in modules:
+        (hidden / f"{name}.pc").write_text(
+            f"Name: {name}\nDescription: of the other part\nVersion: 99\nRequires: hidden\n")
+    said = do(sources / "configure", left_out, "NPM=false", "CFLAGS=-O0",
+              f"CPPFLAGS=-I{hidden} -U_FORTIFY_SOURCE", cwd=build, env={"PKG_CONFIG_PATH": hidden})
+    assert "end-to-end tests    no" in said
+    do("make", "-j2", cwd=build)
+    assert (build / "web").exists() == ("vsay-api" in programs)
+    assert "# FAIL:  0\n" in do("make", "-j2", "check", cwd=build)
+    do("make", "install", f"DESTDIR={installed}", cwd=build)
+    assert {Path(path).name for path in files(installed) if "/bin/" in path} == programs
+    do("make", "uninstall", f"DESTDIR={installed}", cwd=build)
+    assert files(installed) == set()
+
+
+@pytest.mark.heavy
 def test_distcheck():
     """Builds, tests and installs from the archive, with a prefix and with DESTDIR, from sources that
     are read-only, and compares what is left behind with nothing."""
