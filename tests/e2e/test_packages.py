@@ -84,8 +84,10 @@ def test_a_checkout_needs_npm(sources, directory):
      ["fcgiapp.h", "jwt.h", "libsmartcols.h", "mysql.h", "openssl/evp.h", "uthash.h"],
      ["fcgi", "libjwt", "libmariadb", "mysqlclient", "smartcols"]),
     ("--disable-agent", {"vsay-api", "vsayctl"}, ["curl/curl.h"], ["libcurl"])])
-def test_one_part_alone(sources, directory, left_out, programs, headers, modules):
-    """Is built, tested and installed on a host that has no library of the other part."""
+def test_one_part_alone(directory, left_out, programs, headers, modules):
+    """Is built, tested and installed on a host that has no library of the other part. Has
+    sources of its own, so that it may run beside the tests of packages."""
+    sources = put_sources(directory / "vsay")
     hidden, build, installed = [directory / name for name in ("hidden", "build", "installed")]
     build.mkdir()
     for name in headers:
