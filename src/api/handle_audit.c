@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "api/cursor.h"
 #include "api/list.h"
 #include "base/rfc3339.h"
 #include "store/audit.h"
@@ -22,7 +21,6 @@ static const struct columns entries = COLUMNS("entries", audit_columns);
 static struct audit_filter filter_of(const struct query *query)
 {
     const char *from = query_text(query, "from"), *until = query_text(query, "to");
-    const char *cursor = query_text(query, "cursor");
     struct audit_filter filter = {
         .user_id = query_text(query, "user_id"),
         .session_id = query_text(query, "session_id"),
@@ -33,8 +31,7 @@ static struct audit_filter filter_of(const struct query *query)
         rfc3339_to_sql(from, filter.from);
     if (until)
         rfc3339_to_sql(until, filter.until);
-    if (cursor)
-        cursor_parse(cursor, &filter.before);
+    query_position(query, &filter.before);
     return filter;
 }
 
@@ -43,8 +40,7 @@ enum err handle_audit(struct db *db, struct call *call, struct error *e)
     struct audit_filter filter = filter_of(&call->query);
     struct list *list = list_new(&entries, call->format);
     struct position position, last, searched_to;
-    char cursor[CURSOR_MAX + 1];
-    struct page_end end = {.next_cursor = NULL};
+    struct page_end end = {.is_search = false};
     size_t count = 0;
 
     filter.limit++; /* one more row tells whether there is a next page */
@@ -59,10 +55,8 @@ enum err handle_audit(struct db *db, struct call *call, struct error *e)
     }
     if (count < filter.limit)
         last = searched_to;
-    if (*last.at) {
-        cursor_format(&last, cursor);
-        end.next_cursor = cursor;
-    }
+    if (*last.at)
+        query_cursor_format(&last, end.next_cursor);
     call_respond(call, list_response(list, &call->query, &end));
     return ERR_OK;
 }

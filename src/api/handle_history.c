@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/cursor.h"
 #include "api/list.h"
 #include "base/rfc3339.h"
 #include "store/history.h"
@@ -80,7 +79,7 @@ static struct position time_of(const struct query *query, const char *name)
 static struct history_filter filter_of(const struct query *query)
 {
     static const bool yes = true, no = false;
-    const char *success = query_text(query, "success"), *cursor = query_text(query, "cursor");
+    const char *success = query_text(query, "success");
     struct history_filter filter = {
         .user_id = query_text(query, "user_id"),
         .agent_id = query_text(query, "agent_id"),
@@ -96,8 +95,7 @@ static struct history_filter filter_of(const struct query *query)
 
     if (success)
         filter.success = *success == 't' ? &yes : &no;
-    if (cursor)
-        cursor_parse(cursor, &filter.before);
+    query_position(query, &filter.before);
     return filter;
 }
 
@@ -108,18 +106,13 @@ static struct response *page_response(const struct call *call, const struct colu
 {
     struct list *list = list_new(columns, call->format);
     struct page_end end = {.is_search = true};
-    char cursor[CURSOR_MAX + 1], searched_to[sizeof history->end.at + 1];
 
     for (size_t i = 0; i < history->count; i++)
         list_add(list, history->rows[i]);
-    if (history->more) {
-        cursor_format(&history->end, cursor);
-        end.next_cursor = cursor;
-    }
-    if (history->cut) {
-        snprintf(searched_to, sizeof searched_to, "%.19sZ", history->end.at);
-        end.searched_to = searched_to;
-    }
+    if (history->more)
+        query_cursor_format(&history->end, end.next_cursor);
+    if (history->cut)
+        snprintf(end.searched_to, sizeof end.searched_to, "%.19sZ", history->end.at);
     return list_response(list, &call->query, &end);
 }
 

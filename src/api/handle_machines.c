@@ -48,15 +48,14 @@ enum err handle_machines(struct db *db, struct call *call, struct error *e)
                                       .q = query_text(query, "q"),
                                       .after = query_text(query, "cursor"),
                                       .limit = limit + 1};
-    char cursor[IDENT_MAX + 1];
-    enum err err = inventory_page(db, &call->scope, &filter, cursor, e);
+    struct page_end end = {.is_search = false};
+    enum err err = inventory_page(db, &call->scope, &filter, end.next_cursor, e);
     if (err)
         return err;
 
     struct list *list = list_new(&machines, call->format);
-    add_page(db, list, limit, cursor);
-    call_respond(call, list_response(list, query,
-                                     &(struct page_end){.next_cursor = *cursor ? cursor : NULL}));
+    add_page(db, list, limit, end.next_cursor);
+    call_respond(call, list_response(list, query, &end));
     return ERR_OK;
 }
 

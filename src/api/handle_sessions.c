@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "api/auditor.h"
-#include "api/cursor.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -30,17 +29,14 @@ enum err parse_sessions(struct request *request, struct call *call, struct error
 {
     const struct query *query = &call->query;
     struct session_filter *filter = &call->filter;
-    const char *cursor = query_text(query, "cursor");
 
     (void)request;
     copy_id(query, "agent_id", filter->agent_id);
     copy_id(query, "user_id", filter->user_id);
     filter->source = query_text(query, "source");
     filter->limit = (uint64_t)query_number(query, "limit", 0);
-    if (cursor && !filter->limit)
+    if (query_position(query, &filter->before) && !filter->limit)
         return error_public(e, ERR_REQUEST, "cursor needs limit");
-    if (cursor)
-        cursor_parse(cursor, &filter->before);
     return ERR_OK;
 }
 
@@ -96,7 +92,7 @@ static struct json_object *next_cursor(const struct page *page)
 
     if (!page->more)
         return NULL;
-    cursor_format(&page->last, text);
+    query_cursor_format(&page->last, text);
     return json_object_new_string(text);
 }
 

@@ -202,7 +202,7 @@ void list_number(struct list *list, const char *name, int64_t number)
 
 static struct json_object *text_or_null(const char *text)
 {
-    return text ? json_object_new_string(text) : NULL;
+    return *text ? json_object_new_string(text) : NULL;
 }
 
 static struct response *json_response(struct list *list, const struct page_end *end)
@@ -236,7 +236,7 @@ struct response *list_response(struct list *list, const struct query *query,
     char link[LINK_MAX];
 
     response->negotiated = true;
-    if (end && end->next_cursor &&
+    if (end && *end->next_cursor &&
         query_format(query, end->next_cursor, link, sizeof link) < sizeof link)
         response->next = xstrdup(link);
     list_free(list);

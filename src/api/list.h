@@ -29,6 +29,9 @@ struct columns {
     size_t count;
 };
 
+/* A cursor is a position, or an id in lists that are ordered by id. */
+_Static_assert(CURSOR_MAX <= IDENT_MAX, "a cursor fits into an id");
+
 #define COLUMNS(name, table)                                                                       \
     {                                                                                              \
         name, table, sizeof(table) / sizeof *(table)                                               \
@@ -36,9 +39,9 @@ struct columns {
 
 /* The end of a page. */
 struct page_end {
-    const char *next_cursor; /* NULL: last page */
-    const char *searched_to; /* RFC 3339: how far back a search got; NULL: to its end */
-    bool is_search;          /* a search may stop before its page is full */
+    char next_cursor[IDENT_MAX + 1];                 /* "": last page */
+    char searched_to[sizeof "2026-02-06T12:00:00Z"]; /* how far back a search got; "": to its end */
+    bool is_search;                                  /* a search may stop before its page is full */
 };
 
 /* Borrows `columns`. */

@@ -3,11 +3,12 @@
 #include "api/query.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "api/cursor.h"
 #include "base/rfc3339.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
@@ -52,6 +53,38 @@ static char *decode(const char *text, size_t length)
         return out;
     free(out);
     return NULL;
+}
+
+/* --- cursors -----------------------------------------------------------------------------------
+ */
+
+/* `20260206T120000.123000-4711` */
+void query_cursor_format(const struct position *position, char out[CURSOR_MAX + 1])
+{
+    const char *t = position->at;
+
+    snprintf(out, CURSOR_MAX + 1, "%.4s%.2s%.5s%.2s%.9s-%" PRIu64, t, t + 5, t + 8, t + 14, t + 17,
+             position->id);
+}
+
+bool query_cursor_parse(const char *text, struct position *out)
+{
+    struct tm given = {0};
+    unsigned micro = 0;
+    char again[CURSOR_MAX + 1];
+
+    memset(out, 0, sizeof *out);
+    if (sscanf(text, "%4d%2d%2dT%2d%2d%2d.%6u-%" SCNu64, &given.tm_year, &given.tm_mon,
+               &given.tm_mday, &given.tm_hour, &given.tm_min, &given.tm_sec, &micro, &out->id) != 8)
+        return false;
+    given.tm_year -= 1900;
+    given.tm_mon -= 1;
+    struct tm normal = given; /* timegm turns 31 February into 3 March */
+    timegm(&normal);
+    size_t length = strftime(out->at, sizeof out->at, "%Y-%m-%dT%H:%M:%S", &normal);
+    snprintf(out->at + length, sizeof out->at - length, ".%06u", micro);
+    query_cursor_format(out, again);
+    return strcmp(text, again) == 0;
 }
 
 /* --- values ---------------------------------------------------------------------------------- */
@@ -105,7 +138,7 @@ static bool is_of_kind(const struct query_parameter *parameter, const char *valu
     case QUERY_TIME:
         return rfc3339_to_sql(value, time);
     case QUERY_CURSOR:
-        return cursor_parse(value, &position);
+        return query_cursor_parse(value, &position);
     }
     return false;
 }
@@ -235,6 +268,13 @@ long query_number(const struct query *query, const char *name, long fallback)
     const char *value = query_text(query, name);
 
     return value ? strtol(value, NULL, 10) : fallback;
+}
+
+bool query_position(const struct query *query, struct position *out)
+{
+    const char *cursor = query_text(query, "cursor");
+
+    return cursor && query_cursor_parse(cursor, out);
 }
 
 struct output {

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "store/position.h"
 
 enum query_kind {
     QUERY_TEXT, /* `min` to `max` bytes of UTF-8, no control characters */
@@ -16,7 +17,7 @@ enum query_kind {
     QUERY_CHOICE, /* one of `choices` */
     QUERY_NUMBER, /* from `min` to `max` */
     QUERY_TIME,   /* RFC 3339 */
-    QUERY_CURSOR  /* as written by cursor_format */
+    QUERY_CURSOR  /* as written by query_cursor_format */
 };
 
 struct query_parameter {
@@ -53,6 +54,16 @@ void query_free(struct query *query);
 /* The value of a parameter; NULL or `fallback` when it is absent. */
 const char *query_text(const struct query *query, const char *name);
 long query_number(const struct query *query, const char *name, long fallback);
+
+/* The position in the parameter `cursor`; false, and *out unchanged, when it is absent. */
+bool query_position(const struct query *query, struct position *out);
+
+/* Paging cursors: a keyset position as text that needs no escaping in a URL. A cursor grants
+ * nothing: each page is read in its caller's scope. query_cursor_parse returns false unless
+ * query_cursor_format could have written `text`. */
+enum { CURSOR_MAX = 48 };
+void query_cursor_format(const struct position *position, char out[CURSOR_MAX + 1]);
+bool query_cursor_parse(const char *text, struct position *out);
 
 /* Writes the given parameters to out[size] as a query string, in the order of the table. A `cursor`
  * that is not NULL replaces the one given. Returns the full length; the text is cut at size - 1. */

@@ -37,7 +37,7 @@ static void remove_directory(void)
     free(directory);
 }
 
-/* In memory if possible: what the agent writes it syncs. */
+/* In memory if possible, since the agent syncs what it writes. */
 static const char *base(void)
 {
     const char *chosen = getenv("TMPDIR");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the fuzz targets share. Each target is a program with LLVMFuzzerTestOneInput: libFuzzer's
- * with --enable-fuzzer, else one that replays its corpus (replay.c). A target aborts when what it
- * tests is wrong, and leaves nothing behind from one input to the next. */
+/* Shared by the fuzz targets. Each target is a program with LLVMFuzzerTestOneInput, run by
+ * libFuzzer with --enable-fuzzer, and otherwise by replay.c on its corpus. A target aborts when the
+ * code under test is wrong, and carries no state from one input to the next. */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 
@@ -27,13 +27,14 @@ struct text {
     size_t length;
 };
 
-/* Takes what comes before the next `separator` off `rest`, or all of it. */
+/* Removes and returns the part of `rest` before the next `separator`; all of it if there is
+ * none. */
 struct text fuzz_cut(struct text *rest, const char *separator);
 
-/* A path in a directory of this process, which is removed at its end. The caller frees it. */
+/* A path in this process's own directory, which is removed at exit. The caller frees it. */
 char *fuzz_path(const char *name);
 
-/* Replaces the file `path` (mode 0600) by these bytes. */
+/* Writes the file `path` (mode 0600). */
 void fuzz_write(const char *path, const void *bytes, size_t length);
 
 #endif

@@ -29,7 +29,7 @@ static void mint(void)
     MUST(keyring_load(&settings.auth.keys, &ring, &e) == ERR_OK);
     for (int role = 0; role < ROLE_COUNT; role++) {
         struct principal who = {.role = (enum role)role, .user_id = "u1", .generation = 1};
-        if (role <= ROLE_SUPER_ADMIN) { /* tokens of machines and of Prometheus tell neither */
+        if (role <= ROLE_SUPER_ADMIN) { /* tokens of machines and of Prometheus have neither */
             strcpy(who.tenant_id, "t1");
             strcpy(who.username, "anna");
         }
@@ -82,7 +82,7 @@ long fuzz_read_body(void *gateway, char *buffer, size_t size)
     return (long)n;
 }
 
-/* --- what comes back ------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static void check_body(const struct response *response)
 {
@@ -123,7 +123,7 @@ static void check_call(const struct call *call)
         MUST(call->weight > 0);
 }
 
-/* As if the database had admitted each agent. */
+/* As if the database had admitted the agent. */
 static struct call *dispatch(struct request *request)
 {
     struct call *call = call_new();
@@ -145,7 +145,7 @@ void fuzz_dispatch(struct request *request)
     call_free(call);
 }
 
-/* --- the agent's reports --------------------------------------------------------------------- */
+/* --- reports of agents ------------------------------------------------------------------------ */
 
 static struct call *post(const char *path, const char *body)
 {

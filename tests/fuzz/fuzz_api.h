@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vsay-api up to the database, for fuzz targets. */
+/* vsay-api without the database, for fuzz targets. */
 #ifndef TESTS_FUZZ_FUZZ_API_H
 #define TESTS_FUZZ_FUZZ_API_H
 
@@ -9,20 +9,21 @@ struct worker;
 struct request;
 struct error;
 
-/* An worker without gateway and board; made once. */
+/* A worker without gateway and coalescer; created once. */
 struct worker *fuzz_worker(void);
 
-/* `Bearer` and a good token of that role's name; NULL when there is no such role. Borrowed. */
+/* `Bearer` and a valid token for the role with this name; NULL when there is no such role.
+ * Borrowed. */
 const char *fuzz_bearer(const char *role);
 
-/* A body for request_parse: its gateway is a struct text. */
+/* A body_fn for request_parse; its gateway is a struct text. */
 long fuzz_read_body(void *text, char *buffer, size_t size);
 
-/* Dispatches what request_parse has filled, checks the answer, and frees all. */
+/* Dispatches a request filled by request_parse, and checks the outcome. */
 void fuzz_dispatch(struct request *request);
 
-/* What the agent has stored must not be refused, or it would never get through. `line` is a record
- * of the spool, as it is sent. */
+/* Checks that vsay-api accepts what the agent has spooled, which would otherwise never get through.
+ * `line` is a record of the spool, as it is sent. */
 void fuzz_api_takes(const char *type, const char *session_id, const char *line);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* api/request, api/route, api/dispatch, api/json_body: a request up to the point where the database
- * is asked. The input is lines NAME=VALUE, the CGI variables, then an empty line and the body.
- * ROLE=user, and the other roles, stands for a good token. */
+/* api/request, api/route, api/dispatch, api/json_body: a request up to the database. The input is
+ * the CGI variables as lines NAME=VALUE, an empty line, and the body. ROLE=user, or another role,
+ * stands for a valid token. */
 #include "config.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ static char *variable(struct text line)
     return xasprintf("HTTP_AUTHORIZATION=%s", bearer);
 }
 
-/* Takes the variables off `input`, whose rest is the body. */
+/* Removes the variables from `input`, leaving the body. */
 static void read_variables(struct text *input, char *envp[VARIABLES_MAX + 1])
 {
     struct text line;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* api/connection with libfcgi behind it: what a web server sends on one connection, whole or in
- * pieces, before it hangs up. The first byte of the input is the length of a piece (0: whole). What
- * comes back is FastCGI records, and nothing is left open. */
+/* api/connection and libfcgi: the bytes that a web server sends on one connection before it closes
+ * it. The first byte of the input is the size of the pieces (0: all at once). Only FastCGI records
+ * may come back, and no connection may be left open. */
 #include "config.h"
 
 #include <fcntl.h>
@@ -14,14 +14,14 @@
 #include "api/io.h"
 #include "fuzz_api.h"
 
-/* libfcgi keeps 48 bytes of some requests that break off while it reads them: its own leak. */
+/* libfcgi itself leaks 48 bytes when some requests break off while it reads them. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libfcgi.so";
 }
 
-/* An worker whose database is away: what would wait is refused at once. */
+/* A worker whose database is down, so calls are refused at once. */
 static struct io *new_io(void)
 {
     struct worker *worker = fuzz_worker();
@@ -32,7 +32,7 @@ static struct io *new_io(void)
     return io_new(worker, -1);
 }
 
-/* Reads what has come back; checks that it is whole records. */
+/* Reads the responses; at the end, checks that they are complete records. */
 static void check_answers(int peer, bool closed)
 {
     static unsigned char bytes[1 << 20];

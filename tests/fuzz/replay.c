@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* main of a fuzz target without libFuzzer: replays the files that are named, or the target's
- * corpus.
- */
+/* The main function of a fuzz target without libFuzzer: replays the files given as arguments, or
+ * the target's corpus. */
 #include "config.h"
 
 #include <dirent.h>
@@ -25,14 +24,14 @@ static void replay_file(const char *path)
         putc(c, copy);
     xfclose(copy);
     fclose(file);
-    char *input = xcalloc(1, length ? length : 1); /* of its exact size: for the sanitizers */
+    char *input = xcalloc(1, length ? length : 1); /* of the exact size, for the sanitizers */
     memcpy(input, bytes, length);
     free(bytes);
     LLVMFuzzerTestOneInput((const uint8_t *)input, length);
     free(input);
 }
 
-/* Returns how many files there are. */
+/* Returns the number of files. */
 static size_t replay_directory(const char *path)
 {
     struct dirent **found;
@@ -53,7 +52,7 @@ static size_t replay_directory(const char *path)
     return replayed;
 }
 
-/* The corpus of tests/fuzz/fuzz_NAME: `srcdir` is set by make check. */
+/* The corpus of tests/fuzz/fuzz_NAME; `make check` sets `srcdir`. */
 static char *own_corpus(const char *program)
 {
     const char *source = getenv("srcdir"), *name = strstr(program, "fuzz_");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The coalescer, with database workers whose every step the test controls. */
+/* The coalescer. The tests play the database workers, so they control every step. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -94,7 +94,7 @@ static void a_batch_under_way_takes_no_more(void **state)
     park(coalescer, &other, "sessions");
     assert_int_equal(count(&first->waiters), 1);
 
-    /* The next batch of a call starts when the first one has asked, not before. */
+    /* The next batch of a key starts when the query of the first one is done, not before. */
     struct batch *meanwhile = coalescer_take(coalescer, false);
     assert_string_equal(call_of(meanwhile), "sessions");
     end_batch(coalescer, meanwhile);
@@ -107,7 +107,7 @@ static void a_batch_under_way_takes_no_more(void **state)
     end_coalescer(coalescer);
 }
 
-static void nobody_rests_when_all_are_there(void **state)
+static void no_delay_when_all_are_there(void **state)
 {
     struct coalescer *coalescer = new_coalescer(10);
     struct waiter early = {0}, late = {0}, again = {0}, other = {0};
@@ -117,7 +117,7 @@ static void nobody_rests_when_all_are_there(void **state)
     struct batch *first = coalescer_take(coalescer, false);
     park(coalescer, &late, "stats");
     end_batch(coalescer, first);
-    park(coalescer, &again, "stats"); /* as the one that was answered would */
+    park(coalescer, &again, "stats"); /* as the answered client would */
     park(coalescer, &other, "sessions");
     struct batch *second = coalescer_take(coalescer, false),
                  *third = coalescer_take(coalescer, false);
@@ -144,7 +144,7 @@ static void one_who_only_reads_leaves_what_writes(void **state)
     end_batch(coalescer, first);
     end_batch(coalescer, second);
 
-    /* The oldest comes first for the others, read or write. */
+    /* The other workers take the oldest, read or write. */
     park(coalescer, &read, "stats");
     struct batch *third = coalescer_take(coalescer, false);
     assert_ptr_equal(TAILQ_FIRST(&third->waiters), &other);
@@ -153,7 +153,7 @@ static void one_who_only_reads_leaves_what_writes(void **state)
     end_coalescer(coalescer);
 }
 
-/* Reads and writes lie in queues of their own. */
+/* Although reads and writes are in separate queues. */
 static void the_oldest_call_goes_first(void **state)
 {
     struct coalescer *coalescer = new_coalescer(10);
@@ -163,7 +163,7 @@ static void the_oldest_call_goes_first(void **state)
     (void)state;
     for (size_t i = 0; i < 4; i++) {
         park(coalescer, &waiters[i], keys[i]);
-        usleep(100); /* a clock of microseconds */
+        usleep(100); /* the coalescer's clock has microseconds */
     }
     for (size_t i = 0; i < 4; i++) {
         struct batch *batch = coalescer_take(coalescer, false);
@@ -239,7 +239,7 @@ static void expiry_behind_a_batch_under_way(void **state)
     struct batch *batch = coalescer_take(coalescer, false);
     park(coalescer, &next, "stats");
     coalescer_expire(coalescer, 1000, &out);
-    assert_int_equal(count(&out), 1); /* the first is being answered */
+    assert_int_equal(count(&out), 1); /* the first one is in a batch */
     end_batch(coalescer, batch);
     end_coalescer(coalescer);
 }
@@ -254,7 +254,7 @@ static void nobody_waits_without_db_workers(void **state)
     coalescer_db_worker_up(coalescer);
     park(coalescer, &a, "stats");
     coalescer_db_worker_down(coalescer, ERR_DB_AWAY, &out);
-    assert_true(TAILQ_EMPTY(&out)); /* one is still up */
+    assert_true(TAILQ_EMPTY(&out)); /* one worker is still up */
     coalescer_db_worker_down(coalescer, ERR_DB_SCHEMA, &out);
     assert_int_equal(count(&out), 1);
     assert_int_equal(park(coalescer, &b, "stats"), ERR_DB_SCHEMA);
@@ -301,7 +301,7 @@ static void a_batch_takes_as_many_as_it_bears(void **state)
     park(coalescer, &c, "activity");
     park(coalescer, &d, "activity");
     struct batch *first = take(coalescer, 500, 2);
-    assert_ptr_equal(TAILQ_FIRST(&first->waiters), &a); /* in the order in which they came */
+    assert_ptr_equal(TAILQ_FIRST(&first->waiters), &a); /* in order of arrival */
     end_batch(coalescer, first);
     end_batch(coalescer, take(coalescer, 1, 1));
     end_batch(coalescer, take(coalescer, 500, 1));
@@ -318,13 +318,14 @@ static void batches_of_writes_go_one_at_a_time(void **state)
     coalescer_db_worker_up(coalescer);
     coalescer_db_worker_up(coalescer);
     park(coalescer, &a, "activity");
-    struct batch *under_way = take(coalescer, 300, 1);
+    struct batch *running = take(coalescer, 300, 1);
     park(coalescer, &b, "activity");
     park(coalescer, &other, "stats");
-    struct batch *meanwhile = take(coalescer, 0, 1); /* no flood of one kind holds up the others */
+    struct batch *meanwhile =
+        take(coalescer, 0, 1); /* a flood of one kind does not hold up the others */
     assert_ptr_equal(TAILQ_FIRST(&meanwhile->waiters), &other);
     end_batch(coalescer, meanwhile);
-    end_batch(coalescer, under_way);
+    end_batch(coalescer, running);
     end_batch(coalescer, take(coalescer, 300, 1));
     end_coalescer(coalescer);
 }
@@ -339,10 +340,10 @@ static void two_batches_of_reads_overlap(void **state)
     coalescer_db_worker_up(coalescer);
     park(coalescer, &a, "stats");
     struct batch *first = take(coalescer, 1, 1);
-    park(coalescer, &b, "stats"); /* as many as are under way: it need not rest */
+    park(coalescer, &b, "stats"); /* as many as the running batch: no delay */
     struct batch *second = take(coalescer, 1, 1);
     park(coalescer, &c, "stats");
-    park(coalescer, &other, "sessions"); /* has the third database worker */
+    park(coalescer, &other, "sessions"); /* takes the third database worker */
     struct batch *meanwhile = take(coalescer, 0, 1);
     assert_ptr_equal(TAILQ_FIRST(&meanwhile->waiters), &other);
     end_batch(coalescer, meanwhile);
@@ -382,7 +383,7 @@ static void waiters_leave_a_batch_with_their_weight(void **state)
     coalescer_expire(coalescer, 15, &out);
     assert_int_equal(count(&out), 1);
     assert_ptr_equal(TAILQ_FIRST(&out), &old);
-    park(coalescer, &more, "activity"); /* there is room for it again */
+    park(coalescer, &more, "activity"); /* there is room again */
     end_batch(coalescer, take(coalescer, 500, 2));
     end_coalescer(coalescer);
 }
@@ -396,12 +397,12 @@ static void a_closed_batch_expires_too(void **state)
 
     (void)state;
     park(coalescer, &first, "activity");
-    struct batch *under_way = take(coalescer, 1, 1);
+    struct batch *running = take(coalescer, 1, 1);
     park(coalescer, &a, "activity");
     park(coalescer, &b, "activity");
     coalescer_expire(coalescer, 11, &out);
     assert_int_equal(count(&out), 2);
-    end_batch(coalescer, under_way);
+    end_batch(coalescer, running);
     end_coalescer(coalescer); /* no empty batch is left */
 }
 
@@ -410,7 +411,7 @@ static void a_closed_batch_expires_too(void **state)
 enum { READERS = 4, DB_WORKERS = 3, BATCHES = 3000 };
 
 struct reader {
-    struct waiter waiter; /* first: cast back */
+    struct waiter waiter; /* first member: cast back */
     pthread_mutex_t lock;
     pthread_cond_t answered;
     long answer; /* -1: none yet */
@@ -418,9 +419,9 @@ struct reader {
 
 static struct {
     struct coalescer *coalescer;
-    atomic_long clock; /* the "database": only ever grows */
+    atomic_long clock; /* stands for the database; only grows */
     atomic_long selects;
-    atomic_int under_way; /* batches of the one call at this moment */
+    atomic_int running; /* running batches of the key */
 } world;
 
 static void *db_worker(void *unused)
@@ -430,11 +431,11 @@ static void *db_worker(void *unused)
 
     (void)unused;
     while ((batch = coalescer_take(world.coalescer, false))) {
-        assert_int_equal(atomic_fetch_add(&world.under_way, 1), 0);
+        assert_int_equal(atomic_fetch_add(&world.running, 1), 0);
         long value = atomic_load(&world.clock);
         atomic_fetch_add(&world.selects, 1);
         sched_yield();
-        atomic_fetch_sub(&world.under_way, 1);
+        atomic_fetch_sub(&world.running, 1);
         coalescer_loaded(world.coalescer, batch);
         while ((waiter = TAILQ_FIRST(&batch->waiters))) {
             struct reader *reader = (struct reader *)waiter;
@@ -495,7 +496,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_calls_share_a_batch),
         cmocka_unit_test(a_batch_under_way_takes_no_more),
-        cmocka_unit_test(nobody_rests_when_all_are_there),
+        cmocka_unit_test(no_delay_when_all_are_there),
         cmocka_unit_test(writes_are_never_shared),
         cmocka_unit_test(the_oldest_call_goes_first),
         cmocka_unit_test(a_full_coalescer_refuses),

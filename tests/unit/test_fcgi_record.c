@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* FastCGI records that are collected, sent in pieces, and answered apart. */
+/* FastCGI records: requests that arrive in pieces, responses sent in pieces, management records. */
 #include "config.h"
 
 #include <fcntl.h>
@@ -39,7 +39,7 @@ static void test_incoming(void **state)
     incoming_close(&incoming);
 }
 
-/* What is too large is cut, and the rest of it is taken all the same. */
+/* A request that is too large is truncated, and its remaining pieces are accepted. */
 static void test_incoming_is_bounded(void **state)
 {
     static unsigned char much[1 << 20];
@@ -53,7 +53,7 @@ static void test_incoming_is_bounded(void **state)
     incoming_close(&incoming);
 }
 
-/* All together are bounded, too; what is given up makes room. */
+/* All requests together are bounded too; closing one makes room. */
 static void test_all_are_bounded(void **state)
 {
     static unsigned char much[8 << 20];
@@ -76,7 +76,7 @@ static void test_all_are_bounded(void **state)
 
 enum { BODY = 200 * 1000 };
 
-/* Reads records up to END_REQUEST; the contents of STDOUT follow one another in out. */
+/* Reads records up to END_REQUEST, and joins the contents of STDOUT in `out`. */
 static size_t read_records(const unsigned char *bytes, size_t count, char *out)
 {
     size_t at = 0, used = 0;
@@ -133,7 +133,7 @@ static void test_outgoing(void **state)
     close(ends[0]);
 }
 
-/* From each place on, whatever the length of the last record is. */
+/* Sending resumes correctly from every offset, for several lengths of the last record. */
 static void test_outgoing_goes_on(void **state)
 {
     static char body[70 * 1024], whole[80 * 1024], rest[80 * 1024];
@@ -173,14 +173,15 @@ static void test_outgoing_goes_on(void **state)
 static void test_values(void **state)
 {
     static const char asked[] = "\17\0FCGI_MPXS_CONNS\4\0NAME\16\0FCGI_MAX_CONNS";
-    static const char told[] = "\1\12\0\0\0\47\0\0\16\5FCGI_MAX_CONNS65536\17\1FCGI_MPXS_CONNS0";
+    static const char expected[] =
+        "\1\12\0\0\0\47\0\0\16\5FCGI_MAX_CONNS65536\17\1FCGI_MPXS_CONNS0";
     static const char cut[] = "\16\0FCGI_MAX";
     unsigned char out[RECORD_ANSWER_MAX];
 
     (void)state;
     assert_int_equal(record_values(out, (const unsigned char *)asked, sizeof asked - 1, 65536),
-                     sizeof told - 1);
-    assert_memory_equal(out, told, sizeof told - 1);
+                     sizeof expected - 1);
+    assert_memory_equal(out, expected, sizeof expected - 1);
     assert_int_equal(record_values(out, (const unsigned char *)cut, sizeof cut - 1, 1), 8);
     assert_int_equal(record_values(out, (const unsigned char *)cut, 0, 1), 8);
     assert_int_equal(record_values(out, (const unsigned char *)cut, 1, 1), 8);

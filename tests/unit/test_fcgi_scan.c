@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which bytes are one FastCGI request, and where it ends. */
+/* The scanner: which bytes form a FastCGI request, and where it ends. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -30,7 +30,7 @@ struct bytes {
         (literal), sizeof(literal) - 1                                                             \
     }
 
-/* What a scan has made of all bytes. */
+/* The result of scanning some bytes. */
 struct scanned {
     struct fcgi_scan scan;
     enum record_notice notices[4];
@@ -38,7 +38,7 @@ struct scanned {
     unsigned char kept[RECORD_PARAMS_MAX];
 };
 
-/* In pieces of at most `size` bytes; begins with the next request when one is whole and `all`. */
+/* Scans in pieces of at most `size` bytes: the first request, or with `all` all of them. */
 static struct scanned scanned;
 static void scan_pieces(const struct bytes *bytes, size_t size, bool all)
 {
@@ -47,7 +47,7 @@ static void scan_pieces(const struct bytes *bytes, size_t size, bool all)
     memset(&scanned, 0, sizeof scanned);
     while (scanned.taken < bytes->length && scanned.scan.stage != RECORDS_BAD) {
         size_t left = bytes->length - scanned.taken, count = size < left ? size : left;
-        unsigned char *copy = malloc(count); /* exactly as large, for AddressSanitizer */
+        unsigned char *copy = malloc(count); /* of the exact size, for AddressSanitizer */
         memcpy(copy, bytes->at + scanned.taken, count);
         size_t taken = fcgi_scan(&scanned.scan, copy, count, &piece);
         memcpy(scanned.kept + scanned.kept_length, piece.bytes ? piece.bytes : copy, piece.length);
@@ -91,7 +91,7 @@ static void whole(void **state)
         ROW(BEGIN PARAMS("\12", "\200\0\0\1\200\0\0\1ab") END_PARAMS END_STDIN),
         ROW(BEGIN PARAMS("\7", "\1\200\0\0\1ab") END_PARAMS END_STDIN),
         ROW(BEGIN PARAMS("\2", "\0\0") END_PARAMS END_STDIN),
-        /* records within content are content */
+        /* records inside content are content */
         ROW(BEGIN PARAMS("\12", "\10\0" END_STDIN) END_PARAMS END_STDIN),
         ROW(BEGIN END_PARAMS "\1\5\0\1\0\10\0\0" END_STDIN END_STDIN),
     };
@@ -129,21 +129,21 @@ static void bad(void **state)
         ROW(AB END_PARAMS END_STDIN),
         ROW(END_STDIN END_STDIN),
         ROW(BEGIN BEGIN),
-        ROW(BEGIN END_STDIN), /* STDIN before PARAMS have ended: libfcgi would wait */
+        ROW(BEGIN END_STDIN), /* STDIN before the end of PARAMS: libfcgi would block */
         ROW(BEGIN AB END_STDIN),
-        ROW(BEGIN "\1\4\0\2\0\0\0\0"), /* another request's */
+        ROW(BEGIN "\1\4\0\2\0\0\0\0"), /* of another request */
         ROW(BEGIN "\1\4\1\1\0\0\0\0"),
         ROW(BEGIN AB END_PARAMS "\1\5\0\2\0\0\0\0"),
         ROW(BEGIN AB END_PARAMS AB),
         ROW(BEGIN AB END_PARAMS END_PARAMS),
         ROW(BEGIN AB END_PARAMS "\1\10\0\1\0\0\0\0"), /* DATA */
         ROW(BEGIN AB END_PARAMS "\0\5\0\1\0\0\0\0"),
-        /* lengths that do not fit */
+        /* lengths beyond the content */
         ROW(BEGIN PARAMS("\3", "\1\1a") END_PARAMS),
         ROW(BEGIN PARAMS("\1", "\1") END_PARAMS),
         ROW(BEGIN PARAMS("\5", "\1\1ab\1") END_PARAMS),
         ROW(BEGIN PARAMS("\2", "\200\0") END_PARAMS),
-        /* over RECORD_PARAMS_MAX, and over INT_MAX together */
+        /* above RECORD_PARAMS_MAX, and a sum above INT_MAX */
         ROW(BEGIN PARAMS("\10", "\377\377\377\377\377\377\377\377")),
         ROW(BEGIN PARAMS("\5", "\0\200\1\0\0")),
         ROW(BEGIN PARAMS("\5", "\377\377\377\377\0")),
@@ -154,7 +154,7 @@ static void bad(void **state)
     CHECK(rows, RECORDS_BAD);
 }
 
-/* Many pairs: the last one that fits, and one byte more. */
+/* Many pairs: exactly at the limit, and one byte above. */
 static void params_are_bounded(void **state)
 {
     static const char pair[] = "\1\4\0\1\0\14\0\0\1\11nvaluehere"; /* 12 bytes */
@@ -180,7 +180,7 @@ static void params_are_bounded(void **state)
 
 #define WHOLE BEGIN AB END_PARAMS END_STDIN
 
-/* A request ends with its last byte, padding included, and the next one may follow. */
+/* A request ends with its last byte, padding included; the next one may follow. */
 static void requests_follow_one_another(void **state)
 {
     static const struct bytes rows[] = {
@@ -214,8 +214,8 @@ static void requests_follow_one_another(void **state)
 #define FILTER "\1\1\0\1\0\10\0\0\0\3\1\0\0\0\0\0"
 #define OTHER "\1\1\0\2\0\10\0\0\0\1\0\0\0\0\0\0"
 
-/* Records that are no part of the request are told of, and are not kept. */
-static void other_records_are_told_of(void **state)
+/* Records outside the request are reported and not kept. */
+static void other_records_are_reported(void **state)
 {
     static const struct {
         struct bytes bytes;
@@ -261,7 +261,7 @@ int main(void)
         cmocka_unit_test(bad),
         cmocka_unit_test(params_are_bounded),
         cmocka_unit_test(requests_follow_one_another),
-        cmocka_unit_test(other_records_are_told_of),
+        cmocka_unit_test(other_records_are_reported),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Request bodies: what is a JSON object, and what a member may be. */
+/* Request bodies: which texts are accepted as a JSON object, and which members are valid. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -100,7 +100,7 @@ static void too_large(void **state)
     free(text);
 }
 
-/* Parses {"seq": VALUE} and reads it by `read`; whether it is taken. */
+/* Parses {"seq": VALUE}; returns whether `read` accepts it. */
 typedef enum err read_fn(struct json_object *object, const char *name, struct error *e);
 
 static bool takes(read_fn *read, const char *name, const char *value)
@@ -114,7 +114,7 @@ static bool takes(read_fn *read, const char *name, const char *value)
     json_object_put(object);
     if (err) {
         assert_int_equal(err, ERR_REQUEST);
-        assert_memory_equal(e.public_message, name, strlen(name)); /* it names the member */
+        assert_memory_equal(e.public_message, name, strlen(name)); /* the message names the member */
     }
     return !err;
 }
@@ -278,7 +278,7 @@ static void arrays(void **state)
     check_rows(read_short_array, "sessions", good, bad);
 }
 
-/* Absent and null are the same; what is there must be right. */
+/* Absent and null mean the same; a member that is present must be valid. */
 static void optional_members(void **state)
 {
     static const char *const rows[] = {"{}",

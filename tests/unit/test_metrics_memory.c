@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file in which workers count together; other workers are forked. */
+/* The file in which workers count together. Other workers are forked processes. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -77,7 +77,7 @@ static void refuse(const char *why)
 {
     struct metrics_memory *memory = open_with(&layout, false, why);
 
-    atomic_fetch_add(metrics_memory_counters(memory), 1); /* it counts all the same */
+    atomic_fetch_add(metrics_memory_counters(memory), 1); /* counts in private memory */
     metrics_memory_close(memory);
 }
 
@@ -98,7 +98,7 @@ static int living(const struct metrics_memory *memory)
     return count;
 }
 
-/* Another worker, which counts `by` and stays. */
+/* Starts another worker, which counts `by` and stays alive. */
 static pid_t start_other(uint64_t by)
 {
     int ready[2];
@@ -139,8 +139,8 @@ static void counters_of_all_add_up_and_stay(void **state)
     assert_int_equal(living(memory), 3);
     kill_other(first);
     assert_int_equal(sum(memory, 1), 111);
-    assert_int_equal(living(memory), 2); /* and so its gauges are gone */
-    pid_t third = start_other(1000);     /* goes on where the first one was */
+    assert_int_equal(living(memory), 2); /* so its gauges no longer count */
+    pid_t third = start_other(1000);     /* takes over the first one's slot */
     assert_int_equal(sum(memory, 1), 1111);
     assert_int_equal(living(memory), 3);
     assert_int_equal(atomic_load(&metrics_memory_live_gauges(memory, 1)[0]), 0);
@@ -205,7 +205,7 @@ static void a_file_that_was_cut_off_is_made_anew(void **state)
     }
 }
 
-/* What a page that is not there does to a process without care is SIGBUS. */
+/* Without the handler, touching a truncated page would end the process with SIGBUS. */
 static void a_file_that_is_cut_off_in_use(void **state)
 {
     struct metrics_memory *memory = open_shared();

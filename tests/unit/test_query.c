@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Query parameters, the choice of a format, and lists in each. */
+/* Query parameters, cursors, the choice of a format, and lists in each format. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -57,7 +57,7 @@ static void what_is_taken(void **state)
 static void what_is_refused(void **state)
 {
     static const struct {
-        const char *query, *told; /* a part of it */
+        const char *query, *message; /* part of the message */
     } rows[] = {
         {"agentid=a", "Unknown query parameter 'agentid'"},
         {"Q=a", "Unknown query parameter 'Q'"},
@@ -97,7 +97,7 @@ static void what_is_refused(void **state)
         struct query query;
         struct error e = {0};
         assert_int_equal(query_parse(rows[i].query, parameters, &query, &e), ERR_REQUEST);
-        if (!strstr(e.detail_is_public ? e.detail : e.public_message, rows[i].told))
+        if (!strstr(e.detail_is_public ? e.detail : e.public_message, rows[i].message))
             fail_msg("%s: %s", rows[i].query, e.detail_is_public ? e.detail : e.public_message);
         query_free(&query);
     }
@@ -225,6 +225,47 @@ static void lists(void **state)
     }
 }
 
+static void cursors_round_trip(void **state)
+{
+    struct position position = {.at = "2026-02-06T12:34:56.789000", .id = UINT64_MAX};
+    struct position again;
+    char text[CURSOR_MAX + 1];
+
+    (void)state;
+    query_cursor_format(&position, text);
+    assert_string_equal(text, "20260206T123456.789000-18446744073709551615");
+    assert_true(query_cursor_parse(text, &again));
+    assert_string_equal(again.at, position.at);
+    assert_int_equal(again.id, position.id);
+}
+
+static void forged_cursors_are_refused(void **state)
+{
+    static const char *const rows[] = {
+        "",
+        "x",
+        "20260206T123456.789000",
+        "20260206T123456.789000-",
+        "20260206T123456.789000-x",
+        "20260206T123456.789000-1 ",
+        "20260206T123456.789000-01",
+        "20260206T123456.789000--1",
+        "20260206T123456.789000-18446744073709551616",
+        "20260231T123456.789000-1",
+        "20261306T123456.789000-1",
+        "20260206T243456.789000-1",
+        "20260206T126056.789000-1",
+        "2026-206T123456.789000-1",
+        "20260206 123456.789000-1",
+        "20260206T123456.789-1",
+    };
+    struct position position;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_false(query_cursor_parse(rows[i], &position));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +275,8 @@ int main(void)
         cmocka_unit_test(written_as_it_was_read),
         cmocka_unit_test(formats),
         cmocka_unit_test(lists),
+        cmocka_unit_test(cursors_round_trip),
+        cmocka_unit_test(forged_cursors_are_refused),
     };
 
     return cmocka_run_group_tests_name("query", tests, NULL, NULL);

@@ -39,7 +39,7 @@ static void path_is_script_name_and_path_info(void **state)
 {
     static const struct {
         char *script, *info;
-        const char *prefix, *path; /* NULL: not found */
+        const char *prefix, *path; /* NULL: ERR_NOT_FOUND */
     } rows[] = {
         {"SCRIPT_NAME=/api/dashboard/stats", "X=", "", "/api/dashboard/stats"},
         {"SCRIPT_NAME=/api", "PATH_INFO=/dashboard/stats", "", "/api/dashboard/stats"},
@@ -164,7 +164,7 @@ static void preferences(void **state)
 {
     static const struct {
         const char *prefer;
-        long seconds; /* 0: no wait is asked for */
+        long seconds; /* 0: no preference */
     } rows[] = {
         {NULL, 0},
         {"", 0},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The route table, the dispatcher, sharing keys, cursors, and the statements' parameters. */
+/* The route table, dispatch, the keys by which calls are shared, and the statements' parameters. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "api/cursor.h"
 #include "api/dispatch.h"
 #include "api/heavy_callers.h"
 #include "api/worker.h"
@@ -182,47 +181,6 @@ static void writes_share_no_answer(void **state)
     }
 }
 
-static void cursors_round_trip(void **state)
-{
-    struct position position = {.at = "2026-02-06T12:34:56.789000", .id = UINT64_MAX};
-    struct position again;
-    char text[CURSOR_MAX + 1];
-
-    (void)state;
-    cursor_format(&position, text);
-    assert_string_equal(text, "20260206T123456.789000-18446744073709551615");
-    assert_true(cursor_parse(text, &again));
-    assert_string_equal(again.at, position.at);
-    assert_int_equal(again.id, position.id);
-}
-
-static void forged_cursors_are_refused(void **state)
-{
-    static const char *const rows[] = {
-        "",
-        "x",
-        "20260206T123456.789000",
-        "20260206T123456.789000-",
-        "20260206T123456.789000-x",
-        "20260206T123456.789000-1 ",
-        "20260206T123456.789000-01",
-        "20260206T123456.789000--1",
-        "20260206T123456.789000-18446744073709551616",
-        "20260231T123456.789000-1",
-        "20261306T123456.789000-1",
-        "20260206T243456.789000-1",
-        "20260206T126056.789000-1",
-        "2026-206T123456.789000-1",
-        "20260206 123456.789000-1",
-        "20260206T123456.789-1",
-    };
-    struct position position;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        assert_false(cursor_parse(rows[i], &position));
-}
-
 static void statements_translate(void **state)
 {
     enum param order[STATEMENT_PARAMS_MAX];
@@ -251,8 +209,6 @@ int main(void)
         cmocka_unit_test(users_of_a_tenant_are_a_batch_and_admins),
         cmocka_unit_test(heavy_callers_are_remembered),
         cmocka_unit_test(writes_share_no_answer),
-        cmocka_unit_test(cursors_round_trip),
-        cmocka_unit_test(forged_cursors_are_refused),
         cmocka_unit_test(statements_translate),
     };
 

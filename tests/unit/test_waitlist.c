@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* the waitlist: who is handed out, when, and by whom. */
+/* The waitlist: which waiters are handed out, when, and by which call. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -20,7 +20,8 @@
 
 enum { LONG_MS = WAITLIST_MAX_MS - 1000 };
 
-/* The test's clock: waitlist_expire is told the time, parking needs one that has not come. */
+/* Start of the test's clock. waitlist_expire takes the time as an argument; parking needs a time in
+ * the future. */
 static int64_t start;
 
 static int set_start(void **state)
@@ -30,7 +31,7 @@ static int set_start(void **state)
     return 0;
 }
 
-/* As an owner of its own. */
+/* Parks with an owner of its own. */
 static bool park(struct waitlist *waitlist, struct waiter *waiter, const char *key, int64_t ms)
 {
     char owner[32];
@@ -90,7 +91,7 @@ static void waking_hands_out_those_of_one_key(void **state)
     assert_true(park(waitlist, &other, "y", LONG_MS));
     assert_true(park(waitlist, &b, "x", LONG_MS));
     waitlist_wake(waitlist, "x", &out);
-    assert_ptr_equal(TAILQ_FIRST(&out), &a); /* in the order in which they came */
+    assert_ptr_equal(TAILQ_FIRST(&out), &a); /* in order of arrival */
     assert_ptr_equal(TAILQ_NEXT(&a, next), &b);
     assert_int_equal(count(&out), 2);
     assert_int_equal(woken(waitlist, "x"), 0);
@@ -112,7 +113,8 @@ static void who_has_gone_is_taken_out(void **state)
     assert_true(waitlist_abandon(waitlist, &gone));
     assert_false(waitlist_abandon(waitlist, &gone));
     assert_int_equal(woken(waitlist, "x"), 1);
-    assert_false(waitlist_abandon(waitlist, &elsewhere)); /* about to be parked: it must not be */
+    assert_false(
+        waitlist_abandon(waitlist, &elsewhere)); /* between queues: it can no longer be parked */
     assert_false(park(waitlist, &elsewhere, "x", LONG_MS));
     assert_int_equal(waitlist_count(waitlist), 0);
     waitlist_free(waitlist);
@@ -165,7 +167,7 @@ static void a_tick_that_comes_late_hands_out_all(void **state)
     waitlist_free(waitlist);
 }
 
-/* The wheel turns around and its buckets are used again: five minutes of ticks, a waiter each. */
+/* Five minutes of ticks with a waiter each: the wheel turns, and its buckets are reused. */
 static void the_wheel_turns_around(void **state)
 {
     enum { TICK = 100, TICKS = 5 * WAITLIST_MAX_MS / TICK, AHEAD = 599 };
@@ -316,9 +318,11 @@ static void only_the_newest_waits(void **state)
     assert_true(park_newest(waitlist, &other, "y", LONG_MS, NULL));
     assert_true(park_newest(waitlist, &a, "x", LONG_MS, NULL)); /* full: b takes a's place */
     assert_true(park_newest(waitlist, &b, "x", LONG_MS, &a));
-    assert_false(park_newest(waitlist, &a, "x", LONG_MS, NULL)); /* it was woken, and comes again */
+    assert_false(
+        park_newest(waitlist, &a, "x", LONG_MS, NULL)); /* a woken waiter is older than b */
     assert_true(park_newest(waitlist, &c, "x", LONG_MS, &b));
-    assert_false(park_newest(waitlist, &b, "x", 0, NULL)); /* who does not wait leaves c alone */
+    assert_false(
+        park_newest(waitlist, &b, "x", 0, NULL)); /* a poll that does not wait leaves c alone */
     assert_false(park_newest(waitlist, &b, "z", LONG_MS, NULL));
     assert_int_equal(woken(waitlist, "x"), 1);
     assert_int_equal(woken(waitlist, "y"), 1);
@@ -327,12 +331,12 @@ static void only_the_newest_waits(void **state)
     waitlist_free(waitlist);
 }
 
-/* --- with threads: each parking is handed out exactly once ---------------------------------- */
+/* --- threads: each parked waiter is handed out exactly once ----------------------------------- */
 
 enum { PARKERS = 4, WAKERS = 2, PARKINGS = 1000, KEYS = 3 };
 
 struct parker {
-    struct waiter waiter; /* first: cast back */
+    struct waiter waiter; /* first member: cast back */
     atomic_bool out;
 };
 
@@ -350,7 +354,7 @@ static void hand_back(struct waiters *out)
         struct parker *parker = (struct parker *)waiter;
         TAILQ_REMOVE(out, waiter, next);
         atomic_fetch_add(&world.handed_out, 1);
-        assert_false(atomic_exchange(&parker->out, true)); /* from here on it may be parked again */
+        assert_false(atomic_exchange(&parker->out, true)); /* it may be parked again from here on */
     }
 }
 
@@ -363,7 +367,7 @@ static void *park_again_and_again(void *unused)
     for (int i = 0; i < PARKINGS; i++) {
         snprintf(key, sizeof key, "k%d", i % KEYS);
         atomic_store(&self.out, false);
-        assert_true(waitlist_park(world.waitlist, &self.waiter, key, key, /* which they share */
+        assert_true(waitlist_park(world.waitlist, &self.waiter, key, key, /* shared by all */
                                   clock_ms() + LONG_MS - i % 7 * 1000));
         atomic_fetch_add(&world.parked, 1);
         while (!atomic_load(&self.out))

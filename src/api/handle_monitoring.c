@@ -1,12 +1,45 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /metrics, for Prometheus: what the workers count, and the state of the fleet from the
- * database. */
+/* The routes for monitoring. GET /health: the process is alive. GET /health/ready: the database
+ * answers, with the expected schema. GET /metrics, for Prometheus: what the workers count, and the
+ * state of the fleet from the database. */
 #include "config.h"
 #include "api/handlers.h"
+
+#include <json.h>
 
 #include "api/metrics.h"
 #include "base/xalloc.h"
 #include "store/fleet.h"
+#include "store/schema.h"
+
+/* --- health ----------------------------------------------------------------------------------- */
+
+static struct response *ok(void)
+{
+    struct json_object *body = json_object_new_object();
+
+    json_object_object_add(body, "status", json_object_new_string("ok"));
+    return response_json(200, body);
+}
+
+enum err handle_health(struct db *db, struct call *call, struct error *e)
+{
+    (void)db;
+    (void)e;
+    call_respond(call, ok());
+    return ERR_OK;
+}
+
+enum err handle_ready(struct db *db, struct call *call, struct error *e)
+{
+    enum err err = schema_check(db, e);
+
+    if (!err)
+        call_respond(call, ok());
+    return err;
+}
+
+/* --- metrics ---------------------------------------------------------------------------------- */
 
 static const char media_type[] = "text/plain; version=0.0.4; charset=utf-8";
 
