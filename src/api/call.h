@@ -37,7 +37,7 @@ struct call {
     bool waited;            /* it has run before, and runs again */
     unsigned weight;        /* its share of a batch; 0: not batched */
     bool measure;           /* count the rows read for its caller */
-    struct call *same;      /* the equal call of the batch whose response it shares; NULL: none */
+    struct call *same;      /* equal call of the batch whose response it shares, or NULL */
     void *report;           /* the parsed body, or a login's token; owned */
     void (*report_free)(void *report);
 

@@ -30,7 +30,7 @@ struct key_entry {
  * these bounds. So a cheap query that is asked without pause keeps the database busy a fifth of the
  * time. The delay ends early once as many wait as that batch answered plus those left waiting: with
  * few clients, all are back by then. Without this early end, stats of 1,000 users at 4 connections
- * were 0.6 times as fast. */
+ * were 0.6 times as fast as without batches. */
 enum { DELAY_TIMES = 4, DELAY_MIN_US = 1000, DELAY_MAX_US = 4000 };
 
 struct coalescer {
@@ -126,7 +126,7 @@ static void dequeue(struct batch *batch)
     batch->queue = NULL;
 }
 
-/* Signal wakes one thread. For a batch that writes, that might be the one that only reads, so wake
+/* A signal wakes one thread. That may be the one that only reads, so a batch that writes wakes
  * all. */
 static void make_ready(struct coalescer *coalescer, struct batch *batch)
 {

@@ -188,7 +188,8 @@ static long read_body(void *context, char *buffer, size_t size)
     return fcgi_read(((struct connection *)context)->fcgi, buffer, size);
 }
 
-/* Called for every request. Only a request whose agent is looked up first still has a body then. */
+/* Usually the body has been read by now. It has not when only the agent of a large report was
+ * looked up. */
 void connection_end_reading(struct connection *connection)
 {
     fcgi_end_reading(connection->fcgi);
@@ -265,7 +266,8 @@ static bool refuse_overloaded(struct connection *connection)
     connection->keep_alive = connection->scan.keep_conn;
     connection->waiter.call = call_new();
     request_parse(&connection->request, nothing, "", read_body, connection, &e);
-    error_set(&e, ERR_BUSY, "too much is being received, or no descriptor is left for it");
+    error_set(&e, ERR_BUSY,
+              "requests being received take too much memory, or no file descriptor is left");
     return respond_error(connection, ERR_BUSY, &e);
 }
 

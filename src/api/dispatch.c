@@ -176,7 +176,7 @@ static enum err handle_distinct(struct db *db, struct call **calls, size_t count
         }
         enum err alone = handle_distinct(db, &calls[i], 1);
         if (alone && !is_own_fault(alone)) /* the others would fail too */
-            err = error_set(&e, alone, "went away in the middle of a batch");
+            err = error_set(&e, alone, "the database failed in the middle of a batch");
     }
     return err;
 }

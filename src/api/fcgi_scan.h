@@ -66,8 +66,7 @@ struct fcgi_scan {
     unsigned notice_id, notice_type;
     size_t notice_length;  /* of the content in `record` */
     bool notice_keep_conn; /* the refused request has FCGI_KEEP_CONN */
-    unsigned char
-        record[RECORD_HEADER + RECORD_SMALL_MAX]; /* a header, and the content of small records */
+    unsigned char record[RECORD_HEADER + RECORD_SMALL_MAX]; /* header, and content if small */
     size_t used;
 
     int kind;                 /* enum kind, of the current record */

@@ -45,23 +45,23 @@ static const char media_type[] = "text/plain; version=0.0.4; charset=utf-8";
 
 static const struct series fleet_series[FLEET_NUMBERS] = {
     [FLEET_ONLINE] = {"vsay_machines", "state=\"online\"", "gauge",
-                      "Machines: online, offline, or never heard of."},
+                      "Machines that are online, are offline, or have never reported."},
     [FLEET_OFFLINE] = {"vsay_machines", "state=\"offline\"", NULL, NULL},
     [FLEET_NEVER] = {"vsay_machines", "state=\"never\"", NULL, NULL},
     [FLEET_DROPPED] = {"vsay_commands_dropped", NULL, "gauge",
-                       "Commands that agents had to give up, as their spools were full: the sum of "
-                       "what the machines there are have reported, ever."},
+                       "Commands that agents dropped because their spools were full: the sum over "
+                       "the machines that exist, since they were added."},
     [FLEET_UI] = {"vsay_active_sessions", "source=\"ui\"", "gauge",
                   "Sessions that are active, on machines that are online."},
     [FLEET_CLI] = {"vsay_active_sessions", "source=\"cli\"", NULL, NULL},
     [FLEET_VSCODE] = {"vsay_active_sessions", "source=\"vscode\"", NULL, NULL},
     [FLEET_PENDING] = {"vsay_terminations_pending", NULL, "gauge",
-                       "Sessions that somebody has ended, and that may still run."},
+                       "Sessions whose end was requested and that may still run."},
     [FLEET_OLDEST_PENDING] = {"vsay_terminations_oldest_pending_seconds", NULL, "gauge",
-                              "How long ago the oldest of these was asked for; 0: there is none."},
-    [FLEET_RECENT_PENDING] = {"vsay_terminations_recent", "outcome=\"pending\"", "gauge",
-                              "What has become of the 1,000 terminations that were asked for last, "
-                              "or of all, if there are fewer."},
+                              "Age of the oldest such request; 0: there is none."},
+    [FLEET_RECENT_PENDING] =
+        {"vsay_terminations_recent", "outcome=\"pending\"", "gauge",
+         "Outcomes of the 1,000 terminations requested last, or of all if there are fewer."},
     [FLEET_RECENT_CONFIRMED] = {"vsay_terminations_recent", "outcome=\"confirmed\"", NULL, NULL},
     [FLEET_RECENT_VANISHED] = {"vsay_terminations_recent", "outcome=\"vanished\"", NULL, NULL},
     [FLEET_RECENT_EXPIRED] = {"vsay_terminations_recent", "outcome=\"expired\"", NULL, NULL},
@@ -72,8 +72,7 @@ static struct response *page(const uint64_t *fleet)
 {
     static const struct series up = {
         "vsay_database_up", NULL, "gauge",
-        "1: the database answered. 0: it did not, and what it knows is "
-        "missing here."};
+        "1: the database answered. 0: it did not, and the numbers it would give are missing."};
     char *text = NULL;
     size_t length = 0;
     FILE *out = xmemstream(&text, &length);

@@ -19,8 +19,7 @@ enum column_kind {
 struct column {
     const char *name;
     enum column_kind kind;
-    const char
-        *group; /* the nested object it belongs to, null when its first member is; NULL: none */
+    const char *group; /* nested object, null when its first member is; NULL: none */
 };
 
 struct columns {
@@ -30,7 +29,7 @@ struct columns {
 };
 
 /* A cursor is a position, or an id in lists that are ordered by id. */
-_Static_assert(CURSOR_MAX <= IDENT_MAX, "a cursor fits into an id");
+_Static_assert((int)CURSOR_MAX <= (int)IDENT_MAX, "a cursor fits into an id");
 
 #define COLUMNS(name, table)                                                                       \
     {                                                                                              \

@@ -54,22 +54,22 @@ enum counter {
 
 static const struct series counter_series[COUNTERS] = {
     [COUNTER_READS] = {"vsay_database_requests_total", "kind=\"read\"", "counter",
-                       "Requests for which the database was asked."},
+                       "Requests that were answered with the database."},
     [COUNTER_WRITES] = {"vsay_database_requests_total", "kind=\"write\"", NULL, NULL},
     [COUNTER_READ_BATCHES] = {"vsay_database_rounds_total", "kind=\"read\"", "counter",
-                              "Times that it was asked: once for all who want the same answer, or "
-                              "are one batch."},
+                              "Queries for them: one query serves all requests that want the same "
+                              "answer or form a batch."},
     [COUNTER_WRITE_BATCHES] = {"vsay_database_rounds_total", "kind=\"write\"", NULL, NULL},
     [COUNTER_DB] = {"vsay_database_errors_total", "error=\"db\"", "counter",
-                    "Attempts that the database failed, by what the log calls the error; tries to "
-                    "connect are among them, as are those that were repeated."},
+                    "Failed attempts, by the log's name of the error; includes attempts to "
+                    "connect, and those that were repeated."},
     [COUNTER_DB_DATA] = {"vsay_database_errors_total", "error=\"db_data\"", NULL, NULL},
     [COUNTER_DB_BUSY] = {"vsay_database_errors_total", "error=\"db_busy\"", NULL, NULL},
     [COUNTER_DB_CONFLICT] = {"vsay_database_errors_total", "error=\"db_conflict\"", NULL, NULL},
     [COUNTER_DB_AWAY] = {"vsay_database_errors_total", "error=\"db_away\"", NULL, NULL},
     [COUNTER_DB_SCHEMA] = {"vsay_database_errors_total", "error=\"db_schema\"", NULL, NULL},
     [COUNTER_RECONNECTS] = {"vsay_database_reconnects_total", NULL, "counter",
-                            "Connections to the database that were made after one was lost."},
+                            "Connections made to the database after one was lost."},
 };
 
 static const enum counter counter_of_error[ERR_COUNT] = {
@@ -97,8 +97,8 @@ static const struct series gauge_series[GAUGE_SUMS] = {
     [GAUGE_WAITING_SIGNAL] = {"vsay_requests_waiting", "for=\"signal\"", NULL, NULL},
     [GAUGE_WAITING_END] = {"vsay_requests_waiting", "for=\"end\"", NULL, NULL},
     [GAUGE_CONNECTIONS] = {"vsay_connections", NULL, "gauge",
-                           "Connections from web servers that are open, idle ones included."},
-    [GAUGE_WORKERS] = {"vsay_workers", NULL, "gauge", "Workers that run."},
+                           "Open connections from web servers, idle ones included."},
+    [GAUGE_WORKERS] = {"vsay_workers", NULL, "gauge", "Running workers."},
     [GAUGE_DATABASE_AWAY] = {"vsay_workers_database_away", NULL, "gauge",
                              "Workers without a usable connection to the database, which refuse "
                              "requests."},
@@ -164,8 +164,8 @@ void metrics_open(const struct settings *settings)
     char *path = file_path(settings);
 
     if (metrics_memory_open(path, &layout, &memory, &e))
-        log_event(LEVEL_WARNING, "metrics", "detail=\"%s; this worker tells its own numbers only\"",
-                  e.detail);
+        log_event(LEVEL_WARNING, "metrics",
+                  "detail=\"%s; this worker reports its own numbers only\"", e.detail);
     free(path);
     counters = metrics_memory_counters(memory);
     gauges = metrics_memory_gauges(memory);
@@ -254,7 +254,7 @@ void metrics_state(const struct metrics_state *state)
     if (shared && !metrics_memory_shared(memory)) {
         shared = false;
         log_event(LEVEL_WARNING, "metrics",
-                  "detail=\"metrics.file was cut off: this worker tells "
+                  "detail=\"metrics.file was truncated: this worker reports "
                   "its own numbers only, from 0\"");
     }
 }
@@ -335,7 +335,7 @@ static void write_histogram(FILE *out, size_t i, const uint64_t *of)
 static void write_latencies(FILE *out, const uint64_t *sums)
 {
     write_family(out, "vsay_request_duration_seconds", "histogram",
-                 "From when a request has come to when its answer was written, waiting included: "
+                 "From the arrival of a request until its response is written, waiting included: "
                  "an agent's poll waits on purpose.");
     for (size_t i = 0; i <= routes_count; i++) {
         const uint64_t *of = sums + i * ROUTE_WIDTH;
@@ -352,7 +352,7 @@ static void write_gauges(FILE *out)
     uint64_t sums[GAUGE_SUMS] = {0};
 
     write_family(out, "vsay_worker_start_time_seconds", "gauge",
-                 "When each worker that runs was started, in Unix time. A worker has the number of "
+                 "Start of each running worker, in Unix time. A new worker may take the number of "
                  "one that has ended.");
     for (size_t slot = 0; slot < METRICS_SLOTS; slot++) {
         const metric *of = metrics_memory_live_gauges(memory, slot);

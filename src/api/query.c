@@ -55,8 +55,7 @@ static char *decode(const char *text, size_t length)
     return NULL;
 }
 
-/* --- cursors -----------------------------------------------------------------------------------
- */
+/* --- cursors ---------------------------------------------------------------------------------- */
 
 /* `20260206T120000.123000-4711` */
 void query_cursor_format(const struct position *position, char out[CURSOR_MAX + 1])
@@ -167,7 +166,7 @@ static enum err kind_error(const struct query_parameter *parameter, struct error
             "is written %%2B",
             name);
     case QUERY_CURSOR:
-        return error_public_format(e, ERR_REQUEST, "%s is not one that this service gave", name);
+        return error_public_format(e, ERR_REQUEST, "%s was not issued by this service", name);
     }
     return ERR_REQUEST;
 }

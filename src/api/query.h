@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "store/position.h"
+#include "store/db.h"
 
 enum query_kind {
     QUERY_TEXT, /* `min` to `max` bytes of UTF-8, no control characters */
@@ -37,11 +37,10 @@ enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
 
 enum { QUERY_PARAMETERS_MAX = 16 };
 
-/* The parameters that a request gives. */
+/* The parameters that a request gives. A table ends with an entry without a name. */
 struct query {
-    const struct query_parameter
-        *parameters; /* the route's table, ended by an entry without a name; NULL: none */
-    char *values[QUERY_PARAMETERS_MAX]; /* decoded, owned; NULL: not given */
+    const struct query_parameter *parameters; /* the route's table; NULL: none */
+    char *values[QUERY_PARAMETERS_MAX];       /* decoded, owned; NULL: not given */
 };
 
 /* Parses a query string. ERR_REQUEST, which names the parameter, when the table lacks it, when it

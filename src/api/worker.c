@@ -108,8 +108,8 @@ static size_t connections_max(void)
 
 static void open_worker(struct worker *worker, int listener)
 {
-    mallopt(M_MMAP_THRESHOLD,
-            LARGE); /* otherwise glibc raises it to the largest freed block, for good */
+    /* Otherwise glibc raises the threshold to the largest block freed so far, for good. */
+    mallopt(M_MMAP_THRESHOLD, LARGE);
     mallopt(M_TRIM_THRESHOLD, 2 * LARGE);
     fcgi_library_init();
     metrics_open(worker->settings);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/conf with both tables of options: whatever is accepted is within its bounds. The input is a
+/* base/conf with both tables of options: each accepted value is within its bounds. The input is a
  * configuration file. */
 #include "config.h"
 
@@ -48,8 +48,8 @@ static void check(const struct conf_option *options, size_t count, enum err err,
         check_option(&options[i], settings);
 }
 
-/* Some repeated operators in shell.mask cost glibc's regcomp a gigabyte. The expressions are the
- * administrator's own. */
+/* Some combinations of repetition operators in shell.mask cost glibc's regcomp a gigabyte. They are
+ * skipped, since only an administrator can write them. */
 static bool is_costly(const char *bytes, size_t length)
 {
     size_t operators = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* common/jwks: the input is a key set. What is taken has a kid or none, verifies, and never signs.
- */
+/* common/jwks: the input is a key set. An accepted key has a kid or none, verifies signatures, and
+ * never signs. */
 #include "config.h"
 
 #include "common/jwks.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* common/token: header and claims are anything, the signature is good. The input is the header, a
- * line end, and the claims; a quote ' stands for ". */
+/* common/token: any header and claims, with a valid signature. The input is the header, a line
+ * feed, and the claims; a quote ' stands for ". */
 #include "config.h"
 
 #include <openssl/evp.h>

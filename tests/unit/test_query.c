@@ -89,7 +89,7 @@ static void what_is_refused(void **state)
         {"limit=+5", "limit is a number from 1 to 1000"},
         {"limit=5x", "limit is a number from 1 to 1000"},
         {"limit=99999999999999999999", "limit is a number from 1 to 1000"},
-        {"cursor=x", "cursor is not one that this service gave"},
+        {"cursor=x", "cursor was not issued by this service"},
     };
 
     (void)state;
