@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Starts vsay for one request. Arguments are not passed on: they are words of the query string.
+# Starts vsay for one request. It does not pass arguments on: they are words of the query string.
 
 vsay=/home/USER/vsay # the directory with vsay-api; outside of the web root
 
