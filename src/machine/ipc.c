@@ -28,7 +28,7 @@ void ipc_make_directory(const char *path)
     char *copy = xstrdup(path);
     const char *directory = dirname(copy);
 
-    if (mkdir(directory, 0755) == 0) /* bind tells when there is none */
+    if (mkdir(directory, 0755) == 0) /* a failure shows in bind(2) */
         chmod(directory, 0755);      /* whatever the umask */
     free(copy);
 }
@@ -79,8 +79,9 @@ struct json_object *ipc_parse(const char *text, size_t length)
     return object;
 }
 
-/* Length of the next packet, which stays; 0 when there will be none, -1 with errno. A peer that has
- * closed without reading everything is an error once, ahead of what it had said. */
+/* Returns the length of the next packet without removing it, 0 at the end, -1 with errno. When a
+ * peer closes without having read everything, ECONNRESET is reported once before its last packets,
+ * so it is skipped. */
 static ssize_t peek(int fd)
 {
     char byte;

@@ -27,9 +27,9 @@ static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const log_targets[] = {"stderr", "syslog", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
-/* --- what only a look at the value tells ----------------------------------------------------- */
+/* --- checks of values ------------------------------------------------------------------------ */
 
-/* The rest of a URL after its scheme. NULL, or what is wrong with it. */
+/* Checks the rest of a URL after its scheme. Returns NULL, or what is wrong with it. */
 static const char *check_authority(const char *text)
 {
     size_t length = strcspn(text, "/");
@@ -92,7 +92,7 @@ static enum err check_ca_file(const void *options, unsigned use, struct error *e
     return err;
 }
 
-/* Whether a directory is there, or can be made in one that is. */
+/* Checks that a directory exists, or that its parent does. */
 static enum err check_directory(const char *option, const char *path, struct error *e)
 {
     struct stat st;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* agent.conf: the table of options of vsay-agent and vsay-shell, and the struct that it fills. */
+/* agent.conf: the options of vsay-agent and vsay-shell, and the struct that they fill. One table
+ * drives parsing, checking and `vsay-agent --check-config`. */
 #ifndef MACHINE_OPTIONS_H
 #define MACHINE_OPTIONS_H
 
@@ -29,24 +30,24 @@ struct agent_options {
 extern const struct conf_option agent_options_table[];
 extern const size_t agent_options_count;
 
-/* What is checked beside the form of the values. */
+/* What agent_options_load checks beyond the form of the values. */
 enum {
-    OPTIONS_AGENT = 1,   /* what vsay-agent needs and vsay-shell does not */
-    OPTIONS_COMPLETE = 2 /* and what may come later: the token, users, programs */
+    OPTIONS_AGENT = 1,   /* the options that only vsay-agent uses */
+    OPTIONS_COMPLETE = 2 /* what may be set up later: the token, users, programs */
 };
 
-/* Loads `path`, or when NULL the installed default; `use` is of OPTIONS_*. With `environment`,
- * $VSAY_AGENT_CONF and the variables of options count too: not for a program whose caller must not
- * change its policy. *out is zeroed first; the caller calls agent_options_free, on error too. Opens
- * the log as configured for `program`, if not NULL. */
+/* Loads `path`, or the installed file if that is NULL. `use` combines OPTIONS_*. With
+ * `environment`, $VSAY_AGENT_CONF and the options' variables override the file; not for vsay-shell,
+ * whose user must not change its policy. Opens the log for `program`, unless that is NULL. Zeroes
+ * *out first; the caller calls agent_options_free, even after an error. */
 enum err agent_options_load(const char *program, const char *path, bool environment, unsigned use,
                             struct agent_options *out, struct error *e);
 
-/* Reads the first line of the file agent.token_file. ERR_CONFIG when it is unusable. The caller
- * wipes and frees *out. */
+/* Reads the token, the first line of agent.token_file. The caller wipes and frees *out. ERR_CONFIG
+ * when it cannot be used. */
 enum err agent_options_read_token(const char *path, char **out, struct error *e);
 
-/* Whether the token goes to another host by plain http. */
+/* Returns whether the token is sent to another host by plain http. */
 bool agent_options_exposes_token(const struct agent_options *options);
 
 void agent_options_free(struct agent_options *options);

@@ -15,28 +15,28 @@
 
 #include "base/xalloc.h"
 
-/* How often a table that changed while it was read is read again. */
+/* How often proctree_gone reads the process table at most. */
 enum { LOOKS_MAX = 5 };
 
 enum sight { GONE, SEEN, HIDDEN };
 
-/* One line of the process table, proc(5). */
+/* A process in the table; see proc(5). */
 struct entry {
     pid_t pid, parent, session;
     unsigned long long start;
-    bool lives; /* or else it is a zombie, whose children are perhaps not */
+    bool lives; /* false for a zombie, which may still have living children */
     bool in_tree;
 };
 
 struct table {
     struct entry *entries;
     size_t count;
-    bool whole;  /* nothing is missing for want of a descriptor or the like */
-    bool denied; /* there are some that we may not look at */
+    bool whole;  /* no process is missing because of an error, such as no descriptors */
+    bool denied; /* some processes may not be read by us */
 };
 
-/* The command, in parentheses, may hold anything. A main thread that has called pthread_exit(3) is
- * a zombie, and the process is not. */
+/* Parses /proc/PID/stat. The name, in parentheses, may contain anything. If the main thread has
+ * called pthread_exit(3), the state is that of a zombie although the process lives. */
 static bool parse_stat(const char *text, struct entry *out)
 {
     char state;
@@ -55,7 +55,7 @@ static bool parse_stat(const char *text, struct entry *out)
     return true;
 }
 
-/* ESRCH comes when it has gone since the file was opened. */
+/* Reads a process. ESRCH means that it exited after its file was opened. */
 static enum sight read_entry(pid_t pid, struct entry *out)
 {
     char path[64], text[1024];
@@ -80,7 +80,7 @@ static int by_pid(const void *a, const void *b)
     return (left->pid > right->pid) - (left->pid < right->pid);
 }
 
-/* Whether other users' processes can be seen: hidepid of proc(5) may be set at any time. */
+/* Returns whether other users' processes can be seen. hidepid, proc(5), may change at any time. */
 static bool sees_others(void)
 {
     struct entry first;
@@ -158,8 +158,8 @@ bool process_alive(const struct process *process)
     return look_at(process) != GONE;
 }
 
-/* pidfd_open(2), whose wrapper older C libraries lack; -1 with ENOSYS on a kernel before 5.3, and
- * where a container forbids it. */
+/* Calls pidfd_open(2), for which older C libraries lack a wrapper. Returns -1 with ENOSYS on
+ * kernels before 5.3 and in containers that forbid it. */
 static int open_pidfd(pid_t pid)
 {
 #ifdef SYS_pidfd_open
@@ -228,7 +228,7 @@ size_t process_children(pid_t pid, struct process *out, size_t room)
     return count;
 }
 
-/* Whether the parent of `entry` is the tree's root or known to be ours. */
+/* Returns whether the parent of `entry` is the tree's root or already known to be in the tree. */
 static bool child(const struct table *table, const struct entry *entry, const struct process *root)
 {
     const struct entry *parent = find(table, entry->parent);
@@ -245,8 +245,9 @@ static bool belongs_to(const struct entry *entry, uid_t uid)
     return stat(path, &st) == 0 && st.st_uid == uid;
 }
 
-/* The kernel gives no process the id of a session that has members. So when the leader's id is a
- * stranger's, there are none; when it is nobody's, there may be a stranger's. */
+/* Marks the members of the leader's session. The kernel never reuses a pid that is the id of a
+ * session with members. So if a stranger has the leader's pid, no members are left. If no process
+ * has it, the members found may be those of a later session with the same id. */
 static void mark_members(struct table *table, const struct proctree *tree)
 {
     const struct process *leader = &tree->leader;
@@ -303,8 +304,8 @@ size_t proctree_signal(const struct proctree *tree, int number)
     return table.whole ? count : count + 1;
 }
 
-/* Whether every parent is in the table, too: one that exited while it was read leaves its children
- * without a place in the tree. */
+/* Returns whether every process's parent is in the table. One that exited while the table was read
+ * leaves its children without a place in the tree. */
 static bool is_consistent(const struct table *table)
 {
     for (size_t i = 0; i < table->count; i++) {
@@ -315,8 +316,8 @@ static bool is_consistent(const struct table *table)
     return true;
 }
 
-/* Two looks in a row must find nothing: a process that forks and exits while the table is read may
- * have passed what is already read, once, when process ids start again. */
+/* Two readings in a row must find nothing. A process that forks and exits while the table is read
+ * may move to a part that was read already, but only once: when pids wrap around. */
 bool proctree_gone(const struct proctree *tree)
 {
     int empty = 0;

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds and signals the processes of a terminal session, through /proc. A process id alone may
- * belong to a stranger by now; together with the time of its start it names one process of this
- * boot. */
+/* Finds and signals the processes of a terminal session, through /proc.
+ *
+ * A pid alone is not enough: the process may have exited, and a stranger's may have got its pid. So
+ * a process is named by its pid and start time, and before a signal is sent it is pinned by a pidfd
+ * and compared once more.
+ *
+ * A session is a process tree, not a process group or the kernel's terminal session: a shell with
+ * job control puts each job into a group of its own, and setsid leaves the session. The tree below
+ * vsay-shell contains them all, because vsay-shell is a subreaper. */
 #ifndef MACHINE_PROCTREE_H
 #define MACHINE_PROCTREE_H
 
@@ -11,42 +17,44 @@
 
 struct process {
     pid_t pid;                /* 0: none */
-    unsigned long long start; /* clock ticks after the boot */
+    unsigned long long start; /* clock ticks after boot */
 };
 
-/* Whose processes are a session's: everything that descends from `shell` (vsay-shell, not itself
- * one of them), and, for an agent whose vsay-shell has died, everything in the kernel's session
- * that `leader` (the user's shell) leads. When the leader is gone its number may be that of another
- * session by now: then only processes of `uid` count, and none unless `leader_seen`. */
+/* The processes of a session: all descendants of `shell` (vsay-shell, which itself is not one of
+ * them), and all members of the kernel's session that `leader` (the user's shell) leads. The second
+ * rule is for an agent whose vsay-shell has died, when the tree has fallen apart. Once the leader
+ * is gone, its pid may name another session: then only processes of `uid` count, and none unless
+ * `leader_seen`. */
 struct proctree {
     struct process shell, leader;
     uid_t uid;
-    bool leader_seen; /* alive, by this program */
+    bool leader_seen; /* this program has seen the leader alive */
 };
 
-/* Names the living process `pid`; false when there is none, or it cannot be seen. A zombie does not
- * live, unless it has threads that do. */
+/* Names the living process `pid`. Returns false when there is none, or it cannot be seen. A zombie
+ * does not live, unless it has living threads. */
 bool process_find(pid_t pid, struct process *out);
-/* True also when it cannot be seen whether it is gone. */
+/* Returns whether the process lives. Also true when that cannot be seen: the caller must not take
+ * a hidden process for dead. */
 bool process_alive(const struct process *process);
-/* Whether it lives and can be seen. */
+/* Returns whether the process lives and can be seen. */
 bool process_seen(const struct process *process);
-/* Never reaches a stranger that has the number by now: the process is held while it is looked at.
- * False when it is gone or cannot be seen, and with errno EPERM when it may not be signalled. */
+/* Signals the process, and never a stranger that has its pid by now: a pidfd pins it while it is
+ * compared. Returns false when it is gone or cannot be seen; errno is EPERM when we may not signal
+ * it. */
 bool process_signal(const struct process *process, int number);
-/* Whether `ancestor` is among the ancestors of `pid`. */
+/* Returns whether `ancestor` is an ancestor of `pid`. */
 bool process_descends(pid_t pid, pid_t ancestor);
-/* Names up to `room` of the children of `pid`; returns how many. */
+/* Names up to `room` children of `pid`; returns their number. */
 size_t process_children(pid_t pid, struct process *out, size_t room);
 
-/* Sends signal `number` to all the session's processes, 0 for none; returns how many there are,
- * with one more when there may be others that cannot be seen now. They may fork meanwhile: to be
- * sure, repeat until it returns 0. */
+/* Sends the signal `number` (0: none) to all processes of the session. Returns how many there are,
+ * plus one if some may be hidden. Processes may fork meanwhile, so repeat it until it returns 0. */
 size_t proctree_signal(const struct proctree *tree, int number);
 
-/* Whether it is certain that none of the session's processes is left: vsay-shell lives, and nothing
- * is below it. After its death this cannot be known: what has left the leader's session with
- * setsid(2) and lost its parents cannot be told from a stranger. */
+/* Returns whether it is certain that no process of the session is left: vsay-shell lives and has no
+ * descendants. After its death this cannot be known, because a process that has called setsid(2)
+ * and lost its parents looks like any other. */
 bool proctree_gone(const struct proctree *tree);
 
 #endif

@@ -18,17 +18,18 @@ enum {
     RECONNECT_MS = 500,
     RETRY_MS = 60000,
     FINISH_MS = 3000,
-    ACTIVE_MS = 5000, /* between two reports that the user is active */
+    ACTIVE_MS = 5000, /* between two activity reports */
     END_SEQ = 0,
-    UNACKED_MAX = 3 * 1024 * 1024 /* bytes, as JSON: the agent takes files of up to 4 MiB */
+    UNACKED_MAX =
+        3 * 1024 * 1024 /* bytes of JSON; must fit into a handoff file, which may have 4 MiB */
 };
 
 struct message {
     TAILQ_ENTRY(message) entry;
     struct json_object *body;
-    size_t size; /* as JSON */
-    long seq;    /* END_SEQ: the end */
-    long lost;   /* commands given up before this one, which says so */
+    size_t size; /* of the JSON text */
+    long seq;    /* of the command; END_SEQ for the end */
+    long lost;   /* how many dropped commands this message reports */
     bool sent;
 };
 
@@ -106,7 +107,7 @@ const struct agent_client_state *agent_client_state(const struct agent_client *c
     return &client->state;
 }
 
-/* --- what is to be said -------------------------------------------------- */
+/* --- messages to send ---------------------------------------------------- */
 
 static struct message *find(struct agent_client *client, long seq, bool sent)
 {
@@ -119,18 +120,18 @@ static struct message *find(struct agent_client *client, long seq, bool sent)
     return NULL;
 }
 
-/* How many commands the agent will not have when it does not get this message. A command has two,
- * of its beginning and of its result. */
+/* Returns how many commands are lost when this message is dropped. A command has two messages, for
+ * its start and its result, and is lost only if neither reaches the agent. */
 static long count_lost(struct agent_client *client, const struct message *message)
 {
     long seq = message->seq;
     const struct message *next = TAILQ_NEXT(message, entry);
-    bool told = seq <= client->acked || (next && next->seq == seq);
+    bool known = seq <= client->acked || (next && next->seq == seq);
 
-    return message->lost + !told;
+    return message->lost + !known;
 }
 
-/* The oldest commands go first when there is too much. Returns how many are lost. */
+/* Drops the oldest commands beyond UNACKED_MAX. Returns how many commands that loses. */
 static long make_room(struct agent_client *client)
 {
     struct message *message = TAILQ_FIRST(&client->unacked), *next;
@@ -146,7 +147,7 @@ static long make_room(struct agent_client *client)
     return lost;
 }
 
-/* Room for `message`, the last one, which was a command's. */
+/* Enforces UNACKED_MAX after `message`, a command's, was added as the last one. */
 static void enforce_limit(struct agent_client *client, struct message *message)
 {
     message->lost += make_room(client) + client->lost;
@@ -155,7 +156,8 @@ static void enforce_limit(struct agent_client *client, struct message *message)
         json_object_object_add(message->body, "lost", json_object_new_int64(message->lost));
 }
 
-/* Takes `body` over; it replaces what has not been sent yet under the same number. */
+/* Queues a message, taking ownership of `body`. It replaces an unsent one with the same number: the
+ * result of a command makes the report of its start superfluous. */
 static void add(struct agent_client *client, long seq, struct json_object *body)
 {
     struct message *message = find(client, seq, false);
@@ -180,7 +182,7 @@ static void add(struct agent_client *client, long seq, struct json_object *body)
         enforce_limit(client, message);
 }
 
-/* It is said with the opening, which may be repeated. */
+/* The reason is a member of the open report, which is sent again with it. */
 void agent_client_not_recorded(struct agent_client *client, const char *why)
 {
     protocol_put(client->open, "not_recorded", why);
@@ -237,7 +239,7 @@ void agent_client_end(struct agent_client *client, const char *reason, int exit_
         add(client, END_SEQ, body);
 }
 
-/* --- what the agent says ------------------------------------------------- */
+/* --- messages from the agent --------------------------------------------- */
 
 static void on_opened(struct agent_client *client, const struct json_object *packet)
 {
@@ -347,21 +349,23 @@ static void connect_again(struct agent_client *client)
         message->sent = false;
 }
 
-/* Whether the next packet may be sent. One that is too large counts as sent. */
+/* Sends one packet; returns whether the next one may be tried. A packet that is too large counts as
+ * sent, or it would block the others for ever. */
 static bool send_one(struct agent_client *client, struct json_object *body, bool *sent)
 {
     enum err err = ipc_send(client->fd, body);
 
     client->blocked = err == ERR_BUSY;
     *sent = err == ERR_OK || err == ERR_TOO_LARGE;
-    if (err == ERR_IO) { /* it may have said something before it went */
+    if (err == ERR_IO) { /* read what the agent sent before it closed */
         receive(client);
         disconnect(client);
     }
     return *sent;
 }
 
-/* Agents of older versions take it for a mistake. */
+/* Returns whether activity is to be reported. Older agents do not ask for it, and would close the
+ * connection. */
 static bool has_activity(const struct agent_client *client)
 {
     return client->wants_activity && client->active != client->active_sent;
@@ -464,8 +468,8 @@ static enum err handoff(const struct agent_client *client, struct error *e)
     return err;
 }
 
-/* Whether there is nothing to wait for: the agent has everything, or wants more than an end that
- * leaves something of the session behind. */
+/* Returns whether there is nothing to wait for: the agent has acknowledged everything, or it wants
+ * the session terminated and this end would leave some of it behind. */
 static bool finished(const struct agent_client *client)
 {
     return TAILQ_EMPTY(&client->unacked) || (client->terminate && !client->all_gone);

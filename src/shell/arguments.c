@@ -12,17 +12,17 @@ enum effect { NOTHING, COMMAND, LOGIN, NO_PROFILE, NO_RCFILE, RCFILE, POSIX, RES
 
 struct long_option {
     const char *name;
-    bool value; /* in the next argument, or after a '=' */
+    bool value; /* takes a value, in the next argument or after a '=' */
     enum effect effect;
 };
 
 struct grammar {
     const char *shell;
-    const char *later;    /* letters whose value is the next argument, after the other letters */
-    const char *attached; /* letters whose value is the rest of theirs, or else the next argument */
+    const char *later;    /* letters whose value is the next argument, whatever follows them */
+    const char *attached; /* letters whose value is the rest of the argument, or the next one */
     const struct long_option *options;
-    bool single_dash; /* long options, before all others, may have only one */
-    bool named;       /* a long option is a name of -o */
+    bool single_dash; /* long options before all others may begin with one dash */
+    bool named;       /* unknown long options are names for -o */
 };
 
 static const struct long_option bash_options[] = {{"debug", false, NOTHING},
@@ -59,7 +59,7 @@ static const struct long_option fish_options[] = {{"command", true, COMMAND},
 
 static const struct long_option no_options[] = {{NULL, false, NOTHING}};
 
-/* The last is every other shell's. */
+/* The last one is for all other shells. */
 static const struct grammar grammars[] = {
     {"bash", "oO", "", bash_options, true, false},
     {"zsh", "", "o", zsh_options, false, true},
@@ -84,10 +84,10 @@ bool shell_arguments_login_option(const char *shell)
 struct reader {
     const struct grammar *grammar;
     struct shell_arguments *out;
-    char **next;     /* argument */
-    bool letters;    /* there were options of one letter */
-    bool command;    /* -c */
-    bool from_input; /* -s */
+    char **next;     /* the next argument to read */
+    bool letters;    /* a one-letter option was seen */
+    bool command;    /* -c was seen */
+    bool from_input; /* -s was seen */
 };
 
 static void keep(struct shell_arguments *out, const char *argument)
@@ -97,7 +97,7 @@ static void keep(struct shell_arguments *out, const char *argument)
     out->kept[out->count] = NULL;
 }
 
-/* Whether the argument stays. */
+/* Applies an option. Returns whether the argument is passed on to the shell. */
 static bool apply(struct reader *reader, enum effect effect, const char *value)
 {
     struct shell_arguments *out = reader->out;
@@ -117,7 +117,7 @@ static bool apply(struct reader *reader, enum effect effect, const char *value)
         out->rcfile = "";
         return reader->grammar->named;
     case RCFILE:
-        if (!out->rcfile || *out->rcfile) /* --norc counts wherever it stands */
+        if (!out->rcfile || *out->rcfile) /* --norc wins in any order */
             out->rcfile = value;
         return false;
     case POSIX:
@@ -131,7 +131,8 @@ static bool apply(struct reader *reader, enum effect effect, const char *value)
     }
 }
 
-/* -o NAME, or +o NAME. zsh's names have any case, dashes, underscores, and "no" before them. */
+/* Applies -o NAME or +o NAME. zsh ignores case, dashes and underscores in names, and negates them
+ * with a leading "no". */
 static void apply_name(struct reader *reader, const char *name, bool on)
 {
     char plain[32];
@@ -173,7 +174,7 @@ static char *take_next(struct reader *reader)
     return *reader->next ? *reader->next++ : NULL;
 }
 
-/* One argument of options of one letter, and its values. */
+/* Reads one argument of one-letter options, and the values of these. */
 static void read_letters(struct reader *reader)
 {
     char **given = reader->next, *text = xstrdup(*reader->next), *end = text + 1;
@@ -207,7 +208,7 @@ static void read_letters(struct reader *reader)
         keep(reader->out, *given);
 }
 
-/* NULL: the argument is none. */
+/* Returns the long option of this name, or NULL when the argument is not a long option. */
 static const struct long_option *find_option(const struct reader *reader, const char *name)
 {
     static const struct long_option unknown = {NULL, false, NOTHING};

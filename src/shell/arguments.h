@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The arguments of a shell, read as that shell reads them: programs that start a login shell know
- * bash's, zsh's or fish's options, and not ours. */
+/* Parses a shell's arguments the way that shell would. vsay-shell stands in for a login shell, and
+ * the programs that start it pass the options of bash, zsh or fish, not ours. */
 #ifndef SHELL_ARGUMENTS_H
 #define SHELL_ARGUMENTS_H
 
@@ -8,22 +8,22 @@
 #include <stddef.h>
 
 struct shell_arguments {
-    char **given;        /* what the shell was given, up to a NULL; borrowed */
-    char **kept;         /* the same without what is told below, from `login` to `rcfile` */
+    char **given;        /* all arguments, up to a NULL; borrowed */
+    char **kept;         /* the same without those that set `login` to `rcfile` below */
     size_t count;        /* of `kept` */
-    const char *command; /* of -c, or a script's name; NULL: the shell reads its input */
+    const char *command; /* of -c, or a script's name; NULL: the shell reads standard input */
     bool login, no_profile;
-    const char *rcfile;   /* read in place of the usual one, "" for none; NULL: the usual */
-    bool posix;           /* POSIX mode was asked for */
-    const char *unmarked; /* why the shell cannot be had to mark commands; NULL: it can */
+    const char *rcfile;   /* replaces the usual startup file; "": none; NULL: the usual one */
+    bool posix;           /* POSIX mode was requested */
+    const char *unmarked; /* why the shell cannot mark its commands; NULL: it can */
 };
 
-/* `shell` is the base name of the shell's file. Borrows the strings of `given`, which ends with a
- * NULL, for the life of the result. Mistakes are left for the shell to find. */
+/* Parses `given`, which ends with a NULL; its strings are borrowed for the life of the result.
+ * `shell` is the base name of the shell's file. Errors are left for the shell to report. */
 void shell_arguments_read(struct shell_arguments *out, const char *shell, char **given);
 void shell_arguments_free(struct shell_arguments *arguments);
 
-/* Whether the shell takes --login; others take the name's leading dash only. */
+/* Returns whether the shell knows --login. Others know only a name with a leading dash. */
 bool shell_arguments_login_option(const char *shell);
 
 #endif

@@ -26,7 +26,7 @@ char *command_text_clean(const char *text, size_t length)
     return out.bytes;
 }
 
-/* Length in JSON of a character of `length` bytes. */
+/* Returns the length in JSON of a character of `length` bytes. */
 static size_t json_length(const char *character, size_t length)
 {
     if ((unsigned char)*character < ' ')

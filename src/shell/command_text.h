@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of a command line before it is recorded. Callers free what they get. */
+/* Prepares a command line for being recorded. The caller frees the results. */
 #ifndef SHELL_COMMAND_TEXT_H
 #define SHELL_COMMAND_TEXT_H
 
@@ -9,13 +9,13 @@
 
 enum {
     COMMAND_TEXT_MAX = MEMBER_COMMAND,
-    COMMAND_JSON_MAX = 120 << 10 /* of it in JSON: mod_fcgid takes requests of 128 KiB by default */
+    COMMAND_JSON_MAX = 120 << 10 /* bytes as JSON; mod_fcgid's limit for requests is 128 KiB */
 };
 
-/* Well-formed UTF-8 without NUL: U+FFFD replaces each byte that is not. */
+/* Returns the text as valid UTF-8 without NUL: U+FFFD replaces each invalid byte. */
 char *command_text_clean(const char *text, size_t length);
 
-/* Cuts the text, between characters, to COMMAND_TEXT_MAX and COMMAND_JSON_MAX. */
+/* Cuts the text between two characters, so that both limits hold. */
 void command_text_cut(char *text);
 
 #endif

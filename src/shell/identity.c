@@ -16,8 +16,8 @@
 #include "base/xalloc.h"
 #include "common/address.h"
 
-/* What an outer vsay-shell leaves in the environment, next to VSAY_SESSION_ID: whether it has a
- * terminal, and its process. */
+/* The variable by which a nested vsay-shell recognises the outer one: whether that has a terminal,
+ * and its pid. It stands beside VSAY_SESSION_ID. */
 static const char outer_variable[] = "VSAY_SESSION_SHELL";
 static const char on_terminal[] = "terminal", on_command[] = "command";
 
@@ -31,7 +31,7 @@ void identity_secret(char out[SECRET_SIZE])
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-/* --- within another session ---------------------------------------------- */
+/* --- nested sessions ----------------------------------------------------- */
 
 static bool same_program(pid_t pid)
 {
@@ -65,7 +65,7 @@ static void mark_environment(const char *session_id, bool on_pty)
     free(outer);
 }
 
-/* --- the opening message ------------------------------------------------- */
+/* --- the open report ----------------------------------------------------- */
 
 static bool in_vscode(void)
 {
@@ -89,7 +89,7 @@ static const char *find_source(const struct identity *identity)
     return in_vscode() ? "vscode" : "cli";
 }
 
-/* Null when the variable says nothing that could be recorded. */
+/* Adds a label from an environment variable; null when that is unset or not plain text. */
 static void put_label(struct json_object *object, const char *member, const char *variable)
 {
     const char *text = getenv(variable);
@@ -97,8 +97,9 @@ static void put_label(struct json_object *object, const char *member, const char
     protocol_put(object, member, protocol_is_plain(text, MEMBER_LABEL) ? text : NULL);
 }
 
-/* Where the user connects from: what a web terminal says, or else sshd, whose variable goes on with
- * ports and the address here. It is a claim: whoever starts us may set either. */
+/* Adds the address that the user connects from, as a web terminal or sshd says. SSH_CONNECTION
+ * continues with ports and our own address. It is only a claim: the program that starts us can set
+ * both variables. */
 static void put_source_address(struct json_object *object)
 {
     static const char *const variables[] = {"VSAY_REMOTE_ADDR", "SSH_CONNECTION"};

@@ -25,7 +25,8 @@ bool image_of_file(const char *path, struct image *out)
     return true;
 }
 
-/* A field after the name, which is in parentheses and may have anything in it. 0: there is none. */
+/* Returns a field of /proc/PID/stat, 0 if missing. Counts from the last ')', because the name in
+ * parentheses may contain anything. */
 static unsigned long find_field(const char *text, int number)
 {
     const char *at = strrchr(text, ')'); /* ends field 2 */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vsay-shell: arguments, configuration, and what to run in which way. */
+/* vsay-shell: reads arguments and configuration, and decides what to run: a recorded session, or
+ * only the shell when the configuration is broken or an outer vsay-shell records already. */
 #include "config.h"
 
 #include <json.h>
@@ -24,27 +25,27 @@ static const char usage[] =
     "Usage: vsay-shell [options] [shell's options] [-c COMMAND [ARGUMENT...]]\n"
     "       vsay-shell [options] [shell's options] SCRIPT [ARGUMENT...]\n"
     "\n"
-    "Runs a shell, or a command or script in it, and reports that to vsay-agent as a session.\n"
+    "Runs a shell, or a command or script in it, as a session that is reported to vsay-agent.\n"
     "Use it as a login shell, as sshd's ForceCommand or behind a web terminal.\n"
     "\n"
     "      --login            be a login shell\n"
     "      --source SOURCE    ui, cli or vscode (default: $VSAY_SOURCE, then a guess)\n"
-    "      --user-id ID       whose session it is, for web terminals\n"
-    "      --username NAME    the name that others see\n"
+    "      --user-id ID       the user to attribute the session to, for web terminals\n"
+    "      --username NAME    the user's display name\n"
     "      --config FILE      configuration (default: " SYSCONFDIR "/vsay/agent.conf)\n"
     "      --share DIR        shell integration (default: " PKGDATADIR "/shell)\n"
     "  -h, --help             show this text\n"
     "  -V, --version          show the version\n"
     "\n"
-    "All that follows these options is the shell's. Without a command or script there, and with\n"
-    "$SSH_ORIGINAL_COMMAND set, the shell runs that.\n";
+    "All arguments after these options are passed to the shell. If they name no command or\n"
+    "script, the shell runs $SSH_ORIGINAL_COMMAND, if that is set.\n";
 
 struct arguments {
     const char *config, *share;
     struct identity identity;
-    bool login;          /* by our name's dash */
-    char **shell;        /* the shell's arguments, up to a NULL; strings are borrowed */
-    size_t count, first; /* of these; of them before the first that is the shell's only */
+    bool login;          /* our own name began with a dash */
+    char **shell;        /* the shell's arguments, up to a NULL; the strings are borrowed */
+    size_t count, first; /* the number of these, and of those that stood among our options */
 };
 
 static int refuse(const char *what, const char *why)
@@ -53,19 +54,19 @@ static int refuse(const char *what, const char *why)
     return EXIT_USAGE;
 }
 
-/* Returns -1 to go on, or the exit status. */
+/* Returns -1 to continue, or the exit status. */
 static int check_arguments(const struct arguments *arguments)
 {
     const struct identity *identity = &arguments->identity;
 
     if (identity->source && !protocol_source(identity->source))
-        return refuse(identity->source, "the source is ui, cli or vscode");
+        return refuse(identity->source, "the source must be ui, cli or vscode");
     if (identity->user_id && !ident_valid_user(identity->user_id, strlen(identity->user_id)))
-        return refuse(identity->user_id, "a user id is 1 to 128 ASCII characters without blanks, "
-                                         "quotes and backslash");
+        return refuse(identity->user_id, "a user id must be 1 to 128 ASCII characters without "
+                                         "blanks, quotes or backslashes");
     if (identity->username && !protocol_is_plain(identity->username, MEMBER_NAME))
-        return refuse(identity->username, "a name is 1 to 255 bytes of UTF-8 without control "
-                                          "characters");
+        return refuse(identity->username, "a name must be 1 to 255 bytes of UTF-8 without "
+                                          "control characters");
     return -1;
 }
 
@@ -75,7 +76,8 @@ static void pass_on(struct arguments *out, char *argument)
     out->shell[out->count] = NULL;
 }
 
-/* Where the value of the option of ours goes, or NULL. `*value` is what follows a '='. */
+/* Returns where the value of one of our own options is stored, or NULL for other arguments. Sets
+ * *value to the text after a '=', or to NULL. */
 static const char **find_value(struct arguments *out, const char *argument, const char **value)
 {
     const struct {
@@ -103,7 +105,8 @@ static bool is_any(const char *argument, const char *a, const char *b)
     return strcmp(argument, a) == 0 || strcmp(argument, b) == 0;
 }
 
-/* Ours come first, among -l, -i and --login; the first that is neither begins the shell's. */
+/* Our options come first, mixed with -l, -i and --login, which the shell gets too. Any other
+ * argument begins the shell's own. Returns -1 to continue, or the exit status. */
 static int parse_arguments(char **argv, struct arguments *out)
 {
     const char *only = argv[1] && !argv[2] ? argv[1] : "";
@@ -134,9 +137,9 @@ static int parse_arguments(char **argv, struct arguments *out)
     return check_arguments(out);
 }
 
-/* The command that sshd was asked to run before ForceCommand had it run us, or NULL. With a command
- * of our own that is left to it: it may be such a ForceCommand itself. The caller frees the result.
- */
+/* Returns the command that the ssh client asked for when ForceCommand made sshd run us instead, or
+ * NULL; the caller frees it. If our arguments name a command, the variable is left for that one,
+ * which may be the ForceCommand's own script. */
 static char *take_ssh_command(const struct shell_arguments *ours)
 {
     const char *command = getenv("SSH_ORIGINAL_COMMAND");
@@ -148,7 +151,7 @@ static char *take_ssh_command(const struct shell_arguments *ours)
     return copy;
 }
 
-/* Like sshd's, a command is not run by a login shell. */
+/* Makes the shell run `command`. As under sshd, it is not a login shell then. */
 static void run_command(struct arguments *arguments, const struct shell_arguments *ours,
                         char *command)
 {
@@ -162,7 +165,7 @@ static void run_command(struct arguments *arguments, const struct shell_argument
     pass_on(arguments, command);
 }
 
-/* --login is ours, too, so it works with a shell that does not know it. */
+/* Replaces --login by -l for shells that do not know it: it is our option, too, so it must work. */
 static void translate_login(struct arguments *arguments, const char *shell)
 {
     static char option[] = "-l";
@@ -225,7 +228,7 @@ static int run(const struct agent_options *options, struct arguments *arguments)
     return status;
 }
 
-/* A mistake in the configuration must not lock everybody out. */
+/* With a broken configuration the shell runs unrecorded: a mistake must not lock all users out. */
 int main(int argc, char **argv)
 {
     struct arguments arguments = {.share = PKGDATADIR "/shell", .login = **argv == '-'};
@@ -238,7 +241,7 @@ int main(int argc, char **argv)
         free(arguments.shell);
         return status;
     }
-    setlocale(LC_CTYPE, "C.UTF-8"); /* of the patterns that mask */
+    setlocale(LC_CTYPE, "C.UTF-8"); /* for the regular expressions of shell.mask */
 
     enum err err = agent_options_load(NULL, arguments.config, false, 0, &options, &e);
     if (err)

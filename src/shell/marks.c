@@ -12,9 +12,9 @@
 
 enum {
     LOOK_MS = 100,     /* after output */
-    CONFIRM_MS = 1000, /* a prompt shows its mark right after the terminal was set */
-    LINES_FORKED = 2,  /* entered without a mark, while the shell has run other programs */
-    LINES = 8,         /* the same without that */
+    CONFIRM_MS = 1000, /* between two checks; a prompt's mark may lag behind its settings */
+    LINES_FORKED = 2,  /* lines without a mark that prove the loss if the shell ran programs */
+    LINES = 8,         /* the same if it ran none */
     CHILDREN_MAX = 1000
 };
 
@@ -26,7 +26,8 @@ void marks_expect(struct marks *marks, const char *path, const struct process *s
 
 /* --- the line editor ----------------------------------------------------- */
 
-/* `set +m`, and `$(...)`: the terminal's process group is the shell's, and not only that. */
+/* Returns whether a child shares the shell's process group, as with `set +m` and in `$(...)`. Then
+ * the terminal's foreground group does not tell who reads. */
 static bool has_company(pid_t shell)
 {
     struct process *children = xcalloc(CHILDREN_MAX, sizeof *children);
@@ -39,9 +40,9 @@ static bool has_company(pid_t shell)
     return found;
 }
 
-/* Whether the shell itself edits a line: readline takes Return as it is, and zle swaps it with line
- * feed. The builtin `read` leaves the terminal's usual translation, also when it takes single keys.
- */
+/* Returns whether the shell itself edits a line. readline turns off the translation of Return, and
+ * zle swaps it with line feed; the builtin `read` keeps the usual translation even when it reads
+ * single keys. */
 static bool edits_line(const struct marks *marks)
 {
     struct termios settings;
@@ -53,7 +54,7 @@ static bool edits_line(const struct marks *marks)
     return tcgetpgrp(marks->pty) == getpgid(marks->shell.pid) && !has_company(marks->shell.pid);
 }
 
-/* Whether the text names what makes the marks, so that the command may well put an end to them. */
+/* Returns whether a command mentions what makes the marks, so that it may well remove them. */
 static bool names_marks(const char *text, size_t length)
 {
     static const char *const names[] = {"PROMPT_COMMAND", "PS0",     "PS1",
@@ -79,8 +80,9 @@ static bool is_silent(const struct marks *marks)
 
 /* --- another program ----------------------------------------------------- */
 
-/* Whether the shell runs another program, which has no integration. One that could be seen and
- * cannot be any more does: set-user-id, perhaps. Before the shell there is this program. */
+/* Returns whether another program, without the integration, runs in place of the shell. If it could
+ * be read before and cannot be now, it does: it may be set-user-id. Before the shell's exec the
+ * process still runs vsay-shell, which does not count. */
 static bool is_replaced(const struct marks *marks)
 {
     struct image now, own;
@@ -115,7 +117,7 @@ void marks_mark(struct marks *marks, char mark, const char *text, size_t length)
     marks->named = mark == 'C' && names_marks(text, length);
     marks->suspect = false;
     marks->lines = 0;
-    marks->look_at = clock_ms() + LOOK_MS; /* a command may have to begin: exec */
+    marks->look_at = clock_ms() + LOOK_MS; /* a command begins, perhaps exec */
 }
 
 void marks_input(struct marks *marks, const char *bytes, size_t length)

@@ -9,7 +9,7 @@
 
 enum { ESC = 0x1b, BEL = 0x07 };
 
-/* How a mark begins, with '*' for its kind. */
+/* The beginning of a mark, with '*' for its kind. */
 static const char head[] = "\033]633;*;", kinds[] = "BCDU";
 enum { HEAD = sizeof head - 1, KIND = HEAD - 2 };
 
@@ -19,11 +19,11 @@ struct osc633 {
     osc633_on_mark *on_mark;
     void *context;
     struct buffer held; /* what may become a mark */
-    size_t passed;      /* so many bytes of it have been passed by osc633_release */
-    int waited;         /* calls of osc633_release since there was something new */
+    size_t passed;      /* how many of these osc633_release has passed already */
+    int waited;         /* calls of osc633_release since the last new byte */
 };
 
-enum verdict { HOLD, WHOLE, STRANGE };
+enum verdict { HOLD, COMPLETE, NO_MARK };
 
 struct osc633 *osc633_new(const char *nonce, osc633_on_mark *on_mark, void *context)
 {
@@ -48,7 +48,7 @@ bool osc633_holds(const struct osc633 *osc633)
     return osc633->held.length > osc633->passed;
 }
 
-/* Of a C: the nonce and a semicolon before the text. */
+/* Returns the length of a C up to its text: the head, the nonce and a semicolon. */
 static size_t preamble(const struct osc633 *osc633)
 {
     return HEAD + osc633->nonce_length + 1;
@@ -89,38 +89,39 @@ static bool ends_with_nonce(const struct osc633 *osc633)
            memcmp(end + 1, osc633->nonce, osc633->nonce_length) == 0;
 }
 
-/* Whatever is in a command belongs to its mark, once that has shown the nonce. */
+/* Judges a byte of a C. After the first nonce it may contain any bytes, up to the second. */
 static enum verdict judge_raw(const struct osc633 *osc633, char byte)
 {
     size_t at = osc633->held.length - HEAD;
 
     if (at < osc633->nonce_length)
-        return byte == osc633->nonce[at] ? HOLD : STRANGE;
+        return byte == osc633->nonce[at] ? HOLD : NO_MARK;
     if (at == osc633->nonce_length)
-        return byte == ';' ? HOLD : STRANGE;
-    return byte == BEL && ends_with_nonce(osc633) ? WHOLE : HOLD;
+        return byte == ';' ? HOLD : NO_MARK;
+    return byte == BEL && ends_with_nonce(osc633) ? COMPLETE : HOLD;
 }
 
-/* What `byte` makes of the sequence that is held. */
+/* Decides what the held bytes are, followed by `byte`. */
 static enum verdict judge(const struct osc633 *osc633, char byte)
 {
     size_t length = osc633->held.length;
 
     if (length < HEAD) {
         bool fits = length == KIND ? byte && strchr(kinds, byte) : byte == head[length];
-        return fits ? HOLD : STRANGE;
+        return fits ? HOLD : NO_MARK;
     }
     if (is_raw(osc633))
         return judge_raw(osc633, byte);
     if (osc633->held.bytes[length - 1] == ESC)
-        return byte == '\\' ? WHOLE : STRANGE;
+        return byte == '\\' ? COMPLETE : NO_MARK;
     if (byte == BEL)
-        return WHOLE;
+        return COMPLETE;
     bool control = (unsigned char)byte < ' ' && byte != ESC;
-    return control || length >= OSC633_MAX ? STRANGE : HOLD;
+    return control || length >= OSC633_MAX ? NO_MARK : HOLD;
 }
 
-/* A mark stays ours; if it has begun to pass, the terminal gets its end, of `end` bytes. */
+/* Withholds a complete mark from the terminal. If its beginning was passed already, passes its
+ * terminator of `end` bytes too, or the terminal would swallow what follows. */
 static void withhold(const struct osc633 *osc633, size_t end, struct buffer *out)
 {
     if (osc633->passed && osc633_holds(osc633)) {
@@ -130,7 +131,8 @@ static void withhold(const struct osc633 *osc633, size_t end, struct buffer *out
     }
 }
 
-/* The sequence that is held has come to its end, of `end` bytes: takes it out when it is ours. */
+/* Handles a complete sequence with a terminator of `end` bytes: takes it out if it carries our
+ * nonce, and passes it otherwise. */
 static void finish(struct osc633 *osc633, size_t end, struct buffer *out)
 {
     size_t start = is_raw(osc633) ? preamble(osc633) : HEAD;
@@ -150,7 +152,7 @@ static void finish(struct osc633 *osc633, size_t end, struct buffer *out)
     forget(osc633);
 }
 
-/* The held sequence is a stranger's. An ESC at its end may begin one of ours. */
+/* Passes held bytes that are not a mark. An ESC at their end may begin one. */
 static void give_up(struct osc633 *osc633, struct buffer *out)
 {
     bool again = osc633->held.length > 1 && osc633->held.bytes[osc633->held.length - 1] == ESC;
@@ -166,7 +168,7 @@ static void give_up(struct osc633 *osc633, struct buffer *out)
     }
 }
 
-/* Leaves out what is too long, before what may be the nonce at the end. */
+/* Drops one byte of an overlong C, before the tail that may be its nonce. */
 static void make_room(struct osc633 *osc633)
 {
     size_t tail = osc633->nonce_length + 1;
@@ -176,20 +178,20 @@ static void make_room(struct osc633 *osc633)
     osc633->held.length--;
 }
 
-/* Takes one byte; false when it is still to be taken. */
+/* Processes one byte. Returns false when it has to be processed again, in a new state. */
 static bool take(struct osc633 *osc633, char byte, struct buffer *out)
 {
     enum verdict verdict = judge(osc633, byte);
 
     osc633->waited = 0;
-    if (verdict == STRANGE) {
+    if (verdict == NO_MARK) {
         give_up(osc633, out);
         return false;
     }
     if (osc633->held.length >= OSC633_MAX)
         make_room(osc633);
     buffer_add(&osc633->held, &byte, 1);
-    if (verdict == WHOLE)
+    if (verdict == COMPLETE)
         finish(osc633, byte == BEL ? 1 : 2, out);
     return true;
 }

@@ -73,9 +73,10 @@ void program_add_all(struct program *program, char **arguments)
         add(program, *arguments++);
 }
 
-/* A pipe with the nonce, which the shell inherits and the integration reads to its end and closes:
- * the environment and the arguments of a process can be read as long as it lives. -1: none. */
-static int hand_over(const char *nonce)
+/* Makes a pipe that contains the nonce. The shell inherits it; the integration reads it to the end
+ * and closes it. Unlike that, arguments and environment of a process can be read in /proc as long
+ * as it lives. Returns -1 on failure. */
+static int make_nonce_pipe(const char *nonce)
 {
     int ends[2];
 
@@ -90,9 +91,10 @@ static int hand_over(const char *nonce)
     return -1;
 }
 
-/* A file in memory, whose path the integration finds in `variable`. It is ours, since a descriptor
- * of the shell's would be its children's too. -1: none. */
-static int lend_file(const char *variable)
+/* Makes a file in memory and puts its path into `variable` for the integration. The descriptor
+ * stays in this process, because the shell's children would inherit one of the shell. Returns -1
+ * on failure. */
+static int make_memory_file(const char *variable)
 {
     int fd = memfd_create("vsay", MFD_CLOEXEC);
 
@@ -118,7 +120,7 @@ static void keep_variable(const char *name, const char *kept)
     set_variable(kept, getenv(name));
 }
 
-/* In POSIX mode (POSIXLY_CORRECT, SHELLOPTS, --posix) bash reads $ENV, and no rcfile. */
+/* Returns whether bash starts in POSIX mode. It then reads $ENV instead of an rcfile. */
 static bool posix_mode(const struct shell_arguments *arguments)
 {
     const char *options = getenv("SHELLOPTS");
@@ -126,8 +128,9 @@ static bool posix_mode(const struct shell_arguments *arguments)
     return arguments->posix || getenv("POSIXLY_CORRECT") || (options && strstr(options, "posix"));
 }
 
-/* A login shell of bash's would not read its rcfile; ours does what a login shell does, and reads
- * the files that the arguments name. */
+/* Starts bash with our integration as its rcfile. As a login shell bash would not read an rcfile,
+ * so it is started as an ordinary one, and the integration does what a login shell does. It also
+ * reads the startup files that the arguments ask for. */
 static void integrate_bash(struct program *program, const char *share,
                            const struct shell_arguments *arguments)
 {
@@ -140,10 +143,9 @@ static void integrate_bash(struct program *program, const char *share,
     add(program, option);
     add(program, program->rcfile);
     program_add_all(program, arguments->kept);
-    /* Commands write there what the integration reads: subshells for that would be more processes
-     * with each command. */
-    lend_file("VSAY_SCRATCH");
-    program->limit = lend_file("VSAY_LIMIT");
+    /* the integration captures output there; $(...) would cost another fork with each command */
+    make_memory_file("VSAY_SCRATCH");
+    program->limit = make_memory_file("VSAY_LIMIT");
     set_variable("VSAY_LOGIN", !login ? NULL : arguments->no_profile ? "no profile" : "profile");
     set_variable("VSAY_RCFILE", arguments->rcfile);
     if (!posix_mode(arguments))
@@ -172,7 +174,7 @@ static const struct {
     {"zsh", "zsh/.zshenv", integrate_zsh},
 };
 
-/* Why not, or NULL. */
+/* Applies one integration. Returns NULL, or why it cannot be used. */
 static char *integrate(struct program *program, size_t which, const char *share, const char *nonce,
                        const struct shell_arguments *arguments)
 {
@@ -185,9 +187,9 @@ static char *integrate(struct program *program, size_t which, const char *share,
         return why;
     if (arguments->unmarked)
         return xstrdup(arguments->unmarked);
-    program->nonce = hand_over(nonce);
+    program->nonce = make_nonce_pipe(nonce);
     if (program->nonce < 0)
-        return xasprintf("the shell cannot be given its nonce: %s", strerror(errno));
+        return xasprintf("cannot pass the nonce to the shell: %s", strerror(errno));
     char *number = xasprintf("%d", program->nonce);
     setenv("VSAY_NONCE_FD", number, 1);
     free(number);

@@ -53,8 +53,8 @@ void recorder_finish(struct recorder *recorder, bool success, int exit_code)
     recorder_end(recorder);
 }
 
-/* Of a mark's status. -1: none that a process can have; functions of zsh's may return any number.
- */
+/* Parses a mark's status. Returns -1 for a number that no process can exit with; functions in zsh
+ * may return any number. */
 static int exit_code_of(const char *status, size_t length)
 {
     int code = 0;
@@ -76,8 +76,8 @@ static void finish_with(struct recorder *recorder, const char *status, size_t le
     recorder_finish(recorder, code == 0, code);
 }
 
-/* Of bash's history, as the builtin prints it: "  12  command\n". The terminal may have made CR LF
- * of line feeds. In place; returns where the command begins. */
+/* Finds the command in a history entry as bash prints it, "  12  command\n". Undoes, in place, the
+ * terminal's translation of LF to CR LF. Returns where the command begins, and sets *length. */
 static char *history_entry(char *line, size_t *length)
 {
     size_t start = strspn(line, " ");
@@ -95,8 +95,8 @@ static char *history_entry(char *line, size_t *length)
     return line + start;
 }
 
-/* "STATUS;ENTRY": a command is about to run, after one that ended with STATUS. It has no entry when
- * the history does not have it. */
+/* Handles "STATUS;ENTRY": a command is about to run, after one that ended with STATUS. ENTRY is
+ * empty when the command is not in the history. */
 static void take_entry(struct recorder *recorder, const char *text, size_t length)
 {
     const char *semicolon = memchr(text, ';', length);
@@ -108,13 +108,13 @@ static void take_entry(struct recorder *recorder, const char *text, size_t lengt
         memcpy(line, semicolon + 1, left);
         const char *command = history_entry(line, &left);
         bool kept_out = *command == ' ' || *command == '\t';
-        if (left || !recorder->begun) /* or its text is lost */
+        if (left || !recorder->begun) /* otherwise its text is lost */
             recorder_start(recorder, command, kept_out ? 0 : left);
     }
     free(line);
 }
 
-/* A command that has not been named by the next mark never is. */
+/* Gives up a command whose text has not arrived by the next mark; it never will. */
 static void give_up_unnamed(struct recorder *recorder)
 {
     if (!recorder->begun)

@@ -9,7 +9,8 @@
 #include "base/buffer.h"
 #include "base/xalloc.h"
 
-/* A search takes time in proportion to the text, so many of them may take too long. */
+/* Per pattern and command. Each search takes time in proportion to the text, so very many matches
+ * would stop the terminal; the rest of such a text is redacted as a whole. */
 enum { MATCHES_MAX = 1000 };
 
 static const char stars[] = "***";
@@ -41,8 +42,8 @@ void redact_free(struct redact *redact)
     free(redact);
 }
 
-/* Appends the text up to the end of the first match, masked; returns how much of the text that was,
- * 0 when nothing matches. */
+/* Appends the text up to the end of the first match, redacted. Returns the length of that part of
+ * the text, 0 when nothing matches. */
 static size_t redact_first(const regex_t *pattern, const char *text, int flags, struct buffer *out)
 {
     regmatch_t found[2];

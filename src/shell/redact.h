@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Blackens what matches shell.mask, such as passwords, in commands that are recorded. */
+/* Replaces what matches shell.mask, such as passwords, in commands before they are recorded. This
+ * happens here, in the user's own process, so that a secret never leaves it. */
 #ifndef SHELL_REDACT_H
 #define SHELL_REDACT_H
 
@@ -7,12 +8,12 @@
 
 struct redact;
 
-/* `patterns` are POSIX extended regular expressions that agent_options_load has checked. */
+/* Compiles `patterns`, POSIX extended regular expressions that agent_options_load has checked. */
 struct redact *redact_new(const struct strlist *patterns);
 void redact_free(struct redact *redact);
 
-/* Replaces by *** what the first group of a pattern matches, or all that it matches when it has no
- * group. Takes `text` over and returns the result; the caller frees it. */
+/* Replaces the match of each pattern's first group by ***, or the whole match if the pattern has no
+ * group. Takes ownership of `text`; returns the result, which the caller frees. */
 char *redact_apply(const struct redact *redact, char *text);
 
 #endif

@@ -29,12 +29,12 @@
 
 enum {
     CHUNK = 64 * 1024,
-    REST_MAX = 1 << 20, /* of output after the shell's exit: other processes may go on for ever */
-    SILENCE_MS = 100,   /* after which a held beginning of a mark is let go */
-    REOPEN_MS = 100,    /* how often to look for a new user of a PTY that everybody has closed */
-    FLUSH_MS = 1000,    /* how long the terminal may take for the last output */
+    REST_MAX = 1 << 20, /* bytes to relay after the shell's exit; others may write for ever */
+    SILENCE_MS = 100,   /* without output, until a held beginning of a mark is passed */
+    REOPEN_MS = 100,    /* between checks whether a process has opened a closed PTY again */
+    FLUSH_MS = 1000,    /* to wait for a terminal that does not take the last output */
     MESSAGE_MAX = 2000, /* bytes of a message to the user */
-    OPENING_MS = 5000   /* how long to wait for a required agent */
+    OPENING_MS = 5000   /* to wait for an agent that is required */
 };
 
 struct run {
@@ -42,15 +42,18 @@ struct run {
     struct terminal terminal;
     bool on_pty;
     struct spawned shell;
-    int limit; /* where to tell whether the shell could start a process, or -1 */
+    int limit; /* the file of fork_limit_write, or -1 */
     int signals;
-    int status;  /* of wait(2), once `exited` */
-    size_t rest; /* output read after that */
-    bool exited, childless, drained, unrecorded;
-    bool unrecorded_reported; /* that commands are not recorded */
+    int status;               /* of wait(2), once `exited` */
+    size_t rest;              /* output read after that */
+    bool exited;              /* the shell has */
+    bool childless;           /* no process of the session is left */
+    bool drained;             /* the shell has exited and its output was read */
+    bool unrecorded;          /* the agent has refused the session */
+    bool unrecorded_reported; /* the reason was reported why commands are not recorded */
     struct marks marks;
-    int64_t reopen_at; /* 0, or when to look at the PTY again */
-    int64_t read_at;   /* when there was output last */
+    int64_t reopen_at; /* clock_ms to poll the closed PTY again; 0: it is open */
+    int64_t read_at;   /* clock_ms of the last output */
     struct buffer to_shell, to_user;
     struct osc633 *osc633;
     struct redact *redact;
@@ -61,9 +64,10 @@ struct run {
 
 enum { SIGNALS, USER_IN, USER_OUT, PTY, AGENT, FDS };
 
-/* --- saying -------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------ */
 
-/* Tells the user, in the terminal's output when we pass that through. Others write these texts. */
+/* Shows a message to the user, within the terminal's output if we relay that. The texts come from
+ * others, so control characters are escaped. */
 static void say(struct run *run, const char *what, const char *why)
 {
     char *raw = xasprintf("vsay: %s%s", what, why), text[MESSAGE_MAX];
@@ -80,8 +84,8 @@ static void say(struct run *run, const char *what, const char *why)
     }
 }
 
-/* Tells all why commands are not recorded, at all or from here on: vsay, and, unless the shell has,
- * the user. The first reason counts. */
+/* Reports to vsay why commands are not recorded, from now on or at all. With `tell` also shows it
+ * to the user; otherwise the shell's integration has done that. Only the first reason counts. */
 static void not_recorded(struct run *run, const char *why, size_t length, bool tell)
 {
     if (run->unrecorded_reported)
@@ -116,8 +120,9 @@ static void on_mark(void *context, char mark, const char *text, size_t length)
         recorder_mark(&run->recorder, mark, text, length);
 }
 
-/* --- passing bytes ------------------------------------------------------- */
+/* --- relaying bytes ------------------------------------------------------ */
 
+/* Gives up the terminal, which is gone, and hangs up the shell. */
 static void hang_up(struct run *run, int number)
 {
     terminal_leave(&run->terminal);
@@ -129,7 +134,7 @@ static void hang_up(struct run *run, int number)
     terminator_hang_up(&run->terminator, number);
 }
 
-/* Writes what it can; false when the reader has gone. */
+/* Writes as much as possible; returns false when the reader is gone. */
 static bool flush(int fd, struct buffer *buffer)
 {
     ssize_t n = write(fd, buffer->bytes, buffer->length < CHUNK ? buffer->length : CHUNK);
@@ -192,7 +197,8 @@ static void pass_bytes(struct run *run, const struct pollfd *fds)
 
 /* --- signals ------------------------------------------------------------- */
 
-/* All that the session has started descends from us, its reaper: no child, no process. */
+/* Collects exited children. All processes of the session descend from this one, a subreaper, so
+ * when no child is left the session is over. */
 static void reap(struct run *run)
 {
     int status;
@@ -258,7 +264,7 @@ static void lower_timeout(int *timeout, int other)
         *timeout = other;
 }
 
-/* Whether there may be more of the output of a shell that has exited. */
+/* Returns whether a shell that has exited may have left output in the PTY. */
 static bool draining(const struct run *run)
 {
     return run->exited && !run->drained && run->shell.pty >= 0;
@@ -276,6 +282,7 @@ static int choose_timeout(const struct run *run)
     return timeout;
 }
 
+/* Acts on what the agent has answered: a refusal, an acceptance, a request to terminate. */
 static void apply_agent_state(struct run *run)
 {
     const struct agent_client_state *state = agent_client_state(run->client);
@@ -291,6 +298,7 @@ static void apply_agent_state(struct run *run)
     }
 }
 
+/* One turn of the event loop. */
 static void step(struct run *run)
 {
     struct pollfd fds[FDS];
@@ -325,7 +333,7 @@ static void loop(struct run *run)
     }
 }
 
-/* The last words, if the terminal takes them. */
+/* Writes the remaining output, unless the terminal blocks. */
 static void flush_output(struct run *run)
 {
     struct pollfd out = {run->terminal.out, POLLOUT, 0};
@@ -338,7 +346,8 @@ static void flush_output(struct run *run)
 
 /* --- beginning and end --------------------------------------------------- */
 
-/* Also of the command that runs as the session ends: `exit`, `exec`, or the session's only one. */
+/* The shell's exit status. It is also that of the last command: `exit`, `exec`, or the session's
+ * only one. */
 static int exit_status(const struct run *run)
 {
     if (!run->exited)
@@ -363,7 +372,7 @@ static void open_client(struct run *run, const struct relay_request *request)
                      run->shell.pty);
 }
 
-/* Whether the session may begin. */
+/* Returns whether the session may start: always, unless an agent is required. */
 static bool may_begin(struct run *run)
 {
     const struct agent_client_state *state = agent_client_state(run->client);
@@ -385,7 +394,8 @@ static enum err report_end(struct run *run, int status, struct error *e)
     return agent_client_finish(run->client, e);
 }
 
-/* The agent says so only now: what the shell has left must not outlive the session. */
+/* Ends the processes that the shell has left behind. The agent asked for the session's termination
+ * while its end was being reported. */
 static void end_rest(struct run *run)
 {
     apply_agent_state(run);
@@ -394,7 +404,8 @@ static void end_rest(struct run *run)
     loop(run);
 }
 
-/* Of a shell that was asked to go, the status tells nothing about what ran at its prompt. */
+/* Reports the last command's result. The status of a shell that was hung up or terminated says
+ * nothing about the command that ran in it. */
 static void finish_last_command(struct run *run, const struct relay_request *request, int status)
 {
     enum terminator_state state = run->terminator.state;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a session: starts the shell, passes bytes both ways, records commands, and ends it when it
- * is told to. */
+/* Runs a session: starts the user's shell, relays bytes between it and the user's terminal, records
+ * its commands, and ends it on request.
+ *
+ * One thread with one poll loop. Reporting never delays the terminal: the agent client does not
+ * block, and a session continues without an agent unless shell.require_agent is set. */
 #ifndef SHELL_RELAY_H
 #define SHELL_RELAY_H
 
@@ -12,14 +15,14 @@ struct json_object;
 struct relay_request {
     const struct agent_options *options;
     const struct program *program;
-    struct json_object *open; /* the session's opening message without its leader; taken over */
-    const char *command;      /* on our own streams, as it is recorded; NULL: nothing to record */
+    struct json_object *open; /* the open report without `leader`; the relay takes ownership */
+    const char *command;      /* the session's only command, to record; NULL: none */
     const char *nonce;        /* of the shell integration's marks */
-    const char *not_recorded; /* why no commands are; NULL: they are */
-    bool on_pty;
+    const char *not_recorded; /* why commands are not recorded; NULL: they are */
+    bool on_pty;              /* false: the program gets our own streams */
 };
 
-/* Returns the shell's exit status, 128 + n when signal n ended it. */
+/* Runs the session to its end. Returns the shell's exit status, or 128 + n if signal n ended it. */
 int relay_run(const struct relay_request *request);
 
 #endif

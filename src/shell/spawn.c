@@ -23,7 +23,7 @@ int spawn_signals(void)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-/* The child waits for a byte; the end of the file tells it that it is not wanted. */
+/* In the child: waits for a byte and runs the program; exits at end of file. */
 static void wait_and_exec(const struct program *program, const int gate[2], const sigset_t *mask)
 {
     char byte;
@@ -39,8 +39,9 @@ static void wait_and_exec(const struct program *program, const int gate[2], cons
     _exit(program_exec(program));
 }
 
-/* What the terminal's keys send is for the child, and no signal may end us while the terminal is
- * raw. A command shares our terminal: it and we stop together. */
+/* Blocks all signals, since no signal may end us while the terminal is raw, and those of the
+ * terminal's keys are for the child. Without a PTY of its own the program shares our terminal, so
+ * the stop signals must stop us as well. */
 static void block_signals(bool own_pty, sigset_t *old)
 {
     sigset_t set;
@@ -54,7 +55,7 @@ static void block_signals(bool own_pty, sigset_t *old)
     sigprocmask(SIG_BLOCK, &set, old);
 }
 
-/* A command's streams end when it closes them, and not with us. */
+/* Closes our copies of the program's streams, so that they end when the program closes them. */
 static void close_streams(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -88,7 +89,7 @@ bool spawn_program(const struct program *program, const struct terminal *termina
     *out = (struct spawned){.pty = -1};
     if (pipe2(gate, O_CLOEXEC) < 0)
         return false;
-    signal(SIGCHLD, SIG_DFL); /* or there is no status */
+    signal(SIGCHLD, SIG_DFL); /* if it is ignored, waitpid returns no status */
     block_signals(terminal != NULL, &mask);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     out->pid = terminal ? fork_on_pty(terminal, &out->pty) : fork();
@@ -108,6 +109,6 @@ void spawn_release(struct spawned *spawned, bool run)
 {
     ssize_t written = run ? write(spawned->gate, "", 1) : 0;
 
-    (void)written; /* a child that is dead will be reaped */
+    (void)written; /* a dead child is noticed by waitpid */
     close(spawned->gate);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Starts the user's shell, which waits until it is let go. */
+/* Starts the user's shell. It waits before exec until it is released, so that its pid can be
+ * reported to the agent, and refused by it, before it runs anything. */
 #ifndef SHELL_SPAWN_H
 #define SHELL_SPAWN_H
 
@@ -12,20 +13,22 @@
 struct spawned {
     pid_t pid;
     int pty;  /* the master's side, not blocking; -1: none */
-    int gate; /* see spawn_release */
+    int gate; /* the pipe that spawn_release writes to */
 };
 
-/* With a terminal: on a new PTY with its size and settings, else with our own standard streams.
- * From here on vsay-shell is the reaper of all descendants, takes its signals (see
- * spawn_signals) from a descriptor, blocks all others, and has no streams that are the program's
- * but standard error. Closes the program's descriptor of the nonce here. False with errno. */
+/* Starts the program: with a terminal on a new PTY of its size and settings, otherwise on our own
+ * standard streams. Returns false, with errno, on failure. Afterwards this process
+ *   - is a child subreaper, so that orphans of the session become its children;
+ *   - blocks all signals and reads those of spawn_signals from a descriptor;
+ *   - has closed the nonce's descriptor and, without a PTY, standard input and output: these end
+ *     when the program closes them. */
 bool spawn_program(const struct program *program, const struct terminal *terminal,
                    struct spawned *out);
 
-/* Runs the program, or not. */
+/* Lets the program run, or makes it exit without running. */
 void spawn_release(struct spawned *spawned, bool run);
 
-/* A signalfd of SIGCHLD, SIGWINCH, SIGCONT, SIGHUP and SIGTERM. */
+/* Returns a signalfd for SIGCHLD, SIGWINCH, SIGCONT, SIGHUP and SIGTERM. */
 int spawn_signals(void);
 
 #endif

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Standard output, not blocking where that can be had without a change for others who have it open:
- * its own opening of a terminal or a pipe. */
+/* Opens standard output anew, non-blocking, if it is a terminal or pipe. O_NONBLOCK on the existing
+ * descriptor would affect the other processes that share it. */
 static int open_output(void)
 {
     struct stat st;
@@ -27,7 +27,7 @@ bool terminal_open(struct terminal *terminal)
     return terminal->in >= 0 && terminal->out >= 0;
 }
 
-/* Unless the terminal is somebody else's while we are in the background. */
+/* Changes the terminal's settings, unless we are in the background and another job uses it. */
 static void set(const struct termios *settings)
 {
     pid_t foreground = tcgetpgrp(STDIN_FILENO);

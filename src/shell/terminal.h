@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The user's terminal while vsay-shell passes everything through. */
+/* The user's terminal, in raw mode while vsay-shell relays everything to the shell's PTY. */
 #ifndef SHELL_TERMINAL_H
 #define SHELL_TERMINAL_H
 
@@ -8,20 +8,20 @@
 #include <termios.h>
 
 struct terminal {
-    int in, out; /* -1: it is gone */
+    int in, out; /* -1 once the terminal is gone */
     struct termios saved;
 };
 
-/* Standard input must be a terminal. */
+/* Opens the terminal; returns false if standard input is not one. */
 bool terminal_open(struct terminal *terminal);
 void terminal_raw(const struct terminal *terminal);
 void terminal_restore(const struct terminal *terminal);
 
-/* Gives the terminal's size to `pty`. */
+/* Copies the terminal's size to `pty`. */
 void terminal_resize(const struct terminal *terminal, int pty);
 struct winsize terminal_size(const struct terminal *terminal);
 
-/* There is nobody any more. */
+/* Closes the terminal after a hangup. */
 void terminal_leave(struct terminal *terminal);
 
 #endif

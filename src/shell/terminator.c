@@ -8,11 +8,12 @@
 
 #include "base/clock.h"
 
-/* Pauses between two looks at the process table: they grow, since what is left may be another
- * user's, and then it is the agent that kills it. */
+/* Pauses between two looks at the process table. They grow, because what is left may belong to
+ * another user; then only the agent can kill it. */
 enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 1000 };
 
-/* Until the hangup is repeated, for who changed its parent while the process table was read. */
+/* After this time SIGHUP is repeated, for processes that were reparented while the process table
+ * was read. */
 enum { SECOND_HANGUP_MS = 100 };
 
 void terminator_hang_up(struct terminator *terminator, int number)
@@ -28,7 +29,7 @@ void terminator_hang_up(struct terminator *terminator, int number)
 static void hang_up_all(struct terminator *terminator, int64_t look_at)
 {
     proctree_signal(&terminator->tree, SIGHUP);
-    proctree_signal(&terminator->tree, SIGCONT); /* who is stopped takes no signal */
+    proctree_signal(&terminator->tree, SIGCONT); /* a stopped process cannot act on SIGHUP */
     terminator->look_at = look_at;
 }
 
@@ -41,8 +42,9 @@ void terminator_terminate(struct terminator *terminator)
     hang_up_all(terminator, clock_ms() + SECOND_HANGUP_MS);
 }
 
-/* Who forks and exits again and again is gone whenever the process table has been read. But each
- * time it becomes our child, and no fork outruns a signal to a whole process group. */
+/* Kills our children with their process groups. A process that forks and exits in a loop has moved
+ * on each time the process table has been read. But it becomes our child each time, and a signal to
+ * a process group reaches all its members at once. */
 static void kill_children(void)
 {
     FILE *children = fopen("/proc/thread-self/children", "re");

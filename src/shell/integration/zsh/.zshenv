@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# vsay-shell's integration with zsh, which reads this in place of the user's .zshenv: marks each command's beginning
-# and end for vsay-shell, with the nonce that tells its marks from other output, and reads the user's .zshenv. The
-# other files are left to zsh.
+# vsay-shell's integration with zsh, which reads this file instead of the user's .zshenv. It marks the beginning and the
+# end of each command for vsay-shell, with a nonce so that output cannot forge the marks, and then reads the user's
+# .zshenv. zsh itself reads the other startup files.
 
 if [[ -n ${VSAY_ZDOTDIR+set} ]]; then
     export ZDOTDIR=$VSAY_ZDOTDIR
@@ -15,14 +15,14 @@ if [[ -n $VSAY_NONCE_FD ]]; then
 fi
 unset VSAY_NONCE_FD VSAY_ZDOTDIR
 
-# A trace goes to standard error, and a DEBUG trap sees no more than how a function begins.
+# The hooks send traces (standard error) to /dev/null and turn DEBUG traps off, which see only that a function begins.
 
-# The line as it was typed, also when the history does not take it.
+# Keeps the line as it was typed, even if the history will not have it.
 __vsay_zshaddhistory() {
     { emulate -L zsh -o localtraps +xv; trap - DEBUG; __vsay_hook; __vsay_line=${1%$'\n'} } 2>/dev/null
 }
 
-# A line has a number, as in bash's history. Without a line the mark still ends the command before.
+# The line gets a number, as in bash's history. Without a line the mark still ends the previous command.
 __vsay_preexec() {
     { local code=$?; emulate -L zsh -o localtraps +xv; trap - DEBUG; __vsay_hook; __vsay_start $code } 2>/dev/null
 }
@@ -40,7 +40,7 @@ __vsay_end() {
     builtin printf '\e]633;D;%s;%s\a' $1 $__vsay_nonce >/dev/tty
 }
 
-# Each of them keeps the others in place.
+# Each hook puts the others back into place.
 __vsay_hook() {
     local name
     for name in zshaddhistory preexec precmd; do
@@ -48,7 +48,7 @@ __vsay_hook() {
     done
 }
 
-# Before the user's file, which a Ctrl-C may end.
+# Before the user's file, because Ctrl-C there ends this file, too.
 if [[ -o interactive && -n $__vsay_nonce ]]; then
     zshaddhistory_functions+=(__vsay_zshaddhistory)
     preexec_functions+=(__vsay_preexec)
