@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes that wait to be written. Zero-initialise before use. */
+/* A growing byte buffer, such as output that waits for a socket. Zero-initialise before use. */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 
@@ -11,7 +11,7 @@ struct buffer {
 };
 
 void buffer_add(struct buffer *buffer, const void *bytes, size_t length);
-void buffer_drop(struct buffer *buffer, size_t length); /* the first ones */
+void buffer_drop(struct buffer *buffer, size_t length); /* from the front */
 void buffer_free(struct buffer *buffer);
 
 #endif

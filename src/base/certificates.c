@@ -14,7 +14,7 @@ enum { FILE_MAX = 16 * 1024 * 1024, HEAD = 4 /* bytes of DER before the length's
 #define BEGIN "-----BEGIN CERTIFICATE-----"
 #define END "-----END CERTIFICATE-----"
 
-/* What a base64 text decodes to: its size, and its first bytes. False when it is none. */
+/* Decodes base64 text as far as is needed: its size and first bytes. False when it is malformed. */
 static bool decode(const char *text, const char *end, size_t *size, uint8_t head[HEAD])
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -37,7 +37,7 @@ static bool decode(const char *text, const char *end, size_t *size, uint8_t head
     return count >= 8 && pad <= 2 && (count + pad) % 4 == 0;
 }
 
-/* Whether it is one DER sequence (X.690 section 8.1) of all the bytes. */
+/* Whether the text is one DER sequence (X.690 section 8.1) that uses all the bytes. */
 static bool is_certificate(const char *text, const char *end)
 {
     uint8_t head[HEAD];

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A file with the certificate authorities to trust, before a TLS library is given it: these only
- * look when they connect, and say little. */
+/* Checks a file of trusted certificate authorities when the configuration is read. TLS libraries
+ * read the file only when they connect, and then report little more than failure. */
 #ifndef BASE_CERTIFICATES_H
 #define BASE_CERTIFICATES_H
 
 #include "base/error.h"
 
-/* Whether the file can be read and holds certificates in PEM form (RFC 7468 section 5), one at
- * least, each of them whole. ERR_CONFIG with the reason otherwise. */
+/* Whether the file can be read and holds at least one certificate in PEM form (RFC 7468 section 5),
+ * and none that is cut off. ERR_CONFIG with the reason otherwise. */
 enum err certificates_check(const char *path, struct error *e);
 
 #endif

@@ -15,25 +15,25 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
-/* What is said about one option; a list's lines are joined by line ends. */
+/* One option as the file gives it. The lines of a list are joined by line ends. */
 struct given {
     char *text; /* in the file */
     int line;
-    char *origin; /* where its value is from: FILE:LINE, a variable, or FILE for the default */
+    char *origin; /* source of its value: FILE:LINE, a variable, or FILE for the default */
     bool by_default;
 };
 
 struct parser {
     const struct conf_option *options;
     size_t count;
-    struct given *given; /* one an option */
+    struct given *given; /* one per option */
     const char *path;
     bool environment;
     FILE *file;
     char *line; /* the current one, of getline */
     size_t room;
     int number;
-    enum err err; /* of the first mistake, on line `number`; parsing ends there */
+    enum err err; /* the first error, on line `number`; parsing ends there */
     struct error *e;
 };
 
@@ -167,7 +167,7 @@ static enum err set_option(const struct conf_option *o, const char *origin, cons
     return error_set(e, ERR_INTERNAL, "option %s.%s has no type", o->section, o->key);
 }
 
-/* The environment goes before the file, the file before the default. */
+/* The environment overrides the file, which overrides the default. */
 static enum err settle(const struct parser *p, const struct conf_option *o, struct given *given,
                        void *settings)
 {
@@ -187,7 +187,7 @@ static enum err settle(const struct parser *p, const struct conf_option *o, stru
     return set_option(o, given->origin, value, settings, p->e);
 }
 
-/* What is wrong between two options is told of the one that was given. */
+/* Checks the given options first: an error between two options names the one that was given. */
 static enum err check_values(const struct parser *p, bool by_default, unsigned use,
                              const void *settings)
 {
@@ -212,7 +212,7 @@ static bool known_section(const struct parser *p, const char *name, size_t lengt
     return false;
 }
 
-/* libinih tells neither of a section without keys, nor of a line that it cuts. */
+/* libinih reports neither an unknown section without keys nor a line that it cuts. */
 static enum err check_line(struct parser *p, size_t length, size_t room)
 {
     if (length >= room)
@@ -231,7 +231,7 @@ static enum err check_line(struct parser *p, size_t length, size_t room)
     return ERR_OK;
 }
 
-/* fgets for libinih, which stops at NULL. */
+/* Reads a line for libinih, which stops at NULL. */
 static char *next_line(char *out, int room, void *stream)
 {
     struct parser *p = stream;
@@ -246,7 +246,7 @@ static char *next_line(char *out, int room, void *stream)
     return p->err ? NULL : memcpy(out, p->line, (size_t)length + 1);
 }
 
-/* Length of `value` before an inline comment, which libinih leaves in continuation lines. */
+/* Length of `value` without an inline comment, which libinih leaves in continuation lines. */
 static int without_comment(const char *value)
 {
     size_t length = 0;
@@ -258,13 +258,13 @@ static int without_comment(const char *value)
     return (int)length;
 }
 
-/* What other formats take for more than text, and this one does not. */
+/* Syntax of other formats, which here would become part of the value. */
 static const char *misread(const char *value)
 {
     size_t length = strlen(value);
 
     if (length > 1 && strchr("\"'", *value) && value[length - 1] == *value)
-        return "the quotes would be part of the value; leave them out";
+        return "the quotes would be part of the value; remove them";
     for (const char *c = value; (c = strchr(c, '#')); c++) {
         if (c == value || isblank(c[-1]))
             return "a comment after a value begins with ;";
@@ -375,7 +375,7 @@ enum err conf_check_absolute(const char *option, const char *path, struct error 
 {
     if (*path == '/')
         return ERR_OK;
-    return error_set(e, ERR_CONFIG, "%s: %s is a path that begins with no slash", option, path);
+    return error_set(e, ERR_CONFIG, "%s: %s must be an absolute path", option, path);
 }
 
 /* --- key and password files ---------------------------------------------- */
@@ -417,7 +417,7 @@ enum err conf_read_file(const char *path, size_t max, char **out, size_t *length
 {
     struct stat st;
 
-    /* O_NONBLOCK: a FIFO must not hold up the start */
+    /* O_NONBLOCK: opening a FIFO must not block the start */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0) {
         error_set(e, ERR_CONFIG, "cannot open %s: %s", path, strerror(errno));

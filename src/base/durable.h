@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes to files that outlive a crash of the machine. */
+/* File changes that survive a crash of the machine. A rename alone is not enough: the data must be
+ * synced before it, and the directory after it, or a crash may leave an empty file or the old
+ * name. */
 #ifndef BASE_DURABLE_H
 #define BASE_DURABLE_H
 
@@ -9,17 +11,17 @@
 
 #include "base/error.h"
 
-/* Writes all of it at `offset`; false with errno set when it cannot. */
+/* Writes all bytes at `offset`. False, with errno set, on failure. */
 bool durable_write_at(int fd, const void *data, size_t length, off_t offset);
 
-/* Makes the names in the directory of `path` durable. */
+/* Syncs the directory of `path`, which makes new and changed names in it durable. */
 enum err durable_directory(const char *path, struct error *e);
 
-/* Makes fd's bytes durable, then gives the file the name `path` instead of `temporary`. The name is
- * durable after durable_directory. */
+/* Syncs the file, then renames it from `temporary` to `path`. The new name is durable after
+ * durable_directory. */
 enum err durable_rename(int fd, const char *temporary, const char *path, struct error *e);
 
-/* Replaces the file `path` (mode 0600) by these bytes, whole or not at all. */
+/* Replaces the file `path` (mode 0600) with these bytes, or leaves it as it was. */
 enum err durable_write(const char *path, const void *data, size_t length, struct error *e);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* What is left of the text, and what was counted so far. */
+/* The rest of the text, and what has been counted so far. */
 struct scan {
     const char *at, *end;
     unsigned depth, containers, values;
@@ -15,13 +15,13 @@ struct scan {
 
 static enum json_fault scan_value(struct scan *scan);
 
-/* The next character; NUL, which is never right, at the end. */
+/* The next character. NUL, which is never valid, at the end. */
 static char next(const struct scan *scan)
 {
     return scan->at < scan->end ? *scan->at : '\0';
 }
 
-/* Whether the next character is `c`, which is skipped then. */
+/* Skips the next character if it is `c`. */
 static bool take(struct scan *scan, char c)
 {
     if (scan->at == scan->end || *scan->at != c)
@@ -37,7 +37,7 @@ static void skip_space(struct scan *scan)
         scan->at++;
 }
 
-/* ctype.h would depend on the locale. */
+/* Not ctype.h, which depends on the locale. */
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -152,7 +152,7 @@ static enum json_fault scan_container(struct scan *scan, char end)
     return take(scan, end) ? JSON_GOOD : JSON_MALFORMED;
 }
 
-/* A value with the space around it. Calls itself, JSON_DEPTH_MAX deep. */
+/* A value with the space around it. Recursive, at most JSON_DEPTH_MAX deep. */
 static enum json_fault scan_value(struct scan *scan)
 {
     enum json_fault fault = JSON_GOOD;
@@ -190,7 +190,8 @@ enum json_fault json_read(const char *text, size_t length, struct json_object **
     enum json_fault fault = length <= INT_MAX ? json_check(text, length) : JSON_TOO_MUCH;
     if (fault)
         return fault;
-    struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 2); /* it counts scalars */
+    struct json_tokener *tokener =
+        json_tokener_new_ex(JSON_DEPTH_MAX + 2); /* json-c counts scalars too */
     *out = json_tokener_parse_ex(tokener, text, (int)length);
     json_tokener_free(tokener);
     if (json_object_is_type(*out, json_type_object))

@@ -13,7 +13,7 @@
 
 #include "base/utf8.h"
 
-enum { LINE_SIZE = 2048 }; /* under PIPE_BUF, so that lines of several processes never mix */
+enum { LINE_SIZE = 2048 }; /* under PIPE_BUF, so that lines of several processes do not mix */
 
 static const struct {
     const char *name;
@@ -50,14 +50,14 @@ bool log_wants(enum log_level level)
 struct line {
     char text[LINE_SIZE];
     size_t used;
-    bool plain;  /* for people: values are escaped, but not quoted */
+    bool plain;  /* for people: values are escaped but not quoted */
     bool quoted; /* within double quotes */
     bool cut;    /* it is full */
 };
 
 enum {
-    ROOM = LINE_SIZE - 2, /* a closing quote and the line's end have room always */
-    VALUE_MAX = 1024      /* bytes of one value, so that those after it are seen */
+    ROOM = LINE_SIZE - 2, /* leaves room for a closing quote and the line end */
+    VALUE_MAX = 1024      /* bytes of one value; the values after it need room too */
 };
 
 static void put(struct line *line, const char *text, size_t length)
@@ -74,7 +74,7 @@ static void put_string(struct line *line, const char *text)
     put(line, text, strlen(text));
 }
 
-/* Once the line is cut, it stays as it was then. */
+/* A line that has been cut stays as it is. */
 static void put_quote(struct line *line)
 {
     put(line, "\"", 1);
@@ -82,8 +82,7 @@ static void put_quote(struct line *line)
         line->quoted = !line->quoted;
 }
 
-/* A value comes from anywhere: it must neither end its quotes, nor look like another key, nor move
- * the reader's cursor. */
+/* The value must not end its quotes, look like another key, or move the reader's cursor. */
 static void put_value(struct line *line, const char *value)
 {
     char escaped[VALUE_MAX + 1];
@@ -130,8 +129,8 @@ static unsigned long long unsigned_argument(const char *modifier, size_t length,
     return *modifier == 'z' ? va_arg(*args, size_t) : va_arg(*args, unsigned long);
 }
 
-/* One conversion, after its '%': s, or d, i or u with l, ll or z, as the compiler has checked; no
- * flags and widths. Returns how many characters of the format it takes. */
+/* Formats one conversion, after its '%': s, or d, i or u with l, ll or z, without flags or width.
+ * The compiler has checked the argument's type. Returns the length of the conversion. */
 static size_t put_argument(struct line *line, const char *conversion, va_list *args)
 {
     size_t length = strspn(conversion, "lz");
@@ -178,7 +177,7 @@ static void write_line(struct line *line)
 {
     line->text[line->used++] = '\n';
     ssize_t written = write(STDERR_FILENO, line->text, line->used);
-    (void)written; /* there is no one left to tell */
+    (void)written; /* there is nowhere left to report this */
 }
 
 void log_event(enum log_level level, const char *event, const char *format, ...)

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One line an event, `key=value`, to stderr or syslog. Thread-safe. */
+/* A structured log: one line of `key=value` pairs per event, to stderr or syslog. Thread-safe.
+ *
+ * Values come from anywhere, also from attackers. The formatter therefore escapes them itself, so
+ * that no caller can forget to, and a value can neither forge a line or a key nor control a
+ * terminal. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -7,17 +11,16 @@
 
 enum log_level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
 
-/* `program` is borrowed for the process's life. Until called: stderr, LEVEL_INFO. */
+/* `program` is borrowed for the life of the process. Before this call: stderr, LEVEL_INFO. */
 void log_open(const char *program, bool to_syslog, enum log_level most);
 
-/* Writes `event=NAME key=value ...`. Values given as %s may hold anything: they are escaped
- * (utf8_escape, and quotes and backslashes), and put into double quotes where the format has none
- * and they need them. So one %s is one value; other conversions are %d, %i and %u with l, ll or z.
- * Never pass a token, a key or a password. */
+/* Writes `event=NAME key=value ...`. A %s is one value: it is escaped (utf8_escape, quotes and
+ * backslashes) and quoted if it needs quotes that the format lacks. Other conversions are %d, %i
+ * and %u, with l, ll or z. Never pass a token, a key or a password. */
 void log_event(enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Writes a line to stderr for whoever runs the program. %s as above, but without quotes. */
+/* Writes a line to stderr for the person who runs the program. A %s is escaped, but not quoted. */
 void log_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Whether a line of this level would be written. */

@@ -9,7 +9,7 @@
 
 static const time_t time_max = 253402300799; /* the end of the year 9999 */
 
-/* Two or four digits; -1 when they are none or out of range. */
+/* Two or four digits. -1: not digits, or out of range. */
 static int digits(const char **p, int count, int min, int max)
 {
     int n = 0;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One row a form of RFC 3629 section 4: range of the first byte, range of the second, length. */
+/* One row per form of RFC 3629 section 4: range of the first byte, range of the second, length. */
 static const struct {
     unsigned char first_min, first_max, second_min, second_max;
     size_t length;
@@ -71,8 +71,8 @@ static uint32_t code_point(const char *s, size_t n)
     return code;
 }
 
-/* What a terminal or an editor obeys instead of showing it: controls, separators of lines, marks
- * and overrides of direction (Unicode's Bidi_Control), and invisible tags. */
+/* Characters that a terminal or an editor obeys instead of showing: controls, line separators,
+ * marks and overrides of direction (Unicode's Bidi_Control), and invisible tags. */
 static bool is_harmful(uint32_t code)
 {
     static const struct {
@@ -105,7 +105,7 @@ static void escape_code(char out[ESCAPED_MAX], uint32_t code)
                  code);
 }
 
-/* The next character as it is shown; returns how many bytes of the text it takes. */
+/* Writes the next character as it is shown. Returns how many bytes of the text it took. */
 static size_t escape_character(char out[ESCAPED_MAX], const char *text, const char *quoted)
 {
     size_t n = utf8_character(text, strnlen(text, 4));

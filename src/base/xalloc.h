@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that cannot run out: failure to allocate ends the process. */
+/* Allocation that cannot fail: the process aborts when memory runs out. A supervisor restarts it,
+ * and no caller needs an error path that no test would ever run. */
 #ifndef BASE_XALLOC_H
 #define BASE_XALLOC_H
 
@@ -11,11 +12,11 @@ void *xrealloc(void *p, size_t size);
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
 
-/* printf into new memory; the caller frees. */
+/* Formats into new memory; the caller frees it. */
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* A stream that writes to memory: after xfclose *out is that text, with a NUL byte after its
- * *length bytes; the caller frees it. */
+/* A stream that writes to memory. After xfclose, *out has *length bytes and a NUL byte; the caller
+ * frees it. */
 FILE *xmemstream(char **out, size_t *length);
 void xfclose(FILE *stream);
 

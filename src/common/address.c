@@ -17,7 +17,7 @@
 
 enum { HOST_MAX = 253, PORT_MAX = 65535, PORT_DIGITS = 5 };
 
-/* Whether all of the bytes, one at least, are among `set`. */
+/* Whether there is at least one byte, and all of them are in `set`. */
 static bool consists_of(const char *text, size_t length, const char *set)
 {
     for (size_t i = 0; i < length; i++) {
@@ -27,7 +27,7 @@ static bool consists_of(const char *text, size_t length, const char *set)
     return length > 0;
 }
 
-/* Reads an address of `family`; in IPv6 one with a zone, such as fe80::1%eth0, too. */
+/* Parses an address of `family`. An IPv6 address may have a zone, as in fe80::1%eth0. */
 static bool read_ip(int family, const char *text, size_t length, void *out)
 {
     char copy[INET6_ADDRSTRLEN];
@@ -68,10 +68,10 @@ static const char *parse_port(const char *text, size_t length, unsigned *port)
 {
     *port = 0;
     if (length > PORT_DIGITS || !consists_of(text, length, DIGITS))
-        return "its port is no number from 1 to 65535";
+        return "its port is not a number from 1 to 65535";
     for (size_t i = 0; i < length; i++)
         *port = *port * 10 + (unsigned)(text[i] - '0');
-    return *port >= 1 && *port <= PORT_MAX ? NULL : "its port is no number from 1 to 65535";
+    return *port >= 1 && *port <= PORT_MAX ? NULL : "its port is not a number from 1 to 65535";
 }
 
 const char *address_parse(const char *text, size_t length, struct address *out)
@@ -85,17 +85,17 @@ const char *address_parse(const char *text, size_t length, struct address *out)
         out->host_length -= 2;
         out->is_ipv6 = true;
         if (!is_ipv6(out->host, out->host_length))
-            return "there is no IPv6 address in its brackets";
+            return "its brackets hold no IPv6 address";
     } else if (is_ipv6(text, length)) {
-        return "an IPv6 address stands in brackets: [ADDRESS]";
+        return "put an IPv6 address in brackets: [ADDRESS]";
     } else if (out->host_length > HOST_MAX ||
                !consists_of(text, out->host_length, LOWER UPPER DIGITS ".-_")) {
-        return "it has no name of a host";
+        return "it has no valid host name";
     }
     if (!end || end == text + length)
         return NULL;
     return *end == ':' ? parse_port(end + 1, (size_t)(text + length - end - 1), &out->port)
-                       : "there is more than a port after its brackets";
+                       : "only a port may follow its brackets";
 }
 
 /* --- paths and origins ----------------------------------------------------------------------- */
@@ -106,14 +106,14 @@ const char *address_check_path(const char *path)
 
     while (*path) {
         if (*path++ != '/')
-            return "it begins with no slash";
+            return "it must begin with a slash";
         size_t length = strcspn(path, "/");
         if (length == 0)
-            return "it ends with a slash, or has two in a row";
+            return "it ends with a slash or has two in a row";
         if (!consists_of(path, length, plain))
-            return "it has a character that is not allowed in a path, or encoded in one";
+            return "it has a character that a path may not have, or that web servers decode";
         if (path[0] == '.' && (length == 1 || (length == 2 && path[1] == '.')))
-            return "it has a segment of dots, which clients leave out";
+            return "it has a segment of dots, which clients remove";
         path += length;
     }
     return NULL;
@@ -125,20 +125,20 @@ const char *address_check_origin(const char *text)
     struct address address;
 
     if (strcmp(text, "*") == 0)
-        return "each origin is named, there is no wildcard";
+        return "name each origin; there is no wildcard";
     if (!host || !consists_of(text, (size_t)(host - text), LOWER DIGITS "+-."))
-        return "it is no SCHEME://HOST or SCHEME://HOST:PORT";
+        return "it is not SCHEME://HOST or SCHEME://HOST:PORT";
     host += strlen("://");
     if (strchr(host, '/'))
-        return "an origin has no path, and ends without a slash";
+        return "an origin has no path and no final slash";
     const char *why = address_parse(host, strlen(host), &address);
     if (why)
         return why;
     if (strpbrk(host, UPPER))
-        return "browsers send the name of a host in lower case";
+        return "write the host in lower case, as browsers send it";
     bool https = strncmp(text, "https:", 6) == 0, http = strncmp(text, "http:", 5) == 0;
     if ((https && address.port == 443) || (http && address.port == 80))
-        return "browsers leave out the port that belongs to the scheme";
+        return "leave out the default port, as browsers do";
     return NULL;
 }
 
@@ -154,7 +154,7 @@ static enum err check_socket(const char *path, struct error *e)
                          "db.host: %s is longer than the %zu bytes of a socket's path", path,
                          sizeof address.sun_path - 1);
     if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
-        return error_set(e, ERR_CONFIG, "db.host: %s is no socket", path);
+        return error_set(e, ERR_CONFIG, "db.host: %s is not a socket", path);
     return ERR_OK;
 }
 

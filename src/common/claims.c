@@ -11,7 +11,7 @@
 
 /* --- looking up ---------------------------------------------------------- */
 
-/* The whole name first: names of claims may have dots, as URLs do. NULL when it is absent. */
+/* Tries the whole name first: claim names may have dots, as URLs do. NULL: absent. */
 static struct json_object *find(struct json_object *object, const char *path)
 {
     struct json_object *value = NULL;
@@ -28,7 +28,7 @@ static struct json_object *find(struct json_object *object, const char *path)
     return NULL;
 }
 
-/* The first of several that is there, and its name. */
+/* The first claim of several that is present, and its name. */
 static struct json_object *find_first(struct json_object *claims, const struct strlist *names,
                                       const char **name)
 {
@@ -62,7 +62,7 @@ static enum err text_of(struct json_object *value, const char *name, const char 
     return ERR_OK;
 }
 
-/* *out is NULL when none of the claims is there. */
+/* *out is NULL when none of the claims is present. */
 static enum err get_text(struct json_object *claims, const struct strlist *names, const char **name,
                          const char **out, struct error *e)
 {
@@ -76,8 +76,8 @@ static enum err get_text(struct json_object *claims, const struct strlist *names
 
 static const int64_t time_max = 253402300799; /* the end of the year 9999 */
 
-/* A NumericDate (RFC 7519 section 2), which may have a fraction: rounded up. *out keeps its value
- * when the claim is absent. */
+/* A NumericDate (RFC 7519 section 2); a fraction is rounded up. *out keeps its value when the claim
+ * is absent. */
 static enum err get_time(struct json_object *claims, const char *name, int64_t *out,
                          struct error *e)
 {
@@ -128,8 +128,8 @@ static bool has_audience(struct json_object *value, const char *audience)
     return found;
 }
 
-/* A machine's token need not name them: it may be older than the setting, and its key and its
- * generation say enough. */
+/* A machine's token need not name issuer and audience: it may be older than these settings, and its
+ * key and generation identify it. */
 static enum err check_origin(const struct settings *settings, struct json_object *claims,
                              bool is_agent, struct error *e)
 {
@@ -201,7 +201,7 @@ const char *claims_check_role(const char *item)
                                          : "does not end in user, company_admin or super_admin";
 }
 
-/* Whether a value of the claim stands for a role; without a table it is the role's name. */
+/* Maps a value of the claim to a role. Without a table the value is the role's name. */
 static bool role_of(const struct strlist *table, const char *value, enum role *out)
 {
     if (table->count == 0)
@@ -229,7 +229,8 @@ char *claims_role_value(const struct settings *settings, enum role role)
     return NULL;
 }
 
-/* The strongest role that one of the values stands for; others are the provider's own affair. */
+/* The strongest role that the values map to. Unknown values are ignored: providers send roles of
+ * their own too. */
 static enum err strongest_role(const struct strlist *table, struct json_object *values,
                                const char *name, enum role *out, struct error *e)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the claims of a verified token say (RFC 7519 section 4). settings->auth names the claims
- * that tell who a person is: each a list, of which the first that the token has counts. A name is
- * that of a claim, or else a path of members with dots between them, such as realm_access.roles.
- * JSON null counts as absent. */
+/* Reads the claims of a verified token (RFC 7519 section 4).
+ *
+ * Identity providers name and nest their claims differently, so settings->auth lists the names for
+ * each: the first claim that a token has counts. A name is that of a claim, or a path of members
+ * joined by dots, such as realm_access.roles. JSON null counts as absent. */
 #ifndef COMMON_CLAIMS_H
 #define COMMON_CLAIMS_H
 
@@ -13,18 +14,19 @@
 
 struct json_object;
 
-/* Whom the claims name, and until when, at `now` (Unix seconds). Those of a machine are always
- * `role` agent, `agent_id` and `generation`; those of Prometheus, `role` metrics and `user_id`.
- * Both count only if `is_ours`. ERR_TOKEN with the reason when the token is not good now, not meant
- * for us, or names nobody. */
+/* Fills *out from the claims, at `now` (Unix seconds). Machines have fixed claims: `role` agent,
+ * `agent_id` and `generation`; Prometheus has `role` metrics and `user_id`. Both count only if
+ * `is_ours`, that is, if one of auth.keys has signed the token: an identity provider's key speaks
+ * for people only. ERR_TOKEN with the reason when the token is expired or not valid yet, is meant
+ * for another service, or names no principal. */
 enum err claims_read(const struct settings *settings, struct json_object *claims, bool is_ours,
                      int64_t now, struct principal *out, struct error *e);
 
-/* How a token says `role`: a value that claims_read takes for it; NULL when auth.roles has none.
- * The caller frees it. */
+/* The claim value that claims_read maps to `role`. NULL when auth.roles has none. The caller frees
+ * it. */
 char *claims_role_value(const struct settings *settings, enum role role);
 
-/* What is wrong with an item of auth.roles, VALUE:ROLE; NULL: nothing. */
+/* Checks an item of auth.roles, VALUE:ROLE. Returns NULL, or what is wrong (static). */
 const char *claims_check_role(const char *item);
 
 #endif

@@ -17,8 +17,8 @@
 
 enum {
     FILE_SIZE_MAX = 256 * 1024,
-    KEYS_MAX = 100,      /* a token without kid has each tried */
-    RSA_BITS_MAX = 8192, /* what longer ones cost, each request would pay */
+    KEYS_MAX = 100,      /* a token without kid makes us try each */
+    RSA_BITS_MAX = 8192, /* verifying with longer ones would slow down each request */
     EXPONENT_BITS_MAX = 64,
     NUMBER_MAX = 2048, /* characters of a number */
     COORDINATE = 32    /* bytes of P-256's */
@@ -26,7 +26,7 @@ enum {
 
 /* --- members ------------------------------------------------------------- */
 
-/* "" when it is absent; NULL when it is anything but text without a NUL byte. */
+/* The text of a member. "": absent; NULL: not text, or text with a NUL byte. */
 static const char *text_of(struct json_object *jwk, const char *name)
 {
     struct json_object *value = NULL;
@@ -70,7 +70,7 @@ static bool may_verify(struct json_object *jwk)
     return false;
 }
 
-/* The bytes of a base64url member; 0 when it is none or too long. */
+/* Decodes a base64url member. Returns its length; 0: malformed or too long. */
 static size_t bytes_of(struct json_object *jwk, const char *name,
                        unsigned char out[BASE64URL_BYTES(NUMBER_MAX)])
 {
@@ -131,7 +131,7 @@ static bool is_sound(EVP_PKEY *pkey)
     return sound;
 }
 
-/* RFC 7518 section 6.2.1: both coordinates with all their bytes. */
+/* RFC 7518 section 6.2.1: both coordinates have their full length. */
 static EVP_PKEY *read_p256(struct json_object *jwk)
 {
     unsigned char bytes[BASE64URL_BYTES(NUMBER_MAX)];
@@ -166,14 +166,14 @@ static const struct {
     {"EC", "P-256", "ES256", ALG_ES256, read_p256},
 };
 
-/* Fills *key; returns why it cannot be used, or NULL. */
+/* Fills *key. Returns NULL, or why the key cannot be used (static). */
 static const char *read_key(struct json_object *jwk, struct key *key)
 {
     if (!json_object_is_type(jwk, json_type_object))
-        return "is no JSON object";
+        return "is not a JSON object";
     const char *kid = text_of(jwk, "kid");
     if (!kid)
-        return "has a kid that is no text";
+        return "has a kid that is not text";
     if (!is_absent_or(jwk, "use", "sig") || !may_verify(jwk))
         return "is not for signatures";
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -223,7 +223,7 @@ enum err jwks_parse(const char *text, size_t length, struct keyring **out, struc
     *out = NULL;
     if (json_read(text, length, &set) || !json_object_object_get_ex(set, "keys", &keys) ||
         !json_object_is_type(keys, json_type_array))
-        err = error_set(e, ERR_CONFIG, "is no JSON object with an array of keys");
+        err = error_set(e, ERR_CONFIG, "is not a JSON object with an array of keys");
     else
         err = read_keys(keys, ring, e);
     json_object_put(set);

@@ -24,7 +24,7 @@ const char *const algorithm_names[] = {
 
 /* --- PEM ----------------------------------------------------------------- */
 
-/* Without it OpenSSL would ask the terminal. */
+/* Without a callback OpenSSL would ask at the terminal. */
 static int no_passphrase(char *buffer, int size, int writing, void *arg)
 {
     (void)buffer, (void)size, (void)writing, (void)arg;
@@ -59,7 +59,7 @@ static EVP_PKEY *parse_pem(const struct key *key, bool *is_private)
     return pkey;
 }
 
-/* By the curve's name in the encoded key: works on OpenSSL 1.1 and 3 alike. */
+/* Reads the curve's name from the encoded key, which works with OpenSSL 1.1 and 3 alike. */
 static bool on_p256(EVP_PKEY *pkey)
 {
     X509_PUBKEY *public = NULL;
@@ -138,8 +138,8 @@ static bool algorithm_from_name(const char *name, size_t length, enum algorithm 
     return false;
 }
 
-/* Splits KID:ALGORITHM:FILE at the first two colons; NULL when it is not that. A kid is what
- * identity providers make of it, such as AWS Cognito's with `=`, `/` and `+`. */
+/* Splits KID:ALGORITHM:FILE at the first two colons; returns FILE, or NULL. A kid may be what
+ * identity providers make of it: AWS Cognito's have `=`, `/` and `+`. */
 static const char *parse_spec(const char *spec, struct key *key)
 {
     size_t kid_length = strcspn(spec, ":");

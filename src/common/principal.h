@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who asks. */
+/* The principal of a request: the user, machine or scraper that its token names. */
 #ifndef COMMON_PRINCIPAL_H
 #define COMMON_PRINCIPAL_H
 
@@ -8,25 +8,25 @@
 
 #include "common/protocol.h"
 
-/* Those of people first, the strongest last. */
+/* The roles of people come first, the strongest last. */
 enum role { ROLE_USER, ROLE_COMPANY_ADMIN, ROLE_SUPER_ADMIN, ROLE_AGENT, ROLE_METRICS, ROLE_COUNT };
 
 /* NULL-terminated, indexed by enum role. */
 extern const char *const role_names[];
 
-/* False when there is no such role. */
+/* False: there is no such role. */
 bool role_from_name(const char *name, enum role *out);
 
 enum { USERNAME_MAX = 255 }; /* bytes */
 
 struct principal {
     enum role role;
-    char user_id[USER_ID_MAX + 1]; /* of ROLE_AGENT: the agent_id */
+    char user_id[USER_ID_MAX + 1]; /* ROLE_AGENT: the agent_id */
     char tenant_id[IDENT_MAX + 1];
     char username[USERNAME_MAX + 1];
-    int64_t generation;  /* ROLE_AGENT: good while it is the machine's token_generation */
-    int64_t expires_at;  /* Unix seconds: its token's exp */
-    int64_t valid_until; /* the same with leeway: when the token is refused */
+    int64_t generation;  /* ROLE_AGENT: valid while it is the machine's token_generation */
+    int64_t expires_at;  /* Unix seconds: the token's exp */
+    int64_t valid_until; /* the same plus leeway: from then on the token is refused */
 };
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The limits of the protocols: what identifiers, texts and numbers may be, each said once. They hold
- * for the REST API (docs/api.md) and for what machines report (docs/agent-protocol.md): vsay-shell
- * keeps to them, vsay-agent and vsay-api check them again, since neither trusts its peer.
+/* The limits of the protocols: what identifiers, texts and numbers may be, each said once. They
+ * hold for the REST API (docs/api.md) and for what machines report (docs/agent-protocol.md):
+ * vsay-shell keeps to them; vsay-agent and vsay-api check them again, since neither trusts its
+ * peer.
  *
- * Identifiers of tenants, machines and sessions are `[A-Za-z0-9_.:-]{1,64}`. User ids are what identity
- * providers make of them, such as `auth0|5f7c` or `jane@example.com`: 1 to 128 bytes of printable
- * ASCII without space, quotes (" ' `) and backslash. */
+ * Identifiers of tenants, machines and sessions are `[A-Za-z0-9_.:-]{1,64}`. User ids are what
+ * identity providers make of them, such as `auth0|5f7c` or `jane@example.com`: 1 to 128 bytes of
+ * printable ASCII without space, quotes (" ' `) and backslash. */
 #ifndef COMMON_PROTOCOL_H
 #define COMMON_PROTOCOL_H
 

@@ -23,7 +23,7 @@ static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const log_targets[] = {"stderr", "syslog", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
-/* --- what only a look at the value tells ----------------------------------------------------- */
+/* --- checks of values ------------------------------------------------------------------------ */
 
 static enum err check_prefix(const void *settings, unsigned use, struct error *e)
 {
@@ -62,7 +62,7 @@ static enum err check_hosts(const void *settings, unsigned use, struct error *e)
     return err;
 }
 
-/* Without a name, the client library takes that of the process's user. */
+/* Without a name the client library would use that of the process's user. */
 static enum err check_user(const void *settings, unsigned use, struct error *e)
 {
     (void)use;
@@ -124,7 +124,7 @@ static enum err check_keys(const void *settings, unsigned use, struct error *e)
     return err;
 }
 
-/* Many providers sign for all their customers with the same keys. */
+/* The issuer is required because many providers sign for all their customers with the same keys. */
 static enum err check_jwks(const void *settings, unsigned use, struct error *e)
 {
     const struct settings *all = settings;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vsay.conf: the one table of options, and the struct that it fills. */
+/* vsay.conf: the table of options, and the struct that it fills. vsay-api and vsayctl share it; the
+ * manual page, the sample file and a test follow the same table. */
 #ifndef COMMON_SETTINGS_H
 #define COMMON_SETTINGS_H
 
@@ -18,7 +19,7 @@ struct settings {
     struct {
         struct strlist host;
         char *user, *password_file, *name;
-        const char *password; /* in place of what is in the file; borrowed, NULL: there is none */
+        const char *password;               /* replaces the file's; borrowed; NULL: use the file */
         long connect_timeout, read_timeout; /* s */
         int tls;
         char *tls_ca;
@@ -43,23 +44,23 @@ struct settings {
         int level;    /* enum log_level */
         int requests; /* whether each is logged */
     } log;
-    struct strlist obsolete; /* options that are given, and have no effect */
+    struct strlist obsolete; /* options that were given but have no effect any more */
 };
 
 extern const struct conf_option settings_options[];
 extern const size_t settings_options_count;
 
-/* What a program is about to use, beside what the file says: its files are checked too. */
+/* What a program is about to use. The files that the settings name for it are checked too. */
 enum { SETTINGS_DB = 1, SETTINGS_KEYS = 2 };
 
-/* Loads `path`, or when NULL $VSAY_CONF, or the installed default. `use` is of SETTINGS_*. *out is
- * zeroed first; the caller calls settings_free, on error too. Opens the log as configured for
- * `program`, if not NULL. */
+/* Loads `path`; if it is NULL, $VSAY_CONF or the installed default. `use` is a set of SETTINGS_*.
+ * Zeroes *out first; the caller calls settings_free, also on error. Opens the log for `program`,
+ * unless that is NULL. */
 enum err settings_load(const char *program, const char *path, unsigned use, struct settings *out,
                        struct error *e);
 
-/* Reads the first line of the file db.password_file. ERR_CONFIG when it is unusable. The caller
- * wipes and frees *out. */
+/* Reads the first line of db.password_file. ERR_CONFIG when the file is unusable. The caller wipes
+ * and frees *out. */
 enum err settings_read_password(const char *path, char **out, struct error *e);
 void settings_free(struct settings *settings);
 

@@ -55,7 +55,7 @@ static bool split(const char *token, struct segment segments[SEGMENTS])
     return true;
 }
 
-/* One JSON object and nothing around it; NULL otherwise. The caller puts it. */
+/* Decodes a segment that is exactly one JSON object; NULL otherwise. The caller puts it. */
 static struct json_object *parse(const struct segment *segment)
 {
     unsigned char text[BASE64URL_BYTES(TOKEN_MAX)];
@@ -68,7 +68,7 @@ static struct json_object *parse(const struct segment *segment)
 
 /* --- the header ---------------------------------------------------------- */
 
-/* *out is NULL when the member is absent, and never holds a NUL byte. */
+/* *out is NULL when the member is absent. It never holds a NUL byte. */
 static enum err get_text(struct json_object *header, const char *name, const char **out,
                          struct error *e)
 {
@@ -96,8 +96,8 @@ static bool algorithm_by_name(const char *name, enum algorithm *out)
     return false;
 }
 
-/* An ID token or an access token (RFC 9068), and not one that was made for something else, such as
- * logout+jwt. Any case, and a prefix that is left out as a rule: RFC 7515 section 4.1.9. */
+/* Accepts ID tokens and access tokens (RFC 9068), but not tokens made for another purpose, such as
+ * logout+jwt. The type is in any case, and usually without its prefix: RFC 7515 section 4.1.9. */
 static bool is_right_type(const char *type)
 {
     static const char prefix[] = "application/";
@@ -126,9 +126,8 @@ static enum err read_header(struct json_object *header, enum algorithm *algorith
 
 /* --- the signature ------------------------------------------------------- */
 
-/* Not by libjwt 1.10, which refuses the typ at+jwt, and reads the PEM of a key each time. */
 struct signature {
-    const unsigned char *text; /* what is signed */
+    const unsigned char *text; /* the signed text */
     size_t text_length;
     unsigned char bytes[BASE64URL_BYTES(TOKEN_MAX)];
     size_t length;
@@ -158,7 +157,7 @@ static bool digest_verifies(const struct key *key, const struct signature *signa
     return good;
 }
 
-/* RFC 7518 section 3.4: both numbers of the signature, with all their bytes. OpenSSL takes DER. */
+/* RFC 7518 section 3.4: a signature is two numbers of full length. OpenSSL expects DER. */
 static bool ecdsa_verifies(const struct key *key, const struct signature *signature)
 {
     unsigned char *der = NULL;
@@ -189,13 +188,13 @@ static bool verified_by(const struct key *key, const struct signature *signature
     }
 }
 
-/* A provider's key may lack a kid: it is tried for any. */
+/* A provider's key without a kid is tried for any token. */
 static bool fits(const struct key *key, enum algorithm algorithm, const char *kid)
 {
     return key->algorithm == algorithm && (!kid || !key->kid || strcmp(kid, key->kid) == 0);
 }
 
-/* *own tells whether the key is of the ring itself, and not a provider's. */
+/* *own: the key is the ring's own, and not a provider's. */
 static enum err check_signature(const struct keyring *ring, const struct segment *segments,
                                 struct json_object *header, bool *own, struct error *e)
 {
@@ -256,7 +255,8 @@ static const struct key *signing_key(const struct keyring *ring)
     return NULL;
 }
 
-/* Under the name that is read first. Two settings may name one claim: the first value stays. */
+/* Adds a claim under the name that is read first. Two settings may name one claim; the first value
+ * stays. */
 static bool add(jwt_t *jwt, const struct strlist *names, const char *value)
 {
     return jwt_get_grant(jwt, names->items[0]) || jwt_add_grant(jwt, names->items[0], value) == 0;
@@ -322,8 +322,9 @@ enum err token_mint(const struct settings *settings, const struct keyring *ring,
         return error_set(e, ERR_INTERNAL, "libjwt cannot sign with key %s", key->kid);
     enum err err = token_verify(settings, ring, *out, now, &back, e);
     if (!err && !same(who, &back))
-        err = error_set(e, ERR_CONFIG, "the claims that auth.claim_* name cannot tell this");
-    if (err) { /* such as a user id that no request may carry */
+        err = error_set(e, ERR_CONFIG,
+                        "the claims named by auth.claim_* cannot express this principal");
+    if (err) { /* such as a user id that no request may have */
         free(*out);
         *out = NULL;
     }

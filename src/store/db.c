@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Transactions, and what an error number means. */
+/* Transactions and their repetition, error numbers, fetched rows. */
 #include "config.h"
 #include "store/db_mysql.h"
 
@@ -84,21 +84,21 @@ const char *db_cipher(const struct db *db)
 
 enum { CLIENT_ERROR_MIN = 2000, CLIENT_ERROR_MAX = 2999 }; /* the client library's own */
 
-/* By number: most have no name in every client library's headers. */
+/* By number, since most lack a name in some client library's headers. */
 static const struct {
     unsigned number;
     enum err err;
 } error_numbers[] = {
-    /* This server or this connection is of no use; another may be. */
+    /* This server or connection is unusable; another may work. */
     {1040, ERR_DB_AWAY}, /* too many connections */
     {1047, ERR_DB_AWAY}, /* Galera: WSREP has not yet prepared node */
     {1053, ERR_DB_AWAY}, /* shutdown */
     {1152, ERR_DB_AWAY}, /* connection aborted */
-    {1180, ERR_DB_AWAY}, /* error during COMMIT; Galera: the node is cut off from the others */
+    {1180, ERR_DB_AWAY}, /* error during COMMIT; Galera: the node is cut off */
     {1184, ERR_DB_AWAY}, /* connection aborted: init_connect failed */
     {1203, ERR_DB_AWAY}, /* too many connections of this account */
     {1243, ERR_DB_AWAY}, /* unknown statement: another connection, behind a proxy */
-    {1290, ERR_DB_AWAY}, /* read-only: the primary is another one now */
+    {1290, ERR_DB_AWAY}, /* read-only: another server is the primary now */
     {1615, ERR_DB_AWAY}, /* a statement needs to be prepared again, and again */
     {1792, ERR_DB_AWAY}, /* read-only transaction */
     {1836, ERR_DB_AWAY}, /* read-only mode */
@@ -108,7 +108,7 @@ static const struct {
     {3168, ERR_DB_AWAY}, /* MySQL: server is not available */
     {4031, ERR_DB_AWAY}, /* MySQL: disconnected for inactivity */
 
-    /* It lacks something that it may have again. */
+    /* The server lacks something that it may have again later. */
     {1021, ERR_DB_BUSY}, /* disk full */
     {1037, ERR_DB_BUSY}, /* out of memory */
     {1038, ERR_DB_BUSY}, /* out of memory to sort */
@@ -116,11 +116,11 @@ static const struct {
     {1114, ERR_DB_BUSY}, /* table full: so is the disk */
     {1135, ERR_DB_BUSY}, /* cannot create a thread */
     {1206, ERR_DB_BUSY}, /* too many locks */
-    {1226, ERR_DB_BUSY}, /* the account has used up what it may in an hour */
+    {1226, ERR_DB_BUSY}, /* the account's hourly limit is reached */
     {1317, ERR_DB_BUSY}, /* statement was killed */
     {1461, ERR_DB_BUSY}, /* too many prepared statements */
     {1637, ERR_DB_BUSY}, /* too many transactions */
-    {1665, ERR_DB_BUSY}, /* the binary log is by statement: vsayctl doctor tells */
+    {1665, ERR_DB_BUSY}, /* the binary log is by statement: see vsayctl doctor */
     {1969, ERR_DB_BUSY}, /* MariaDB: max_statement_time */
     {3024, ERR_DB_BUSY}, /* MySQL: max_execution_time */
     {3989, ERR_DB_BUSY}, /* MySQL: the database is read-only */
@@ -135,8 +135,8 @@ static const struct {
     {1054, ERR_DB_SCHEMA}, /* unknown column */
     {1146, ERR_DB_SCHEMA}, /* no such table */
 
-    /* A value that a column does not take: too long, of another character set, refused by a
-     * constraint or a trigger that somebody has added. */
+    /* A column refuses a value: it is too long, not in the column's character set, or fails a
+     * constraint or trigger that an operator has added. */
     {1048, ERR_DB_DATA}, /* NULL */
     {1264, ERR_DB_DATA}, /* out of range */
     {1265, ERR_DB_DATA}, /* truncated */
@@ -144,8 +144,8 @@ static const struct {
     {1300, ERR_DB_DATA}, /* invalid string of a character set */
     {1366, ERR_DB_DATA}, /* incorrect string value */
     {1406, ERR_DB_DATA}, /* too long */
-    {1452, ERR_DB_DATA}, /* no row that a foreign key names */
-    {1526, ERR_DB_DATA}, /* no partition for it */
+    {1452, ERR_DB_DATA}, /* a foreign key names no row */
+    {1526, ERR_DB_DATA}, /* no partition takes it */
     {1644, ERR_DB_DATA}, /* SIGNAL of a trigger */
     {1690, ERR_DB_DATA}, /* number out of range */
     {3819, ERR_DB_DATA}, /* MySQL: CHECK constraint */
@@ -177,8 +177,8 @@ enum err db_query(struct db *db, const char *sql, struct error *e)
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
-/* Whatever lies in the database, what comes out is UTF-8: a column may be made BLOB, or hold what
- * was put there by other programs. */
+/* Rows are always UTF-8, whatever is stored: a column may have been made BLOB, or other programs
+ * may have written to it. */
 void db_keep_row(struct db *db, const struct cell *cells, size_t width)
 {
     size_t size = sizeof(struct fetched) + width * sizeof *cells;
@@ -191,7 +191,7 @@ void db_keep_row(struct db *db, const struct cell *cells, size_t width)
         row->cells[i] = (struct cell){cells[i].text ? text : NULL, cells[i].length};
         if (!cells[i].text)
             continue;
-        memcpy(text, cells[i].text, cells[i].length); /* a NUL byte is there after it */
+        memcpy(text, cells[i].text, cells[i].length); /* xcalloc has put a NUL byte after it */
         utf8_repair(text, cells[i].length);
         text += cells[i].length + 1;
     }
@@ -201,11 +201,11 @@ void db_keep_row(struct db *db, const struct cell *cells, size_t width)
 
 const struct cell *db_row(struct db *db)
 {
-    struct fetched *next = db->told ? db->told->next : db->rows;
+    struct fetched *next = db->current ? db->current->next : db->rows;
 
     if (!next)
         return NULL;
-    db->told = next;
+    db->current = next;
     return next->cells;
 }
 
@@ -216,7 +216,7 @@ void db_forget_rows(struct db *db)
         free(db->rows);
         db->rows = next;
     }
-    db->told = NULL;
+    db->current = NULL;
 }
 
 /* --- running --------------------------------------------------------------------------------- */
@@ -247,7 +247,7 @@ static time_t seconds_now(void)
     return now.tv_sec;
 }
 
-/* *hung: the server was waited for in vain. */
+/* *hung: the server did not answer within db.read_timeout. */
 static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *context, bool *hung,
                          struct error *e)
 {
@@ -271,7 +271,7 @@ static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *
     return err;
 }
 
-/* Transactions that were in each other's way should not meet again. */
+/* Transactions that met in a conflict should not meet again. */
 static void pause_at_random(int attempt)
 {
     unsigned dice = 0;
@@ -293,7 +293,7 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
         err = run_once(db, mode, body, context, &hung, e);
         if (err)
             db->trouble.errors[err]++;
-        /* A statement that timed out would only time out again on the same server. */
+        /* A statement that timed out would time out again on the same server. */
         bool elsewhere = db->settings->db.host.count > 1 || !hung;
         bool lost = err == ERR_DB_AWAY && was_connected && elsewhere;
         if (err != ERR_DB_CONFLICT && !lost)

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* One database connection with its prepared statements. A `struct db` belongs to the thread that
- * made it. */
+ * made it.
+ *
+ * A database is away at times: it restarts, a Galera node leaves, a primary becomes a replica.
+ * db_run hides that. It repeats a transaction that met a conflict or lost its connection, moves to
+ * the next server of db.host, and only then reports an error. Bodies must therefore be safe to
+ * repeat. Every new connection is set up the same way (db_session.c), whatever the server's own
+ * settings are. */
 #ifndef STORE_DB_H
 #define STORE_DB_H
 
@@ -20,29 +26,29 @@ struct position {
     uint64_t id;
 };
 
-/* Once per process, before threads start and after they ended. */
+/* Once per process, before threads start and after they have ended. */
 void db_library_init(void);
 void db_library_end(void);
 
-/* `settings` is borrowed for the life of the db. Does not connect. */
+/* Does not connect. `settings` is borrowed for the life of the db. */
 struct db *db_new(const struct settings *settings);
 void db_free(struct db *db);
 
-/* Connects if there is no connection: each server in turn, from the one that worked last.
+/* Connects if there is no connection, trying each server in turn from the last one that worked.
  * ERR_DB_AWAY, also when the password file is unusable. */
 enum err db_connect(struct db *db, struct error *e);
 bool db_connected(const struct db *db);
 
-/* What went wrong. */
+/* Failures, for the metrics. */
 struct db_trouble {
-    unsigned errors[ERR_COUNT]; /* attempts of db_run that ended so */
-    unsigned reconnects;        /* connections that were made after one was lost */
+    unsigned errors[ERR_COUNT]; /* attempts of db_run that ended with each error */
+    unsigned reconnects;        /* connections made after one was lost */
 };
 
-/* What did since the last call. */
+/* Those since the last call. */
 struct db_trouble db_take_trouble(struct db *db);
 
-/* The server that db is or was last connected to, as in the configuration. */
+/* The server of the present or last connection, as in the configuration. */
 const char *db_host(const struct db *db);
 
 /* As given to db_new. */
@@ -65,77 +71,77 @@ struct params {
     struct value values[PARAM_COUNT];
 };
 
-/* The parameters that scope and configuration give: tenant, user, liveness, expiry. `scope` is
+/* Parameters that follow from scope and configuration: tenant, user, liveness, expiry. `scope` is
  * borrowed. */
 struct params params_for(const struct db *db, const struct scope *scope);
 
 void params_text(struct params *params, enum param param, const char *text); /* NULL is SQL NULL */
-void params_filled(struct params *params, enum param param, const char *text); /* and so is "" */
+void params_filled(struct params *params, enum param param, const char *text); /* "" too */
 void params_uint(struct params *params, enum param param, uint64_t number);
 
 enum { ROW_PARAMS_MAX = 16 };
 
-/* The rows of a statement with braces (see statements.h), zeroed before the first. They hold the
- * values of the parameters within the braces, as each row has the same, in the same order: the
- * parameter that began the first row begins the next. */
+/* The rows of a statement with braces (see statements.h). Zero-initialise before use. Each row has
+ * values for the same parameters in the same order, so the first row's first parameter begins a new
+ * row whenever it is added again. */
 struct rows {
     enum param params[ROW_PARAMS_MAX]; /* of a row */
-    size_t width;                      /* how many these are */
+    size_t width;                      /* number of params */
     struct value *values;              /* owned */
     size_t count, capacity;            /* of values */
 };
 
 void rows_text(struct rows *rows, enum param param, const char *text); /* NULL is SQL NULL */
 void rows_uint(struct rows *rows, enum param param, uint64_t number);
-struct rows rows_at(const struct rows *rows, size_t row); /* that one alone, borrowed */
+struct rows rows_at(const struct rows *rows, size_t row); /* one row, borrowed */
 void rows_free(struct rows *rows);
 
-/* One column of a row: text, or NULL for SQL NULL; borrowed as its row is. */
+/* One column of a row: text, or NULL for SQL NULL. Borrowed from the row. */
 struct cell {
     const char *text;
     size_t length;
 };
 
 int64_t cell_int(const struct cell *cell);
-/* "" when it is none. */
+/* "" for SQL NULL, and for text that is too long. */
 void cell_ident(const struct cell *cell, char out[IDENT_MAX + 1]);
 void cell_user_id(const struct cell *cell, char out[USER_ID_MAX + 1]);
 
-/* Runs a statement that returns rows, all of which are fetched: db_row tells them. */
+/* Runs a statement that returns rows, and fetches them all; db_row returns them. */
 enum err db_select(struct db *db, int statement, const struct params *params, struct error *e);
 
-/* The next row of the last statement; NULL: no more, as after an error. Borrowed until the next
+/* The next row of the last statement. NULL: no more; also after an error. Borrowed until the next
  * statement or the end of db_run. */
 const struct cell *db_row(struct db *db);
 
-/* Runs a statement that changes rows; *affected receives how many. */
+/* Runs a statement that changes rows; *affected, which may be NULL, receives their number. */
 enum err db_change(struct db *db, int statement, const struct params *params, uint64_t *affected,
                    struct error *e);
 
-/* Runs a statement with braces over rows, if there are any, in several pieces if its text becomes
- * long (one with several braces must not); the parameters that the rows lack are in `params`, NULL
- * when there are none. The rows of all pieces are told by db_row. */
+/* Runs a statement with braces for `rows`; does nothing if there are none. A long statement is run
+ * in several pieces, which one with several pairs of braces must not need. `params`, NULL if not
+ * needed, has the other parameters. db_row returns the rows of all pieces. */
 enum err db_bulk(struct db *db, int statement, const struct params *params, const struct rows *rows,
                  struct error *e);
 
-/* Runs several statements as text, each to its end: for migrations. */
+/* Runs a script of several statements, for migrations. */
 enum err db_script(struct db *db, const char *sql, struct error *e);
 
-/* Runs one statement as text: for tables that no prepared statement may name, as a migration makes
- * them. Its rows, if any, are told by db_row. */
+/* Runs one statement as text, for tables that may be missing until a migration makes them. db_row
+ * returns its rows, if any. */
 enum err db_text(struct db *db, const char *sql, struct error *e);
 
-/* `body` runs statements; it must be safe to repeat. */
+/* Runs statements; must be safe to repeat. */
 typedef enum err db_body(struct db *db, void *context, struct error *e);
 
 enum db_mode {
-    DB_READ, /* each statement for itself */
+    DB_READ, /* each statement by itself */
     DB_WRITE /* one transaction */
 };
 
-/* Runs `body`, connecting first if need be; to another server, if there is one, than the one that
- * another thread has waited for in vain. A conflict or a lost connection repeats it whole, a
- * bounded number of times. */
+/* Runs `body`, and connects first if necessary. Leaves a server that hung on another thread, if
+ * there are others. Repeats the whole body after a conflict or a lost connection, at most
+ * DB_ATTEMPTS times in all. */
 enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, struct error *e);
 
 #endif

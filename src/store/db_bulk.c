@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Statements over many rows at once, composed as text: the number of rows differs each time, which
- * a prepared statement cannot do. */
+/* Statements over many rows at once. They are composed as text, because a prepared statement has a
+ * fixed number of rows. One statement for a batch is what makes batches pay: it costs one round
+ * trip and one commit, whatever the number of rows. */
 #include "config.h"
 #include "store/db_mysql.h"
 
@@ -16,7 +17,7 @@
 
 static void add_value(struct rows *rows, enum param param, struct value value)
 {
-    /* Is it one more parameter of the first row? */
+    /* In the first row each new parameter adds a column. */
     if (rows->count == rows->width && (!rows->width || param != rows->params[0])) {
         assert(rows->width < ROW_PARAMS_MAX);
         rows->params[rows->width++] = param;
@@ -56,7 +57,7 @@ void rows_free(struct rows *rows)
 
 /* --- the text of a statement ----------------------------------------------------------------- */
 
-/* When a statement is closed. Half of what the server takes leaves room for one row more. */
+/* A statement ends at these sizes. Half of the server's limit leaves room for one more row. */
 enum { TEXT_MAX = 1 << 20, ROWS_MAX = 500 };
 
 static size_t text_max(const struct db *db)
@@ -69,7 +70,7 @@ struct text {
     size_t length, capacity;
 };
 
-/* Makes room for so many bytes, and returns where they go. */
+/* Makes room for `bytes` more, and returns where they go. */
 static char *reserve(struct text *text, size_t bytes)
 {
     if (text->length + bytes >= text->capacity) {
@@ -114,7 +115,7 @@ static void put_value(struct text *text, struct db *db, const struct value *valu
     }
 }
 
-/* What is outside of the braces. */
+/* Writes text outside of braces. */
 static void put_outside(struct text *text, struct db *db, const char *from, const char *to,
                         const struct params *params)
 {
@@ -130,11 +131,11 @@ static void put_outside(struct text *text, struct db *db, const char *from, cons
     }
 }
 
-/* A part of what is within the braces: text, and, but for the last part, the value after it. */
+/* A piece of the text in braces, with the value that follows it. No value follows the last part. */
 struct part {
     const char *text;
     size_t length;
-    const struct value *fixed; /* the same for all rows; NULL: the row's, in that column */
+    const struct value *fixed; /* the same for all rows; NULL: the row's `column` */
     size_t column;
 };
 
@@ -147,11 +148,11 @@ static void find_value(const struct params *params, const struct rows *rows, enu
             return;
         }
     }
-    assert(params); /* else the rows lack a parameter of their statement */
+    assert(params); /* fails if the rows lack a parameter of the statement */
     part->fixed = &params->values[param];
 }
 
-/* Returns how many values a row has in the text. */
+/* Divides the text in braces into parts. Returns the number of values of a row. */
 static size_t divide(const char *from, const char *to, const struct params *params,
                      const struct rows *rows, struct part parts[STATEMENT_PARAMS_MAX + 1])
 {
@@ -178,8 +179,8 @@ static void put_row(struct text *text, struct db *db, const struct part *parts, 
     put(text, parts[values].text, parts[values].length);
 }
 
-/* Writes what is in the braces for each row from `first` on, up to `end`; returns which is the
- * next. */
+/* Writes the text in braces for each row from `first` up to `end`, as long as there is room.
+ * Returns the next row. */
 static size_t put_rows(struct text *text, struct db *db, const char *open, const char *close,
                        const struct params *params, const struct rows *rows, size_t first,
                        size_t end)
@@ -196,7 +197,7 @@ static size_t put_rows(struct text *text, struct db *db, const char *open, const
     return next;
 }
 
-/* Composes a statement of the rows from `first` on; returns which is the next. */
+/* Composes a statement for the rows from `first` on. Returns the next row. */
 static size_t compose(struct db *db, const char *named, const struct params *params,
                       const struct rows *rows, size_t first, struct text *text)
 {

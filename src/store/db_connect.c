@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From db.host to a session that is set up. */
+/* Connects: tries the servers of db.host in turn, and sets up the session. */
 #include "config.h"
 #include "store/db_mysql.h"
 
@@ -20,8 +20,8 @@ static void set_timeouts(MYSQL *mysql, const struct settings *settings)
     mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &read);
 }
 
-/* Connector/C falls back to plain text unless the certificate is verified; Oracle's library has a
- * mode for it since 5.7. connect_to checks the outcome as well. */
+/* MariaDB's Connector/C falls back to plain text unless it verifies the certificate; Oracle's
+ * library has a mode for that since 5.7. connect_to checks the result as well. */
 static void set_tls(MYSQL *mysql, const struct settings *settings)
 {
     bool verify = settings->db.tls == TLS_VERIFY;
@@ -53,7 +53,7 @@ static enum err connect_to(struct db *db, const char *host, const char *password
     mysql_options(db->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     set_timeouts(db->mysql, settings);
     set_tls(db->mysql, settings);
-    if (address.port) { /* else the library takes localhost for its UNIX socket */
+    if (address.port) { /* otherwise the library uses its UNIX socket for localhost */
         unsigned tcp = MYSQL_PROTOCOL_TCP;
         mysql_options(db->mysql, MYSQL_OPT_PROTOCOL, &tcp);
     }
@@ -80,7 +80,8 @@ static enum err read_password(const struct settings *settings, char **out, struc
     return settings_read_password(settings->db.password_file, out, e) ? ERR_DB_AWAY : ERR_OK;
 }
 
-/* How often each server was waited for in vain. Two that share a place cost a needless move. */
+/* How often each server hung, for all threads of the process. Two servers may share a place, which
+ * costs a needless move at most. */
 enum { PLACES = 16 };
 static atomic_uint hung[PLACES];
 

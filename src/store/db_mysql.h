@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside of db: shared by the files src/store/db*.c only. */
+/* The inside of db, for src/store/db*.c only. */
 #ifndef STORE_DB_MYSQL_H
 #define STORE_DB_MYSQL_H
 
-#include <stdbool.h> /* MySQL 8.0's header takes it for granted */
+#include <stdbool.h> /* MySQL 8.0's header needs it */
 
 #include <mysql.h>
 
@@ -19,7 +19,7 @@ struct value value_uint(uint64_t number);
 /* A statement prepared on the present connection. */
 struct prepared;
 
-/* A row that was fetched, with the text of its cells behind them. */
+/* A fetched row; the text of its cells follows them. */
 struct fetched {
     struct fetched *next;
     struct cell cells[];
@@ -27,49 +27,49 @@ struct fetched {
 
 struct db {
     const struct settings *settings;
-    size_t host;    /* index into settings->db.host */
-    unsigned hung;  /* how often it had been waited for in vain when this connection was made */
-    MYSQL *mysql;   /* NULL: not connected */
-    bool connected; /* it was, once */
-    struct db_trouble trouble; /* that was not taken yet */
-    bool read_only; /* the server is, as is its packet: bytes that a statement may have */
+    size_t host;               /* index into settings->db.host */
+    unsigned hung;             /* the server's count of hangs when this connection was made */
+    MYSQL *mysql;              /* NULL: not connected */
+    bool connected;            /* there has been a connection */
+    struct db_trouble trouble; /* not taken yet */
+    bool read_only;            /* the server is; `packet`: bytes that it takes in a statement */
     int64_t packet;
     struct prepared *prepared[STATEMENT_COUNT];
-    struct fetched *rows, *last, *told; /* of the last statement; up to where db_row told them */
+    struct fetched *rows, *last, *current; /* of the last statement; the row db_row returned last */
 };
 
-enum { DB_ATTEMPTS = 5 }; /* to run a transaction that is in another's way */
+enum { DB_ATTEMPTS = 5 }; /* at a transaction */
 
 void prepared_free(struct prepared *prepared);
 
-/* Keeps a copy of a row for db_row. */
+/* Adds a copy of a row to those that db_row returns. */
 void db_keep_row(struct db *db, const struct cell *cells, size_t width);
 void db_forget_rows(struct db *db);
 
-/* Runs one statement as text, and keeps its rows after those that are there. */
+/* Runs one statement as text, and adds its rows to those that are there. */
 enum err db_fetch_text(struct db *db, const char *sql, struct error *e);
 
-/* Runs one statement as text, up to its result. */
+/* Sends one statement as text, and leaves its result to the caller. */
 enum err db_query(struct db *db, const char *sql, struct error *e);
 
-/* Makes a new connection independent of its server's settings. ERR_DB_AWAY when the server can be
- * of no use: it is read-only, or takes no statement of 1 MiB. */
+/* Makes a new connection independent of its server's settings. ERR_DB_AWAY when the server is
+ * unusable: it is read-only, or does not take statements of 1 MiB. */
 enum err db_set_session(struct db *db, struct error *e);
 
-/* Whether a variable is on, which servers say as a number or a word: MariaDB 12's read_only is OFF,
+/* Whether a variable is on. Servers write it as a number or a word: MariaDB 12's read_only is OFF,
  * ON, NO_LOCK or NO_LOCK_NO_ADMIN. */
 bool db_flag(const char *text);
 
-/* Gives the connection up, if there is one. */
+/* Closes the connection, if there is one. */
 void db_disconnect(struct db *db);
 
-/* The same, and tries the next server next. */
+/* The same, and makes the next server the first to try. */
 void db_turn_away(struct db *db);
 
-/* Has the process's other connections to this server leave it too, as it was waited for in vain. */
+/* Reports that this server hung. The process's other connections to it leave it too. */
 void db_report_hung(const struct db *db);
 
-/* Turns away from a server that another connection was reported about, if there are others. */
+/* Leaves a server that another connection has reported, if there are others. */
 void db_leave_hung(struct db *db);
 
 /* Maps a client or server error number to one of the ERR_DB errors. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What a session must not take over from its server: a server's variables are the defaults of each
- * session, and its init_connect changes them once more. Whatever could change what a statement of
- * ours does is set here, by one statement after connecting, and what would let it read without
- * bounds. What only costs time (buffers, hints to the optimizer) is left to whoever runs the
- * server. */
+/* Session variables. A server's settings are the defaults of each session, and its init_connect may
+ * change them again; so a setting that a DBA made for another application could make our statements
+ * fail, truncate data or read whole tables. After connecting, one statement sets every variable
+ * that could change what ours do. Variables that only cost time, such as buffers and optimizer
+ * hints, are left to the server's operator. */
 #include "config.h"
 #include "store/db_mysql.h"
 
@@ -18,48 +18,48 @@
 
 static const struct variable {
     const char *name;
-    const char *value; /* NULL: how long to wait for a table; see lock_wait */
+    const char *value; /* NULL: computed by lock_wait */
 } variables[] = {
-    {"alter_algorithm", "'DEFAULT'"}, /* INSTANT would refuse most of a migration */
+    {"alter_algorithm", "'DEFAULT'"}, /* INSTANT would refuse most migrations */
     {"autocommit", "1"},
-    {"completion_type", "0"}, /* a COMMIT begins no transaction, and ends no connection */
-    {"in_predicate_conversion_threshold", "0"}, /* a list is not made a table */
+    {"completion_type", "0"}, /* a COMMIT must not begin a transaction or close the connection */
+    {"in_predicate_conversion_threshold", "0"}, /* do not turn IN lists into tables */
     {"innodb_lock_wait_timeout", "2"},
     {"lock_wait_timeout", NULL},
     {"max_execution_time", "0"}, /* db.read_timeout bounds a statement */
     {"max_join_size", UNLIMITED},
     {"max_session_mem_used", "9223372036854775807"},
-    {"max_sort_length", "1024"}, /* less, and times that are alike are in no order */
+    {"max_sort_length", "1024"}, /* with less, times with a common beginning would not be sorted */
     {"max_statement_time", "0"},
     {"old_mode", "''"},
-    {"optimizer_max_sel_args", "16000"}, /* 0, and a range of an index is read past its end */
+    {"optimizer_max_sel_args", "16000"}, /* with 0, index ranges are read past their ends */
     {"query_cache_type", "0"},
-    {"sort_buffer_size", "2097152"}, /* too small for one row, it is an error */
+    {"sort_buffer_size", "2097152"}, /* too small for a row, it is an error */
     {"sql_auto_is_null", "0"},
     {"sql_big_selects", "1"},   /* after max_join_size, which sets it */
-    {"sql_buffer_result", "0"}, /* else a LIMIT reads all that there is */
-    {"sql_if_exists", "0"},     /* it makes CREATE TABLE IF NOT EXISTS fail on one that does */
+    {"sql_buffer_result", "0"}, /* otherwise a LIMIT reads all rows */
+    {"sql_if_exists", "0"},     /* it makes CREATE TABLE IF NOT EXISTS fail when the table exists */
     {"sql_mode", "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"},
     {"sql_safe_updates", "0"},
     {"sql_select_limit", UNLIMITED},
     {"time_zone", "'+00:00'"},
-    {"timestamp", "0"}, /* the clock goes on */
+    {"timestamp", "0"}, /* use the clock */
     {"tmp_disk_table_size", UNLIMITED},
     {"transaction_isolation", "'READ-COMMITTED'"}, /* MySQL 5.7, MariaDB 11 */
     {"transaction_read_only", "0"},
-    {"tx_isolation", "'READ-COMMITTED'"}, /* before these */
+    {"tx_isolation", "'READ-COMMITTED'"}, /* the same for older servers */
     {"tx_read_only", "0"},
     {"unique_checks", "1"},
     {"wait_timeout", "28800"},
     {"wsrep_dirty_reads", "0"},
-    /* Galera: to read waits until the node has all that was committed before, on any node. */
+    /* Galera: a read waits until the node has all earlier commits of every node. */
     {"wsrep_sync_wait", "1"},
 };
 
 enum { VARIABLES = sizeof variables / sizeof *variables };
 
-/* How long a statement waits for a table that is locked, as by a backup's FLUSH TABLES WITH READ
- * LOCK: all attempts together for no longer than db.read_timeout. */
+/* How long a statement waits for a locked table, such as during a backup's FLUSH TABLES WITH READ
+ * LOCK. All attempts together wait for db.read_timeout at most. */
 static long lock_wait(const struct db *db)
 {
     long wait = db->settings->db.read_timeout / DB_ATTEMPTS;
@@ -89,13 +89,13 @@ static char *compose(const struct db *db, const bool left_out[VARIABLES])
 
 enum { UNKNOWN_VARIABLE = 1193 };
 
-/* Other refusals that only say that a variable has its value for good. */
+/* Other refusals which only mean that the variable cannot be changed. */
 static const struct {
     const char *name;
     unsigned number;
 } fixed[] = {
-    {"query_cache_type", 1651}, /* the cache is off since the start */
-    {"timestamp", 1227},        /* MariaDB's secure_timestamp: nobody can have stopped the clock */
+    {"query_cache_type", 1651}, /* the cache is switched off */
+    {"timestamp", 1227},        /* MariaDB's secure_timestamp: the clock cannot be stopped */
     {"timestamp", 1290},
 };
 
@@ -108,7 +108,7 @@ static bool can_do_without(const char *name, unsigned number, const char *messag
     return number == UNKNOWN_VARIABLE && strstr(message, name);
 }
 
-/* Leaves out what the server has refused. False when the refusal is about something else. */
+/* Leaves out the variable that the server has refused. False: the error is about something else. */
 static bool leave_out(bool left_out[VARIABLES], unsigned number, const char *message)
 {
     bool changed = false;
@@ -121,7 +121,7 @@ static bool leave_out(bool left_out[VARIABLES], unsigned number, const char *mes
     return changed;
 }
 
-/* A server tells of one variable at a time that it does not know it. */
+/* A server reports one unknown variable at a time. */
 static enum err set_variables(struct db *db, struct error *e)
 {
     bool left_out[VARIABLES] = {false};
@@ -140,10 +140,10 @@ bool db_flag(const char *text)
     return text && strcmp(text, "0") != 0 && strcasecmp(text, "OFF") != 0;
 }
 
-/* A statement with one report, and a command of which each byte is escaped, fits into less. */
+/* A statement with one command of the greatest length, every byte escaped, needs less. */
 enum { PACKET_MIN = 1 << 20 };
 
-/* A replica is of no use, not even to read from: its rows may be older than the request. */
+/* A replica is unusable, even for reading: its rows may be older than the request. */
 static enum err check_server(struct db *db, struct error *e)
 {
     enum err err = db_text(db,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Prepared statements: parameters in, rows out. */
+/* Prepared statements: binds parameters, fetches rows. A statement is prepared at its first use on
+ * a connection and kept until the connection closes. */
 #include "config.h"
 #include "store/db_mysql.h"
 
@@ -168,7 +169,7 @@ static enum err execute(struct db *db, int statement, const struct params *param
     return ERR_OK;
 }
 
-/* Makes every column's buffer as wide as the widest value of this result. */
+/* Widens every column's buffer to the widest value of this result. */
 static enum err bind_columns(struct prepared *p, struct error *e)
 {
     MYSQL_RES *meta = mysql_stmt_result_metadata(p->stmt);

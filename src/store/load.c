@@ -32,7 +32,7 @@ enum err load_rows(struct db *db, const struct callers *callers, int statement,
 {
     struct rows rows = {0};
 
-    if (!callers->several) /* as a prepared statement it is not parsed each time */
+    if (!callers->several) /* a prepared statement is not parsed each time */
         return db_select(db, statement, params, e);
     for (size_t i = 0; i < callers->count; i++) {
         const struct scope *scope = callers->scopes[i];

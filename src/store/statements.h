@@ -249,13 +249,13 @@ enum { STATEMENT_PARAMS_MAX = 48 }; /* placeholders in one statement */
 /* The text of a statement, with named parameters. */
 const char *statement_text(int statement);
 
-/* Finds the next parameter in a statement's text from `from`, which is not within quotes, up to
- * `to`. Returns where its colon is, or `to` if there is none; *after is what follows its name. */
+/* Finds the next parameter between `from`, which is not within quotes, and `to`. Returns its colon,
+ * or `to` if there is none; *after points behind its name. */
 const char *statement_next_param(const char *from, const char *to, enum param *param,
                                  const char **after);
 
 /* Translates named parameters to `?` for the wire. order[] receives the parameter of each
- * placeholder; returns how many there are. The caller frees *sql. */
+ * placeholder. Returns their number. The caller frees *sql. */
 size_t statement_translate(const char *named, char **sql, enum param order[STATEMENT_PARAMS_MAX]);
 
 #endif

@@ -271,4 +271,4 @@ def test_paths_of_keys_are_absolute(directory, files):
     text = "[auth]\nkeys = k1:HS256:key\n"
     (directory / "vsay.conf").write_text(text)
     ran = run(API, "--config", directory / "vsay.conf", "--check-config", cwd=directory)
-    assert ran.returncode == 1 and "auth.keys: key is a path that begins with no slash" in ran.stderr
+    assert ran.returncode == 1 and "auth.keys: key must be an absolute path" in ran.stderr

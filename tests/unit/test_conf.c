@@ -150,9 +150,9 @@ static const struct {
     {"[one]\ncount = 1\n[one]\ncount = 1\n", .detail = "t.conf:4: one.count is given twice"},
 
     {"[one]\nname = \"x\"\n",
-     .detail = "t.conf:2: one.name: the quotes would be part of the value; leave them out"},
+     .detail = "t.conf:2: one.name: the quotes would be part of the value; remove them"},
     {"[two]\nwords = 'a b'\n",
-     .detail = "t.conf:2: two.words: the quotes would be part of the value; leave them out"},
+     .detail = "t.conf:2: two.words: the quotes would be part of the value; remove them"},
     {"[one]\nname = x # y\n",
      .detail = "t.conf:2: one.name: a comment after a value begins with ;"},
     {"[two]\nwords = x\n  # fine\n  y # z\n",
