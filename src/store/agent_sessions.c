@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions as agents open and end them, and what was run in them. */
+/* Sessions that agents open and end, and the commands that were run in them. */
 #include "config.h"
 
 #include <stdlib.h>
@@ -8,13 +8,13 @@
 #include "base/xalloc.h"
 #include "store/agents.h"
 
-/* An id may have been another tenant's machine before. */
+/* The id may have been that of another tenant's machine before. */
 static bool is_agents(const struct reporter *agent, const char *agent_id, const char *tenant_id)
 {
     return strcmp(agent->agent_id, agent_id) == 0 && strcmp(agent->tenant_id, tenant_id) == 0;
 }
 
-/* The state of a session, which must be the agent's. */
+/* Loads the state of a session, and checks that it is the agent's. */
 static enum err find_session(struct db *db, const struct params *params,
                              const struct reporter *agent, char state[16], struct error *e)
 {
@@ -37,7 +37,7 @@ static enum err find_session(struct db *db, const struct params *params,
     return ERR_OK;
 }
 
-/* With the session that was just opened. */
+/* Counts the session that was just opened, too. */
 static enum err check_room(struct db *db, const struct params *params, struct error *e)
 {
     enum err err = db_select(db, STATEMENT_COUNT_OPEN, params, e);
@@ -49,7 +49,7 @@ static enum err check_room(struct db *db, const struct params *params, struct er
                            params->values[PARAM_AGENT].text, OPEN_SESSIONS_MAX);
 }
 
-/* Of the database: a row with that key is there. */
+/* Database error: a row with that key exists. */
 enum { DUPLICATE = 1062 };
 
 enum err agents_open_session(struct db *db, struct session_open *opening, struct error *e)
@@ -72,7 +72,7 @@ enum err agents_open_session(struct db *db, struct session_open *opening, struct
     params_filled(&params, PARAM_AT, opening->started_at);
     params_uint(&params, PARAM_SEQ, opening->seq);
     err = db_change(db, STATEMENT_OPEN_SESSION, &params, &added, e);
-    if (err && e->db_number == DUPLICATE) { /* it was opened before */
+    if (err && e->db_number == DUPLICATE) { /* a repeated request */
         *e = (struct error){0};
         err = ERR_OK;
     }
@@ -116,12 +116,12 @@ enum err agents_end_session(struct db *db, struct session_end *ending, struct er
 
 /* --- activity -------------------------------------------------------------------------------- */
 
-/* A session that commands are reported of. */
+/* A session with reported commands. */
 struct known_session {
     char session_id[IDENT_MAX + 1], agent_id[IDENT_MAX + 1];
     char tenant_id[IDENT_MAX + 1], user_id[USER_ID_MAX + 1];
     char *username, *source;
-    char active[SQL_TIME_LENGTH + 1]; /* the newest of the commands that are reported; "": none */
+    char active[SQL_TIME_LENGTH + 1]; /* time of its newest reported command; "": none */
 };
 
 struct known_sessions {
@@ -212,7 +212,7 @@ static void add_row(struct rows *rows, struct known_session *session, const stru
         rows_text(rows, PARAM_EXIT_CODE, NULL);
 }
 
-/* Adds rows for the good entries, and whose they are; refuses the others. */
+/* Adds rows for the valid entries, and of[] for the entry of each row. Refuses the others. */
 static void add_rows(struct activity **activities, size_t count, const struct known_sessions *known,
                      struct rows *rows, struct entry **of)
 {
@@ -234,7 +234,8 @@ static void add_rows(struct activity **activities, size_t count, const struct kn
     }
 }
 
-/* An entry that the database will never store is refused alone. */
+/* When the database refuses the batch for its data, stores each row by itself: a command that can
+ * never be stored is refused alone. */
 static enum err add_commands(struct db *db, const struct rows *rows, struct entry **of,
                              struct error *e)
 {
@@ -254,7 +255,7 @@ static enum err add_commands(struct db *db, const struct rows *rows, struct entr
     return err;
 }
 
-/* Whoever runs a command is active. */
+/* Running a command counts as activity. */
 static enum err note_activity(struct db *db, const struct known_sessions *known, struct error *e)
 {
     struct rows rows = {0};

@@ -48,7 +48,7 @@ static int by_agent_id(const void *a, const void *b)
     return strcmp((*one)->agent_id, (*other)->agent_id);
 }
 
-/* The first of those with that id: of one machine, several may report at a time. */
+/* Index of the first report with that id. A batch may have several of one machine. */
 static size_t first_of(const struct checked *checked, const char *agent_id)
 {
     size_t low = 0, high = checked->count;
@@ -68,7 +68,7 @@ static bool is_of(const struct checked *checked, size_t i, const char *agent_id)
     return i < checked->count && strcmp(checked->agents[i]->agent_id, agent_id) == 0;
 }
 
-/* Up to a full stop: what follows is another when the agent has lost its state. */
+/* Compares instances up to the full stop. The rest changes when an agent has lost its state. */
 static bool is_same_machine(const char *instance, const char *other)
 {
     size_t length = strcspn(instance, ".");
@@ -76,7 +76,7 @@ static bool is_same_machine(const char *instance, const char *other)
     return strcspn(other, ".") == length && memcmp(instance, other, length) == 0;
 }
 
-/* `claim` is the instance that alone may report, "" while any may: then the first one does. */
+/* `claim` is the only instance that may report. "": any may, and the first one gets the claim. */
 static void admit(struct reporter *agent, const struct cell *row, char claim[IDENT_MAX + 1])
 {
     bool valid = agent->generation == cell_int(&row[1]);
@@ -102,7 +102,7 @@ static void read_agents(struct db *db, const struct checked *checked)
     }
 }
 
-static void turn_away(struct reporter *agent)
+static void reset(struct reporter *agent)
 {
     agent->admitted = agent->second = agent->fresh = false;
 }
@@ -116,7 +116,7 @@ enum err agents_check(struct db *db, struct reporter **agents, size_t count, boo
 
     qsort(agents, count, sizeof *agents, by_agent_id);
     for (size_t i = 0; i < count; i++) {
-        turn_away(agents[i]);
+        reset(agents[i]);
         rows_text(&rows, PARAM_AGENT, agents[i]->agent_id);
     }
     enum err err = db_bulk(db, lock ? STATEMENT_LOCK_AGENTS : STATEMENT_AGENTS, &params, &rows, e);
@@ -130,7 +130,7 @@ enum err agents_refusal(const struct reporter *agent, struct error *e)
     if (agent->second)
         return error_set(e, ERR_INSTANCE, "machine %s: instance '%s' is not the one that reports",
                          agent->agent_id, agent->instance);
-    return error_set(e, ERR_TOKEN, "a void token of machine %s", agent->agent_id);
+    return error_set(e, ERR_TOKEN, "a revoked token of machine %s", agent->agent_id);
 }
 
 enum err agents_admit(struct db *db, struct reporter *agent, struct error *e)
@@ -138,7 +138,7 @@ enum err agents_admit(struct db *db, struct reporter *agent, struct error *e)
     struct params params = params_for(db, &everyone);
     struct checked checked = {&agent, 1};
 
-    turn_away(agent);
+    reset(agent);
     params_text(&params, PARAM_AGENT, agent->agent_id);
     enum err err = db_select(db, STATEMENT_AGENT, &params, e);
     read_agents(db, &checked);
@@ -149,9 +149,9 @@ enum err agents_admit(struct db *db, struct reporter *agent, struct error *e)
 
 struct heartbeat_batch {
     struct checked checked;  /* each agent is the first member of its heartbeat */
-    struct idents closing;   /* told to end */
-    struct idents terminate; /* these, and what was closed already */
-    struct idents vanished;  /* open, but not held */
+    struct idents closing;   /* to be terminated, and listed */
+    struct idents terminate; /* these, and listed ones that are closed already */
+    struct idents vanished;  /* open, but not listed any more */
     struct rows active;      /* sessions, and when their users were active */
 };
 
@@ -160,7 +160,8 @@ static struct heartbeat *heartbeat_at(const struct checked *checked, size_t i)
     return (struct heartbeat *)checked->agents[i];
 }
 
-/* For the operator: two machines have one token. */
+/* Records that an instance was refused: the operator must learn that two machines have one
+ * token. */
 static enum err note_refusals(struct db *db, const struct checked *checked, struct error *e)
 {
     enum err err = ERR_OK;
@@ -176,8 +177,8 @@ static enum err note_refusals(struct db *db, const struct checked *checked, stru
     return err;
 }
 
-/* Adds the heartbeat to its machine's slot under way; and what ends with that, to `ended`. `before`
- * is the heartbeat before it: of one machine, several may come together. */
+/* Adds the heartbeat to its machine's current usage slot. A slot that has ended goes to `ended`.
+ * `before` is the previous heartbeat of the batch, perhaps of the same machine. */
 static void note_usage(struct heartbeat *heartbeat, const struct heartbeat *before, long history,
                        struct rows *ended)
 {
@@ -236,7 +237,7 @@ static enum err note_figures(struct db *db, const struct checked *checked, struc
 
 /* --- a heartbeat's sessions ------------------------------------------------------------------ */
 
-/* Notes that vsay knows the session. False when the heartbeat does not list it. */
+/* Marks a listed session as known. False when the heartbeat does not list it. */
 static bool note_known(struct heartbeat *heartbeat, const char *session)
 {
     bool listed = false;
@@ -248,7 +249,7 @@ static bool note_known(struct heartbeat *heartbeat, const char *session)
     return listed;
 }
 
-/* `known` is when the session's user was active as far as vsay knows, or NULL. */
+/* `known` is the stored time of the user's last activity, or NULL. */
 static void note_activity(struct heartbeat_batch *round, const struct heartbeat *heartbeat,
                           const char *session, const char *known)
 {
@@ -268,9 +269,9 @@ static void terminate(struct heartbeat_batch *round, struct heartbeat *heartbeat
     idents_add(&round->terminate, session);
 }
 
-/* Whether the heartbeat says that the machine does not hold a session that it does not list: that
- * may be younger than the heartbeat, or unknown to an agent which has lost its state. */
-static bool tells_all(const struct heartbeat *heartbeat, uint64_t opened, bool young)
+/* Whether a session that the heartbeat does not list has ended. It may also have been opened after
+ * the heartbeat was made, or be unknown to an agent that has lost its state. */
+static bool omission_is_end(const struct heartbeat *heartbeat, uint64_t opened, bool young)
 {
     return !heartbeat->agent.fresh && (!heartbeat->seq || opened < heartbeat->seq || !young);
 }
@@ -286,7 +287,7 @@ static void compare_open_session(struct heartbeat_batch *round, const struct cel
         if (!heartbeat->agent.admitted || strcmp(heartbeat->agent.tenant_id, tenant) != 0)
             continue;
         if (!note_known(heartbeat, session)) {
-            if (tells_all(heartbeat, opened, young))
+            if (omission_is_end(heartbeat, opened, young))
                 idents_add(&round->vanished, session);
             continue;
         }
@@ -298,7 +299,7 @@ static void compare_open_session(struct heartbeat_batch *round, const struct cel
     }
 }
 
-/* Of a session that is listed and not open on that machine. */
+/* Handles a listed session that is not open on that machine. */
 static void compare_held_session(struct heartbeat_batch *round, const struct cell *row)
 {
     bool closed = strcmp(row[2].text, "closed") == 0;
@@ -326,7 +327,7 @@ static enum err compare_open(struct db *db, struct heartbeat_batch *round, struc
     return err;
 }
 
-/* Those that are listed and not found yet. */
+/* Adds the listed sessions that have not been found yet. */
 static void add_missing(const struct heartbeat *heartbeat, struct idents *out)
 {
     for (size_t i = 0; heartbeat->agent.admitted && i < heartbeat->sessions.count; i++) {
@@ -361,7 +362,7 @@ static void note_reason(const struct checked *checked, const char *session, cons
     }
 }
 
-/* Who asked for the ends of those that are to be terminated. */
+/* Finds who asked for each termination, and why. */
 static enum err find_reasons(struct db *db, struct heartbeat_batch *round, struct error *e)
 {
     for (size_t i = 0; i < round->checked.count; i++) {
@@ -374,7 +375,7 @@ static enum err find_reasons(struct db *db, struct heartbeat_batch *round, struc
     return err;
 }
 
-/* Of those that have vanished, which somebody wanted to end. */
+/* Finds the vanished sessions with a pending termination. */
 static enum err find_given_up(struct db *db, struct heartbeat_batch *round, struct error *e)
 {
     enum err err = sessions_bulk(db, STATEMENT_SIGNALLED, NULL, &round->vanished, e);

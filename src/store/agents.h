@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What agents report of their machines and sessions: docs/agent-protocol.md. All to be run in one
- * transaction. */
+/* What agents report about their machines and sessions (docs/agent-protocol.md). Run each function
+ * in one transaction.
+ *
+ * Reports of many machines are stored together: a batch of heartbeats takes about ten statements,
+ * whatever its size. It locks the machines' rows in the order of their ids, so that batches of two
+ * workers do not deadlock. */
 #ifndef STORE_AGENTS_H
 #define STORE_AGENTS_H
 
@@ -8,7 +12,7 @@
 #include "common/address.h"
 #include "store/usage.h"
 
-/* A list of identifiers; the items are owned by it. */
+/* A list of identifiers, which it owns. */
 struct idents {
     char (*items)[IDENT_MAX + 1];
     size_t count;
@@ -17,54 +21,56 @@ struct idents {
 void idents_add(struct idents *idents, const char *ident);
 void idents_free(struct idents *idents);
 
-/* db_bulk over the ids of sessions. */
+/* db_bulk with the ids of sessions as rows. */
 enum err sessions_bulk(struct db *db, int statement, const struct params *params,
                        const struct idents *sessions, struct error *e);
 
-/* A machine's token, and which of the instances that have it: who reports. */
+/* The agent that sends a report: its machine, its token's generation, and its instance. A copied
+ * disk image gives two agents one token; only one instance at a time may report. */
 struct reporter {
     const char *agent_id; /* borrowed */
-    const char *instance; /* borrowed; "": it has none */
+    const char *instance; /* borrowed; "": none */
     int64_t generation;
     /* out */
-    bool admitted; /* the token is good, and no other instance reports */
-    bool second;   /* the token is good, and another instance reports */
-    bool fresh;    /* it has not reported for long: its vsay-shells still come back */
-    char tenant_id[IDENT_MAX + 1]; /* of the machine; if there is one */
-    char usage[USAGE_TEXT + 1];    /* its slot under way, as text; "": none */
+    bool admitted; /* the token is valid, and no other instance reports */
+    bool second;   /* the token is valid, but another instance reports */
+    bool fresh;    /* a new instance, whose vsay-shells may still have to reconnect */
+    char tenant_id[IDENT_MAX + 1]; /* the machine's */
+    char usage[USAGE_TEXT + 1];    /* its current usage slot, as text; "": none */
     int64_t now;                   /* the database's clock, Unix s */
 };
 
-/* Fills in what is out of each. `lock` keeps the machines' rows locked, in the order of their ids.
- */
+/* Fills in the out members of each, and sorts agents[] by id. `lock` keeps the machines' rows
+ * locked. */
 enum err agents_check(struct db *db, struct reporter **agents, size_t count, bool lock,
                       struct error *e);
 
-/* The same for one, with the machine's row locked for reading. Errors as of agents_refusal. */
+/* The same for one, with a shared lock on the machine's row. Errors as from agents_refusal. */
 enum err agents_admit(struct db *db, struct reporter *agent, struct error *e);
 
-/* Why an agent was not admitted: ERR_INSTANCE, or ERR_TOKEN for a void token. */
+/* Why an agent was not admitted: ERR_INSTANCE, or ERR_TOKEN for a revoked token. */
 enum err agents_refusal(const struct reporter *agent, struct error *e);
 
 struct heartbeat {
-    struct reporter agent;      /* first: a heartbeat is found by it */
+    struct reporter agent;      /* first member: heartbeat_at converts its address */
     uint64_t cpu, memory, disk; /* hundredths of a percent */
     uint64_t seq;               /* 0: none */
     uint64_t dropped;
-    struct idents sessions; /* held */
-    /* of each: when its user was active; "": no news. NULL: of none */
+    struct idents sessions; /* that the machine has open */
+    /* for each, when its user was last active; "": no change. NULL: no change for any */
     char (*active)[SQL_TIME_LENGTH + 1];
-    /* out; freed by heartbeat_clear */
-    struct idents terminate; /* those that must end */
-    char **reasons;          /* of each of these: who wants it; NULL: nobody */
-    struct idents unknown;   /* those that vsay has never heard of */
-    bool *found;             /* of each session: whether it has */
-    struct idents given_up;  /* those that somebody wanted to end, and that are not held any more */
+    /* out: freed by heartbeat_clear */
+    struct idents terminate; /* sessions to terminate */
+    char **reasons;          /* for each, the text to show its user; NULL: none */
+    struct idents unknown;   /* sessions that vsay does not know */
+    bool *found;             /* for each of `sessions`: vsay knows it */
+    struct idents given_up;  /* closed sessions with a pending termination */
 };
 
 void heartbeat_clear(struct heartbeat *heartbeat);
 
-/* Takes in heartbeats: figures, sessions that are not held any more, sessions that must end. */
+/* Stores heartbeats: their figures, and the end of sessions that they do not list any more. Finds
+ * the sessions that the machines must terminate. */
 enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t count,
                            struct error *e);
 
@@ -73,14 +79,14 @@ struct session_open {
     char session_id[IDENT_MAX + 1], user_id[USER_ID_MAX + 1];
     const char *username, *source, *browser, *os; /* the last two may be NULL */
     char source_address[ADDRESS_IP_MAX + 1];      /* "": not known */
-    const char *not_recorded;                     /* why its commands are not; NULL: they are */
-    char started_at[SQL_TIME_LENGTH + 1];         /* "": now */
+    const char *not_recorded;             /* why its commands are not recorded; NULL: they are */
+    char started_at[SQL_TIME_LENGTH + 1]; /* "": now */
     uint64_t seq;
     char state[16]; /* out */
 };
 
-/* How many sessions of a machine may be open: twice what a heartbeat lists, since what has ended
- * and was not reported yet takes room too. */
+/* Open sessions of a machine at most. Twice what a heartbeat lists, since sessions whose end has
+ * not been reported yet count too. */
 enum { OPEN_SESSIONS_MAX = 2000 };
 
 /* Errors of agents_admit; ERR_FORBIDDEN when the session is another machine's, ERR_FULL. */
@@ -91,12 +97,13 @@ struct session_end {
     const char *session_id, *reason;
     char ended_at[SQL_TIME_LENGTH + 1]; /* "": now */
     int exit_code;                      /* -1: not known */
-    bool doubtful;                      /* something of it may be left */
-    const char *outcome; /* out, static: of the termination that this ends; NULL: of none */
+    bool doubtful;                      /* some of its processes may still run */
+    const char
+        *outcome; /* out, static: outcome of the pending termination; NULL: none was pending */
 };
 
-/* Closes a session, and confirms its signal, unless that is in doubt. Errors as above, and
- * ERR_NOT_FOUND. */
+/* Closes a session. A pending termination is confirmed, or has vanished if `doubtful`. Errors as
+ * above, and ERR_NOT_FOUND. */
 enum err agents_end_session(struct db *db, struct session_end *ending, struct error *e);
 
 struct entry {
@@ -106,8 +113,8 @@ struct entry {
     char at[SQL_TIME_LENGTH + 1];
     int success;         /* -1: not known */
     int exit_code;       /* the same */
-    const char *fault;   /* static: why it is not even looked at, or NULL */
-    const char *refusal; /* out, static: why it is not stored, or NULL */
+    const char *fault;   /* static: why it is invalid; NULL: it is valid */
+    const char *refusal; /* out, static: why it was not stored; NULL: it was */
 };
 
 struct activity {
@@ -120,8 +127,7 @@ struct activity {
 enum err agents_activity(struct db *db, struct activity **activities, size_t count,
                          struct error *e);
 
-/* Closes sessions of which nobody will tell how they ended: `outcome` is `vanished` or `expired`.
- */
+/* Closes sessions whose end will not be reported. `outcome` is `vanished` or `expired`. */
 enum err agents_give_up(struct db *db, const struct idents *sessions, const char *outcome,
                         struct error *e);
 

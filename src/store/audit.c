@@ -38,7 +38,7 @@ static const char *or_else(const char *text, const char *fallback)
     return *text ? text : fallback;
 }
 
-/* The filters, without a user. */
+/* The filters except the user. */
 static struct params params_of(const struct audit_filter *filter)
 {
     struct params params = {0};
@@ -52,8 +52,8 @@ static struct params params_of(const struct audit_filter *filter)
     return params;
 }
 
-/* Where a search among a session's entries ends: with the time of the last one that it may look at,
- * unless there are fewer. */
+/* Finds where a search among a session's entries ends: at the last entry that it may read. Leaves
+ * *end empty if there are fewer. */
 static enum err find_end(struct db *db, const struct params *filters, struct position *end,
                          struct error *e)
 {
@@ -87,7 +87,7 @@ enum err audit_select(struct db *db, const struct audit_filter *filter, struct p
     return db_select(db, statement, &params, e);
 }
 
-/* The position is behind the columns. */
+/* The position follows the columns. */
 const struct cell *audit_next(struct db *db, struct position *position)
 {
     enum { AT = 12 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The audit: who has ended or looked at what, and who was let in. Rows are added, read, and purged
- * by age; nothing changes them. */
+/* The audit log: who terminated or viewed which session, and who was granted access. Entries are
+ * added, read, and purged by age, but never changed; workers have no right to. */
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H
 
@@ -9,35 +9,35 @@
 
 enum { AUDIT_DETAIL_MAX = 1000 }; /* bytes */
 
-/* Borrows all. */
+/* Strings are borrowed. */
 struct audit_entry {
     const char *action;
     const struct principal *who;
     const char *role;                               /* "": vsayctl's user */
-    const char *session_id, *agent_id, *of_user_id; /* what it was done to; NULL: none */
+    const char *session_id, *agent_id, *of_user_id; /* the object of the action; NULL: none */
     const char *detail;                             /* up to AUDIT_DETAIL_MAX */
-    const char *request_id;                         /* NULL: it was no request */
+    const char *request_id;                         /* NULL: not a request */
     uint64_t age;                                   /* ms since it happened */
 };
 
-/* Adds entries. To be run in one transaction. */
+/* Adds entries. Run in one transaction. */
 enum err audit_add(struct db *db, const struct audit_entry *entries, size_t count, struct error *e);
 
 struct audit_filter {
-    const char *user_id, *session_id; /* who did it, what it was done to; NULL: any; borrowed */
-    char from[SQL_TIME_LENGTH + 1], until[SQL_TIME_LENGTH + 1]; /* `until` not included; "": any */
+    const char *user_id, *session_id; /* actor and object; NULL: any; borrowed */
+    char from[SQL_TIME_LENGTH + 1], until[SQL_TIME_LENGTH + 1]; /* `until` is exclusive; "": any */
     struct position before;                                     /* older ones only */
     size_t limit;
 };
 
-enum { AUDIT_LOOKS = 20000 }; /* entries of a session that one page looks at */
+enum { AUDIT_LOOKS = 20000 }; /* entries of a session that one page reads at most */
 
-/* Selects entries, newest first. None of the filters makes it read more than the page; both of them
- * together AUDIT_LOOKS of the session's, down to *end: "" when these are all that there are. */
+/* Selects entries, newest first. With at most one filter it reads only the page. With both it reads
+ * AUDIT_LOOKS entries of the session at most, down to *end; "": there are no more. */
 enum err audit_select(struct db *db, const struct audit_filter *filter, struct position *end,
                       struct error *e);
 
-/* The next of those selected, whose cells are the columns of AUDIT; NULL: no more. */
+/* The next selected entry: the columns of AUDIT in statements_history.c. NULL: no more. */
 const struct cell *audit_next(struct db *db, struct position *position);
 
 #endif

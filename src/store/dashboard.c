@@ -31,7 +31,7 @@ enum err dashboard_stats(struct db *db, const struct callers *callers, struct fl
 
 /* --- machines -------------------------------------------------------------------------------- */
 
-/* A user's may be all of its machines, those included that were never heard of. */
+/* A user's rows may include machines without a heartbeat, which are skipped. */
 static void add_machine(struct recent_machines *recent, const struct cell *row)
 {
     if (!row[5].text || recent->count == RECENT_MACHINES)
@@ -63,13 +63,13 @@ enum err dashboard_machines(struct db *db, const struct callers *callers,
 
 enum { BUSY_MACHINES = PARAM_AGENT_9 - PARAM_AGENT_0 + 1 };
 
-/* A command that one of the callers may be shown. */
+/* A command that may be among a caller's newest. */
 struct pick {
     int64_t at, id;
     size_t caller;
 };
 
-/* What is known of a caller: the machines that were busy last, and the newest commands. */
+/* A caller's busiest machines and newest commands. */
 struct recent {
     char busy[BUSY_MACHINES][IDENT_MAX + 1];
     size_t busy_count;
@@ -93,7 +93,7 @@ static enum err load_busy_machines(struct db *db, const struct callers *callers,
     return err;
 }
 
-/* The newest first; of one time, the greater id. */
+/* Newest first; equal times by id, highest first. */
 static int compare_picks(const void *a, const void *b)
 {
     const struct pick *x = a, *y = b;
@@ -103,7 +103,7 @@ static int compare_picks(const void *a, const void *b)
     return x->id == y->id ? 0 : x->id < y->id ? 1 : -1;
 }
 
-/* Puts a command in its place among the newest, unless it is too old or there already. */
+/* Inserts a command among the newest, unless it is too old or already there. */
 static void add_pick(struct recent *recent, const struct pick *pick)
 {
     struct pick *newest = recent->newest;
@@ -120,7 +120,7 @@ static void add_pick(struct recent *recent, const struct pick *pick)
     newest[place] = *pick;
 }
 
-/* A busy machine of a caller's. */
+/* A busy machine of a caller. */
 struct interest {
     const char *agent_id;
     struct recent *recent;
@@ -149,7 +149,7 @@ static struct interests interests_of(struct recent *recent, size_t count)
     return all;
 }
 
-/* Adds a machine's command to the picks of all who are interested in it. */
+/* Adds a machine's command to the picks of all callers with that machine. */
 static void add_machine_pick(const struct interests *all, const struct cell *row)
 {
     const struct interest *end = all->items + all->count;
@@ -165,7 +165,7 @@ static void add_machine_pick(const struct interests *all, const struct cell *row
     }
 }
 
-/* Asks once for each machine, whoever is interested in it. */
+/* Loads each machine's newest commands once, for all callers with that machine. */
 static enum err load_newest_on_machines(struct db *db, const struct params *params,
                                         struct recent *recent, size_t callers, struct error *e)
 {
@@ -213,7 +213,8 @@ static struct pick *all_picks(const struct recent *recent, size_t callers, size_
     return picks;
 }
 
-/* Gives each command to all who picked it. One that was picked may be gone by now. */
+/* Loads the picked commands, and adds each to all callers that picked it. A command may have been
+ * purged meanwhile. */
 static enum err load_picked(struct db *db, const struct recent *recent, size_t callers,
                             struct recent_commands *out, struct error *e)
 {
@@ -238,8 +239,8 @@ static enum err load_picked(struct db *db, const struct recent *recent, size_t c
     return err;
 }
 
-/* The commands of several callers: the ids of the newest, of each caller and of each of their busy
- * machines, and then the rows of those that are shown. */
+/* Loads for several callers: first the ids of the newest commands of each caller and of each busy
+ * machine, then the rows of those that are shown. */
 static enum err load_commands(struct db *db, const struct callers *callers,
                               const struct params *params, struct recent *recent,
                               struct recent_commands *out, struct error *e)
@@ -256,7 +257,7 @@ static enum err load_commands(struct db *db, const struct callers *callers,
     return err ? err : load_picked(db, recent, callers->count, out, e);
 }
 
-/* The commands of one, by one statement. */
+/* Loads for one caller, with one statement. */
 static enum err load_own_commands(struct db *db, const struct callers *callers,
                                   const struct params *params, struct recent_commands *out,
                                   struct error *e)

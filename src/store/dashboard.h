@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the dashboard shows of machines and commands. */
+/* The dashboard: statistics, recent machines and recent commands, for one caller or for several at
+ * once. */
 #ifndef STORE_DASHBOARD_H
 #define STORE_DASHBOARD_H
 
@@ -10,7 +11,7 @@ struct fleet_stats {
     int64_t cpu, memory, disk; /* sums over online machines, hundredths of a percent */
 };
 
-/* Of each caller: out[callers->count], zeroed before. */
+/* Fills out[callers->count], zeroed by the caller. */
 enum err dashboard_stats(struct db *db, const struct callers *callers, struct fleet_stats *out,
                          struct error *e);
 
@@ -29,8 +30,8 @@ struct recent_machines {
     size_t count;
 };
 
-/* The machines of each caller with the newest heartbeat, newest first: out[callers->count], zeroed
- * before. */
+/* The machines of each caller with the newest heartbeats, newest first. Fills out[callers->count],
+ * zeroed by the caller. */
 enum err dashboard_machines(struct db *db, const struct callers *callers,
                             struct recent_machines *out, struct error *e);
 
@@ -46,7 +47,8 @@ struct recent_commands {
     size_t count;
 };
 
-/* The newest commands of each caller, newest first: out[callers->count], zeroed before. */
+/* The newest commands of each caller, newest first. Fills out[callers->count], zeroed by the
+ * caller. */
 enum err dashboard_commands(struct db *db, const struct callers *callers,
                             struct recent_commands *out, struct error *e);
 

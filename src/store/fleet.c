@@ -8,7 +8,7 @@
 
 static const struct scope everything = {.kind = SCOPE_ALL};
 
-/* As STATEMENT_FLEET_SESSIONS calls them; NULL: it does not have them. */
+/* The names in STATEMENT_FLEET_SESSIONS. NULL: not a row of it. */
 static const char *const names[FLEET_NUMBERS] = {
     [FLEET_UI] = "ui",
     [FLEET_CLI] = "cli",
@@ -72,14 +72,14 @@ static void slot_params(struct db *db, int64_t now, struct params *params)
     params_uint(params, PARAM_LONG_SLOT, usage_slot(long_began, USAGE_LONG_SLOT, history));
 }
 
-/* Other workers wait for the row, and find the slot taken. */
-static enum err take(struct db *db, struct fleet_sample *look, const struct params *params,
-                     struct error *e)
+/* Other workers wait for the row lock, and then find the slot taken. */
+static enum err claim(struct db *db, struct fleet_sample *sample, const struct params *params,
+                      struct error *e)
 {
     uint64_t changed = 0;
     enum err err = db_change(db, STATEMENT_CLAIM_FLEET_SLOT, params, &changed, e);
 
-    look->taken = changed > 0;
+    sample->taken = changed > 0;
     return err;
 }
 
@@ -95,29 +95,29 @@ static enum err load_tenants(struct db *db, struct idents *out, struct error *e)
 
 enum err fleet_sample(struct db *db, void *context, struct error *e)
 {
-    struct fleet_sample *look = context;
+    struct fleet_sample *sample = context;
     struct params params = params_for(db, &everything);
 
-    idents_free(&look->tenants); /* of an earlier attempt */
-    enum err err = schema_clock(db, &look->now, e);
-    slot_params(db, look->now, &params);
+    idents_free(&sample->tenants); /* of an earlier attempt */
+    enum err err = schema_clock(db, &sample->now, e);
+    slot_params(db, sample->now, &params);
     if (!err)
-        err = take(db, look, &params, e);
-    if (err || !look->taken)
+        err = claim(db, sample, &params, e);
+    if (err || !sample->taken)
         return err;
     err = db_change(db, STATEMENT_SAMPLE_ALL, &params, NULL, e);
     if (!err)
         err = db_change(db, STATEMENT_SAMPLE_TENANTS, &params, NULL, e);
-    return err ? err : load_tenants(db, &look->tenants, e);
+    return err ? err : load_tenants(db, &sample->tenants, e);
 }
 
 enum err fleet_sample_users(struct db *db, void *context, struct error *e)
 {
-    const struct fleet_sample *look = context;
+    const struct fleet_sample *sample = context;
     struct params params = params_for(db, &everything);
 
-    slot_params(db, look->now, &params);
-    params_text(&params, PARAM_TENANT, look->tenants.items[look->tenant]);
+    slot_params(db, sample->now, &params);
+    params_text(&params, PARAM_TENANT, sample->tenants.items[sample->tenant]);
     return db_change(db, STATEMENT_SAMPLE_USERS, &params, NULL, e);
 }
 

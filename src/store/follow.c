@@ -44,7 +44,7 @@ static struct params params_of(const struct follow *follow)
     return params;
 }
 
-/* The ids of a page, and those of them that the filter lets through and that are new. */
+/* Loads the ids of a page, and into `fresh` those that are new and match the filter. */
 static enum err load_ids(struct db *db, const struct follow *follow, struct seen *page,
                          struct findings *fresh, struct error *e)
 {
@@ -60,7 +60,7 @@ static enum err load_ids(struct db *db, const struct follow *follow, struct seen
     return err;
 }
 
-/* The next look goes back to the highest id of some looks ago. */
+/* Ends a pass. The next one starts at the highest id of FOLLOW_LATE passes ago. */
 static void end_look(struct follow *follow)
 {
     struct seen last = follow->last;
@@ -77,7 +77,7 @@ static void end_look(struct follow *follow)
     }
 }
 
-/* Whether the look goes on. */
+/* Notes the ids of a page. True: the pass continues. */
 static bool take(struct follow *follow, const struct seen *page)
 {
     for (size_t i = 0; i < page->count; i++)

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Commands as they are reported, in the order of their ids, each once.
+/* Follows commands as they are reported, in the order of their ids, each once.
  *
- * An id is given out before its row is committed: a lower one may show up after a higher one. So
- * each look goes back to the highest id of FOLLOW_LATE looks before, and leaves out what the last
- * one has seen. It reads by the primary key, and nothing that is older: its cost does not depend on
- * the history that there is. */
+ * The database assigns an id before it commits the row, so a lower id may appear after a higher
+ * one. Each pass therefore starts at the highest id of FOLLOW_LATE passes ago, and skips the
+ * commands that the last pass has seen. It reads by the primary key, so its cost does not depend on
+ * the size of the history. */
 #ifndef STORE_FOLLOW_H
 #define STORE_FOLLOW_H
 
 #include "store/history.h"
 
 enum {
-    FOLLOW_LATE = 10,    /* looks, with a pause of a second between two */
-    FOLLOW_BACK = 10000, /* rows that a look reads again at most */
-    FOLLOW_START = 1000, /* ids before the newest that the first look goes back */
+    FOLLOW_LATE = 10,    /* passes, a second apart */
+    FOLLOW_BACK = 10000, /* rows that a pass reads again at most */
+    FOLLOW_START = 1000, /* ids before the newest at which the first pass starts */
     FOLLOW_PAGE = 500    /* rows that one statement reads */
 };
 
@@ -25,17 +25,19 @@ struct seen {
 
 struct follow {
     const struct history_filter *filter;    /* of users, machines, sessions and texts; borrowed */
-    struct seen last, now;                  /* by the last look, by the one under way */
-    uint64_t from;                          /* where the next page begins: after that id */
-    uint64_t highest, earlier[FOLLOW_LATE]; /* ids, at the end of looks */
+    struct seen last, now;                  /* by the last pass; by the present one */
+    uint64_t from;                          /* the next page begins after this id */
+    uint64_t highest, earlier[FOLLOW_LATE]; /* ids at the ends of passes */
     size_t looks;
 };
 
-/* Sees all that there is, so that what comes later is new. Again is a new beginning. */
+/* Reads the commands that exist, so that only later ones are new. May be called again to start
+ * anew. */
 enum err follow_begin(struct db *db, struct follow *follow, struct error *e);
 
-/* Loads what is new in the next page of a look, oldest first, with the columns of history_commands;
- * out->more: the look goes on. After an error the same page comes next. Free *out in any case. */
+/* Loads the new commands of the next page of a pass, oldest first, with the columns of
+ * history_commands. out->more: the pass continues. After an error the same page is next. Free *out
+ * in any case. */
 enum err follow_page(struct db *db, struct follow *follow, struct history *out, struct error *e);
 
 void follow_free(struct follow *follow);

@@ -9,15 +9,15 @@
 #include "store/agents.h"
 
 enum {
-    MACHINES_MAX = 100, /* of a user's that are searched one by one */
-    TENANTS_MAX = 100,  /* of a user id or a machine id, for a super admin */
+    MACHINES_MAX = 100, /* machines of a user that are searched one by one */
+    TENANTS_MAX = 100,  /* tenants of one user id or machine id, for a super admin */
     STATES_MAX = 3
 };
 
-/* What is searched: its statements. */
+/* The statements of one kind of search. */
 struct kind {
     int bound, find, next_tenant, page;
-    bool by_state; /* an index has a range for each state */
+    bool by_state; /* its indexes have a range for each state */
 };
 
 static const struct kind commands = {STATEMENT_BOUND_COMMANDS, STATEMENT_FIND_COMMANDS,
@@ -32,7 +32,7 @@ struct search {
     const struct scope *scope;
     const struct history_filter *filter;
     struct walk walk;
-    struct idents ids[STATES_MAX]; /* to which the ranges refer */
+    struct idents ids[STATES_MAX]; /* the ranges refer to them */
 };
 
 static const struct position newest = {"9999-12-31T00:00:00.000000", INT64_MAX};
@@ -40,7 +40,7 @@ static const struct position oldest = {"1970-01-01T00:00:00.000000", 0};
 
 /* --- ranges ---------------------------------------------------------------------------------- */
 
-/* Whether the filters let all through that lies in a range of that kind. */
+/* Whether all rows in a range of that kind match the filters. */
 static bool lets_all_through(const struct search *search, enum range_kind kind)
 {
     const struct history_filter *filter = search->filter;
@@ -66,7 +66,7 @@ static struct rows *ranges_of(struct search *search, enum range_kind kind)
     return &walk->ranges[walk->kinds++].rows;
 }
 
-/* One range: of `tenant`, and of that user or machine if its kind is one of these. */
+/* Adds one range: of `tenant`, and for RANGE_USER and RANGE_MACHINE of the id. */
 static void add_one(struct search *search, enum range_kind kind, const char *state,
                     const char *tenant, const char *id)
 {
@@ -81,7 +81,7 @@ static void add_one(struct search *search, enum range_kind kind, const char *sta
         rows_text(rows, PARAM_STATE, state);
 }
 
-/* The states in which sessions are searched; one that is none for commands. */
+/* The states in which sessions are searched. For commands, one NULL. */
 static const char *const *states_of(const struct search *search, size_t *count)
 {
     static const char *const all[STATES_MAX] = {"active", "closing", "closed"};
@@ -108,7 +108,7 @@ static void add_range(struct search *search, enum range_kind kind, const char *t
 
 /* --- a user's -------------------------------------------------------------------------------- */
 
-/* Its machines, up to MACHINES_MAX + 1 of them: then there are too many. */
+/* Loads the user's machines, at most MACHINES_MAX + 1, which means too many. */
 static enum err load_machines(struct db *db, struct search *search, struct error *e)
 {
     struct params params = params_for(db, search->scope);
@@ -121,8 +121,8 @@ static enum err load_machines(struct db *db, struct search *search, struct error
     return err;
 }
 
-/* A user sees its own, and all on its machines; on one that it sees, that is all. Where machines
- * are many, what it may see is picked from the whole tenant's. */
+/* A user sees its own rows and all rows of its machines. A search on one of its machines needs that
+ * range only. With too many machines, the whole tenant is searched and filtered. */
 static enum err add_users(struct db *db, struct search *search, struct error *e)
 {
     const struct scope *scope = search->scope;
@@ -145,7 +145,7 @@ static enum err add_users(struct db *db, struct search *search, struct error *e)
 
 /* --- a super admin's ------------------------------------------------------------------------- */
 
-/* The tenants in which an id is found, each by one look at the index. */
+/* Finds the tenants that have an id, with one index lookup for each. */
 static enum err load_tenants(struct db *db, const struct search *search, enum range_kind kind,
                              const char *state, struct idents *out, struct error *e)
 {
@@ -168,7 +168,7 @@ static enum err load_tenants(struct db *db, const struct search *search, enum ra
     return err;
 }
 
-/* One user id may be found in several tenants, and so may one machine's. */
+/* A user id, and a machine id too, may exist in several tenants. */
 static enum err add_in_all_tenants(struct db *db, struct search *search, enum range_kind kind,
                                    const char *id, struct error *e)
 {
@@ -189,7 +189,7 @@ static enum err add_in_all_tenants(struct db *db, struct search *search, enum ra
 
 /* --- the search ------------------------------------------------------------------------------ */
 
-/* The commands of one session, unless the scope may not see it: nothing is told of it then. */
+/* The commands of one session. Outside the scope there is no range, and the page is empty. */
 static enum err add_session(struct db *db, struct search *search, struct error *e)
 {
     const struct scope *scope = search->scope;
@@ -204,8 +204,8 @@ static enum err add_session(struct db *db, struct search *search, struct error *
     return err;
 }
 
-/* Who asked for an end is in an index that has no tenants: others find that in the sessions which
- * they may see, so that their cursors tell nothing of any other's. */
+/* The index of requesters has no tenants, so only super admins search it. Others filter the
+ * sessions in their scope, so that their cursors reveal nothing about other tenants. */
 static bool by_requester(const struct search *search)
 {
     return search->filter->ended_by && search->scope->kind == SCOPE_ALL;
@@ -255,7 +255,7 @@ static void set_filters(struct search *search)
     params_text(params, PARAM_TO, *filter->until.at ? filter->until.at : newest.at);
 }
 
-/* In ranges that are not in the order of the rows' times, those are a filter like others. */
+/* In ranges that are not in the order of time, from and until are filters like any other. */
 static void set_ends(struct search *search)
 {
     const struct history_filter *filter = search->filter;
@@ -281,7 +281,7 @@ static int compare_rows(const void *a, const void *b)
     return (one > other) - (one < other);
 }
 
-/* Puts the rows of the ids found into their order; one may be gone by now. */
+/* Puts the loaded rows into the order of the findings. A row may have been purged meanwhile. */
 static void put_in_order(const struct findings *findings, const struct cell **loaded, size_t count,
                          struct history *out)
 {

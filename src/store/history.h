@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* History: sessions of any state, and commands, as a caller's filters pick them. No search costs
- * more than a bounded part of the history that there is: see walk.h. */
+/* History and search: sessions of any state, and commands, that match a caller's filters. The cost
+ * of a search is bounded, however long the history is: see walk.h. */
 #ifndef STORE_HISTORY_H
 #define STORE_HISTORY_H
 
@@ -11,11 +11,11 @@ struct history_filter {
     const char *user_id, *agent_id, *source;
     const char *q;               /* a substring, in any case */
     const char *state;           /* of a session */
-    const char *ended_by;        /* who asked for a session's end */
+    const char *ended_by;        /* the user who terminated a session */
     const char *session_id;      /* of commands */
     const bool *success;         /* of commands */
-    struct position from, until; /* by their time, from `from` on and before `until`; none: any */
-    struct position before;      /* older ones only; none: from the newest on */
+    struct position from, until; /* of their times; `until` is exclusive; none: any */
+    struct position before;      /* only older ones; none: from the newest on */
     size_t limit;
 };
 
@@ -24,14 +24,14 @@ struct history {
     const struct cell **rows; /* newest first */
     size_t count;
     bool more;           /* the next page begins before `end` */
-    bool cut;            /* the search has ended before the page was full */
-    struct position end; /* how far it came */
+    bool cut;            /* the search reached its bound before the page was full */
+    struct position end; /* how far the search came */
 };
 
-/* Load the page of the filter's sessions or commands that the scope may see; those of one session
- * in the order in which they were run, and for SCOPE_ALL sessions that one user asked to end in the
- * order of that. Their columns are those of HISTORY_SESSIONS and HISTORY_COMMANDS but for the
- * first. Free *out in any case. */
+/* Load a page of the sessions or commands in the scope that match the filter, newest first.
+ * Commands of one session are in the order in which they ran; for SCOPE_ALL, sessions that one user
+ * terminated are in the order of the requests. The columns are those of HISTORY_SESSIONS and
+ * HISTORY_COMMANDS without the first. Free *out in any case. */
 enum err history_sessions(struct db *db, const struct scope *scope,
                           const struct history_filter *filter, struct history *out,
                           struct error *e);
@@ -40,11 +40,11 @@ enum err history_commands(struct db *db, const struct scope *scope,
                           struct error *e);
 void history_free(struct history *history);
 
-/* Loads commands by their ids, in the order of these. Free *out in any case. */
+/* Loads commands by their ids, in the order of `findings`. Free *out in any case. */
 enum err history_load_commands(struct db *db, const struct findings *findings, struct history *out,
                                struct error *e);
 
-/* ERR_NOT_FOUND when there is no such session in the scope. */
+/* ERR_NOT_FOUND when the session is not in the scope. */
 enum err history_check_session(struct db *db, const struct scope *scope, const char *session_id,
                                struct error *e);
 

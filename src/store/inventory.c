@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* Where the page's search ends: so many machines on, unless the list does before. */
+/* Finds where the page's search ends: after INVENTORY_LOOKS machines, unless the list ends
+ * before. */
 static enum err find_end(struct db *db, const struct scope *scope, const struct params *params,
                          char searched_to[IDENT_MAX + 1], struct error *e)
 {

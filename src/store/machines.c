@@ -53,7 +53,7 @@ static const char *const relation_names[] = {
     [RELATION_GRANTED] = "granted",
 };
 
-/* The parameters are those of the machine and the user, tenant included. */
+/* `params` has the machine, its tenant and the user. */
 static enum err grant(struct db *db, struct params *params, enum relation relation,
                       uint64_t *affected, struct error *e)
 {
@@ -73,7 +73,7 @@ enum err machines_add(struct db *db, const struct new_machine *machine, struct e
     enum err err = db_change(db, STATEMENT_ADD_MACHINE, &params, &added, e);
     if (!err && !added)
         err = error_set(e, ERR_DB, "there is a machine %s already", machine->agent_id);
-    if (!err) /* an older vsayctl left that of a machine which it removed */
+    if (!err) /* older releases left the usage of removed machines */
         err = db_change(db, STATEMENT_REMOVE_USAGE, &params, NULL, e);
     if (err || !machine->owner)
         return err;
@@ -108,7 +108,7 @@ enum err machines_rotate(struct db *db, const char *agent_id, int64_t *generatio
     enum err err = db_change(db, STATEMENT_ROTATE_TOKEN, &params, &rotated, e);
     if (!err && !rotated)
         return no_such_machine(agent_id, e);
-    if (!err) /* the agent may count anew */
+    if (!err) /* a new agent may number its openings from 1 again */
         err = db_change(db, STATEMENT_FORGET_OPENINGS, &params, NULL, e);
     if (!err)
         err = db_select(db, STATEMENT_TOKEN_GENERATION, &params, e);
@@ -118,7 +118,7 @@ enum err machines_rotate(struct db *db, const char *agent_id, int64_t *generatio
     return err;
 }
 
-/* The parameters of machine and user. `tenant_id` is filled and borrowed by them. */
+/* Sets the parameters of machine and user. They borrow `tenant_id`, which is filled. */
 static enum err access_params(struct db *db, const char *agent_id, const char *user_id,
                               char tenant_id[IDENT_MAX + 1], struct params *out, struct error *e)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The fleet as its operator keeps it: which machines there are, and who may use them. */
+/* The operator's side of the fleet: adding and removing machines, their tokens, and access to
+ * them. */
 #ifndef STORE_MACHINES_H
 #define STORE_MACHINES_H
 
@@ -9,26 +10,25 @@
 struct listed_machine {
     const char *agent_id, *tenant_id, *name;
     bool online;
-    const char *last_heartbeat; /* RFC 3339; NULL: none yet */
+    const char *last_heartbeat; /* RFC 3339; NULL: none */
     int64_t cpu, memory, disk;  /* hundredths of a percent */
     int64_t dropped_commands, open_sessions;
-    const char *refused_at; /* RFC 3339: when another instance was turned away; NULL: not lately */
+    const char *refused_at; /* RFC 3339: another instance was refused; NULL: not lately */
 };
 
-/* All machines, or a tenant's, which are read page by page. */
+/* A cursor over all machines, or a tenant's. Reads page by page. */
 struct machine_list {
     const char *tenant_id;    /* NULL: any; borrowed */
-    char last[IDENT_MAX + 1]; /* machine that was told */
-    uint64_t rows;            /* up to that one */
+    char last[IDENT_MAX + 1]; /* the last machine returned */
+    uint64_t rows;            /* rows so far */
 };
 
-/* The next machine, in the order of their ids; all of the list but its tenant is zeroed before the
- * first. Runs a statement for each page. False: no more, or *err. */
+/* The next machine, in the order of ids. Zero the list before the first, except its tenant. Runs a
+ * statement for each page. False: no more, or *err. */
 bool machines_next(struct db *db, struct machine_list *list, struct listed_machine *out,
                    enum err *err, struct error *e);
 
-/* All that follow are to be run in one transaction each. ERR_NOT_FOUND when there is no such
- * machine. */
+/* Run each of the following in one transaction. ERR_NOT_FOUND when there is no such machine. */
 
 struct new_machine {
     const char *agent_id, *tenant_id, *name;
@@ -36,18 +36,18 @@ struct new_machine {
     const char *owner; /* user id, or NULL */
 };
 
-/* ERR_DB when there is a machine of that id. */
+/* ERR_DB when a machine with that id exists. */
 enum err machines_add(struct db *db, const struct new_machine *machine, struct error *e);
 
-/* Ends the machine's sessions, of which there were *open, and forgets it. What it did stays. */
+/* Closes the machine's *open open sessions and deletes the machine. Its history stays. */
 enum err machines_remove(struct db *db, const char *agent_id, uint64_t *open, struct error *e);
 
-/* Makes the machine's tokens void; *generation is the next one's. */
+/* Revokes the machine's tokens. *generation is that of the next token. */
 enum err machines_rotate(struct db *db, const char *agent_id, int64_t *generation, struct error *e);
 
 enum relation { RELATION_OWNER, RELATION_GRANTED };
 
-/* *changed: whether that was not so already. */
+/* *changed: false if it was so already. */
 enum err machines_grant(struct db *db, const char *agent_id, const char *user_id,
                         enum relation relation, bool *changed, struct error *e);
 enum err machines_revoke(struct db *db, const char *agent_id, const char *user_id, bool *changed,

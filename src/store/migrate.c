@@ -45,7 +45,7 @@ static enum err run_script(struct db *db, const char *sql, struct error *e)
     return db_run(db, DB_READ, run_text, &(struct text){sql, NULL}, e);
 }
 
-/* `value` stays as it is when there is no row. */
+/* Leaves `value` unchanged when there is no row. */
 static enum err run_select(struct db *db, const char *sql, char value[HOLDER_MAX], struct error *e)
 {
     return db_run(db, DB_READ, run_text, &(struct text){sql, value}, e);
@@ -60,7 +60,7 @@ struct lease {
     sem_t over;
 };
 
-/* Host, process and a random part: containers may share the other two. */
+/* Host, process and a random part, since containers may share the first two. */
 static void name_self(char self[HOLDER_MAX])
 {
     char host[64] = "";
@@ -76,7 +76,7 @@ static void name_self(char self[HOLDER_MAX])
     snprintf(self, HOLDER_MAX, "%s:%ld:%08x", host, (long)getpid(), salt);
 }
 
-/* Takes the lease if it is free, or makes it last longer; then lease->holder is lease->self. */
+/* Claims the lease if it is free, or renews it. On success lease->holder is lease->self. */
 static enum err claim(struct db *db, struct lease *lease, struct error *e)
 {
     char *sql = xasprintf("UPDATE migration_lock SET holder = '%s', "
@@ -93,26 +93,27 @@ static enum err claim(struct db *db, struct lease *lease, struct error *e)
 static enum err wait_for_claim(struct db *db, struct lease *lease, migrate_fn *tell,
                                struct error *e)
 {
-    char told[HOLDER_MAX] = "";
+    char reported[HOLDER_MAX] = "";
 
     for (int waited = 0; waited < WAIT_MAX; waited++) {
         enum err err = claim(db, lease, e);
         if (err || strcmp(lease->holder, lease->self) == 0)
             return err;
-        if (strcmp(told, lease->holder) != 0)
-            tell(MIGRATE_WAITING, strcpy(told, lease->holder));
+        if (strcmp(reported, lease->holder) != 0)
+            tell(MIGRATE_WAITING, strcpy(reported, lease->holder));
         sleep(1);
     }
     return error_set(e, ERR_DEADLINE, "%s is still migrating after %d minutes", lease->holder,
                      WAIT_MAX / 60);
 }
 
-/* A thread of its own, since one statement of a migration may take longer than the lease. */
+/* Renews the lease. A thread of its own, because one statement of a migration may take longer than
+ * the lease. */
 static void *keep(void *context)
 {
     struct lease *lease = context;
     struct db *db = db_new(lease->settings);
-    struct error ignored = {0}; /* the next round tries again */
+    struct error ignored = {0}; /* the next renewal tries again */
     struct timespec next;
 
     clock_gettime(CLOCK_REALTIME, &next);
@@ -152,7 +153,7 @@ static void release(struct db *db, struct lease *lease)
     char *sql = xasprintf("UPDATE migration_lock SET lease_until = UTC_TIMESTAMP() "
                           "WHERE id = 1 AND holder = '%s'",
                           lease->self);
-    struct error ignored = {0}; /* the lease runs out by itself too */
+    struct error ignored = {0}; /* the lease also expires by itself */
 
     sem_post(&lease->over);
     pthread_join(lease->keeper, NULL);
@@ -183,7 +184,7 @@ static enum err is_applied(struct db *db, const char *name, bool *out, struct er
 
     free(sql);
     *out = *version;
-    return err == ERR_DB_SCHEMA ? ERR_OK : err; /* not even the table */
+    return err == ERR_DB_SCHEMA ? ERR_OK : err; /* the table does not exist yet */
 }
 
 static enum err apply(struct db *db, const char *directory, const char *name, struct error *e)

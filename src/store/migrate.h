@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Applies numbered migrations, one host at a time. */
+/* Applies numbered migrations. Several hosts may be upgraded at once, so a lease in the database
+ * lets one process at a time migrate. */
 #ifndef STORE_MIGRATE_H
 #define STORE_MIGRATE_H
 
 #include "store/db.h"
 
 enum migrate_event {
-    MIGRATE_WAITING, /* for another process */
-    MIGRATE_APPLIED  /* a file */
+    MIGRATE_WAITING, /* for another process, whose name is `what` */
+    MIGRATE_APPLIED  /* `what` is the file */
 };
 
 typedef void migrate_fn(enum migrate_event event, const char *what);
 
-/* Runs every NNNN_*.sql of `directory` whose number is not in schema_migrations, in order. A file
- * must record its number there, and be safe to run again after a failure half way. */
+/* Runs every NNNN_*.sql of `directory` whose number is not in schema_migrations, in order. Each
+ * file must record its number there, and be safe to run again after it failed half way. */
 enum err migrate(struct db *db, const struct settings *settings, const char *directory,
                  migrate_fn *tell, struct error *e);
 

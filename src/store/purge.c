@@ -15,7 +15,7 @@ struct instant {
 
 struct run {
     struct db *db;
-    struct instant before; /* of the table that is purged */
+    struct instant before; /* rows older than this are purged */
     purge_fn *tell;
     void *context;
     uint64_t *counts;
@@ -71,7 +71,7 @@ static enum err close_lost(const struct run *run, struct error *e)
 
 struct table {
     const char *name;
-    int page; /* statement: times and ids of the next rows */
+    int page; /* the statement that returns times and ids of the next rows */
     struct removal {
         int statement;
         enum purged kind;
@@ -110,8 +110,8 @@ struct page_end {
 struct walk {
     const struct table *table;
     const char *before_at;
-    struct page_end after, upto; /* the page's ends */
-    int64_t began;               /* time of the first row of all, in seconds */
+    struct page_end after, upto; /* the ends of the page */
+    int64_t began;               /* time of the very first row, Unix s */
     uint64_t rows;
     uint64_t removed[REMOVALS_MAX];
 };
@@ -185,7 +185,7 @@ static enum err purge_table(const struct run *run, const struct table *table, st
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
-/* When that was, by the database's clock. */
+/* Finds the time that long ago, by the database's clock. */
 static enum err find_moment(struct db *db, long ago, struct instant *out, struct error *e)
 {
     struct params params = {0};
@@ -201,7 +201,7 @@ static enum err find_moment(struct db *db, long ago, struct instant *out, struct
 static enum err purge_history(const struct run *run, struct error *e)
 {
     struct idents expired = {0};
-    /* no worker does, if all is CGI */
+    /* plain CGI has no worker that does this */
     enum err err = db_run(run->db, DB_WRITE, signals_expire, &expired, e);
 
     idents_free(&expired);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Deleting history. */
+/* Deletes old history. Small transactions keep locks short: workers go on while a purge of millions
+ * of rows runs. */
 #ifndef STORE_PURGE_H
 #define STORE_PURGE_H
 
@@ -16,7 +17,7 @@ enum purged {
 
 struct purge_progress {
     const char *what; /* static text */
-    int percent;      /* of the time that is to be purged; 0 when that is not known */
+    int percent;      /* of the time to be purged; 0: not known */
     uint64_t done;    /* rows */
 };
 
@@ -27,11 +28,11 @@ struct purge_ages {
     long history, audit;
 };
 
-/* Lets old signals expire, closes the sessions that are open on machines not heard from for
- * `older_than->history`, and deletes what is older: commands, and closed sessions with their
- * receipts; and of the audit what is older than `older_than->audit`. In transactions of a thousand
- * rows at most, so that it may be interrupted at any time; calls `tell` after each. Adds to
- * counts[], on error too. */
+/* Expires old signals. Closes sessions that are open on machines without a heartbeat for
+ * older_than->history. Deletes older commands and older closed sessions with their receipts, and
+ * audit entries older than older_than->audit. Works in transactions of at most a thousand rows, so
+ * it may be interrupted at any time, and calls `tell` after each. Adds to counts[], also on
+ * error. */
 enum err purge(struct db *db, const struct purge_ages *older_than, purge_fn *tell, void *context,
                uint64_t counts[PURGED_COUNT], struct error *e);
 

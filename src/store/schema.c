@@ -10,7 +10,7 @@ enum err schema_version(struct db *db, long *version, struct error *e)
     enum err err = db_select(db, STATEMENT_SCHEMA_VERSION, &params, e);
     const struct cell *row = db_row(db);
 
-    if (err == ERR_DB_SCHEMA) /* not even the table */
+    if (err == ERR_DB_SCHEMA) /* the table does not exist yet */
         err = ERR_OK;
     *version = row ? (long)cell_int(row) : 0;
     return err;
@@ -35,7 +35,7 @@ enum err schema_binlog(struct db *db, struct error *e)
 
     while (db_row(db))
         found++;
-    if (!err && found == 2) /* it is on, and by statement */
+    if (!err && found == 2) /* the binary log is on, and by statement */
         err = error_set(e, ERR_CONFIG, "binlog_format is STATEMENT: nothing can be written");
     return err;
 }
@@ -55,10 +55,10 @@ enum err schema_clock(struct db *db, int64_t *now, struct error *e)
 /* --- rights ----------------------------------------------------------------------------------- */
 
 struct probe {
-    const char *right, *sql; /* NULL: the last */
+    const char *right, *sql; /* NULL ends the list */
 };
 
-/* An INSERT of no rows needs the right all the same, as does an UPDATE or a DELETE. */
+/* INSERT, UPDATE and DELETE need their right even when they change no row. */
 static const struct probe workers[] = {
     {"INSERT on audit", "INSERT INTO audit SELECT * FROM audit WHERE FALSE"},
     {"INSERT on machine_usage",
@@ -107,7 +107,8 @@ enum err schema_check_rights(struct db *db, enum rights rights, const char **mis
         if (err && refused(&why)) {
             *missing = probe->right;
             err = ERR_OK;
-        } else if (err == ERR_DB_BUSY) { /* a binary log by statement: the right is there */
+        } else if (err ==
+                   ERR_DB_BUSY) { /* the binary log is by statement, but the right is there */
             err = ERR_OK;
         } else if (err && e) {
             *e = why;

@@ -25,7 +25,7 @@ bool sessions_next(struct db *db, const struct callers *callers, size_t *caller,
 {
     const struct cell *row = load_row(db, callers, caller);
 
-    for (; row && !row[1].text; row = load_row(db, callers, caller)) /* how many machines */
+    for (; row && !row[1].text; row = load_row(db, callers, caller)) /* this row counts machines */
         callers->rows[*caller] += (uint64_t)cell_int(&row[0]);
     if (!row)
         return false;

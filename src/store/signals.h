@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue of terminations: delivery with a lease, and expiry. */
+/* The queue of terminations, with leases and expiry.
+ *
+ * A signal must not get lost when a worker, an agent or a network fails between delivery and
+ * confirmation. A delivered signal is therefore leased: unless its session's end is reported within
+ * SIGNAL_LEASE, it is delivered again. Agents treat a repeated signal as one. */
 #ifndef STORE_SIGNALS_H
 #define STORE_SIGNALS_H
 
@@ -14,28 +18,29 @@ struct signal_row {
     const char *tenant_id; /* the session's */
 };
 
-/* Whether it is for this agent, which was checked: its machine's id may have been another's. */
+/* Whether a signal is for this agent, after agents_check. Its machine's id may have been that of
+ * another tenant's. */
 bool signal_is_for(const struct signal_row *signal, const struct reporter *agent);
 
-/* Checks agents, and selects the signals that are due for the machines of those that are admitted.
- * To be run in one transaction with signals_lease. */
+/* Checks agents, and selects the due signals for the machines of admitted ones. Run in one
+ * transaction with signals_lease. */
 enum err signals_due(struct db *db, struct reporter **agents, size_t count, struct error *e);
 
-/* The next of those selected. False: no more. */
+/* The next selected signal. False: no more. */
 bool signals_next(struct db *db, struct signal_row *out);
 
-/* Takes signals, rows of PARAM_ID: they are due again after SIGNAL_LEASE. */
+/* Leases signals, given as rows of PARAM_ID: they are due again after SIGNAL_LEASE. */
 enum err signals_lease(struct db *db, const struct rows *ids, struct error *e);
 
-/* Adds the machines for which a signal became due lately. */
+/* Adds the machines with a signal that became due lately. */
 enum err signals_due_agents(struct db *db, struct idents *out, struct error *e);
 
-/* Adds those of `sessions` that are closed. */
+/* Adds the closed ones of `sessions`. */
 enum err signals_closed(struct db *db, const struct idents *sessions, struct idents *out,
                         struct error *e);
 
-/* Closes sessions whose machine stayed away for too long after they were to end. To be run in one
- * transaction. `expired` is a struct idents, which receives them. */
+/* Closes sessions whose machine was away for agents.signal_expires after the request to terminate
+ * them. Run in one transaction. `expired` is a struct idents, which receives them. */
 enum err signals_expire(struct db *db, void *expired, struct error *e);
 
 #endif

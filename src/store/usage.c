@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- the slot under way ---------------------------------------------------------------------- */
+/* --- the current slot ------------------------------------------------------------------------ */
 
-/* More would not fit into an hour's sums; no agent sends so many. */
+/* More would overflow an hour's sums. No agent sends that many. */
 enum { SAMPLES_MAX = 30000 };
 
 static int64_t began_at(int64_t time, int64_t step)
@@ -16,7 +16,7 @@ static int64_t began_at(int64_t time, int64_t step)
     return time - time % step;
 }
 
-/* Fixed widths, so that the row is updated in place: of each number so many hexadecimal digits. */
+/* Each number has a fixed number of hexadecimal digits, so that the row can be updated in place. */
 void usage_format(const struct usage_sums *usage, char out[USAGE_TEXT + 1])
 {
     int length = sprintf(out, "%08" PRIx64 "%04" PRIx64, usage->began, usage->samples);
@@ -78,7 +78,7 @@ bool usage_add(struct usage_sums *usage, int64_t now, const uint64_t values[USAG
 
 enum { HOUR = 3600, DAY = 24 * HOUR };
 
-/* More than can be asked for, since the oldest step of an answer begins earlier. */
+/* A ring is longer than the longest span, because the oldest step begins before the span does. */
 uint64_t usage_slot(int64_t began, int64_t step, long history)
 {
     int64_t kept = step == USAGE_SLOT ? DAY + HOUR : history + DAY;
@@ -119,7 +119,7 @@ enum err usage_store(struct db *db, const struct rows *rows, struct error *e)
 
 struct usage_span usage_span_of(long hours, int64_t now)
 {
-    enum { SLOTS = USAGE_POINTS_MAX * 24 / 25 }; /* 288: a day of short ones */
+    enum { SLOTS = USAGE_POINTS_MAX * 24 / 25 }; /* 288: a day of short slots */
     struct usage_span span = {.now = now, .slot = USAGE_LONG_SLOT};
 
     span.step = (hours + SLOTS - 1) / SLOTS * USAGE_LONG_SLOT;
@@ -137,7 +137,7 @@ void usage_span_params(const struct usage_span *span, struct params *params)
     params_uint(params, PARAM_NOW, (uint64_t)span->now);
 }
 
-/* What was reported for a machine of that id before it was added is another's. */
+/* Reports from before the machine was added belong to another machine that had its id. */
 static void begin_at_creation(struct usage_span *span, int64_t created)
 {
     created = began_at(created, span->slot);
@@ -151,7 +151,7 @@ struct usage_figure usage_figure_of(const struct cell *cells)
                                  (uint64_t)cell_int(&cells[2])};
 }
 
-/* Adds what was reported in a step. There may be something in it already. */
+/* Adds reports to their step, which may have some already. */
 static void add_step(struct machine_usage *machine, const struct usage_sums *usage)
 {
     struct usage_sums *steps = machine->steps;
@@ -167,7 +167,7 @@ static void add_step(struct machine_usage *machine, const struct usage_sums *usa
     }
 }
 
-static void add_under_way(struct machine_usage *machine, const char *text)
+static void add_current(struct machine_usage *machine, const char *text)
 {
     const struct usage_span *span = &machine->span;
     struct usage_sums usage;
@@ -196,7 +196,7 @@ static enum err load_steps(struct db *db, const struct params *params, struct ma
 
     for (const struct cell *row; (row = db_row(db));) {
         if (row[TEXT].text)
-            add_under_way(out, row[TEXT].text);
+            add_current(out, row[TEXT].text);
         else
             add_stored(out, row);
     }

@@ -9,7 +9,7 @@
 
 #include "base/xalloc.h"
 
-/* A filter that lets much through is done after the first piece; each is larger than the one
+/* A filter that matches often is done after the first piece. Each piece is larger than the one
  * before. */
 enum { FIRST_PIECE = 1000, FIRST_OF_EACH = 10, NEXT_PIECE = 4 };
 
@@ -46,17 +46,18 @@ static void set_bounds(struct walk *walk, const struct position *before,
     params_uint(&walk->params, PARAM_AFTER_ID, since->id);
 }
 
-/* How far a walk by pieces has come. */
+/* The progress of a walk in pieces. */
 struct progress {
-    struct position before; /* all that is newer has been looked at */
-    size_t left;            /* entries that it may still look at */
-    size_t full;            /* ranges with as many entries as were looked for */
-    size_t rest;            /* at most so many entries are left in the others together */
+    struct position before; /* everything newer has been searched */
+    size_t left;            /* entries that it may still read */
+    size_t full;            /* ranges that had a full piece */
+    size_t rest;            /* entries left in the other ranges together, at most */
     uint64_t bytes;         /* of long text found so far */
 };
 
-/* Finds where the next `each` entries of every range end: down to the newest of these ends all
- * ranges are known. Where no range has so many, that is the end of the walk. */
+/* Finds where the next `each` entries of every range end. The newest of these ends is the bound:
+ * down to it, the piece covers all ranges. If no range has that many entries, the bound is the end
+ * of the walk. */
 static enum err find_bound(struct db *db, struct walk *walk, struct progress *progress, size_t each,
                            struct position *bound, struct error *e)
 {
@@ -107,7 +108,7 @@ static int compare_candidates(const void *a, const void *b)
     return compare_positions(&y->found.position, &x->found.position);
 }
 
-/* Takes candidates until the page is full; one may be in two ranges. */
+/* Takes candidates until the page is full. A row may be in two ranges. */
 static void take(struct findings *out, const struct candidates *all, size_t limit, uint64_t *bytes)
 {
     for (size_t i = 0; i < all->count && !out->more; i++) {
@@ -123,7 +124,7 @@ static void take(struct findings *out, const struct candidates *all, size_t limi
         out->end = out->items[out->count - 1].position;
 }
 
-/* Finds what lies between two places in all ranges. */
+/* Finds the matching rows between two places in all ranges. */
 static enum err find(struct db *db, struct walk *walk, const struct position *before,
                      const struct position *since, struct findings *out, uint64_t *bytes,
                      struct error *e)
@@ -139,7 +140,7 @@ static enum err find(struct db *db, struct walk *walk, const struct position *be
         for (const struct cell *row; (row = db_row(db));)
             add_candidate(&all, row);
     }
-    if (all.count && count_ranges(walk) > 1) /* one range has its own order */
+    if (all.count && count_ranges(walk) > 1) /* a single range is in order already */
         qsort(all.items, all.count, sizeof *all.items, compare_candidates);
     take(out, &all, walk->limit, bytes);
     free(all.items);
@@ -153,7 +154,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Notes what a piece of `each` entries of a range has cost; `full` ranges had so many before. */
+/* Subtracts the cost of a piece of `each` entries per range. `full` ranges had a full piece
+ * before. */
 static void note_cost(struct progress *progress, size_t each, size_t full)
 {
     size_t ended = full > progress->full ? full - progress->full : 0;
@@ -177,7 +179,7 @@ static enum err walk_piece(struct db *db, struct walk *walk, struct progress *pr
     return err;
 }
 
-/* The first full hour, minute or second, in units of seconds, after a place. */
+/* The first full hour, minute or second after a place; `unit` in seconds. */
 static struct position full_after(const struct position *place, int64_t unit)
 {
     struct position full = {.id = 0};
@@ -193,9 +195,10 @@ static struct position full_after(const struct position *place, int64_t unit)
     return full;
 }
 
-/* Where the next page begins. A row that the caller may not see must not give its place away: then
- * it is the last row of this page, or a full hour, minute or second, as long as the walk gets on by
- * it. So a time is told as exactly as 20,000 rows lie close to each other. */
+/* Where the next page begins. If the walk ended at a row that the caller may not see, its exact
+ * time must not leak. Then the next page begins at the last row of this one, or at a full hour,
+ * minute or second, as long as the walk makes progress. The time leaks only as exactly as 20,000
+ * rows are close together. */
 static struct position end_of(const struct walk *walk, const struct findings *found,
                               const struct position *end)
 {

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* A bounded walk through ranges of an index, from their new ends: the newest rows that filters let
- * through, whatever lies behind them. */
+/* A bounded walk through index ranges, newest first: finds the newest rows that match filters.
+ *
+ * A filter may match one row in a million, and a database with years of history must not be read to
+ * its end for one page. A walk reads pieces of its ranges, each larger than the one before, and
+ * stops after WALK_ENTRIES_MAX index entries. The page then says how far the search came, and the
+ * next page goes on from there. */
 #ifndef STORE_WALK_H
 #define STORE_WALK_H
 
 #include "store/db.h"
 
 enum {
-    WALK_ENTRIES_MAX = 20000,        /* index entries that one walk looks at */
-    WALK_BYTES_MAX = 4 * 1024 * 1024 /* of long text in what it finds: a page ends there */
+    WALK_ENTRIES_MAX = 20000,        /* index entries that one walk reads */
+    WALK_BYTES_MAX = 4 * 1024 * 1024 /* of long text in its findings; then the page ends */
 };
 
-/* Ranges of one kind; each row gives the parameters of one. */
+/* Ranges of one kind. Each row has the parameters of one range. */
 struct walk_ranges {
     int bound, find; /* statements: see statements_history.c */
     struct rows rows;
@@ -20,12 +24,12 @@ struct walk_ranges {
 enum { WALK_KINDS_MAX = 2 };
 
 struct walk {
-    struct params params; /* of the filters and the scope */
+    struct params params; /* filters and scope */
     struct walk_ranges ranges[WALK_KINDS_MAX];
     size_t kinds;
-    bool exact;             /* the filters let all through that lies in the ranges */
-    bool hidden;            /* the caller may not see all that lies in them */
-    struct position before; /* where it begins: older entries only */
+    bool exact;             /* all rows in the ranges match the filters */
+    bool hidden;            /* the caller may not see all rows in them */
+    struct position before; /* where it begins: only older entries */
     struct position since;  /* where it ends */
     size_t limit;
 };
@@ -35,13 +39,13 @@ struct found {
     uint64_t id; /* of the row */
 };
 
-/* What a walk has found, newest first. */
+/* The findings of a walk, newest first. */
 struct findings {
     struct found *items;
     size_t count;
-    bool more;           /* there may be more behind `end` */
-    bool cut;            /* it looked at as many entries as it may before it found `limit` */
-    struct position end; /* all that is newer was looked at; only when there is more */
+    bool more;           /* there may be more after `end` */
+    bool cut;            /* it reached WALK_ENTRIES_MAX before it found `limit` */
+    struct position end; /* everything newer has been searched; set if `more` */
 };
 
 /* Free *out in any case. */
