@@ -128,7 +128,7 @@ static void no_delay_when_all_are_there(void **state)
     end_coalescer(coalescer);
 }
 
-static void one_who_only_reads_leaves_what_writes(void **state)
+static void a_reader_leaves_writes_to_others(void **state)
 {
     struct coalescer *coalescer = new_coalescer(10);
     struct waiter write = {.writes = true}, other = {.writes = true}, read = {0};
@@ -244,7 +244,7 @@ static void expiry_behind_a_batch_under_way(void **state)
     end_coalescer(coalescer);
 }
 
-static void nobody_waits_without_db_workers(void **state)
+static void no_waiting_without_db_workers(void **state)
 {
     struct coalescer *coalescer = new_coalescer(10);
     struct waiter a = {0}, b = {0};
@@ -290,7 +290,7 @@ static struct batch *take(struct coalescer *coalescer, unsigned weight, int wait
     return batch;
 }
 
-static void a_batch_takes_as_many_as_it_bears(void **state)
+static void a_batch_is_limited_by_weight(void **state)
 {
     struct coalescer *coalescer = new_coalescer(2000);
     struct waiter a = {.weight = 499}, b = {.weight = 1}, c = {.weight = 1}, d = {.weight = 500};
@@ -502,10 +502,10 @@ int main(void)
         cmocka_unit_test(a_full_coalescer_refuses),
         cmocka_unit_test(old_waiters_expire),
         cmocka_unit_test(expiry_behind_a_batch_under_way),
-        cmocka_unit_test(one_who_only_reads_leaves_what_writes),
-        cmocka_unit_test(nobody_waits_without_db_workers),
+        cmocka_unit_test(a_reader_leaves_writes_to_others),
+        cmocka_unit_test(no_waiting_without_db_workers),
         cmocka_unit_test(a_stopped_coalescer_answers_what_it_has),
-        cmocka_unit_test(a_batch_takes_as_many_as_it_bears),
+        cmocka_unit_test(a_batch_is_limited_by_weight),
         cmocka_unit_test(batches_of_writes_go_one_at_a_time),
         cmocka_unit_test(two_batches_of_reads_overlap),
         cmocka_unit_test(a_key_is_bounded_by_weight),
@@ -514,5 +514,5 @@ int main(void)
         cmocka_unit_test(no_answer_is_older_than_its_request),
     };
 
-    return cmocka_run_group_tests_name("board", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("coalescer", tests, NULL, NULL);
 }

@@ -79,7 +79,7 @@ static int closed(struct waitlist *waitlist)
     return count(&out);
 }
 
-static void waking_hands_out_those_of_one_key(void **state)
+static void waking_hands_out_one_key(void **state)
 {
     struct waitlist *waitlist = waitlist_new(10);
     struct waiter a = {0}, b = {0}, other = {0};
@@ -102,7 +102,7 @@ static void waking_hands_out_those_of_one_key(void **state)
     waitlist_free(waitlist);
 }
 
-static void who_has_gone_is_taken_out(void **state)
+static void gone_clients_are_removed(void **state)
 {
     struct waitlist *waitlist = waitlist_new(10);
     struct waiter gone = {0}, stays = {0}, elsewhere = {0};
@@ -133,7 +133,7 @@ static void a_waiter_can_wait_again(void **state)
     waitlist_free(waitlist);
 }
 
-static void time_is_up_in_order_and_not_before(void **state)
+static void waiters_expire_in_order_and_not_early(void **state)
 {
     struct waitlist *waitlist = waitlist_new(10);
     struct waiter soon = {0}, later = {0}, last = {0};
@@ -153,7 +153,7 @@ static void time_is_up_in_order_and_not_before(void **state)
     waitlist_free(waitlist);
 }
 
-static void a_tick_that_comes_late_hands_out_all(void **state)
+static void a_late_tick_hands_out_all(void **state)
 {
     enum { WAITERS = 59 };
     struct waitlist *waitlist = waitlist_new(WAITERS);
@@ -193,7 +193,7 @@ static void the_wheel_turns_around(void **state)
     free(waiters);
 }
 
-static void who_is_woken_does_not_expire(void **state)
+static void woken_waiters_do_not_expire(void **state)
 {
     struct waitlist *waitlist = waitlist_new(10);
     struct waiter waiter = {0}, other = {0};
@@ -237,7 +237,7 @@ static void closing_is_for_good(void **state)
     waitlist_free(waitlist);
 }
 
-static void keys_that_are_waited_for(void **state)
+static void keys_that_have_waiters(void **state)
 {
     struct waitlist *waitlist = waitlist_new(10);
     struct waiter waiters[4] = {0};
@@ -429,21 +429,21 @@ static void each_wait_ends_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(waking_hands_out_those_of_one_key, set_start),
-        cmocka_unit_test_setup(who_has_gone_is_taken_out, set_start),
+        cmocka_unit_test_setup(waking_hands_out_one_key, set_start),
+        cmocka_unit_test_setup(gone_clients_are_removed, set_start),
         cmocka_unit_test_setup(a_waiter_can_wait_again, set_start),
-        cmocka_unit_test_setup(time_is_up_in_order_and_not_before, set_start),
-        cmocka_unit_test_setup(a_tick_that_comes_late_hands_out_all, set_start),
+        cmocka_unit_test_setup(waiters_expire_in_order_and_not_early, set_start),
+        cmocka_unit_test_setup(a_late_tick_hands_out_all, set_start),
         cmocka_unit_test_setup(the_wheel_turns_around, set_start),
-        cmocka_unit_test_setup(who_is_woken_does_not_expire, set_start),
+        cmocka_unit_test_setup(woken_waiters_do_not_expire, set_start),
         cmocka_unit_test_setup(no_room_no_time_no_place, set_start),
         cmocka_unit_test_setup(closing_is_for_good, set_start),
-        cmocka_unit_test_setup(keys_that_are_waited_for, set_start),
+        cmocka_unit_test_setup(keys_that_have_waiters, set_start),
         cmocka_unit_test_setup(an_owner_takes_half_of_what_others_leave, set_start),
         cmocka_unit_test_setup(places_come_back, set_start),
         cmocka_unit_test_setup(only_the_newest_waits, set_start),
         cmocka_unit_test_setup(each_wait_ends_once, set_start),
     };
 
-    return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("waitlist", tests, NULL, NULL);
 }
