@@ -217,7 +217,7 @@ static enum err check_line(struct parser *p, size_t length, size_t room)
 {
     if (length >= room)
         return error_set(p->e, ERR_CONFIG,
-                         "%s:%d: the line is longer than %zu bytes; a list may go on in indented "
+                         "%s:%d: the line is longer than %zu bytes; a list may continue in indented "
                          "lines",
                          p->path, p->number, room - 2);
     if (strlen(p->line) != length)

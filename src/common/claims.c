@@ -294,7 +294,7 @@ static enum err get_tenant(const struct settings *settings, struct json_object *
 
     if (get_text(claims, &settings->auth.claim_tenant, &name, &text, e))
         return ERR_TOKEN;
-    if (!text && out->role == ROLE_COMPANY_ADMIN) /* of which company? */
+    if (!text && out->role == ROLE_COMPANY_ADMIN) /* its company is unknown */
         return error_set(e, ERR_TOKEN, "company_admin without %s", name);
     if (text && !ident_valid(text, strlen(text)))
         return error_set(e, ERR_TOKEN, "%s is not an identifier", name);

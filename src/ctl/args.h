@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks what the command line gave; ERR_REQUEST names the option or operand that is wrong. */
+/* Checks values from the command line. ERR_REQUEST names the option or operand, `what`, and what is
+ * wrong with it. NULL is a missing value, which is an error too unless said otherwise. */
 #ifndef CTL_ARGS_H
 #define CTL_ARGS_H
 
@@ -7,13 +8,13 @@
 
 #include "base/error.h"
 
-/* An identifier. NULL is one that is missing. */
+/* An identifier. */
 enum err args_ident(const char *what, const char *text, struct error *e);
 
-/* The same of a user id. */
+/* A user id. */
 enum err args_user_id(const char *what, const char *text, struct error *e);
 
-/* An identifier, but NULL is fine. */
+/* An identifier, or NULL. */
 enum err args_optional_ident(const char *what, const char *text, struct error *e);
 
 /* UTF-8 of at most `max` bytes without control characters. */
@@ -22,7 +23,7 @@ enum err args_text(const char *what, const char *text, size_t max, struct error 
 /* A whole number from 1 to `max`. */
 enum err args_number(const char *what, const char *text, long max, long *out, struct error *e);
 
-/* A time such as 90s or 30d, in seconds. NULL is one that is missing. */
+/* A duration such as 90s or 30d, in seconds. */
 enum err args_seconds(const char *what, const char *text, long *out, struct error *e);
 
 #endif

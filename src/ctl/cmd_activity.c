@@ -24,10 +24,10 @@ static const struct output_column columns[] = {
     {"COMMAND", "command", COLUMN_TEXT, NULL},
 };
 
-/* Of ids as vsay makes them, so that columns seldom widen. */
+/* Widths of ids as vsay makes them, so that columns seldom widen. */
 static const size_t widths[] = {20, 37, 12, 12};
 
-/* Columns of history_commands. */
+/* The columns of history_commands. */
 enum {
     ROW_SESSION = 1,
     ROW_COMMAND,
@@ -47,15 +47,15 @@ static void add_row(struct output *output, const struct cell *row)
     output_row(output, cells);
 }
 
-/* --- what there is ---------------------------------------------------------------------------- */
+/* --- existing commands ------------------------------------------------------------------------ */
 
 struct search {
     const struct history_filter *filter;
     struct output *output;
-    struct position searched_to; /* "": as far as there is any */
+    struct position searched_to; /* "": to the end */
 };
 
-/* The newest come last, next to the prompt. */
+/* The newest row is the last, next to the prompt. */
 static enum err search_body(struct db *db, void *context, struct error *e)
 {
     struct search *search = context;
@@ -84,13 +84,13 @@ static enum err show(const struct invocation *invocation, const struct history_f
     return err;
 }
 
-/* --- what comes ------------------------------------------------------------------------------- */
+/* --- new commands ----------------------------------------------------------------------------- */
 
 struct following {
     struct follow follow;
     struct output *output;
-    bool more; /* the look goes on at once */
-    bool lost; /* the database does not answer */
+    bool more; /* the pass continues at once */
+    bool lost; /* the database did not answer */
 };
 
 static enum err begin_body(struct db *db, void *context, struct error *e)
@@ -114,8 +114,8 @@ static enum err look_body(struct db *db, void *context, struct error *e)
     return err;
 }
 
-/* What may be over at the next look is said once. */
-static enum err bear(struct following *following, enum err err, const struct error *e)
+/* Reports an error that may pass by itself once, and its end. */
+static enum err tolerate(struct following *following, enum err err, const struct error *e)
 {
     bool lost = err == ERR_DB_AWAY || err == ERR_DB_BUSY || err == ERR_DB_CONFLICT;
 
@@ -127,7 +127,7 @@ static enum err bear(struct following *following, enum err err, const struct err
     return lost ? ERR_OK : err;
 }
 
-/* Waits. */
+/* Waits that long. True: nobody reads the output any more. */
 static bool is_unread(int milliseconds)
 {
     struct pollfd output = {.fd = STDOUT_FILENO};
@@ -135,14 +135,14 @@ static bool is_unread(int milliseconds)
     return poll(&output, 1, milliseconds) > 0;
 }
 
-/* Until a signal or an error. When nobody reads the output any more it ends as other programs do;
- * the database's library ignores SIGPIPE. */
+/* Runs until a signal or an error. When nobody reads the output any more, it ends by SIGPIPE as
+ * other programs do, which the client library ignores. */
 static enum err keep_looking(struct db *db, struct following *following, struct error *e)
 {
     enum err err = ERR_OK;
 
     while (!err) {
-        err = bear(following, db_run(db, DB_READ, look_body, following, e), e);
+        err = tolerate(following, db_run(db, DB_READ, look_body, following, e), e);
         bool written = !fflush(stdout) && !ferror(stdout);
         if (is_unread(err || !written || following->more ? 0 : PAUSE)) {
             signal(SIGPIPE, SIG_DFL);
@@ -181,7 +181,7 @@ static enum err take_limit(const struct invocation *invocation, struct history_f
     long limit = 0;
 
     if (text && invocation->values[FOLLOW])
-        return error_set(e, ERR_REQUEST, "--limit: is not for --follow, which has no end");
+        return error_set(e, ERR_REQUEST, "--limit: cannot be used with --follow");
     enum err err = args_number("--limit", text ? text : "100", ACTIVITY_MAX, &limit, e);
     out->limit = (size_t)limit;
     return err;

@@ -25,8 +25,8 @@ struct doctor {
     const char *config;
     struct settings settings;
     struct db *db;
-    char note[200];              /* what a check that is ok has to say */
-    struct json_object *results; /* with --json; otherwise they are printed as they come */
+    char note[200];              /* details of a check that succeeded */
+    struct json_object *results; /* with --json; NULL: print each at once */
 };
 
 static enum err check_configuration(struct doctor *doctor, struct error *e)
@@ -46,8 +46,8 @@ static enum err check_keys(struct doctor *doctor, struct error *e)
     return err;
 }
 
-/* `age` in s, in words. */
-static void tell_age(char *out, size_t size, long age)
+/* Writes an age, in seconds, in words. */
+static void format_age(char *out, size_t size, long age)
 {
     static const struct {
         long seconds;
@@ -59,7 +59,8 @@ static void tell_age(char *out, size_t size, long age)
     snprintf(out, size, "%ld %s%s old", count, units[i].unit, count == 1 ? "" : "s");
 }
 
-/* Whatever fetches the key set writes it each time, also when it is the same. */
+/* The job that fetches the key set rewrites the file each time, so an old file means that it has
+ * stopped. */
 static enum err check_jwks(struct doctor *doctor, struct error *e)
 {
     const char *path = doctor->settings.auth.jwks;
@@ -76,7 +77,7 @@ static enum err check_jwks(struct doctor *doctor, struct error *e)
     if (ring->skipped)
         snprintf(left_out, sizeof left_out, ", %zu left out", ring->skipped);
     stat(path, &st);
-    tell_age(age, sizeof age, (long)(time(NULL) - st.st_mtime));
+    format_age(age, sizeof age, (long)(time(NULL) - st.st_mtime));
     snprintf(doctor->note, sizeof doctor->note, "%zu key%s%s, %s%s", ring->count,
              ring->count == 1 ? "" : "s", left_out, age,
              *doctor->settings.auth.audience ? "" : "; auth.audience is not set");
@@ -86,7 +87,7 @@ static enum err check_jwks(struct doctor *doctor, struct error *e)
     return err;
 }
 
-/* The directory of the file, which has at least a slash. */
+/* The directory of a path, which has a slash. The caller frees it. */
 static char *directory_of(const char *path)
 {
     size_t length = (size_t)(strrchr(path, '/') - path);
@@ -115,7 +116,7 @@ static enum err check_metrics(struct doctor *doctor, struct error *e)
     return err;
 }
 
-/* Which the web server hands out, as whatever user it is. */
+/* The web server serves this file, as another user. */
 static enum err check_openapi(struct doctor *doctor, struct error *e)
 {
     static const char path[] = PKGDATADIR "/openapi.json";
@@ -199,7 +200,7 @@ static enum err check_clock(struct doctor *doctor, struct error *e)
     return err;
 }
 
-/* Two machines with one token. */
+/* Finds machines that share a token. */
 static enum err check_machines(struct doctor *doctor, struct error *e)
 {
     struct machine_list list = {0};
@@ -239,7 +240,7 @@ enum {
 
 static const struct {
     const char *name;
-    int needs; /* the check without which this one cannot run; itself: none */
+    int needs; /* the check that must succeed first; itself: none */
     enum err (*run)(struct doctor *doctor, struct error *e);
     const char *advice;
 } checks[CHECKS] = {
@@ -271,7 +272,7 @@ static const struct {
                   "add). vsayctl machine list shows which."},
 };
 
-/* `note` and `advice` are NULL where there is none. */
+/* `note` and `advice` may be NULL. */
 static void report(struct doctor *doctor, int which, const char *result, const char *note,
                    const char *advice)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* grant and revoke: who may use a machine. */
+/* grant and revoke: access of users to machines. */
 #include "config.h"
 #include "ctl/ctl.h"
 

@@ -21,7 +21,7 @@ enum { NAME_MAX_BYTES = 255 };
 
 #define TTL_FALLBACK "3650d"
 
-/* Puts the token in its place; with --json, tells which machine's it is, and where. */
+/* Publishes the token. With --json, prints the machine, and the token or its file. */
 static enum err hand_over(const struct invocation *invocation, struct token_file *file,
                           const char *token, struct error *e)
 {
@@ -59,13 +59,13 @@ static enum err mint(const struct settings *settings, const char *agent_id, int6
 
 enum { ADD_NAME, ADD_TENANT, ADD_OWNER, ADD_TTL, ADD_OUT };
 
-/* Random, so that tokens of a removed machine stay void when its id is given again. */
+/* Random, so that tokens of a removed machine stay invalid when its id is used again. */
 static enum err first_generation(int64_t *out, struct error *e)
 {
     uint32_t number;
 
     if (getrandom(&number, sizeof number, 0) != sizeof number)
-        return error_set(e, ERR_IO, "no random numbers: %s", strerror(errno));
+        return error_set(e, ERR_IO, "cannot get random bytes: %s", strerror(errno));
     *out = 1 + (number >> 1);
     return ERR_OK;
 }
@@ -311,7 +311,7 @@ struct rotation {
     struct token_file file;
 };
 
-/* Signs and writes before the commit: what cannot be signed or stored makes no token void. */
+/* Signs and writes the token before the commit: if either fails, the old token stays valid. */
 static enum err rotate_body(struct db *db, void *context, struct error *e)
 {
     struct rotation *rotation = context;

@@ -13,7 +13,7 @@ enum { STATEMENT_MAX = 24 * 3600 }; /* s; a migration may rebuild a large table 
 
 static struct json_object *applied; /* with --json */
 
-static void tell(enum migrate_event event, const char *what)
+static void report(enum migrate_event event, const char *what)
 {
     if (event == MIGRATE_WAITING)
         log_say("vsayctl: waiting for %s, which is migrating", what);
@@ -51,7 +51,7 @@ static enum err run(const struct invocation *invocation, struct error *e)
     applied = invocation->json ? json_object_new_array() : NULL;
     settings.db.read_timeout = STATEMENT_MAX;
     db = db_new(&settings);
-    err = migrate(db, &settings, invocation->values[DIRECTORY], tell, e);
+    err = migrate(db, &settings, invocation->values[DIRECTORY], report, e);
     if (!err)
         err = schema_version(db, &version, e);
     if (!err)

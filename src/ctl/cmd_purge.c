@@ -20,7 +20,7 @@ static const long day = 24 * 3600L, century = 100 * 365 * 24 * 3600L;
 enum { BAR_WIDTH = 40 };
 
 struct bar {
-    const char *what; /* of the line that the cursor is on; NULL: none */
+    const char *what; /* the table of the cursor's line; NULL: none */
 };
 
 static void end_bar(struct bar *bar)
@@ -70,7 +70,7 @@ static enum err take_ages(const struct invocation *invocation, struct purge_ages
                           e);
 }
 
-/* Also of a purge that failed half way: what is gone is gone. */
+/* Printed also when a purge failed half way: its rows are deleted. */
 static void print_counts(const uint64_t counts[PURGED_COUNT], bool json)
 {
     static const char *const members[PURGED_COUNT] = {[PURGED_COMMANDS] = "commands",
@@ -93,7 +93,7 @@ static void print_counts(const uint64_t counts[PURGED_COUNT], bool json)
 
 static enum err run(const struct invocation *invocation, struct error *e)
 {
-    purge_fn *tell = isatty(STDERR_FILENO) ? show_bar : show_nothing;
+    purge_fn *report = isatty(STDERR_FILENO) ? show_bar : show_nothing;
     uint64_t counts[PURGED_COUNT] = {0};
     struct context ctx = {0};
     struct bar bar = {0};
@@ -103,7 +103,7 @@ static enum err run(const struct invocation *invocation, struct error *e)
     if (!err)
         err = context_open(&ctx, invocation, e);
     if (!err) {
-        err = purge(ctx.db, &ages, tell, &bar, counts, e);
+        err = purge(ctx.db, &ages, report, &bar, counts, e);
         end_bar(&bar);
         print_counts(counts, invocation->json);
     }

@@ -112,12 +112,12 @@ static const struct {
     {"closed", "it has ended already"},
 };
 
-enum { WAIT_PAUSE = 300000 }; /* us, between looks at the receipt */
+enum { WAIT_PAUSE = 300000 }; /* us, between two reads of the receipt */
 
 struct close_order {
     const char *session_id, *reason;
     struct principal who;
-    const char *message; /* what came of it */
+    const char *message; /* the outcome */
 };
 
 static void note_state(struct close_order *order, const char *state)
@@ -154,7 +154,7 @@ static enum err close_body(struct db *db, void *context, struct error *e)
 struct wait {
     const char *session_id;
     bool ended;
-    char outcome[32]; /* "": it had ended before its end was asked for */
+    char outcome[32]; /* "": the session had ended before the request */
 };
 
 static enum err wait_body(struct db *db, void *context, struct error *e)
@@ -170,7 +170,7 @@ static enum err wait_body(struct db *db, void *context, struct error *e)
     return ERR_OK;
 }
 
-/* Until the session has ended and its machine has said so. */
+/* Waits until the session has ended and its machine has confirmed it. */
 static enum err await_receipt(const struct invocation *invocation, struct close_order *order,
                               long timeout, struct error *e)
 {

@@ -27,17 +27,18 @@ enum { STATEMENT_MAX = 24 * 3600 }; /* s; a migration may rebuild a large table 
 struct setup {
     struct setup_plan plan;
     char *worker_grants, *operator_grants; /* SQL */
-    struct settings ctx; /* as the administrator; what it points to is the plan's */
+    struct settings ctx;                   /* for the administrator; borrows from the plan */
     struct db *db;
-    char *from; /* the host that users connect from */
+    char *from; /* the host that database users connect from */
 };
 
-static struct json_object *steps; /* with --json; otherwise they are printed as they come */
+static struct json_object *steps; /* with --json; NULL: print each at once */
 
-/* `result` is made, changed or kept. */
-static void tell(const char *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Reports a step. `result` is made, changed or kept. */
+static void report(const char *result, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-static void tell(const char *result, const char *format, ...)
+static void report(const char *result, const char *format, ...)
 {
     char what[512];
     va_list arguments;
@@ -115,13 +116,13 @@ static enum err make_database(struct setup *setup, struct error *e)
                         "(its panel), or as a database administrator, and run setup again",
                         plan->admin, plan->name);
     if (!err)
-        tell(made ? "made" : "kept", "database %s", plan->name);
+        report(made ? "made" : "kept", "database %s", plan->name);
     return err;
 }
 
 /* --- secrets and users ----------------------------------------------------------------------- */
 
-/* Makes the file with a secret at random, unless there is one. */
+/* Creates a file with a random secret, unless it exists. */
 static enum err make_secret(const char *path, struct readers readers, bool *made, struct error *e)
 {
     char *secret = NULL;
@@ -135,7 +136,7 @@ static enum err make_secret(const char *path, struct readers readers, bool *made
     return err;
 }
 
-/* The user is there already: its password has to be the one in the file. */
+/* For a user that exists already: its password must be the one in the file. */
 static enum err check_account(const struct setup *setup, struct account account, const char *path,
                               const char *password, struct error *e)
 {
@@ -152,7 +153,8 @@ static enum err check_account(const struct setup *setup, struct account account,
                      account.user, account.host, path);
 }
 
-/* A user, and the file with its password. *refused: the administrator may not make users. */
+/* Creates a user, and the file with its password. *refused: the administrator may not create
+ * users. */
 static enum err make_account(const struct setup *setup, const char *user, const char *path,
                              struct readers readers, bool *refused, struct error *e)
 {
@@ -172,8 +174,8 @@ static enum err make_account(const struct setup *setup, const char *user, const 
     if (made && (err || *refused))
         unlink(path);
     if (!err && !*refused) {
-        tell(made ? "made" : "kept", "%s", path);
-        tell(state == ACCOUNT_MADE ? "made" : "kept", "database user %s@%s", user, setup->from);
+        report(made ? "made" : "kept", "%s", path);
+        report(state == ACCOUNT_MADE ? "made" : "kept", "database user %s@%s", user, setup->from);
     }
     if (password)
         explicit_bzero(password, strlen(password));
@@ -181,7 +183,7 @@ static enum err make_account(const struct setup *setup, const char *user, const 
     return err;
 }
 
-/* On hosts that give one user only. */
+/* For hosting providers that give only one database user. */
 static enum err keep_password(const struct setup_plan *plan, struct error *e)
 {
     char *password = NULL;
@@ -194,11 +196,11 @@ static enum err keep_password(const struct setup_plan *plan, struct error *e)
         err = settings_read_password(plan->worker_file, &password, e);
     if (!err && strcmp(password, plan->password) != 0)
         err = error_set(e, ERR_CONFIG,
-                        "%s is there, and has not the password of %s: correct or "
+                        "%s exists, but does not have the password of %s: correct or "
                         "remove it, and run setup again",
                         plan->worker_file, plan->admin);
     if (!err)
-        tell(made ? "made" : "kept", "%s", plan->worker_file);
+        report(made ? "made" : "kept", "%s", plan->worker_file);
     if (password)
         explicit_bzero(password, strlen(password));
     free(password);
@@ -250,7 +252,7 @@ static bool set(struct setup_plan *plan, const char *section, const char *key, c
     return true;
 }
 
-/* The file of the only key, if it is a secret: it may be missing yet. */
+/* The file of the only key, if that is a secret. The file may not exist yet. */
 static const char *configured_secret(const struct setup_plan *plan)
 {
     const struct strlist *keys = &plan->settings.auth.keys;
@@ -267,13 +269,13 @@ static enum err make_key(struct setup_plan *plan, bool *changed, struct error *e
     struct tm now;
 
     if (!path) {
-        tell("kept", "auth.keys");
+        report("kept", "auth.keys");
         return ERR_OK;
     }
     enum err err = make_secret(path, plan->readers, &made, e);
     if (err)
         return err;
-    tell(made ? "made" : "kept", "%s", path);
+    report(made ? "made" : "kept", "%s", path);
     gmtime_r(&seconds, &now);
     char *spec = xasprintf("%da:HS256:%s", 1900 + now.tm_year, path);
     *changed |= set(plan, "auth", "keys", spec);
@@ -296,7 +298,7 @@ static enum err make_conf(struct setup *setup, struct error *e)
     if (!err && (changed || !plan->conf_there))
         err = setup_conf(plan->conf, plan->text, e);
     if (!err)
-        tell(!plan->conf_there ? "made" : changed ? "changed" : "kept", "%s", plan->conf);
+        report(!plan->conf_there ? "made" : changed ? "changed" : "kept", "%s", plan->conf);
     return err;
 }
 
@@ -304,14 +306,14 @@ static enum err make_conf(struct setup *setup, struct error *e)
 
 static bool migrated;
 
-static void tell_migration(enum migrate_event event, const char *what)
+static void report_migration(enum migrate_event event, const char *what)
 {
     if (event == MIGRATE_WAITING) {
         log_say("vsayctl: waiting for %s, which is migrating", what);
         return;
     }
     migrated = true;
-    tell("made", "schema: %s", what);
+    report("made", "schema: %s", what);
 }
 
 static enum err make_schema(struct setup *setup, struct error *e)
@@ -319,9 +321,9 @@ static enum err make_schema(struct setup *setup, struct error *e)
     char *directory = setup_plan_installed(&setup->plan, "migrations");
 
     reconnect(setup, setup->plan.name);
-    enum err err = migrate(setup->db, &setup->ctx, directory, tell_migration, e);
+    enum err err = migrate(setup->db, &setup->ctx, directory, report_migration, e);
     if (!err && !migrated)
-        tell("kept", "schema");
+        report("kept", "schema");
     free(directory);
     return err;
 }
@@ -335,10 +337,10 @@ static enum err grant(struct setup *setup, const char *grants, const char *as_wr
 
     if (err)
         return error_set(e, err,
-                         "cannot grant %s its rights: %.150s; name with --admin who may "
-                         "GRANT",
+                         "cannot grant %s its rights: %.150s; name with --admin a user "
+                         "who may GRANT",
                          user, why.detail);
-    tell("made", "rights of %s@%s", user, setup->from);
+    report("made", "rights of %s@%s", user, setup->from);
     return ERR_OK;
 }
 
@@ -352,7 +354,8 @@ static enum err make_rights(struct setup *setup, struct error *e)
 
 /* --- the end --------------------------------------------------------------------------------- */
 
-/* What workers cannot read, root can. For good, as this is the last step. */
+/* Becomes the workers' user for the checks, since root can read files that workers cannot. There is
+ * no way back, but this is the last step. */
 static enum err become_worker(const struct setup_plan *plan, struct error *e)
 {
     const struct passwd *user = plan->run_as;
@@ -383,7 +386,7 @@ static enum err examine(struct setup *setup, struct error *e)
     return err;
 }
 
-/* What was installed is all there, and the database answers: before anything is changed. */
+/* Checks the installed files and connects to the database, before anything is changed. */
 static enum err prepare(struct setup *setup, struct error *e)
 {
     char *worker = setup_plan_installed(&setup->plan, "grants.sql");

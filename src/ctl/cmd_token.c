@@ -30,7 +30,7 @@ static enum err parse_principal(const char *const *values, struct principal *who
         return error_set(e, ERR_REQUEST,
                          "--role: '%.80s' is not user, company_admin, super_admin or metrics",
                          values[ROLE]);
-    if (who->role == ROLE_METRICS) { /* whose token has neither a tenant nor a name */
+    if (who->role == ROLE_METRICS) { /* its token has no tenant and no name */
         *who->tenant_id = '\0';
         return ERR_OK;
     }
@@ -66,7 +66,7 @@ static enum err note_body(struct db *db, void *context, struct error *e)
     return err;
 }
 
-/* The key is all that a token needs, so one is made without a database too. */
+/* A token needs only the key, so a failure of the database does not prevent it. */
 static void note_token(const struct invocation *invocation, const struct principal *who, long ttl)
 {
     struct minting minting = {who, ttl};
@@ -88,12 +88,13 @@ static enum err check_url(const char *url, struct error *e)
             !url[strcspn(url, " \"#<>?\\")])
             return ERR_OK;
     }
-    return error_set(e, ERR_REQUEST,
-                     "--link: '%.80s' is not the page's address, such as https://vsay.example.com",
-                     url);
+    return error_set(
+        e, ERR_REQUEST,
+        "--link: '%.80s' is not the address of the web page, such as https://vsay.example.com",
+        url);
 }
 
-/* The page takes the token from behind the #, which no browser sends to a server. */
+/* The page reads the token after the #, which browsers do not send to servers. */
 static char *make_link(const char *url, const char *token)
 {
     size_t length = strlen(url);

@@ -31,7 +31,7 @@ static bool names(const char *line, const char *key)
     return *line == '=' || *line == ':';
 }
 
-/* The line of the option, or with `commented` of `#key =`; NULL when it is not in its section. */
+/* The line of the option, or if `commented`, of `#key =`. NULL: not in its section. */
 static const char *find(const char *text, const char *section, const char *key, bool commented)
 {
     bool within = false;
@@ -47,7 +47,7 @@ static const char *find(const char *text, const char *section, const char *key, 
     return NULL;
 }
 
-/* The line after `[section]`; NULL when there is none. */
+/* The line after `[section]`. NULL: there is no such section. */
 static const char *find_section(const char *text, const char *section)
 {
     for (const char *line = text; line; line = next_line(line)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a command works on: the configuration, and the database that it names. */
+/* The context of a command: the configuration, and a connection to its database. */
 #ifndef CTL_CONTEXT_H
 #define CTL_CONTEXT_H
 
@@ -12,20 +12,20 @@ struct context {
     struct db *db;
 };
 
-/* Loads the configuration, connects and checks the schema. The caller calls context_close, on error
- * too. */
+/* Loads the configuration, connects and checks the schema. The caller calls context_close, also on
+ * error. */
 enum err context_open(struct context *ctx, const struct invocation *invocation, struct error *e);
 void context_close(struct context *ctx);
 
-/* context_open, db_run and context_close. */
+/* Runs `body` in a context of its own: context_open, db_run, context_close. */
 enum err context_run(const struct invocation *invocation, enum db_mode mode, db_body *body,
                      void *context, struct error *e);
 
-/* Who runs vsayctl: the user id is "vsayctl", the name that of the login. */
+/* The principal that runs vsayctl: its user id is "vsayctl", its name the login's. */
 struct principal context_operator(void);
 
-/* Adds to the audit what the operator has done; `done` tells all but who and how long ago. To be
- * run in the transaction that does it. */
+/* Adds an action of the operator to the audit log; fills in the actor. Call it in the transaction
+ * of the action, so that neither is stored without the other. */
 enum err context_audit(struct db *db, const struct audit_entry *done, struct error *e);
 
 #endif

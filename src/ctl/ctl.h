@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands of vsayctl. */
+/* The commands of vsayctl. Each cmd_*.c defines one or more as a constant; main.c parses the
+ * command line by these constants, prints their help, and runs them. */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
@@ -10,29 +11,29 @@
 
 enum { COMMAND_OPTIONS_MAX = 10 };
 
-/* An option --NAME ARGUMENT, or without an argument --NAME. */
+/* An option: --NAME ARGUMENT, or a flag: --NAME. */
 struct command_option {
     const char *name, *argument; /* NULL: a flag */
     const char *fallback;        /* NULL: none */
     const char *help;
 };
 
-/* What the command line gave. */
+/* The parsed command line. */
 struct invocation {
     const char *config;                      /* path of --config, or NULL */
-    const char *operand;                     /* NULL for a command that has none */
-    const char *values[COMMAND_OPTIONS_MAX]; /* values[i] belongs to options[i]; of a flag that is
-                                              * given, its name */
+    const char *operand;                     /* NULL: none */
+    const char *values[COMMAND_OPTIONS_MAX]; /* values[i] is that of options[i]; of a given flag,
+                                              * its name */
     bool json;                               /* print JSON; every command has this option */
 };
 
 struct subcommand {
     const char *name; /* one word or two */
     const char *summary;
-    const char *operand; /* what the one argument apart from options is; NULL: none */
+    const char *operand; /* name of the only argument that is not an option; NULL: none */
     struct command_option options[COMMAND_OPTIONS_MAX + 1]; /* ends with a NULL name */
 
-    /* ERR_REQUEST means that the command line is at fault. */
+    /* ERR_REQUEST: the command line is wrong (exit status 2). */
     enum err (*run)(const struct invocation *invocation, struct error *e);
 };
 

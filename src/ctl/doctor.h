@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether all that the service needs is there. */
+/* Checks everything that the service needs. vsayctl doctor prints the result, and vsayctl setup
+ * ends with it. */
 #ifndef CTL_DOCTOR_H
 #define CTL_DOCTOR_H
 
@@ -7,8 +8,9 @@
 
 struct json_object;
 
-/* Checks the site of `config` (NULL: the default) as the present user. Each check goes to
- * `results`, an array, or when NULL to the standard output. ERR_CONFIG when one has failed. */
+/* Checks the installation of `config` (NULL: the default) as the present user. Each result goes to
+ * the array `results`, or if that is NULL, to standard output. ERR_CONFIG when a check has
+ * failed. */
 enum err doctor_examine(const char *config, struct json_object *results, struct error *e);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The operator's command line. */
+/* vsayctl: parses the command line and runs a command. Exit status: 0, 1 (failed) or 2 (usage). */
 #include "config.h"
 #include "ctl/ctl.h"
 
@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "store/db.h"
 
-enum { ER_ACCESS_DENIED_NO_PASSWORD = 1698 }; /* has a name of its own in each library */
+enum { ER_ACCESS_DENIED_NO_PASSWORD = 1698 }; /* its name differs between client libraries */
 enum { EXIT_USAGE = 2, OPTION_HELP = 256, OPTION_VERSION, OPTION_CONFIG, OPTION_JSON };
 
 static const struct subcommand *const commands[] = {
@@ -39,7 +39,7 @@ static bool is_group(const char *word)
     return false;
 }
 
-/* Of all commands, or of those whose first word is `group`. */
+/* Lists all commands, or those whose first word is `group`. */
 static void print_usage(FILE *out, const char *group)
 {
     fprintf(out, "Usage: vsayctl [--config FILE] %s%sCOMMAND [options]\n\nCommands:\n",
@@ -75,7 +75,7 @@ static void print_help(const struct subcommand *subcommand)
     printf("  --%-25s print JSON\n", "json");
 }
 
-/* What to do when the database refuses the user: that one step of the installation is missing. */
+/* Advice when the database refuses the user: a step of the installation is missing. */
 static const char *advice(const struct subcommand *subcommand, const struct error *e)
 {
     switch (e->db_number) {
@@ -99,7 +99,8 @@ static const char *advice(const struct subcommand *subcommand, const struct erro
     }
 }
 
-/* The exit status; what went wrong goes to stderr. `command` is NULL before one is known. */
+/* Prints the error, if any, and returns the exit status. `subcommand` is NULL before it is
+ * known. */
 static int finish(const struct subcommand *subcommand, enum err err, struct error *e)
 {
     if (!err && (fflush(stdout) || ferror(stdout)))
@@ -110,7 +111,7 @@ static int finish(const struct subcommand *subcommand, enum err err, struct erro
     return err == ERR_REQUEST ? EXIT_USAGE : EXIT_FAILURE;
 }
 
-/* Sets what the options say. Returns getopt's last word: OPTION_HELP, '?' or -1 at the end. */
+/* Parses the options. Returns getopt's last result: OPTION_HELP, '?', or -1 at the end. */
 static int take_options(const struct subcommand *subcommand, int argc, char **argv,
                         struct invocation *invocation)
 {
@@ -125,7 +126,7 @@ static int take_options(const struct subcommand *subcommand, int argc, char **ar
     }
     options[count] = (struct option){"json", no_argument, NULL, OPTION_JSON};
     options[count + 1] = (struct option){"help", no_argument, NULL, OPTION_HELP};
-    optind = 0; /* starts a new argument list */
+    optind = 0; /* tells getopt of a new argument list */
     while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
         if (c == OPTION_JSON)
             invocation->json = true;
@@ -169,7 +170,7 @@ static int run_command(const struct subcommand *subcommand, const char *config, 
     return status;
 }
 
-/* How many of the arguments are the command's name: none, one or two. */
+/* Number of arguments that are the command's name: 0, 1 or 2. */
 static int name_words(const struct subcommand *subcommand, int argc, char **argv)
 {
     const char *space = strchr(subcommand->name, ' ');
@@ -191,7 +192,7 @@ static const struct subcommand *find_command(int argc, char **argv, int *words)
     return NULL;
 }
 
-/* For words that are no command: the help of a group, or what is wrong. */
+/* Handles words that are not a command: prints the help of a group, or an error. */
 static int explain(int argc, char **argv)
 {
     bool group = is_group(argv[0]);

@@ -27,7 +27,7 @@ static struct json_object *json_value(const struct output_column *column, const 
     if (!cell)
         return NULL;
     switch (column->type) {
-    case COLUMN_NUMBER: /* as it stands: 12.5, and not 12.500000000000001 */
+    case COLUMN_NUMBER: /* unchanged: 12.5, and not 12.500000000000001 */
         return json_object_new_double_s(strtod(cell, NULL), cell);
     case COLUMN_BOOLEAN:
         return json_object_new_boolean(strcmp(cell, "0") != 0);
@@ -46,8 +46,8 @@ struct json_object *output_object(const struct output *output, const char *const
     return object;
 }
 
-/* Writes what json-c left as it is though it can harm a terminal (DEL, C1, what changes the
- * direction of text) as \u escapes. Such characters stand in strings only. */
+/* Prints JSON, and writes characters that can harm a terminal as \u escapes: DEL, C1, and those
+ * that change the direction of text. json-c does not escape them. They occur in strings only. */
 static void print_harmless(const char *text)
 {
     char shown[16];
@@ -57,7 +57,7 @@ static void print_harmless(const char *text)
         char character[5] = "";
         memcpy(character, text, n ? n : 1);
         text += n ? n : 1;
-        if (*character == '\n' || *character == '\\') { /* of json-c's own */
+        if (*character == '\n' || *character == '\\') { /* written by json-c itself */
             putchar(*character);
             continue;
         }
@@ -87,11 +87,11 @@ void output_json(struct json_object *object, bool pretty)
 
 static struct libscols_table *new_table(const struct output *output)
 {
-    setlocale(LC_CTYPE, "C.UTF-8"); /* which all data are in, whatever the environment says */
+    setlocale(LC_CTYPE, "C.UTF-8"); /* the encoding of all data, whatever the environment says */
     struct libscols_table *table = scols_new_table();
     if (!table)
         abort();
-    scols_table_enable_noencoding(table, 1); /* utf8_escape knows more that does harm */
+    scols_table_enable_noencoding(table, 1); /* utf8_escape covers more */
     scols_table_set_column_separator(table, GAP);
     for (size_t i = 0; i < output->width; i++) {
         const struct output_column *column = &output->columns[i];
@@ -129,7 +129,7 @@ static void table_row(struct output *output, const char *const cells[])
     }
 }
 
-/* libsmartcols prints nothing at all for a table without rows. */
+/* libsmartcols prints nothing for a table without rows. */
 static void print_headers(const struct output *output)
 {
     for (size_t i = 0; i < output->width; i++)

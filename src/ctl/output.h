@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What a command prints: a list as an aligned table or as JSON, and a result as JSON.
+/* Output of commands: a list as an aligned table or as JSON, and a result as JSON.
  *
- * On a terminal a table is as wide as the terminal, and what is too long in its last column is cut.
- * Elsewhere nothing is cut, no cell is empty, and only the last column may hold blanks: good for
- * awk. Nothing in the data reaches a terminal as a control character, whatever the form. */
+ * On a terminal a table is as wide as the terminal, and long text in its last column is cut.
+ * Elsewhere nothing is cut, no cell is empty, and only the last column may hold blanks, so that awk
+ * can read it. In every form, control characters in data are escaped: a command line that was
+ * recorded must not control the operator's terminal. */
 #ifndef CTL_OUTPUT_H
 #define CTL_OUTPUT_H
 
@@ -19,43 +20,43 @@ enum column_type { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_BOOLEAN };
 struct output_column {
     const char *header, *member; /* in the table, in the JSON */
     enum column_type type;
-    const char *absent; /* what the table shows for a cell without a value; NULL: - */
+    const char *absent; /* shown in the table for a missing value; NULL: - */
 };
 
 enum { OUTPUT_COLUMNS_MAX = 12 };
 
-/* A list; `name` and what is below it are the caller's. */
+/* A list. The caller sets name, columns, width and json, and may set widths. */
 struct output {
-    const char *name; /* the member of the JSON object that holds the rows */
+    const char *name; /* member of the JSON object with the rows */
     const struct output_column *columns;
-    size_t width; /* how many */
+    size_t width; /* number of columns */
     bool json;
-    size_t widths[OUTPUT_COLUMNS_MAX]; /* at least so wide, in the table */
+    size_t widths[OUTPUT_COLUMNS_MAX]; /* minimum widths in the table */
     struct libscols_table *table;
     struct json_object *rows;
 };
 
-/* Adds a row, cells[i] for columns[i]; NULL has no value. A boolean is "1" or "0". */
+/* Adds a row: cells[i] is for columns[i]; NULL: no value. A boolean is "1" or "0". */
 void output_row(struct output *output, const char *const cells[]);
 
 void output_print(struct output *output);
 
-/* Of a list that goes on: output_begin prints the headers, and output_stream the rows so far, which
- * it removes. The columns of a table are as wide as those before, and nothing is cut; JSON is one
- * object a line. */
+/* For a list without an end: output_begin prints the headers; output_stream prints and removes the
+ * rows so far. Columns of a table never become narrower, and nothing is cut. JSON is one object per
+ * line. */
 void output_begin(const struct output *output);
 void output_stream(struct output *output);
 
 /* Removes all rows. */
 void output_clear(struct output *output);
 
-/* The row as an object, to be printed by itself. */
+/* A row as an object. */
 struct json_object *output_object(const struct output *output, const char *const cells[]);
 
-/* Prints the object as one line (`pretty`: as several), and puts it. */
+/* Prints the object on one line, or if `pretty`, on several. Puts it. */
 void output_json(struct json_object *object, bool pretty);
 
-/* For objects: NULL is null. */
+/* Adds a text to an object; null when it is NULL. */
 void output_member(struct json_object *object, const char *name, const char *text);
 
 #endif

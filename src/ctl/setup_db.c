@@ -41,7 +41,7 @@ static enum err ask(struct db *db, const char *sql, char **value, struct error *
     return db_run(db, DB_READ, run_text, &(struct text){sql, value}, e);
 }
 
-/* As a string literal; the session's sql_mode lets \ escape. The caller frees it. */
+/* A string literal. A backslash escapes in the session's sql_mode. The caller frees it. */
 static char *quote(const char *text)
 {
     char *out = xcalloc(2, strlen(text) + 2), *end = out;
@@ -80,7 +80,7 @@ enum err setup_database(struct db *admin, const char *name, bool *made, struct e
     *made = !err && !found;
     if (*made)
         err = run(admin, create, e);
-    if (err && e->db_number == ER_DB_CREATE_EXISTS) /* another did at the same time */
+    if (err && e->db_number == ER_DB_CREATE_EXISTS) /* created by another process meanwhile */
         err = ERR_OK;
     free(found);
     free(look);
@@ -101,7 +101,7 @@ enum err setup_account(struct db *admin, struct account account, const char *pas
 {
     char *name = quote_account(account), *quoted = quote(password);
     char *sql = xasprintf("CREATE USER %s IDENTIFIED BY %s", name, quoted);
-    struct error ignored = {0}; /* newer servers have no such variable */
+    struct error ignored = {0}; /* newer servers lack this variable */
 
     run(admin, "SET SESSION old_passwords = 0", &ignored);
     enum err err = run(admin, sql, e);
@@ -142,7 +142,7 @@ enum err setup_log_in(const struct settings *ctx, const char *user, const char *
 
 /* --- grants ---------------------------------------------------------------------------------- */
 
-/* The text with `to` in each place of `from`. */
+/* Replaces `from` with `to` everywhere. The caller frees the result. */
 static char *replace(const char *text, const char *from, const char *to)
 {
     char *out = NULL;

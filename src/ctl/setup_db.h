@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The database's side of `vsayctl setup`: what an administrator of the database does. */
+/* The database part of `vsayctl setup`, run as a database administrator: database, users and
+ * grants. */
 #ifndef CTL_SETUP_DB_H
 #define CTL_SETUP_DB_H
 
@@ -12,24 +13,24 @@ struct account {
     const char *user, *host;
 };
 
-/* Makes a database, unless there is one of that name: then *made is false. ERR_DB when the
- * administrator may not. `name` is an identifier (ident_valid). */
+/* Creates a database unless it exists; then *made is false. ERR_DB when the administrator has no
+ * right to. `name` is an identifier (ident_valid). */
 enum err setup_database(struct db *admin, const char *name, bool *made, struct error *e);
 
-/* From which host the server sees this one: what comes after USER@. The caller frees *out. */
+/* This host as the server sees it: the part after USER@. The caller frees *out. */
 enum err setup_client_host(struct db *admin, char **out, struct error *e);
 
 enum account_state { ACCOUNT_MADE, ACCOUNT_THERE, ACCOUNT_REFUSED };
 
-/* Makes a user. ACCOUNT_REFUSED: the administrator may not, as `e` tells too. */
+/* Creates a user. ACCOUNT_REFUSED: the administrator has no right to; `e` has the details. */
 enum err setup_account(struct db *admin, struct account account, const char *password,
                        enum account_state *state, struct error *e);
 
-/* Whether the user has that password: ERR_DB_AWAY otherwise. */
+/* Logs in as the user. ERR_DB_AWAY when the password is wrong. */
 enum err setup_log_in(const struct settings *ctx, const char *user, const char *password,
                       struct error *e);
 
-/* Runs grants*.sql, which are for `as_written`@localhost, for `account`. */
+/* Runs the text of a grants*.sql, which names `as_written`@localhost, for `account`. */
 enum err setup_grant(struct db *admin, const char *grants, const char *as_written,
                      struct account account, struct error *e);
 

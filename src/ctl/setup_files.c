@@ -20,8 +20,8 @@ static enum err cannot(struct error *e, const char *what, const char *path)
     return error_set(e, ERR_IO, "cannot %s %s: %s", what, path, strerror(errno));
 }
 
-/* A new file beside `path`, which holds `text` on the disk. The caller frees *out, and unlinks it
- * unless it got its place. */
+/* Writes and syncs a temporary file next to `path`. The caller frees *out, and unlinks the file
+ * unless it was renamed. */
 static enum err write_beside(const char *path, const char *text, struct readers readers, char **out,
                              struct error *e)
 {
@@ -36,7 +36,7 @@ static enum err write_beside(const char *path, const char *text, struct readers 
         *out = NULL;
         return err;
     }
-    errno = ENOSPC; /* what a short write means */
+    errno = ENOSPC; /* the reason for a short write */
     if (write(fd, text, length) != (ssize_t)length ||
         (readers.group != (gid_t)-1 && fchown(fd, (uid_t)-1, readers.group)) ||
         fchmod(fd, readers.mode) || fsync(fd))
@@ -56,7 +56,7 @@ enum err setup_secret(const char *path, const char *secret, struct readers reade
         return ERR_OK;
     char *line = xasprintf("%s\n", secret);
     enum err err = write_beside(path, line, readers, &temporary, e);
-    if (!err && link(temporary, path) == 0) /* which replaces nothing */
+    if (!err && link(temporary, path) == 0) /* link() replaces no file */
         *made = true;
     else if (!err && errno != EEXIST)
         err = cannot(e, "make", path);
@@ -77,7 +77,7 @@ enum err setup_random(char **out, struct error *e)
         return error_set(e, ERR_IO, "cannot get random bytes: %s", strerror(errno));
     for (size_t i = 0; i < sizeof bytes; i++)
         snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
-    *out = xasprintf("%s-Aa1", hex); /* MySQL's validate_password wants one of each kind */
+    *out = xasprintf("%s-Aa1", hex); /* MySQL's validate_password requires one of each kind */
     explicit_bzero(bytes, sizeof bytes);
     explicit_bzero(hex, sizeof hex);
     return ERR_OK;

@@ -20,7 +20,7 @@ enum { PASSWORD_MAX = 4096 };
 
 /* --- questions ------------------------------------------------------------------------------- */
 
-/* The answer, or when it is empty or there is none, `fallback`. The caller frees it. */
+/* Returns the answer, or `fallback` if there is none. The caller frees it. */
 static char *ask(const char *question, const char *fallback)
 {
     char *line = NULL;
@@ -61,9 +61,9 @@ bool setup_plan_ask_password(struct setup_plan *plan)
     return true;
 }
 
-/* --- what there is --------------------------------------------------------------------------- */
+/* --- the present state ------------------------------------------------------------------------ */
 
-/* Variables of a shell that operators work in are not of what is set up. */
+/* Ignores VSAY_* variables: an operator's shell may have them for another user or installation. */
 static void forget_environment(void)
 {
     for (size_t i = 0; i < settings_options_count; i++) {
@@ -72,14 +72,14 @@ static void forget_environment(void)
         for (char *c = variable; *c; c++)
             *c = (char)toupper((unsigned char)*c);
         if (getenv(variable)) {
-            log_say("vsayctl: setup takes no notice of %s", variable);
+            log_say("vsayctl: setup ignores %s", variable);
             unsetenv(variable);
         }
         free(variable);
     }
 }
 
-/* The path made absolute, and its directory, which is made if it is missing. */
+/* Makes the path absolute, and creates its directory if it is missing. */
 static enum err find_place(struct setup_plan *plan, const char *path, struct error *e)
 {
     const char *slash = strrchr(path, '/');
@@ -129,9 +129,9 @@ static enum err read_conf(struct setup_plan *plan, const char *path, struct erro
     return err;
 }
 
-/* --- what is to be --------------------------------------------------------------------------- */
+/* --- choices --------------------------------------------------------------------------------- */
 
-/* How an option of [db] is to be: as it is set, else as its flag says, else as is answered. */
+/* Chooses the value of an option of [db]: the configured one, or the flag's, or the answer. */
 static enum err choose(const struct setup_plan *plan, const char *key, const char *set,
                        const char *option, const char *flag, const char *question, char **out,
                        struct error *e)
@@ -197,7 +197,7 @@ static enum err choose_admin(struct setup_plan *plan, struct error *e)
     if (!ident_valid_user(plan->admin, strlen(plan->admin)))
         return error_set(e, ERR_REQUEST, "--admin: '%.80s' is not a user's name", plan->admin);
     if (!file && plan->one_user && access(plan->worker_file, F_OK) == 0)
-        file = plan->worker_file; /* setup has put it there before */
+        file = plan->worker_file; /* an earlier setup wrote it */
     enum err err = file && *file ? read_password(file, &plan->password, e) : ERR_OK;
     return !err && plan->one_user ? setup_plan_one_user(plan, e) : err;
 }
@@ -217,7 +217,7 @@ enum err setup_plan_one_user(struct setup_plan *plan, struct error *e)
     return ERR_OK;
 }
 
-/* A user's name goes into SQL. */
+/* Checks the name of the user, which becomes part of SQL. */
 static enum err choose_worker(struct setup_plan *plan, struct error *e)
 {
     const char *file = plan->settings.db.password_file, *user = plan->settings.db.user;
@@ -236,7 +236,7 @@ static enum err choose_worker(struct setup_plan *plan, struct error *e)
     return ERR_OK;
 }
 
-/* Secrets are read by the workers' group. */
+/* The workers' group may read secrets. */
 static enum err choose_readers(struct setup_plan *plan, struct error *e)
 {
     const char *name = plan->flags[SETUP_RUN_AS];
@@ -252,7 +252,8 @@ static enum err choose_readers(struct setup_plan *plan, struct error *e)
                          "vsay-api, or run systemd-sysusers, or give --run-as USER",
                          name ? name : "vsay");
     if (!root && plan->run_as->pw_uid != geteuid())
-        return error_set(e, ERR_CONFIG, "--run-as: only root may set up what others run");
+        return error_set(e, ERR_CONFIG,
+                         "--run-as: only root may set up the service for another user");
     if (root)
         plan->readers = (struct readers){0640, plan->run_as->pw_gid};
     return ERR_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What `vsayctl setup` is to do: what is configured already, what the command line says, and what
- * is answered on a terminal, in that order. Nothing has been changed when the plan is made. */
+/* The plan of `vsayctl setup`: what is configured already wins, then the command line, then answers
+ * given on a terminal. The plan is complete before anything is changed, so a wrong answer costs
+ * nothing. */
 #ifndef CTL_SETUP_PLAN_H
 #define CTL_SETUP_PLAN_H
 
@@ -22,40 +23,41 @@ enum setup_option {
     SETUP_YES
 };
 
-/* All is owned, but `flags`. */
+/* Owns everything except `flags`. */
 struct setup_plan {
     const char *const *flags; /* by enum setup_option */
-    bool asks;                /* somebody at a terminal answers */
-    char *conf, *directory;   /* the configuration, and where it and the secrets are; absolute */
+    bool asks;                /* a person at a terminal answers */
+    char *conf,
+        *directory; /* absolute: the configuration file, and the directory of it and the secrets */
     bool conf_there;
-    char *text;               /* of the configuration, or of the sample */
-    struct settings settings; /* as in the text, whatever the environment says */
+    char *text;               /* text of the configuration, or of the sample */
+    struct settings settings; /* as in the text, without the environment */
     char *host, *name;        /* of the database */
     char *admin;              /* its administrator */
-    char *password;           /* of the administrator; NULL: none, or to be asked for */
-    bool one_user;            /* who is what workers and operators work as, too */
+    char *password;           /* the administrator's; NULL: none, or not asked for yet */
+    bool one_user;            /* workers and operators work as the administrator too */
     char *worker;             /* the database user of workers */
     char *worker_file, *operator_file, *key_file; /* secrets */
-    struct readers readers;                       /* of secrets that the workers read */
-    struct passwd *run_as; /* the user that workers run as; NULL: whoever runs vsayctl. Static */
+    struct readers readers;                       /* for secrets that workers read */
+    struct passwd *run_as; /* the user that workers run as; NULL: the present user. Static */
 };
 
-/* The caller calls setup_plan_free, on error too. */
+/* The caller calls setup_plan_free, also on error. */
 enum err setup_plan_make(struct setup_plan *plan, const struct invocation *invocation,
                          struct error *e);
 void setup_plan_free(struct setup_plan *plan);
 
-/* A file that was installed beside the migrations. The caller frees it. */
+/* Path of an installed file, in the directory of the migrations. The caller frees it. */
 char *setup_plan_installed(const struct setup_plan *plan, const char *name);
 
-/* From now on workers and operators work as the administrator. ERR_CONFIG when the configuration
- * says otherwise. */
+/* Makes workers and operators work as the administrator. ERR_CONFIG when the configuration names
+ * another user. */
 enum err setup_plan_one_user(struct setup_plan *plan, struct error *e);
 
-/* Asks for the administrator's password, if somebody answers. */
+/* Asks for the administrator's password. False: there is no answer. */
 bool setup_plan_ask_password(struct setup_plan *plan);
 
-/* Asks a question, if somebody answers: whether it is yes. */
+/* Asks a question. True: the answer is yes. */
 bool setup_plan_confirm(const struct setup_plan *plan, const char *question);
 
 #endif

@@ -54,7 +54,7 @@ enum err token_file_publish(struct token_file *file, const char *token, struct e
         return ERR_OK;
     }
     char *written = file->temporary;
-    file->temporary = NULL; /* is the only copy from now on */
+    file->temporary = NULL; /* the only copy from now on */
     enum err err = ERR_OK;
     if (rename(written, file->path))
         err = error_set(e, ERR_IO, "cannot rename %s, which has the new token, to %s: %s", written,

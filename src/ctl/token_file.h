@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a machine's token goes: a new file that only its owner may read, or standard output.
- * The file appears whole or not at all. */
+/* The destination of a machine's token: a new file that only its owner may read, or standard
+ * output.
+ *
+ * A rotated token revokes the old one, so it must not get lost: the new token is on the disk before
+ * the database commits, and gets its name after. */
 #ifndef CTL_TOKEN_FILE_H
 #define CTL_TOKEN_FILE_H
 
@@ -8,23 +11,22 @@
 
 struct token_file {
     const char *path; /* borrowed; NULL for standard output */
-    char *temporary;  /* beside it; NULL when there is none */
-    int fd;           /* of the temporary file; -1: closed */
+    char *temporary;  /* in the same directory; NULL: none */
+    int fd;           /* the temporary file; -1: closed */
 };
 
-/* Makes the temporary file, so that a place that cannot be written is found before anything has
- * changed. ERR_REQUEST when something other than a regular file is at `path`. */
+/* Creates the temporary file, so that an unwritable directory is found before anything has changed.
+ * ERR_REQUEST when `path` exists and is not a regular file. */
 enum err token_file_open(struct token_file *file, const char *path, struct error *e);
 
-/* Brings the token onto the disk, but not yet to its place. May be repeated: the last one counts.
- */
+/* Writes and syncs the temporary file. May be repeated; the last token counts. */
 enum err token_file_write(struct token_file *file, const char *token, struct error *e);
 
-/* Puts what was written into its place, or prints it. If that fails, the error tells where it is.
- */
+/* Renames the file to its path, or prints the token. If that fails, the error says where the token
+ * is. */
 enum err token_file_publish(struct token_file *file, const char *token, struct error *e);
 
-/* Removes what was not published. */
+/* Removes an unpublished file. */
 void token_file_close(struct token_file *file);
 
 #endif

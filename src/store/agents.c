@@ -250,23 +250,23 @@ static bool note_known(struct heartbeat *heartbeat, const char *session)
 }
 
 /* `known` is the stored time of the user's last activity, or NULL. */
-static void note_activity(struct heartbeat_batch *round, const struct heartbeat *heartbeat,
+static void note_activity(struct heartbeat_batch *batch, const struct heartbeat *heartbeat,
                           const char *session, const char *known)
 {
     for (size_t i = 0; heartbeat->active && i < heartbeat->sessions.count; i++) {
         if (strcmp(heartbeat->sessions.items[i], session) != 0 ||
             strcmp(heartbeat->active[i], known ? known : "") <= 0)
             continue;
-        rows_text(&round->active, PARAM_SESSION, heartbeat->sessions.items[i]);
-        rows_text(&round->active, PARAM_AT, heartbeat->active[i]);
+        rows_text(&batch->active, PARAM_SESSION, heartbeat->sessions.items[i]);
+        rows_text(&batch->active, PARAM_AT, heartbeat->active[i]);
     }
 }
 
-static void terminate(struct heartbeat_batch *round, struct heartbeat *heartbeat,
+static void terminate(struct heartbeat_batch *batch, struct heartbeat *heartbeat,
                       const char *session)
 {
     idents_add(&heartbeat->terminate, session);
-    idents_add(&round->terminate, session);
+    idents_add(&batch->terminate, session);
 }
 
 /* Whether a session that the heartbeat does not list has ended. It may also have been opened after
@@ -276,53 +276,53 @@ static bool omission_is_end(const struct heartbeat *heartbeat, uint64_t opened, 
     return !heartbeat->agent.fresh && (!heartbeat->seq || opened < heartbeat->seq || !young);
 }
 
-static void compare_open_session(struct heartbeat_batch *round, const struct cell *row)
+static void compare_open_session(struct heartbeat_batch *batch, const struct cell *row)
 {
     const char *session = row[0].text, *agent = row[1].text, *tenant = row[2].text;
     bool closing = strcmp(row[3].text, "closing") == 0, young = cell_int(&row[5]) != 0;
     uint64_t opened = (uint64_t)cell_int(&row[4]);
 
-    for (size_t i = first_of(&round->checked, agent); is_of(&round->checked, i, agent); i++) {
-        struct heartbeat *heartbeat = heartbeat_at(&round->checked, i);
+    for (size_t i = first_of(&batch->checked, agent); is_of(&batch->checked, i, agent); i++) {
+        struct heartbeat *heartbeat = heartbeat_at(&batch->checked, i);
         if (!heartbeat->agent.admitted || strcmp(heartbeat->agent.tenant_id, tenant) != 0)
             continue;
         if (!note_known(heartbeat, session)) {
             if (omission_is_end(heartbeat, opened, young))
-                idents_add(&round->vanished, session);
+                idents_add(&batch->vanished, session);
             continue;
         }
-        note_activity(round, heartbeat, session, row[6].text);
+        note_activity(batch, heartbeat, session, row[6].text);
         if (closing) {
-            terminate(round, heartbeat, session);
-            idents_add(&round->closing, session);
+            terminate(batch, heartbeat, session);
+            idents_add(&batch->closing, session);
         }
     }
 }
 
 /* Handles a listed session that is not open on that machine. */
-static void compare_held_session(struct heartbeat_batch *round, const struct cell *row)
+static void compare_listed_session(struct heartbeat_batch *batch, const struct cell *row)
 {
     bool closed = strcmp(row[2].text, "closed") == 0;
 
-    for (size_t i = 0; i < round->checked.count; i++) {
-        struct heartbeat *heartbeat = heartbeat_at(&round->checked, i);
+    for (size_t i = 0; i < batch->checked.count; i++) {
+        struct heartbeat *heartbeat = heartbeat_at(&batch->checked, i);
         if (heartbeat->agent.admitted && note_known(heartbeat, row[0].text) && closed &&
             strcmp(heartbeat->agent.agent_id, row[1].text) == 0)
-            terminate(round, heartbeat, row[0].text);
+            terminate(batch, heartbeat, row[0].text);
     }
 }
 
-static enum err compare_open(struct db *db, struct heartbeat_batch *round, struct error *e)
+static enum err compare_open(struct db *db, struct heartbeat_batch *batch, struct error *e)
 {
     struct rows rows = {0};
 
-    for (size_t i = 0; i < round->checked.count; i++) {
-        if (round->checked.agents[i]->admitted)
-            rows_text(&rows, PARAM_AGENT, round->checked.agents[i]->agent_id);
+    for (size_t i = 0; i < batch->checked.count; i++) {
+        if (batch->checked.agents[i]->admitted)
+            rows_text(&rows, PARAM_AGENT, batch->checked.agents[i]->agent_id);
     }
     enum err err = db_bulk(db, STATEMENT_OPEN_SESSIONS, NULL, &rows, e);
     for (const struct cell *row; (row = db_row(db));)
-        compare_open_session(round, row);
+        compare_open_session(batch, row);
     rows_free(&rows);
     return err;
 }
@@ -336,18 +336,18 @@ static void add_missing(const struct heartbeat *heartbeat, struct idents *out)
     }
 }
 
-static enum err compare_held(struct db *db, struct heartbeat_batch *round, struct error *e)
+static enum err compare_listed(struct db *db, struct heartbeat_batch *batch, struct error *e)
 {
-    struct idents held = {0};
+    struct idents listed = {0};
 
-    for (size_t i = 0; i < round->checked.count; i++)
-        add_missing(heartbeat_at(&round->checked, i), &held);
-    enum err err = sessions_bulk(db, STATEMENT_SESSION_STATES, NULL, &held, e);
+    for (size_t i = 0; i < batch->checked.count; i++)
+        add_missing(heartbeat_at(&batch->checked, i), &listed);
+    enum err err = sessions_bulk(db, STATEMENT_SESSION_STATES, NULL, &listed, e);
     for (const struct cell *row; (row = db_row(db));)
-        compare_held_session(round, row);
-    for (size_t i = 0; !err && i < round->checked.count; i++)
-        add_missing(heartbeat_at(&round->checked, i), &heartbeat_at(&round->checked, i)->unknown);
-    idents_free(&held);
+        compare_listed_session(batch, row);
+    for (size_t i = 0; !err && i < batch->checked.count; i++)
+        add_missing(heartbeat_at(&batch->checked, i), &heartbeat_at(&batch->checked, i)->unknown);
+    idents_free(&listed);
     return err;
 }
 
@@ -363,27 +363,27 @@ static void note_reason(const struct checked *checked, const char *session, cons
 }
 
 /* Finds who asked for each termination, and why. */
-static enum err find_reasons(struct db *db, struct heartbeat_batch *round, struct error *e)
+static enum err find_reasons(struct db *db, struct heartbeat_batch *batch, struct error *e)
 {
-    for (size_t i = 0; i < round->checked.count; i++) {
-        struct heartbeat *heartbeat = heartbeat_at(&round->checked, i);
+    for (size_t i = 0; i < batch->checked.count; i++) {
+        struct heartbeat *heartbeat = heartbeat_at(&batch->checked, i);
         heartbeat->reasons = xcalloc(heartbeat->terminate.count, sizeof *heartbeat->reasons);
     }
-    enum err err = sessions_bulk(db, STATEMENT_REASONS, NULL, &round->terminate, e);
+    enum err err = sessions_bulk(db, STATEMENT_REASONS, NULL, &batch->terminate, e);
     for (const struct cell *row; (row = db_row(db));)
-        note_reason(&round->checked, row[0].text, row[1].text);
+        note_reason(&batch->checked, row[0].text, row[1].text);
     return err;
 }
 
 /* Finds the vanished sessions with a pending termination. */
-static enum err find_given_up(struct db *db, struct heartbeat_batch *round, struct error *e)
+static enum err find_given_up(struct db *db, struct heartbeat_batch *batch, struct error *e)
 {
-    enum err err = sessions_bulk(db, STATEMENT_SIGNALLED, NULL, &round->vanished, e);
+    enum err err = sessions_bulk(db, STATEMENT_SIGNALLED, NULL, &batch->vanished, e);
 
     for (const struct cell *row; (row = db_row(db));) {
-        size_t first = first_of(&round->checked, row[1].text);
-        if (is_of(&round->checked, first, row[1].text))
-            idents_add(&heartbeat_at(&round->checked, first)->given_up, row[0].text);
+        size_t first = first_of(&batch->checked, row[1].text);
+        if (is_of(&batch->checked, first, row[1].text))
+            idents_add(&heartbeat_at(&batch->checked, first)->given_up, row[0].text);
     }
     return err;
 }
@@ -401,53 +401,53 @@ void heartbeat_clear(struct heartbeat *heartbeat)
     idents_free(&heartbeat->unknown);
 }
 
-static void begin(struct heartbeat_batch *round, struct heartbeat **heartbeats, size_t count)
+static void begin(struct heartbeat_batch *batch, struct heartbeat **heartbeats, size_t count)
 {
-    round->checked = (struct checked){xcalloc(count, sizeof(struct reporter *)), count};
+    batch->checked = (struct checked){xcalloc(count, sizeof(struct reporter *)), count};
     for (size_t i = 0; i < count; i++) {
         heartbeat_clear(heartbeats[i]); /* of an earlier attempt */
         heartbeats[i]->found = xcalloc(heartbeats[i]->sessions.count, sizeof(bool));
-        round->checked.agents[i] = &heartbeats[i]->agent;
+        batch->checked.agents[i] = &heartbeats[i]->agent;
     }
 }
 
-static void end(struct heartbeat_batch *round)
+static void end(struct heartbeat_batch *batch)
 {
-    idents_free(&round->closing);
-    idents_free(&round->terminate);
-    idents_free(&round->vanished);
-    rows_free(&round->active);
-    free(round->checked.agents);
+    idents_free(&batch->closing);
+    idents_free(&batch->terminate);
+    idents_free(&batch->vanished);
+    rows_free(&batch->active);
+    free(batch->checked.agents);
 }
 
 enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t count,
                            struct error *e)
 {
-    struct heartbeat_batch round = {0};
+    struct heartbeat_batch batch = {0};
 
-    begin(&round, heartbeats, count);
-    enum err err = agents_check(db, round.checked.agents, count, true, e);
+    begin(&batch, heartbeats, count);
+    enum err err = agents_check(db, batch.checked.agents, count, true, e);
     if (!err)
-        err = note_refusals(db, &round.checked, e);
+        err = note_refusals(db, &batch.checked, e);
     if (!err)
-        err = note_usages(db, &round.checked, e);
+        err = note_usages(db, &batch.checked, e);
     if (!err)
-        err = note_figures(db, &round.checked, e);
+        err = note_figures(db, &batch.checked, e);
     if (!err)
-        err = compare_open(db, &round, e);
+        err = compare_open(db, &batch, e);
     if (!err)
-        err = compare_held(db, &round, e);
+        err = compare_listed(db, &batch, e);
     if (!err)
-        err = db_bulk(db, STATEMENT_SESSIONS_ACTIVE, NULL, &round.active, e);
+        err = db_bulk(db, STATEMENT_SESSIONS_ACTIVE, NULL, &batch.active, e);
     if (!err)
-        err = find_given_up(db, &round, e);
+        err = find_given_up(db, &batch, e);
     if (!err)
-        err = agents_give_up(db, &round.vanished, "vanished", e);
+        err = agents_give_up(db, &batch.vanished, "vanished", e);
     if (!err)
-        err = find_reasons(db, &round, e);
+        err = find_reasons(db, &batch, e);
     if (!err)
-        err = sessions_bulk(db, STATEMENT_COUNT_DELIVERY, NULL, &round.closing, e);
-    end(&round);
+        err = sessions_bulk(db, STATEMENT_COUNT_DELIVERY, NULL, &batch.closing, e);
+    end(&batch);
     return err;
 }
 

@@ -61,10 +61,10 @@ static enum err load_ids(struct db *db, const struct follow *follow, struct seen
 }
 
 /* Ends a pass. The next one starts at the highest id of FOLLOW_LATE passes ago. */
-static void end_look(struct follow *follow)
+static void end_pass(struct follow *follow)
 {
     struct seen last = follow->last;
-    uint64_t *earlier = &follow->earlier[follow->looks++ % FOLLOW_LATE];
+    uint64_t *earlier = &follow->earlier[follow->passes++ % FOLLOW_LATE];
 
     follow->last = follow->now;
     follow->now = last;
@@ -88,7 +88,7 @@ static bool take(struct follow *follow, const struct seen *page)
         follow->highest = follow->from;
     if (page->count == FOLLOW_PAGE)
         return true;
-    end_look(follow);
+    end_pass(follow);
     return false;
 }
 
@@ -99,7 +99,7 @@ enum err follow_page(struct db *db, struct follow *follow, struct history *out, 
     enum err err = load_ids(db, follow, &page, &fresh, e);
 
     *out = (struct history){0};
-    if (!err && fresh.count && follow->looks)
+    if (!err && fresh.count && follow->passes)
         err = history_load_commands(db, &fresh, out, e);
     if (!err)
         out->more = take(follow, &page);

@@ -28,7 +28,7 @@ struct follow {
     struct seen last, now;                  /* by the last pass; by the present one */
     uint64_t from;                          /* the next page begins after this id */
     uint64_t highest, earlier[FOLLOW_LATE]; /* ids at the ends of passes */
-    size_t looks;
+    size_t passes;
 };
 
 /* Reads the commands that exist, so that only later ones are new. May be called again to start

@@ -90,7 +90,7 @@ static enum err claim(struct db *db, struct lease *lease, struct error *e)
                : run_select(db, "SELECT holder FROM migration_lock WHERE id = 1", lease->holder, e);
 }
 
-static enum err wait_for_claim(struct db *db, struct lease *lease, migrate_fn *tell,
+static enum err wait_for_claim(struct db *db, struct lease *lease, migrate_fn *report,
                                struct error *e)
 {
     char reported[HOLDER_MAX] = "";
@@ -100,7 +100,7 @@ static enum err wait_for_claim(struct db *db, struct lease *lease, migrate_fn *t
         if (err || strcmp(lease->holder, lease->self) == 0)
             return err;
         if (strcmp(reported, lease->holder) != 0)
-            tell(MIGRATE_WAITING, strcpy(reported, lease->holder));
+            report(MIGRATE_WAITING, strcpy(reported, lease->holder));
         sleep(1);
     }
     return error_set(e, ERR_DEADLINE, "%s is still migrating after %d minutes", lease->holder,
@@ -128,7 +128,7 @@ static void *keep(void *context)
     return NULL;
 }
 
-static enum err acquire(struct db *db, struct lease *lease, migrate_fn *tell, struct error *e)
+static enum err acquire(struct db *db, struct lease *lease, migrate_fn *report, struct error *e)
 {
     static const char create[] =
         "CREATE TABLE IF NOT EXISTS migration_lock ("
@@ -139,7 +139,7 @@ static enum err acquire(struct db *db, struct lease *lease, migrate_fn *tell, st
 
     name_self(lease->self);
     if (!err)
-        err = wait_for_claim(db, lease, tell, e);
+        err = wait_for_claim(db, lease, report, e);
     if (err)
         return err;
     sem_init(&lease->over, 0, 0);
@@ -208,7 +208,7 @@ static enum err apply(struct db *db, const char *directory, const char *name, st
     return err;
 }
 
-static enum err apply_missing(struct db *db, const char *directory, migrate_fn *tell,
+static enum err apply_missing(struct db *db, const char *directory, migrate_fn *report,
                               struct error *e)
 {
     struct dirent **files = NULL;
@@ -225,7 +225,7 @@ static enum err apply_missing(struct db *db, const char *directory, migrate_fn *
         if (!err)
             err = is_applied(db, name, &applied, e);
         if (!err && !applied && !(err = apply(db, directory, name, e)))
-            tell(MIGRATE_APPLIED, name);
+            report(MIGRATE_APPLIED, name);
         free(files[i]);
     }
     free(files);
@@ -233,14 +233,14 @@ static enum err apply_missing(struct db *db, const char *directory, migrate_fn *
 }
 
 enum err migrate(struct db *db, const struct settings *settings, const char *directory,
-                 migrate_fn *tell, struct error *e)
+                 migrate_fn *report, struct error *e)
 {
     struct lease lease = {.settings = settings};
-    enum err err = acquire(db, &lease, tell, e);
+    enum err err = acquire(db, &lease, report, e);
 
     if (err)
         return err;
-    err = apply_missing(db, directory, tell, e);
+    err = apply_missing(db, directory, report, e);
     release(db, &lease);
     return err;
 }

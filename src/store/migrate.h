@@ -16,6 +16,6 @@ typedef void migrate_fn(enum migrate_event event, const char *what);
 /* Runs every NNNN_*.sql of `directory` whose number is not in schema_migrations, in order. Each
  * file must record its number there, and be safe to run again after it failed half way. */
 enum err migrate(struct db *db, const struct settings *settings, const char *directory,
-                 migrate_fn *tell, struct error *e);
+                 migrate_fn *report, struct error *e);
 
 #endif

@@ -16,7 +16,7 @@ struct instant {
 struct run {
     struct db *db;
     struct instant before; /* rows older than this are purged */
-    purge_fn *tell;
+    purge_fn *report;
     void *context;
     uint64_t *counts;
 };
@@ -61,8 +61,8 @@ static enum err close_lost(const struct run *run, struct error *e)
         if (err)
             break;
         run->counts[PURGED_LOST] += lost.closed;
-        run->tell(run->context,
-                  &(struct purge_progress){"lost sessions", 0, run->counts[PURGED_LOST]});
+        run->report(run->context,
+                    &(struct purge_progress){"lost sessions", 0, run->counts[PURGED_LOST]});
     } while (lost.closed > 0 && lost.found == BATCH);
     return err;
 }
@@ -163,9 +163,9 @@ static void count_page(const struct run *run, const struct walk *walk)
 
     for (size_t i = 0; i < walk->table->removal_count; i++)
         done = run->counts[removals[i].kind] += walk->removed[i];
-    run->tell(run->context,
-              &(struct purge_progress){walk->table->name,
-                                       last ? 100 : (int)((all - left) * 100 / all), done});
+    run->report(run->context,
+                &(struct purge_progress){walk->table->name,
+                                         last ? 100 : (int)((all - left) * 100 / all), done});
 }
 
 static enum err purge_table(const struct run *run, const struct table *table, struct error *e)
@@ -212,10 +212,10 @@ static enum err purge_history(const struct run *run, struct error *e)
     return err;
 }
 
-enum err purge(struct db *db, const struct purge_ages *older_than, purge_fn *tell, void *context,
+enum err purge(struct db *db, const struct purge_ages *older_than, purge_fn *report, void *context,
                uint64_t counts[PURGED_COUNT], struct error *e)
 {
-    struct run run = {.db = db, .tell = tell, .context = context, .counts = counts};
+    struct run run = {.db = db, .report = report, .context = context, .counts = counts};
     struct run audit = run;
     enum err err = find_moment(db, older_than->history, &run.before, e);
 

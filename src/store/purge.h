@@ -31,9 +31,9 @@ struct purge_ages {
 /* Expires old signals. Closes sessions that are open on machines without a heartbeat for
  * older_than->history. Deletes older commands and older closed sessions with their receipts, and
  * audit entries older than older_than->audit. Works in transactions of at most a thousand rows, so
- * it may be interrupted at any time, and calls `tell` after each. Adds to counts[], also on
+ * it may be interrupted at any time, and calls `report` after each. Adds to counts[], also on
  * error. */
-enum err purge(struct db *db, const struct purge_ages *older_than, purge_fn *tell, void *context,
+enum err purge(struct db *db, const struct purge_ages *older_than, purge_fn *report, void *context,
                uint64_t counts[PURGED_COUNT], struct error *e);
 
 #endif

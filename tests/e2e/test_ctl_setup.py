@@ -225,7 +225,7 @@ def test_a_host_that_gives_one_user(site):
         "vsay.conf", "db.password", "jwt.key"}
     assert set(results(site.succeed("--one-user")).values()) == {"kept"}
     (site.dir / "db.password").write_text("changed\n")
-    assert "has not the password of u123" in site.fail(*own, "--one-user")
+    assert "does not have the password of u123" in site.fail(*own, "--one-user")
     assert "has user = u123, not root" in site.fail("--one-user", "--admin", "root")
 
 

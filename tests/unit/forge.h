@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A signer that signs anything, for tests of what must be refused. */
+/* Signs any header and payload, for tests of tokens that must be refused. */
 #ifndef TESTS_UNIT_FORGE_H
 #define TESTS_UNIT_FORGE_H
 
@@ -12,8 +12,7 @@
 /* The defaults of settings->auth, with a leeway of 30 s. */
 extern const struct settings forge_settings;
 
-/* A token signed by HMAC, whatever the header says. JSON is written with ' for ". The caller frees.
- */
+/* A token signed with HMAC, whatever its header says. JSON has ' for ". The caller frees it. */
 char *forge(const char *header, const char *payload, size_t payload_length, const EVP_MD *digest,
             const char *key);
 

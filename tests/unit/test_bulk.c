@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Statements over many rows: their text. */
+/* store/db_bulk: the text of statements over many rows. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -17,9 +17,9 @@
 
 enum { PACKET = 1 << 20 };
 
-static char *texts[8]; /* of the statements that were run */
+static char *texts[8]; /* the statements that were run */
 static size_t text_count;
-static size_t fails_at; /* which of them the server refuses; 0: none */
+static size_t fails_at; /* number of the statement that the server refuses; 0: none */
 
 enum err __wrap_db_fetch_text(struct db *db, const char *sql, struct error *e);
 
@@ -49,14 +49,14 @@ static void run(int statement, int64_t packet, const struct params *params, cons
 
     forget();
     assert_int_equal(db_bulk(&db, statement, params, rows, &e), ERR_OK);
-    for (size_t i = 0; i < text_count; i++) /* a row of each */
+    for (size_t i = 0; i < text_count; i++) /* each returns a row */
         assert_string_equal(db_row(&db)[0].text, "row");
     assert_null(db_row(&db));
     db_forget_rows(&db);
     mysql_close(db.mysql);
 }
 
-/* Rows of the pieces before are no answer either. */
+/* After an error there are no rows of the earlier pieces either. */
 static void no_rows_of_a_statement_that_failed(void **state)
 {
     struct db db = {.mysql = mysql_init(NULL), .packet = PACKET};
@@ -109,7 +109,7 @@ static struct rows heartbeats(size_t count)
 {
     struct rows rows = {0};
 
-    for (size_t i = 0; i < count; i++) { /* in another order than the statement's */
+    for (size_t i = 0; i < count; i++) { /* not in the statement's order */
         rows_uint(&rows, PARAM_SEQ, UINT64_MAX);
         rows_uint(&rows, PARAM_CPU, 10000 + i);
         rows_uint(&rows, PARAM_MEMORY, 20000 + i);
@@ -161,7 +161,7 @@ static void long_statements_are_divided(void **state)
     rows_free(&rows);
 
     rows = heartbeats(6);
-    run(STATEMENT_HEARTBEATS, 1, NULL, &rows); /* one row at least */
+    run(STATEMENT_HEARTBEATS, 1, NULL, &rows); /* at least one row */
     assert_int_equal(text_count, 6);
     rows_free(&rows);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* common/token: claims of well signed tokens, and what they make of the principal. */
+/* common/claims: the claims of correctly signed tokens, and the principal that they make. */
 #include "config.h"
 
 #include <setjmp.h>

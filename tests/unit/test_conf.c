@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/conf: the file, the environment, every kind of mistake, secret files. */
+/* base/conf: the file, the environment, every kind of error, secret files. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -204,7 +204,7 @@ static void test_bad(void **state)
     }
 }
 
-/* Items of whole lines; what follows " ;" is a comment in them too. */
+/* Items are whole lines; " ;" begins a comment in them too. */
 static void test_lines(void **state)
 {
     (void)state;
@@ -253,7 +253,7 @@ static void test_bad_bytes(void **state)
     unload(&sample);
 }
 
-/* The library cuts a long line; here it is read whole, or refused. */
+/* libinih cuts a long line; ours is read whole or refused. */
 static void test_line_length(void **state)
 {
     (void)state;

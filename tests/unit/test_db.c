@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* store/db: what the numbers of a database's errors mean to a client, and its words for on and off.
- */
+/* store/db: which error a database error number becomes, and the words for on and off. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -16,21 +15,21 @@ static const struct {
     int status;
     unsigned numbers[32];
 } meanings[] = {
-    /* another server, or this one after a new connection */
+    /* try another server or a new connection */
     {ERR_DB_AWAY, 503, {1040, 1047, 1053, 1152, 1180, 1184, 1203, 1243, 1290, 1615, 1792, 1836,
                         1874, 1927, 2000, 2002, 2003, 2006, 2013, 2055, 2999, 3032, 3168, 4031}},
-    /* the same connection, later */
+    /* try later, on the same connection */
     {ERR_DB_BUSY,
      503,
      {1021, 1037, 1038, 1041, 1114, 1135, 1206, 1226, 1317, 1461, 1637, 1665, 1969, 3024, 3989}},
-    /* the same transaction, again */
+    /* repeat the transaction */
     {ERR_DB_CONFLICT, 503, {1020, 1205, 1213, 1412, 1689, 3101}},
     {ERR_DB_SCHEMA, 503, {1054, 1146}},
-    /* the request's own fault, for ever */
+    /* the request's data can never be stored */
     {ERR_DB_DATA,
      400,
      {1048, 1264, 1265, 1292, 1300, 1366, 1406, 1452, 1526, 1644, 1690, 3819, 3988, 4025}},
-    /* a mistake of ours, or a right that is missing */
+    /* a bug, or a missing right */
     {ERR_DB, 500, {1044, 1062, 1064, 1104, 1142, 1143, 1193, 1267, 1364, 1419, 3000}},
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What is JSON, and how much of it is read. The kinds of the public JSONTestSuite: what every
- * parser must accept, what it must refuse, and what it may do as it likes. */
+/* base/json: which texts are JSON, and the bounds. Follows the public JSONTestSuite's kinds: texts
+ * that every parser must accept, texts that it must refuse, and texts that it may accept or
+ * refuse. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -51,11 +52,11 @@ static const struct text must_accept[] = {
     /* escaped surrogates without their other half: json-c makes U+FFFD of them */
     TEXT("[\"\\uD800\"]"), TEXT("[\"\\uDFAA\"]"), TEXT("[\"\\uD888\\u1234\"]"),
     TEXT("[\"\\uDd1e\\uD834\"]"),
-    /* not UTF-8, within a string: for whoever uses the string to refuse */
+    /* a string that is not UTF-8: the code that uses it refuses it */
     TEXT("[\"\xff\"]"), TEXT("[\"\xc0\xaf\"]"), TEXT("[\"\xed\xa0\x80\"]"), TEXT("[\"\xe2\x82\"]")};
 
 static const struct text must_refuse[] = {
-    /* nothing, or not all of it */
+    /* empty or incomplete */
     TEXT(""),
     TEXT(" "),
     TEXT("["),
@@ -78,7 +79,7 @@ static const struct text must_refuse[] = {
     TEXT("fals"),
     TEXT("[\"a\\"),
     TEXT("[\"\\u"),
-    /* more than all of it */
+    /* something after the value */
     TEXT("[]]"),
     TEXT("{}}"),
     TEXT("[][]"),
@@ -238,7 +239,7 @@ static const struct text must_refuse[] = {
     TEXT("abc"),
     TEXT("'a'"),
     TEXT("[\"\":1]"),
-    /* in another encoding, or marked with one (section 8.1) */
+    /* another encoding, or a byte order mark (section 8.1) */
     TEXT("\xef\xbb\xbf{}"),
     TEXT("\xef\xbb{}"),
     TEXT("\xff\xfe[\0\"\0\xe9\0\"\0]\0"),
@@ -247,7 +248,7 @@ static const struct text must_refuse[] = {
     TEXT("[\xff]"),
 };
 
-/* The bytes in memory of their own, so that a sanitizer sees a read past their end. */
+/* Copies the bytes, so that a sanitizer detects a read past their end. */
 static enum json_fault check(const struct text *text)
 {
     char *copy = malloc(text->length ? text->length : 1);
@@ -276,7 +277,7 @@ static void refuses(void **state)
     }
 }
 
-/* Whatever is right, json-c can read as well. */
+/* json-c can read every valid text too. */
 static void json_c_agrees(void **state)
 {
     (void)state;
@@ -345,7 +346,7 @@ static void depth(void **state)
     assert_int_equal(nested("{\"a\":", "}", JSON_DEPTH_MAX - 1), JSON_GOOD);
     assert_int_equal(nested("{\"a\":", "}", JSON_DEPTH_MAX), JSON_TOO_MUCH);
     assert_int_equal(nested("[{\"a\":", "}]", 1000), JSON_TOO_MUCH);
-    assert_int_equal(nested("[", "", 2000), JSON_TOO_MUCH); /* and no stack overflows */
+    assert_int_equal(nested("[", "", 2000), JSON_TOO_MUCH); /* and the stack does not overflow */
 }
 
 /* {"a":[ITEM,ITEM,...]} */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* common/keyring: keys taken and refused; tokens signed with one ring and verified with another. */
+/* common/keyring: keys accepted and refused; tokens signed with one ring and verified with
+ * another. */
 #include "config.h"
 
 #include <setjmp.h>

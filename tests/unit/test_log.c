@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines of the log: whatever a value holds, it stays one value of one line. */
+/* base/log: whatever a value contains, it stays one value on one line. */
 #include "config.h"
 
 #include <fcntl.h>
@@ -38,7 +38,7 @@ static void finish(int ends[2], int kept)
     close(ends[0]);
 }
 
-/* What log_event writes after the event's name. */
+/* The text that log_event writes after the event's name. */
 #define LOGGED(...)                                                                                \
     (__extension__({                                                                               \
         int ends[2], kept = start(ends);                                                           \
@@ -73,7 +73,7 @@ static void quotes(void **state)
     assert_string_equal(LOGGED("session=%s x=1", ""), "session= x=1\n");
 }
 
-/* A value is cut, and so is a line; its quotes are closed, and no escape is cut in two. */
+/* Long values and lines are cut. Quotes are closed, and no escape is cut in two. */
 static void long_values(void **state)
 {
     char value[5000];
@@ -145,7 +145,7 @@ static void escapes(void **state)
     }
     utf8_escape(out, sizeof out, "\"\\", "");
     assert_string_equal(out, "\"\\");
-    for (size_t size = 1; size < 12; size++) { /* by whole characters */
+    for (size_t size = 1; size < 12; size++) { /* cut between characters */
         utf8_escape(out, size, "ab\n\xe2\x82\xac\x1b", "");
         assert_true(strlen(out) < size);
         assert_true(utf8_valid(out, strlen(out)));

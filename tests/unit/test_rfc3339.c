@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Times as RFC 3339 has them, and what merely looks like one. */
+/* base/rfc3339: valid times, and texts that only look like one. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -103,7 +103,7 @@ static void no_times(void **state)
     }
 }
 
-/* Every beginning of a time is none: no reading past the end. */
+/* No prefix of a time is a time, and none is read past its end. */
 static void cut_times(void **state)
 {
     static const char whole[] = "2026-02-06T12:00:00.123+01:00";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* common/token: shape, header and signature; most of these tokens must be refused. */
+/* common/token: shape, header and signature. Most of these tokens must be refused. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -215,7 +215,7 @@ static void test_length(void **state)
     }
 }
 
-/* Each bit of a good token counts. */
+/* A valid token with any bit changed is refused. */
 static void test_tampering(void **state)
 {
     (void)state;
