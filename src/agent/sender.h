@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that sends heartbeats and the spool to vsay, in order, over one connection. One
- * connection keeps the order: a heartbeat that overtook an open report would make vsay believe that
- * the session has vanished.
+/* The thread that sends heartbeats and the spool to vsay, in order, over one connection. So a
+ * heartbeat never overtakes an open report; it would list a session that vsay does not know yet.
  *
  * Nothing is forgotten before vsay has accepted it, so the spool waits until a heartbeat was
  * accepted: only then is it certain that vsay itself, and not some proxy or another server,

@@ -406,11 +406,11 @@ void session_request_end(struct session_table *table, const char *id, const char
 {
     pthread_mutex_lock(&table->lock);
     struct entry *entry = find(table, id);
-    bool news = entry && !entry->reason;
-    if (news)
+    bool is_new = entry && !entry->reason;
+    if (is_new)
         entry->reason = xstrdup(reason);
     pthread_mutex_unlock(&table->lock);
-    if (news) {
+    if (is_new) {
         log_event(LEVEL_INFO, "session_terminate", "session=%s reason=\"%s\"", id, reason);
         eventfd_write(table->event_fd, 1);
     }
@@ -420,9 +420,9 @@ bool session_can_request_end(struct session_table *table, const char *id)
 {
     pthread_mutex_lock(&table->lock);
     const struct entry *entry = find(table, id);
-    bool condemnable = entry && !entry->reason && !entry->confirmed;
+    bool can_request = entry && !entry->reason && !entry->confirmed;
     pthread_mutex_unlock(&table->lock);
-    return condemnable;
+    return can_request;
 }
 
 char *session_opening(struct session_table *table, const char *id)

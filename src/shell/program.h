@@ -16,7 +16,7 @@ struct program {
     char **argv;  /* NULL-terminated; its items are borrowed */
     size_t count;
     int nonce; /* the pipe from which the integration reads the nonce; -1: none */
-    int limit; /* the file that fork_limit_write writes for bash; -1: none */
+    int limit; /* the file that spawn_write_limit writes for bash; -1: none */
 };
 
 /* Returns the path of the shell to run: `configured` (shell.program), or the user's login shell if

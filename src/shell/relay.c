@@ -17,7 +17,6 @@
 #include "base/clock.h"
 #include "shell/terminator.h"
 #include "shell/agent_client.h"
-#include "shell/fork_limit.h"
 #include "shell/marks.h"
 #include "shell/osc633.h"
 #include "shell/recorder.h"
@@ -42,7 +41,7 @@ struct run {
     struct terminal terminal;
     bool on_pty;
     struct spawned shell;
-    int limit; /* the file of fork_limit_write, or -1 */
+    int limit; /* the file of spawn_write_limit, or -1 */
     int signals;
     int status;               /* of wait(2), once `exited` */
     size_t rest;              /* output read after that */
@@ -154,7 +153,7 @@ static void read_user(struct run *run)
         agent_client_active(run->client);
         marks_input(&run->marks, chunk, (size_t)n);
         if (run->limit >= 0)
-            fork_limit_write(run->limit, run->shell.pid, chunk, (size_t)n);
+            spawn_write_limit(run->limit, run->shell.pid, chunk, (size_t)n);
         buffer_add(&run->to_shell, chunk, (size_t)n);
     } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
         hang_up(run, SIGHUP);

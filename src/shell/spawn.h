@@ -31,4 +31,13 @@ void spawn_release(struct spawned *spawned, bool run);
 /* Returns a signalfd for SIGCHLD, SIGWINCH, SIGCONT, SIGHUP and SIGTERM. */
 int spawn_signals(void);
 
+/* Tests whether the shell could start another process, and tells the integration. At the limit
+ * (ulimit -u, pids.max) bash retries each fork for 15 s, also that of our integration, and then
+ * gives up the command that the fork was for. So the integration must know before it forks.
+ *
+ * Call it before input is passed to the shell. If the input enters a line, it starts a process in
+ * the shell's place, under its limit (0.05 ms); writes "1" to the file `fd` if that fails, and
+ * empties it otherwise. */
+void spawn_write_limit(int fd, pid_t shell, const char *bytes, size_t length);
+
 #endif

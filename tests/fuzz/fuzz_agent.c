@@ -56,7 +56,7 @@ struct agent *fuzz_agent(const char *server)
     return &agent;
 }
 
-/* As the sender sends it. */
+/* Checks a record in the form in which the sender sends it. */
 static void check(const struct record *record)
 {
     struct json_object *object = ipc_parse(record->line, record->length);

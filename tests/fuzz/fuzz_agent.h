@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vsay-agent's parts without its threads, for fuzz targets. */
+/* The parts of vsay-agent without its threads, for fuzz targets. */
 #ifndef TESTS_FUZZ_FUZZ_AGENT_H
 #define TESTS_FUZZ_FUZZ_AGENT_H
 
@@ -8,10 +8,11 @@
 
 #define SESSION "sess_0123456789abcdef0123456789abcdef"
 
-/* An agent in a directory of its own, made once; `server` is its API's address. */
+/* Returns an agent in a directory of its own, made by the first call. `server` is its API's
+ * address. */
 struct agent *fuzz_agent(const char *server);
 
-/* Checks that vsay-api would take what is in the spool, and removes it and all sessions. */
+/* Checks that vsay-api would accept what is in the spool; removes that and all sessions. */
 void fuzz_agent_empty(struct agent *agent);
 
 /* The same without the check. */

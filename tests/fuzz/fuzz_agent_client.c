@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* shell/agent_client: what vsay-shell hears from the agent's socket. What is not acknowledged ends
- * up in a file that the agent would take. The input is packets, one a line. */
+/* Fuzzes shell/agent_client: what vsay-shell receives from the agent's socket. Messages that are
+ * not acknowledged end up in a file that the agent would accept. The input is packets, one per
+ * line. */
 #include "config.h"
 
 #include <json.h>
@@ -24,7 +25,7 @@ enum { COMMANDS = 3 };
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 static char *state, *left;
 
-/* A second passes with each look at the clock. */
+/* A second passes with each reading of the clock. */
 int64_t __wrap_clock_ms(void);
 int64_t __wrap_clock_ms(void)
 {
@@ -65,7 +66,7 @@ static struct agent_client *new_client(void)
     return agent_client_new(address.sun_path, state, open);
 }
 
-/* Says it, as long as the agent client stays connected. */
+/* Sends the packets, as long as the agent client stays connected. */
 static void say(struct agent_client *client, int fd, struct text rest)
 {
     while (rest.length) {
@@ -80,7 +81,7 @@ static void say(struct agent_client *client, int fd, struct text rest)
     }
 }
 
-/* Each line of what was left is a packet. */
+/* Checks that each line of the file is a packet. */
 static void check_left(void)
 {
     struct error e = {0};
@@ -101,7 +102,8 @@ static void check_left(void)
     unlink(left);
 }
 
-/* An end that the agent does not take is reported again when all is gone. */
+/* Finishes as the relay does: an end that the agent does not accept is reported again when all
+ * processes are gone. */
 static void finish(struct agent_client *client)
 {
     struct error e = {0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* agent/handoff: what a user leaves as a vsay-shell's report is taken in only as far as vsay-api
- * takes it. The input is the file. */
+/* Fuzzes agent/handoff: of a file that a user leaves in the name of a vsay-shell the agent stores
+ * only what vsay-api accepts. The input is the file. */
 #include "config.h"
 
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* agent/http, agent/sender, agent/poller: what the agent makes of a server's answers. The input is
- * answers, as bytes, with a line of three dots between them; each is given to one request. What
- * follows the last closes the connection without a word. */
+/* Fuzzes agent/http, agent/sender and agent/poller with a server's answers. The input is raw
+ * answers with a line of three dots between them; each answers one request. After the last one the
+ * server closes the connection without an answer. */
 #include "config.h"
 
 #include <arpa/inet.h>
@@ -18,8 +18,8 @@
 #include "base/xalloc.h"
 #include "fuzz_agent.h"
 
-/* Begins at 0 with each input, and goes on with each look: so whatever is waited for, by the real
- * clock, is long over. */
+/* The fake clock. It starts at 0 with each input and advances with each reading; a deadline by it
+ * has always passed on the real clock, so nothing waits. */
 static atomic_int_least64_t now;
 
 int64_t __wrap_clock_ms(void);
@@ -28,17 +28,17 @@ int64_t __wrap_clock_ms(void)
     return atomic_fetch_add(&now, 100);
 }
 
-enum { PATIENCE = 60 }; /* s; an agent that does not connect is a failure, and no reason to hang */
+enum { IO_TIMEOUT = 60 }; /* s; an agent that does not connect must fail the test, not hang it */
 
 static struct agent *agent;
 static int listener;
 
 /* --- the server ------------------------------------------------------------------------------ */
 
-/* Bounds what waits for the other end. */
-static void be_patient(int fd)
+/* Sets a timeout for waiting for the other end. */
+static void set_timeout(int fd)
 {
-    struct timeval time = {.tv_sec = PATIENCE};
+    struct timeval time = {.tv_sec = IO_TIMEOUT};
 
     MUST(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) == 0);
     MUST(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time) == 0);
@@ -50,13 +50,13 @@ static char *open_listener(void)
     socklen_t length = sizeof address;
 
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    be_patient(listener);
+    set_timeout(listener);
     MUST(bind(listener, (struct sockaddr *)&address, length) == 0 && listen(listener, 8) == 0);
     MUST(getsockname(listener, (struct sockaddr *)&address, &length) == 0);
     return xasprintf("http://127.0.0.1:%d", ntohs(address.sin_port));
 }
 
-/* How many bytes of a body these headers announce. */
+/* Returns the length of the body that the headers announce. */
 static size_t announced(const char *head)
 {
     const char *at = strcasestr(head, "\r\nContent-Length: ");
@@ -64,7 +64,8 @@ static size_t announced(const char *head)
     return at ? strtoul(at + strlen("\r\nContent-Length: "), NULL, 10) : 0;
 }
 
-/* Reads a request to its end, so that closing does not reset the answer. */
+/* Reads a request to its end, because closing earlier would reset the connection and lose the
+ * answer. */
 static void read_request(int fd)
 {
     static char bytes[512 * 1024];
@@ -89,7 +90,7 @@ static void *serve(void *input)
     while (more) {
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         MUST(fd >= 0);
-        be_patient(fd);
+        set_timeout(fd);
         read_request(fd);
         more = rest->length > 0;
         struct text answer = fuzz_cut(rest, "\n...\n");
@@ -110,7 +111,7 @@ static void prepare(void)
     struct error e = {0};
     char *server = open_listener();
 
-    MUST(setenv("no_proxy", "*", 1) == 0); /* the server is here, whatever the environment says */
+    MUST(setenv("no_proxy", "*", 1) == 0); /* ignore proxies in the environment */
     MUST(http_library_init(&e) == ERR_OK);
     agent = fuzz_agent(server);
     free(server);
@@ -128,7 +129,7 @@ static void append(enum record_kind kind, const char *text)
 
 #define OPENING "{\"type\":\"open\",\"session_id\":\"" SESSION "\",\"uid\":0}"
 
-/* One session from its opening to its end, and one that runs. */
+/* Adds a session to the table, and its open, commands and end to the spool. */
 static void fill(void)
 {
     struct session session = {.id = SESSION, .seq = 1}, *added;
@@ -153,7 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(pthread_create(&server, NULL, serve, &input) == 0);
     sender_run(agent);
     MUST(pthread_join(server, NULL) == 0);
-    event_flag_free(agent->sender); /* it rings for ever */
+    event_flag_free(agent->sender); /* EVENT_STOP is never cleared */
     agent->sender = event_flag_new();
     fuzz_agent_clear(agent);
     return 0;

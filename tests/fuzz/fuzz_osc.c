@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* shell/osc633: however the terminal's output is split, the same marks are found and the same
- * bytes pass. The first byte of the input chooses the split; the rest is output. */
+/* Fuzzes shell/osc633: however reads split the terminal's output, the same marks are found and the
+ * same bytes pass. The first byte of the input chooses the split; the rest is the output. */
 #include "config.h"
 
 #include <string.h>
@@ -21,8 +21,8 @@ static void on_mark(void *context, char mark, const char *text, size_t length)
     buffer_add(&result->marks, "\n", 1);
 }
 
-/* `step` bytes at a time; 0: pieces of growing length. With `late`, what is held back passes after
- * each piece. */
+/* Feeds `step` bytes at a time, or pieces of growing length if that is 0. With `late`, releases the
+ * bytes held back after each piece. */
 static struct result feed(struct text in, size_t step, bool late)
 {
     struct result result = {0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* machine/ipc, agent/session_manager: what a user's process says to the agent's socket is taken in
- * only as far as vsay-api takes it. The input is packets, one a line. */
+/* Fuzzes machine/ipc and agent/report_handler: of what a user's process sends to the agent's socket
+ * the agent stores only what vsay-api accepts. The input is packets, one per line. */
 #include "config.h"
 
 #include <json.h>
@@ -12,7 +12,7 @@
 #include "machine/ipc.h"
 #include "fuzz_agent.h"
 
-/* As agent/server does. */
+/* Receives a packet as agent/server does. */
 static enum err take(struct agent *agent, struct client *client)
 {
     struct origin origin = {.uid = client->peer.uid, .client = client, .session = client->session};

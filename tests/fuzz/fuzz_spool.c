@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* agent/spool: a file of any bytes is opened or refused; what it holds is the same after it was
- * opened again, and it takes new records. The input is the file. */
+/* Fuzzes agent/spool: a file of any bytes is opened or refused. If it opens, its records are the
+ * same when it is opened again, and it accepts new ones. The input is the file. */
 #include "config.h"
 
 #include <json.h>
@@ -26,7 +26,7 @@ static struct spool *open_again(struct spool *spool)
     return spool;
 }
 
-/* The lines of all records, each with its end; *last is the number of the newest. */
+/* Returns the lines of all records, and sets *last to the newest number. */
 static char *lines_of(struct spool *spool, uint64_t *last)
 {
     static struct record records[ROOM];

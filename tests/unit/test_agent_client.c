@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* shell/agent_client: a session that the agent refused is offered again later, and what is kept
- * while the agent is away is bounded. */
+/* Tests of shell/agent_client: a session that the agent has refused is offered again later, and the
+ * messages kept while the agent is away are bounded. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -27,7 +27,7 @@
 enum { MINUTE_MS = 60000 };
 
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
-static int64_t passed; /* ms that the clock is ahead */
+static int64_t passed; /* ms that the client's clock is ahead */
 
 int64_t __real_clock_ms(void);
 int64_t __wrap_clock_ms(void);
@@ -37,7 +37,8 @@ int64_t __wrap_clock_ms(void)
     return __real_clock_ms() + passed;
 }
 
-/* Takes the packet that the agent client has sent, says `type` and has the agent client hear it. */
+/* Receives the packet that the agent client has sent, answers with `type`, and has the client read
+ * the answer. */
 static void answer(struct agent_client *client, int fd, const char *expected, const char *type)
 {
     struct json_object *packet, *reply = json_object_new_object();
@@ -88,7 +89,7 @@ static void refused_for_a_while(void **state)
     close(second);
 }
 
-/* Without an agent, more commands than are kept: what is left is a file of what came last. */
+/* Without an agent and with more commands than are kept, the file has the newest ones. */
 static void bounded_while_away(void **state)
 {
     enum { COMMANDS = 100, SIZE = 60000, KEPT_MAX = 4 << 20 };
@@ -97,7 +98,7 @@ static void bounded_while_away(void **state)
     struct error e = {0};
     char handoff[64], path[128], *line = NULL;
     size_t room = 0, size = 0, lines = 0;
-    int told = 0; /* commands that are there or counted as lost */
+    int known = 0; /* commands that are in the file or counted as lost */
     bool ended = false;
 
     (void)state;
@@ -124,16 +125,16 @@ static void bounded_while_away(void **state)
         struct json_object *packet = json_tokener_parse(line), *seq = NULL, *lost = NULL;
         if (json_object_object_get_ex(packet, "seq", &seq)) {
             assert_in_range(json_object_get_int(seq), COMMANDS / 3, COMMANDS + 2);
-            told++;
+            known++;
         }
         if (json_object_object_get_ex(packet, "lost", &lost))
-            told += json_object_get_int(lost);
+            known += json_object_get_int(lost);
         json_object_put(packet);
         lines++;
         ended = strstr(line, "\"exited\"") != NULL;
     }
     assert_true(size < KEPT_MAX && lines > COMMANDS / 3 && ended);
-    assert_int_equal(told, COMMANDS + 2);
+    assert_int_equal(known, COMMANDS + 2);
     free(line);
     fclose(file);
     unlink(path);

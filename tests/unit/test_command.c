@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* shell/command_text, shell/redact: what is recorded of a command line. */
+/* Tests of shell/command_text and shell/redact: what is recorded of a command line. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -58,8 +58,7 @@ static char *repeated(const char *unit, size_t count)
     return text;
 }
 
-/* Whatever is left after the cut fits in a request that mod_fcgid takes, and is whole characters.
- */
+/* A cut text fits into a request that mod_fcgid accepts, and ends between two characters. */
 static void long_texts_are_cut(void **state)
 {
     (void)state;
@@ -132,7 +131,7 @@ static void matches_are_masked(void **state)
     }
 }
 
-/* So many matches that it would take too long: the rest is masked as a whole. */
+/* With so many matches that it would take too long, the rest is redacted as a whole. */
 static void too_many_matches(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* shell/osc633: marks are taken out wherever reads split them, and nothing else is touched. */
+/* Tests of shell/osc633: marks are taken out wherever reads split them, and nothing else changes.
+ */
 #include "config.h"
 
 #include <setjmp.h>
@@ -16,7 +17,7 @@
 
 #define N "nonce"
 
-static struct buffer marks; /* KIND text newline, of each */
+static struct buffer marks; /* "KIND text\n" for each mark */
 
 static void on_mark(void *context, char mark, const char *text, size_t length)
 {
@@ -54,7 +55,7 @@ static const struct {
     {"\033]633;U;x" N "\a", "\033]633;U;x" N "\a", ""},
     {"\033]633;D\a", "\033]633;D\a", ""},
 
-    /* other sequences, and what only begins like a mark */
+    /* other sequences, some of which begin like a mark */
     {"\033]633;A\a\033]133;C\a\033[31mred\033[0m", "\033]633;A\a\033]133;C\a\033[31mred\033[0m",
      ""},
     {"\033]633;P;Cwd=/\a", "\033]633;P;Cwd=/\a", ""},
@@ -134,7 +135,7 @@ static void only_what_may_be_a_mark_is_held(void **state)
     }
 }
 
-/* Released too early, it is seen, but only so far and with its end; and it still counts. */
+/* A mark that is released too early is partly printed, with its terminator, and still counts. */
 static void a_late_mark_counts(void **state)
 {
     (void)state;
@@ -200,7 +201,7 @@ static void length_is_bounded(void **state)
     free(in);
 }
 
-/* A command that is too long is cut, and its mark is taken out nevertheless. */
+/* A command that is too long is cut, and its whole mark is taken out. */
 static void a_long_command_is_cut(void **state)
 {
     (void)state;
@@ -220,7 +221,7 @@ static void a_long_command_is_cut(void **state)
     buffer_free(&out);
 }
 
-/* When a subshell dies while it writes one. */
+/* A subshell may die while it writes a mark. */
 static void a_command_without_end_is_given_up(void **state)
 {
     (void)state;

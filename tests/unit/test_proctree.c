@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* machine/proctree: finds a session's processes, and nobody else's. */
+/* Tests of machine/proctree: it finds a session's processes, and no others. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -40,7 +40,8 @@ static void have_child(bool of_its_own)
     live();
 }
 
-/* A leader with a child in its session, one in another session, and an orphan there. */
+/* Starts a leader with a child in its session, another child in a session of its own, and an orphan
+ * there. */
 static pid_t start_family(void)
 {
     pid_t leader = fork();
@@ -237,7 +238,7 @@ static void without_pidfds(void **state)
         assert_int_equal(read(ready[0], &byte, 1), 1);
         assert_true(process_find(pid, &process));
         other = process;
-        other.start--; /* who had the id before */
+        other.start--; /* a process that had the pid before */
         refusal = refusals[i];
         refused = 0;
         assert_false(process_signal(&other, SIGKILL));
@@ -252,7 +253,7 @@ static void without_pidfds(void **state)
     }
 }
 
-/* Out of descriptors: by kill(2) it might be another process. */
+/* Without descriptors there is no pidfd, and kill(2) might hit another process. */
 static void no_signal_by_a_mere_number(void **state)
 {
     struct process self;

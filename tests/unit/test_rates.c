@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* agent/rates: a burst, then one a period; each user for itself, and root as often as it likes. */
+/* Tests of agent/rates: a burst, then one per period, separately for each user; root is free. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 
 enum { ALICE = 1000, BOB = 1001, START = 5000000 };
 
-/* How often `uid` may at that time. */
+/* Returns how many tokens `uid` gets at the time `now`. */
 static int take_all(struct rates *rates, uid_t uid, int64_t now)
 {
     int count = 0;
@@ -46,7 +46,7 @@ static void never_more_than_a_burst(void **state)
     rates_free(&rates);
 }
 
-/* A refusal must not put off the next time. */
+/* A refusal must not delay the next token. */
 static void refusals_do_not_count(void **state)
 {
     struct rates rates = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* agent/session: what is known after a restart, who must end, what a heartbeat lists. */
+/* Tests of agent/session: what a restart knows, which sessions must end, what a heartbeat lists. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -115,7 +115,7 @@ static void test_damaged_files(void **state)
         unlink(names[i]);
 }
 
-static void test_condemned_once(void **state)
+static void test_end_is_requested_once(void **state)
 {
     (void)state;
     struct session_table *table = reopen(NULL);
@@ -159,7 +159,7 @@ static void remove_all(struct session_table *table)
     session_table_close(table);
 }
 
-/* Sessions that have ended take no room, and a heartbeat lists the oldest, after a restart too. */
+/* Ended sessions take no room. A heartbeat lists the oldest sessions, also after a restart. */
 static void test_many(void **state)
 {
     (void)state;
@@ -221,7 +221,7 @@ int main(void)
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_damaged_files),
-        cmocka_unit_test(test_condemned_once),
+        cmocka_unit_test(test_end_is_requested_once),
         cmocka_unit_test(test_confirmed_is_not_listed),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_room_is_shared),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* agent/spool: order, durability, what a crash leaves, and the bound. */
+/* Tests of agent/spool: order, durability, what a crash leaves behind, and the size limit. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -23,7 +23,7 @@ enum { MAX = 8192 };
 static char directory[] = "/tmp/test_spool.XXXXXX";
 static const char path[] = "spool";
 static struct error e;
-static uid_t uid; /* whose records are appended */
+static uid_t uid; /* the user of the records that are appended */
 
 static struct spool *reopen(struct spool *spool)
 {
@@ -54,7 +54,7 @@ static void add(struct spool *spool, enum record_kind kind, int seq, size_t padd
     assert_int_equal(spool_sync(spool, &e), ERR_OK);
 }
 
-/* The records that wait, such as "o1 c2 e3"; *last is the number of the last. */
+/* Describes the waiting records, such as "o1 c2 e3". Sets *last to the newest number. */
 static const char *waiting(struct spool *spool, size_t room, size_t bytes, uint64_t *last)
 {
     static char text[4096];
