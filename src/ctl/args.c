@@ -12,7 +12,7 @@
 
 static enum err missing(const char *what, struct error *e)
 {
-    return error_set(e, ERR_REQUEST, "%s is missing; --help tells more", what);
+    return error_set(e, ERR_REQUEST, "%s is missing; see --help", what);
 }
 
 enum err args_ident(const char *what, const char *text, struct error *e)

@@ -174,8 +174,8 @@ static enum err follow(const struct invocation *invocation, const struct history
 
 /* --- the command line ------------------------------------------------------------------------- */
 
-static enum err take_limit(const struct invocation *invocation, struct history_filter *out,
-                           struct error *e)
+static enum err parse_limit(const struct invocation *invocation, struct history_filter *out,
+                            struct error *e)
 {
     const char *text = invocation->values[LIMIT];
     long limit = 0;
@@ -187,8 +187,8 @@ static enum err take_limit(const struct invocation *invocation, struct history_f
     return err;
 }
 
-static enum err take_filter(const struct invocation *invocation, struct history_filter *out,
-                            struct error *e)
+static enum err parse_filter(const struct invocation *invocation, struct history_filter *out,
+                             struct error *e)
 {
     const char *text = invocation->values[GREP];
 
@@ -196,7 +196,7 @@ static enum err take_filter(const struct invocation *invocation, struct history_
                                    .agent_id = invocation->values[MACHINE],
                                    .user_id = invocation->values[USER],
                                    .session_id = invocation->values[SESSION]};
-    enum err err = take_limit(invocation, out, e);
+    enum err err = parse_limit(invocation, out, e);
     if (!err && text && !*text)
         err = error_set(e, ERR_REQUEST, "--grep: is empty");
     if (!err && text)
@@ -217,7 +217,7 @@ static enum err run(const struct invocation *invocation, struct error *e)
                             .width = sizeof columns / sizeof *columns,
                             .json = invocation->json};
     struct history_filter filter;
-    enum err err = take_filter(invocation, &filter, e);
+    enum err err = parse_filter(invocation, &filter, e);
 
     if (!err && invocation->values[FOLLOW]) {
         memcpy(output.widths, widths, sizeof widths);

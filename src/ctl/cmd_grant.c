@@ -26,8 +26,8 @@ struct access {
     bool changed;
 };
 
-static enum err take_access(const struct invocation *invocation, struct access *out,
-                            struct error *e)
+static enum err parse_access(const struct invocation *invocation, struct access *out,
+                             struct error *e)
 {
     *out = (struct access){.user_id = invocation->values[USER_ID],
                            .agent_id = invocation->values[AGENT_ID]};
@@ -37,7 +37,7 @@ static enum err take_access(const struct invocation *invocation, struct access *
     return err;
 }
 
-static enum err take_relation(const char *name, enum relation *out, struct error *e)
+static enum err parse_relation(const char *name, enum relation *out, struct error *e)
 {
     for (size_t i = 0; i < sizeof relations / sizeof *relations; i++) {
         if (strcmp(relations[i].name, name) == 0) {
@@ -82,10 +82,10 @@ static enum err grant_body(struct db *db, void *context, struct error *e)
 static enum err run_grant(const struct invocation *invocation, struct error *e)
 {
     struct access access;
-    enum err err = take_access(invocation, &access, e);
+    enum err err = parse_access(invocation, &access, e);
 
     if (!err)
-        err = take_relation(invocation->values[RELATION], &access.relation, e);
+        err = parse_relation(invocation->values[RELATION], &access.relation, e);
     if (!err)
         err = context_run(invocation, DB_WRITE, grant_body, &access, e);
     if (!err && invocation->json)
@@ -119,7 +119,7 @@ static enum err revoke_body(struct db *db, void *context, struct error *e)
 static enum err run_revoke(const struct invocation *invocation, struct error *e)
 {
     struct access access;
-    enum err err = take_access(invocation, &access, e);
+    enum err err = parse_access(invocation, &access, e);
 
     if (!err)
         err = context_run(invocation, DB_WRITE, revoke_body, &access, e);

@@ -22,8 +22,8 @@ enum { NAME_MAX_BYTES = 255 };
 #define TTL_FALLBACK "3650d"
 
 /* Publishes the token. With --json, prints the machine, and the token or its file. */
-static enum err hand_over(const struct invocation *invocation, struct token_file *file,
-                          const char *token, struct error *e)
+static enum err publish_token(const struct invocation *invocation, struct token_file *file,
+                              const char *token, struct error *e)
 {
     struct json_object *object;
     enum err err = ERR_OK;
@@ -129,7 +129,7 @@ static enum err run_add(const struct invocation *invocation, struct error *e)
     if (!err)
         err = db_run(ctx.db, DB_WRITE, add_body, &machine, e);
     if (!err)
-        err = hand_over(invocation, &file, token, e);
+        err = publish_token(invocation, &file, token, e);
     token_file_close(&file);
     free(token);
     context_close(&ctx);
@@ -348,7 +348,7 @@ static enum err run_rotate(const struct invocation *invocation, struct error *e)
     if (!err)
         err = db_run(ctx.db, DB_WRITE, rotate_body, &rotation, e);
     if (!err)
-        err = hand_over(invocation, &rotation.file, rotation.token, e);
+        err = publish_token(invocation, &rotation.file, rotation.token, e);
     token_file_close(&rotation.file);
     free(rotation.token);
     context_close(&ctx);

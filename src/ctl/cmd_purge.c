@@ -51,7 +51,7 @@ static void show_nothing(void *context, const struct purge_progress *progress)
 
 /* --- the command ----------------------------------------------------------------------------- */
 
-static enum err take_age(const char *option, const char *value, long *out, struct error *e)
+static enum err parse_age(const char *option, const char *value, long *out, struct error *e)
 {
     enum err err = args_seconds(option, value, out, e);
 
@@ -60,14 +60,14 @@ static enum err take_age(const char *option, const char *value, long *out, struc
     return err;
 }
 
-static enum err take_ages(const struct invocation *invocation, struct purge_ages *out,
-                          struct error *e)
+static enum err parse_ages(const struct invocation *invocation, struct purge_ages *out,
+                           struct error *e)
 {
-    enum err err = take_age("--older-than", invocation->values[OLDER_THAN], &out->history, e);
+    enum err err = parse_age("--older-than", invocation->values[OLDER_THAN], &out->history, e);
 
     return err ? err
-               : take_age("--audit-older-than", invocation->values[AUDIT_OLDER_THAN], &out->audit,
-                          e);
+               : parse_age("--audit-older-than", invocation->values[AUDIT_OLDER_THAN], &out->audit,
+                           e);
 }
 
 /* Printed also when a purge failed half way: its rows are deleted. */
@@ -98,7 +98,7 @@ static enum err run(const struct invocation *invocation, struct error *e)
     struct context ctx = {0};
     struct bar bar = {0};
     struct purge_ages ages;
-    enum err err = take_ages(invocation, &ages, e);
+    enum err err = parse_ages(invocation, &ages, e);
 
     if (!err)
         err = context_open(&ctx, invocation, e);

@@ -44,8 +44,8 @@ static enum err list_body(struct db *db, void *context, struct error *e)
     return err;
 }
 
-static enum err take_choice(const struct invocation *invocation, struct session_choice *out,
-                            struct error *e)
+static enum err parse_choice(const struct invocation *invocation, struct session_choice *out,
+                             struct error *e)
 {
     long limit = 0;
 
@@ -74,7 +74,7 @@ static enum err run_list(const struct invocation *invocation, struct error *e)
                    .width = sizeof list_columns / sizeof *list_columns,
                    .json = invocation->json},
     };
-    enum err err = take_choice(invocation, &listing.choice, e);
+    enum err err = parse_choice(invocation, &listing.choice, e);
 
     if (!err)
         err = context_run(invocation, DB_READ, list_body, &listing, e);

@@ -67,7 +67,7 @@ static enum err note_body(struct db *db, void *context, struct error *e)
 }
 
 /* A token needs only the key, so a failure of the database does not prevent it. */
-static void note_token(const struct invocation *invocation, const struct principal *who, long ttl)
+static void audit_token(const struct invocation *invocation, const struct principal *who, long ttl)
 {
     struct minting minting = {who, ttl};
     struct error e = {0};
@@ -140,7 +140,7 @@ static enum err run(const struct invocation *invocation, struct error *e)
     if (!err)
         err = token_mint(&settings, ring, &who, time(NULL), ttl, &token, e);
     if (!err) {
-        note_token(invocation, &who, ttl);
+        audit_token(invocation, &who, ttl);
         print_token(token, invocation->values[LINK], invocation->json);
     }
     free(token);

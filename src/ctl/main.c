@@ -49,7 +49,7 @@ static void print_usage(FILE *out, const char *group)
             fprintf(out, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
     }
     if (group) {
-        fprintf(out, "\nvsayctl %s COMMAND --help tells more.\n", group);
+        fprintf(out, "\nSee vsayctl %s COMMAND --help for the options of a command.\n", group);
         return;
     }
     fputs("\nOptions:\n"
@@ -112,8 +112,8 @@ static int finish(const struct subcommand *subcommand, enum err err, struct erro
 }
 
 /* Parses the options. Returns getopt's last result: OPTION_HELP, '?', or -1 at the end. */
-static int take_options(const struct subcommand *subcommand, int argc, char **argv,
-                        struct invocation *invocation)
+static int parse_options(const struct subcommand *subcommand, int argc, char **argv,
+                         struct invocation *invocation)
 {
     struct option options[COMMAND_OPTIONS_MAX + 3] = {0};
     int count = 0, c;
@@ -138,8 +138,8 @@ static int take_options(const struct subcommand *subcommand, int argc, char **ar
     return c;
 }
 
-static enum err take_operand(const struct subcommand *subcommand, int argc, char **argv,
-                             struct invocation *invocation, struct error *e)
+static enum err parse_operand(const struct subcommand *subcommand, int argc, char **argv,
+                              struct invocation *invocation, struct error *e)
 {
     if (subcommand->operand && optind < argc)
         invocation->operand = argv[optind++];
@@ -154,14 +154,14 @@ static int run_command(const struct subcommand *subcommand, const char *config, 
     struct invocation invocation = {.config = config};
     struct error e = {0};
 
-    switch (take_options(subcommand, argc, argv, &invocation)) {
+    switch (parse_options(subcommand, argc, argv, &invocation)) {
     case OPTION_HELP:
         print_help(subcommand);
         return finish(subcommand, ERR_OK, &e);
     case '?':
         return EXIT_USAGE;
     }
-    if (take_operand(subcommand, argc, argv, &invocation, &e))
+    if (parse_operand(subcommand, argc, argv, &invocation, &e))
         return finish(subcommand, ERR_REQUEST, &e);
 
     db_library_init();

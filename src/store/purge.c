@@ -103,7 +103,7 @@ static const struct table audit_table = {
 };
 
 struct page_end {
-    struct instant moment;
+    struct instant instant;
     uint64_t id;
 };
 
@@ -116,19 +116,19 @@ struct walk {
     uint64_t removed[REMOVALS_MAX];
 };
 
-static void note_moment(struct instant *moment, const struct cell *at, const struct cell *seconds)
+static void note_instant(struct instant *instant, const struct cell *at, const struct cell *seconds)
 {
-    snprintf(moment->at, sizeof moment->at, "%s", at->text);
-    moment->seconds = cell_int(seconds);
+    snprintf(instant->at, sizeof instant->at, "%s", at->text);
+    instant->seconds = cell_int(seconds);
 }
 
 static void note_row(struct walk *walk, const struct cell *row)
 {
     walk->rows++;
-    note_moment(&walk->upto.moment, &row[0], &row[2]);
+    note_instant(&walk->upto.instant, &row[0], &row[2]);
     walk->upto.id = (uint64_t)cell_int(&row[1]);
     if (!walk->began)
-        walk->began = walk->upto.moment.seconds;
+        walk->began = walk->upto.instant.seconds;
 }
 
 static enum err purge_page(struct db *db, void *context, struct error *e)
@@ -139,14 +139,14 @@ static enum err purge_page(struct db *db, void *context, struct error *e)
     walk->rows = 0;
     walk->upto = walk->after;
     params_text(&params, PARAM_BEFORE_AT, walk->before_at);
-    params_text(&params, PARAM_AFTER_AT, walk->after.moment.at);
+    params_text(&params, PARAM_AFTER_AT, walk->after.instant.at);
     params_uint(&params, PARAM_AFTER_ID, walk->after.id);
     params_uint(&params, PARAM_LIMIT, BATCH);
     enum err err = db_select(db, walk->table->page, &params, e);
 
     for (const struct cell *row; (row = db_row(db));)
         note_row(walk, row);
-    params_text(&params, PARAM_UPTO_AT, walk->upto.moment.at);
+    params_text(&params, PARAM_UPTO_AT, walk->upto.instant.at);
     params_uint(&params, PARAM_UPTO_ID, walk->upto.id);
     for (size_t i = 0; !err && i < walk->table->removal_count; i++)
         err = db_change(db, walk->table->removals[i].statement, &params, &walk->removed[i], e);
@@ -158,7 +158,7 @@ static void count_page(const struct run *run, const struct walk *walk)
     const struct removal *removals = walk->table->removals;
     uint64_t done = 0;
     int64_t all = run->before.seconds - walk->began;
-    int64_t left = run->before.seconds - walk->upto.moment.seconds;
+    int64_t left = run->before.seconds - walk->upto.instant.seconds;
     bool last = walk->rows < BATCH || all <= 0;
 
     for (size_t i = 0; i < walk->table->removal_count; i++)
@@ -171,7 +171,7 @@ static void count_page(const struct run *run, const struct walk *walk)
 static enum err purge_table(const struct run *run, const struct table *table, struct error *e)
 {
     struct walk walk = {
-        .table = table, .before_at = run->before.at, .after.moment.at = "1000-01-01"};
+        .table = table, .before_at = run->before.at, .after.instant.at = "1000-01-01"};
     enum err err;
 
     do {
@@ -186,7 +186,7 @@ static enum err purge_table(const struct run *run, const struct table *table, st
 /* --- all of it ------------------------------------------------------------------------------- */
 
 /* Finds the time that long ago, by the database's clock. */
-static enum err find_moment(struct db *db, long ago, struct instant *out, struct error *e)
+static enum err find_instant(struct db *db, long ago, struct instant *out, struct error *e)
 {
     struct params params = {0};
 
@@ -194,7 +194,7 @@ static enum err find_moment(struct db *db, long ago, struct instant *out, struct
     enum err err = db_select(db, STATEMENT_PURGE_BEFORE, &params, e);
     const struct cell *row = db_row(db);
     if (row)
-        note_moment(out, &row[0], &row[1]);
+        note_instant(out, &row[0], &row[1]);
     return err;
 }
 
@@ -217,10 +217,10 @@ enum err purge(struct db *db, const struct purge_ages *older_than, purge_fn *rep
 {
     struct run run = {.db = db, .report = report, .context = context, .counts = counts};
     struct run audit = run;
-    enum err err = find_moment(db, older_than->history, &run.before, e);
+    enum err err = find_instant(db, older_than->history, &run.before, e);
 
     if (!err)
-        err = find_moment(db, older_than->audit, &audit.before, e);
+        err = find_instant(db, older_than->audit, &audit.before, e);
     if (!err)
         err = purge_history(&run, e);
     return err ? err : purge_table(&audit, &audit_table, e);

@@ -169,8 +169,6 @@ const char *const statements_history[STATEMENT_COUNT] = {
         NEXT_TENANT_OF_COMMANDS("by_machine", "c.agent_id = :agent"),
     [STATEMENT_HISTORY_COMMANDS] = HISTORY_COMMANDS,
     [STATEMENT_NEWEST_COMMAND] = "SELECT MAX(id) FROM commands",
-    /* In the order of ids. Also returns rows that the filters exclude, so that a follower moves
-     * on. */
     [STATEMENT_FOLLOW_COMMANDS] = FOLLOW_COMMANDS,
 
     [STATEMENT_BOUND_SESSIONS + RANGE_ALL] = BOUND_SESSIONS(SESSIONS_ALL),
@@ -187,7 +185,6 @@ const char *const statements_history[STATEMENT_COUNT] = {
         NEXT_TENANT_OF_SESSIONS("by_user", "s.user_id = :of_user"),
     [STATEMENT_NEXT_TENANT_OF_SESSIONS + 1] =
         NEXT_TENANT_OF_SESSIONS("by_machine_time", "s.agent_id = :agent"),
-    /* Commands are numbered from 1, so the highest number of a session is its count. */
     [STATEMENT_HISTORY_SESSIONS] = HISTORY_SESSIONS,
     [STATEMENT_ACCESSIBLE] =
         "SELECT a.agent_id FROM machine_access a WHERE a.tenant_id = :tenant AND a.user_id = :user "

@@ -50,7 +50,7 @@
 #define MERGED_SLOT                                                                                \
     "samples = IF(" SAME_SLOT ", samples, 0) + VALUES(samples), slot_at = VALUES(slot_at)"
 
-/* Adds slots up to steps. Sums stay exact. */
+/* Sums slots up to the steps of a chart. */
 #define STEP "u.slot_at - u.slot_at % :width AS began, SUM(u.samples)"
 #define STEP_OF(name) "SUM(u." name "_sum), MIN(u." name "_min), MAX(u." name "_max)"
 #define MACHINE_AGE(machines)                                                                      \
@@ -155,13 +155,13 @@ const char *const statements_machines[STATEMENT_COUNT] = {
         "IF(" REFUSED ", " RFC3339("m.refused_at") ", NULL) FROM machines m "
         "WHERE m.agent_id > :agent AND (:tenant IS NULL OR m.tenant_id = :tenant) "
         "ORDER BY m.agent_id LIMIT :limit",
-    [STATEMENT_ADD_MACHINE] = /* changes no row when it exists */
+    [STATEMENT_ADD_MACHINE] = /* changes no row if the machine exists */
         "INSERT INTO machines (agent_id, tenant_id, name, token_generation, created_at) "
         "VALUES (:agent, :tenant, :name, :generation, UTC_TIMESTAMP(3)) "
         "ON DUPLICATE KEY UPDATE agent_id = VALUES(agent_id)",
     [STATEMENT_REMOVE_MACHINE] = "DELETE FROM machines WHERE agent_id = :agent",
     [STATEMENT_REMOVE_USAGE] = "DELETE FROM machine_usage WHERE agent_id = :agent",
-    [STATEMENT_REMOVE_FLEETS] = /* of users who have no other machine */
+    [STATEMENT_REMOVE_FLEETS] = /* of users without another machine */
         "DELETE f FROM machine_access a JOIN fleet_usage f ON f.tenant_id = a.tenant_id "
         "AND f.user_id = a.user_id LEFT JOIN machine_access o ON o.tenant_id = a.tenant_id "
         "AND o.user_id = a.user_id AND o.agent_id <> a.agent_id "
