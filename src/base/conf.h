@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* INI configuration, driven by one table of options.
  *
- * A table says of each option its type, bounds, default and check. Parsing, the environment's
- * overrides and all error messages follow from it. Mistakes are errors, with file and line: an
- * unknown key, a key given twice or quotes around a value are typing errors that would otherwise be
+ * The table has each option's type, bounds, default and check. Parsing, overrides by the
+ * environment and all error messages follow from it. The parser refuses anything doubtful, with
+ * file and line: an unknown key, a key given twice or quotes around a value would otherwise be
  * noticed only when a setting does not work. */
 #ifndef BASE_CONF_H
 #define BASE_CONF_H

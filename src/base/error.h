@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Errors, and what the client is told about each.
  *
- * Every function that can fail returns an enum err and fills a struct error with the detail for the
+ * A function that can fail returns an enum err, and fills a struct error with the detail for the
  * log. Only the table in error.c maps an error to an HTTP status, a message and a log level, so a
  * detail of the database or of a file cannot reach a client by accident: only error_public and
  * error_public_format send text from the place of the failure. */

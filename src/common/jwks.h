@@ -2,7 +2,7 @@
 /* JSON Web Key Sets (RFC 7517): the form in which identity providers publish their public keys.
  *
  * vsay reads the set from a file and fetches nothing itself: a worker that had to reach the
- * provider would make every request depend on a third machine. A job outside writes the file;
+ * provider would make every request depend on a third machine. A job outside writes the file: see
  * docs/sso.md. */
 #ifndef COMMON_JWKS_H
 #define COMMON_JWKS_H

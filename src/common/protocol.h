@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The limits of the protocols: what identifiers, texts and numbers may be, each said once. They
+/* The limits of the protocols: valid identifiers, texts and numbers, each defined once. They
  * hold for the REST API (docs/api.md) and for what machines report (docs/agent-protocol.md):
  * vsay-shell keeps to them; vsay-agent and vsay-api check them again, since neither trusts its
  * peer.

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Every SQL statement of the programs, as text with named parameters.
+/* Every SQL statement, as text with named parameters; only migrations and vsayctl setup have SQL of
+ * their own, for tables that do not exist yet.
  *
- * Statements are not built at run time: each is one constant, which is prepared once per
- * connection, and a reader finds all SQL in the statements_*.c, a file per subject. The scope rule,
- * who may see what, is part of the statements and is written once, in statements_rules.h.
+ * Each statement is one constant in a statements_*.c, a file per subject. It is prepared once per
+ * connection, or db_bulk repeats a part of it for many rows; no other SQL is made at run time. The
+ * scope rule, who may see what, is part of the statements and is written once, in
+ * statements_rules.h.
  *
  * `:name` in a statement is the parameter of that name. Text in braces is repeated for each row,
  * with commas between, or UNION ALL between SELECTs; db_bulk runs such a statement. */
@@ -17,7 +19,7 @@
 
 /* clang-format off */
 
-/* The parameters: PARAM_TENANT stands for `:tenant`. Code counts on the order of CPU, MEMORY and
+/* The parameters: PARAM_TENANT stands for `:tenant`. Code relies on the order of CPU, MEMORY and
  * DISK in sums, minima and maxima, and of AGENT_0 to AGENT_9. */
 #define STATEMENT_PARAMS(X)                       \
     X(TENANT, "tenant")                           \
