@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Every SQL statement, as text with named parameters; only migrations and vsayctl setup have SQL of
- * their own, for tables that do not exist yet.
+/* The SQL statements, as text with named parameters. SQL elsewhere only sets up a session
+ * (db_session.c), probes rights (schema.c), migrates, or sets the service up (vsayctl setup).
  *
  * Each statement is one constant in a statements_*.c, a file per subject. It is prepared once per
- * connection, or db_bulk repeats a part of it for many rows; no other SQL is made at run time. The
+ * connection, or db_bulk repeats a part of it for many rows. The
  * scope rule, who may see what, is part of the statements and is written once, in
  * statements_rules.h.
  *
