@@ -3,9 +3,8 @@
  * (db_session.c), probes rights (schema.c), migrates, or sets the service up (vsayctl setup).
  *
  * Each statement is one constant in a statements_*.c, a file per subject. It is prepared once per
- * connection, or db_bulk repeats a part of it for many rows. The
- * scope rule, who may see what, is part of the statements and is written once, in
- * statements_rules.h.
+ * connection, or db_bulk repeats a part of it for many rows. The scope rule, who may see what, is
+ * part of the statements and is written once, in statements_rules.h.
  *
  * `:name` in a statement is the parameter of that name. Text in braces is repeated for each row,
  * with commas between, or UNION ALL between SELECTs; db_bulk runs such a statement. */
