@@ -347,8 +347,8 @@ def test_arguments(directory):
 
 @pytest.mark.parametrize("change, detail", [
     ({}, None), ({"server": ""}, "no server is named"), ({"server": "vsay.example.com"}, "https://"),
-    ({"server": "https://vsay.example.com/"}, "ends with a slash"), ({"socket": "a"}, "slash"),
-    ({"token_file": "a"}, "slash"), ({"spool_max": 1}, "from 64"), ({"sockt": "/a"}, "unknown key")])
+    ({"server": "https://vsay.example.com/"}, "ends with a slash"), ({"socket": "a"}, "absolute path"),
+    ({"token_file": "a"}, "absolute path"), ({"spool_max": 1}, "from 64"), ({"sockt": "/a"}, "unknown key")])
 def test_check_config(directory, change, detail):
     agent = Agent(directory, "https://vsay.example.com", **change)
     checked = run(AGENT, "--config", agent.conf, "--check-config")

@@ -15,7 +15,7 @@ from stack import wait_for
 def test_answers_to_the_agent(agent, server, page):
     server.wait_for_heartbeat()
     server.page = page
-    wait_for(lambda: "no JSON object" in agent.log())
+    wait_for(lambda: "not a JSON object" in agent.log())
     server.page = None
     wait_for(lambda: "event=server_up" in agent.log(), 60)
 
