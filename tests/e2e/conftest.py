@@ -2,6 +2,7 @@
 import contextlib
 import functools
 import itertools
+import re
 import shutil
 import signal
 import sys
@@ -33,6 +34,17 @@ def pytest_configure(config):
     for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """Failed tests are remembered without the group that xdist appends to their names, by which
+    --last-failed would not find them again."""
+    cache = getattr(session.config, "cache", None)
+    if not cache or hasattr(session.config, "workerinput"):
+        return
+    failed = cache.get("cache/lastfailed", {})
+    cache.set("cache/lastfailed", {re.sub(r"@[^@\]/]*$", "", name): True for name in failed})
 
 
 def pytest_generate_tests(metafunc):
