@@ -255,7 +255,7 @@ bool connection_serve(struct connection *connection, int fd)
     return connection_close(connection);
 }
 
-/* Nothing but its id is known of a request that was dropped. */
+/* Only the id of a dropped request is known. */
 static bool refuse_overloaded(struct connection *connection)
 {
     char *nothing[] = {NULL};

@@ -50,7 +50,8 @@ struct settings {
 extern const struct conf_option settings_options[];
 extern const size_t settings_options_count;
 
-/* What a program is about to use. The files that the settings name for it are checked too. */
+/* Parts of the settings that a program is about to use. The files that the settings name for it are
+ * checked too. */
 enum { SETTINGS_DB = 1, SETTINGS_KEYS = 2 };
 
 /* Loads `path`; if it is NULL, $VSAY_CONF or the installed default. `use` is a set of SETTINGS_*.

@@ -9,38 +9,6 @@
 
 #include "base/xalloc.h"
 
-/* --- statements as text ---------------------------------------------------------------------- */
-
-struct text {
-    const char *sql;
-    char **value; /* receives the first value, if there is a row; NULL: several statements */
-};
-
-static enum err run_text(struct db *db, void *context, struct error *e)
-{
-    const struct text *text = context;
-
-    if (!text->value)
-        return db_script(db, text->sql, e);
-    enum err err = db_text(db, text->sql, e);
-    const struct cell *row = db_row(db);
-    if (row && row[0].text) {
-        free(*text->value);
-        *text->value = xstrdup(row[0].text);
-    }
-    return err;
-}
-
-static enum err run(struct db *db, const char *sql, struct error *e)
-{
-    return db_run(db, DB_READ, run_text, &(struct text){sql, NULL}, e);
-}
-
-static enum err ask(struct db *db, const char *sql, char **value, struct error *e)
-{
-    return db_run(db, DB_READ, run_text, &(struct text){sql, value}, e);
-}
-
 /* A string literal. A backslash escapes in the session's sql_mode. The caller frees it. */
 static char *quote(const char *text)
 {
@@ -75,11 +43,11 @@ enum err setup_database(struct db *admin, const char *name, bool *made, struct e
                            "WHERE SCHEMA_NAME = '%s'",
                            name);
     char *create = xasprintf("CREATE DATABASE `%s` CHARACTER SET utf8mb4", name);
-    enum err err = ask(admin, look, &found, e);
+    enum err err = db_run_value(admin, look, &found, e);
 
     *made = !err && !found;
     if (*made)
-        err = run(admin, create, e);
+        err = db_run_script(admin, create, e);
     if (err && e->db_number == ER_DB_CREATE_EXISTS) /* created by another process meanwhile */
         err = ERR_OK;
     free(found);
@@ -93,7 +61,7 @@ enum err setup_database(struct db *admin, const char *name, bool *made, struct e
 enum err setup_client_host(struct db *admin, char **out, struct error *e)
 {
     *out = xstrdup("localhost");
-    return ask(admin, "SELECT SUBSTRING_INDEX(USER(), '@', -1)", out, e);
+    return db_run_value(admin, "SELECT SUBSTRING_INDEX(USER(), '@', -1)", out, e);
 }
 
 enum err setup_account(struct db *admin, struct account account, const char *password,
@@ -103,8 +71,8 @@ enum err setup_account(struct db *admin, struct account account, const char *pas
     char *sql = xasprintf("CREATE USER %s IDENTIFIED BY %s", name, quoted);
     struct error ignored = {0}; /* newer servers lack this variable */
 
-    run(admin, "SET SESSION old_passwords = 0", &ignored);
-    enum err err = run(admin, sql, e);
+    db_run_script(admin, "SET SESSION old_passwords = 0", &ignored);
+    enum err err = db_run_script(admin, sql, e);
 
     *state = ACCOUNT_MADE;
     if (err && e->db_number == ER_CANNOT_USER) {
@@ -161,7 +129,7 @@ enum err setup_grant(struct db *admin, const char *grants, const char *as_writte
 {
     char *from = xasprintf("%s@localhost", as_written), *to = quote_account(account);
     char *sql = replace(grants, from, to);
-    enum err err = run(admin, sql, e);
+    enum err err = db_run_script(admin, sql, e);
 
     free(sql);
     free(from);

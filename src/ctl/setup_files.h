@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-/* Who may read a new file. */
+/* The users that may read a new file. */
 struct readers {
     mode_t mode;
     gid_t group; /* (gid_t)-1: the creator's */

@@ -30,7 +30,7 @@ struct agent_options {
 extern const struct conf_option agent_options_table[];
 extern const size_t agent_options_count;
 
-/* What agent_options_load checks beyond the form of the values. */
+/* Checks that agent_options_load makes beyond the form of the values. */
 enum {
     OPTIONS_AGENT = 1,   /* the options that only vsay-agent uses */
     OPTIONS_COMPLETE = 2 /* what may be set up later: the token, users, programs */

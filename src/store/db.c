@@ -335,3 +335,36 @@ enum err db_text(struct db *db, const char *sql, struct error *e)
     db_forget_rows(db);
     return db_fetch_text(db, sql, e);
 }
+
+/* --- SQL text in a db_run of its own -----------------------------------------------------------
+ */
+
+struct text {
+    const char *sql;
+    char **value; /* receives the first value, if there is a row; NULL: several statements */
+};
+
+static enum err run_text(struct db *db, void *context, struct error *e)
+{
+    const struct text *text = context;
+
+    if (!text->value)
+        return db_script(db, text->sql, e);
+    enum err err = db_text(db, text->sql, e);
+    const struct cell *row = db_row(db);
+    if (row && row[0].text) {
+        free(*text->value);
+        *text->value = xstrdup(row[0].text);
+    }
+    return err;
+}
+
+enum err db_run_script(struct db *db, const char *sql, struct error *e)
+{
+    return db_run(db, DB_READ, run_text, &(struct text){sql, NULL}, e);
+}
+
+enum err db_run_value(struct db *db, const char *sql, char **value, struct error *e)
+{
+    return db_run(db, DB_READ, run_text, &(struct text){sql, value}, e);
+}

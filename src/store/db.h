@@ -144,4 +144,9 @@ enum db_mode {
  * DB_ATTEMPTS times in all. */
 enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, struct error *e);
 
+/* Runs SQL text as a db_run of its own: a script, or a query. The query's first value replaces
+ * *value, which the caller frees; without a row *value stays as it is. */
+enum err db_run_script(struct db *db, const char *sql, struct error *e);
+enum err db_run_value(struct db *db, const char *sql, char **value, struct error *e);
+
 #endif

@@ -20,37 +20,6 @@
 enum { LEASE = 30, RENEW_EVERY = 10, WAIT_MAX = 1800 }; /* s */
 enum { SQL_MAX = 1 << 20, HOLDER_MAX = 128, NUMBER_LENGTH = 4 };
 
-/* --- running SQL text ------------------------------------------------------------------------ */
-
-struct text {
-    const char *sql;
-    char *value; /* where the first value goes, HOLDER_MAX bytes; NULL: run as a script */
-};
-
-static enum err run_text(struct db *db, void *context, struct error *e)
-{
-    const struct text *text = context;
-
-    if (!text->value)
-        return db_script(db, text->sql, e);
-    enum err err = db_text(db, text->sql, e);
-    const struct cell *row = db_row(db);
-    if (row)
-        snprintf(text->value, HOLDER_MAX, "%s", row[0].text);
-    return err;
-}
-
-static enum err run_script(struct db *db, const char *sql, struct error *e)
-{
-    return db_run(db, DB_READ, run_text, &(struct text){sql, NULL}, e);
-}
-
-/* Leaves `value` unchanged when there is no row. */
-static enum err run_select(struct db *db, const char *sql, char value[HOLDER_MAX], struct error *e)
-{
-    return db_run(db, DB_READ, run_text, &(struct text){sql, value}, e);
-}
-
 /* --- the lease: who migrates ------------------------------------------------------------------ */
 
 struct lease {
@@ -83,11 +52,16 @@ static enum err claim(struct db *db, struct lease *lease, struct error *e)
                           "lease_until = UTC_TIMESTAMP() + INTERVAL %d SECOND "
                           "WHERE id = 1 AND (lease_until <= UTC_TIMESTAMP() OR holder = '%s')",
                           lease->self, LEASE, lease->self);
-    enum err err = run_script(db, sql, e);
+    char *holder = NULL;
+    enum err err = db_run_script(db, sql, e);
 
     free(sql);
-    return err ? err
-               : run_select(db, "SELECT holder FROM migration_lock WHERE id = 1", lease->holder, e);
+    if (!err)
+        err = db_run_value(db, "SELECT holder FROM migration_lock WHERE id = 1", &holder, e);
+    if (holder)
+        snprintf(lease->holder, HOLDER_MAX, "%s", holder);
+    free(holder);
+    return err;
 }
 
 static enum err wait_for_claim(struct db *db, struct lease *lease, migrate_fn *report,
@@ -135,7 +109,7 @@ static enum err acquire(struct db *db, struct lease *lease, migrate_fn *report, 
         "id TINYINT UNSIGNED NOT NULL PRIMARY KEY, holder VARCHAR(128) NOT NULL, "
         "lease_until DATETIME NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;"
         "INSERT IGNORE INTO migration_lock VALUES (1, '', UTC_TIMESTAMP())";
-    enum err err = run_script(db, create, e);
+    enum err err = db_run_script(db, create, e);
 
     name_self(lease->self);
     if (!err)
@@ -158,7 +132,7 @@ static void release(struct db *db, struct lease *lease)
     sem_post(&lease->over);
     pthread_join(lease->keeper, NULL);
     sem_destroy(&lease->over);
-    run_script(db, sql, &ignored);
+    db_run_script(db, sql, &ignored);
     free(sql);
 }
 
@@ -179,11 +153,12 @@ static enum err is_applied(struct db *db, const char *name, bool *out, struct er
 {
     char *sql = xasprintf("SELECT version FROM schema_migrations WHERE version = %ld",
                           strtol(name, NULL, 10));
-    char version[HOLDER_MAX] = "";
-    enum err err = run_select(db, sql, version, e);
+    char *version = NULL;
+    enum err err = db_run_value(db, sql, &version, e);
 
+    *out = version != NULL;
+    free(version);
     free(sql);
-    *out = *version;
     return err == ERR_DB_SCHEMA ? ERR_OK : err; /* the table does not exist yet */
 }
 
@@ -198,7 +173,7 @@ static enum err apply(struct db *db, const char *directory, const char *name, st
     free(path);
     if (err)
         return err;
-    err = run_script(db, sql, &why);
+    err = db_run_script(db, sql, &why);
     free(sql);
     if (err)
         return error_set(e, err, "%s: %s", name, why.detail);
