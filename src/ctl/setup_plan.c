@@ -236,7 +236,7 @@ static enum err choose_worker(struct setup_plan *plan, struct error *e)
     return ERR_OK;
 }
 
-/* The workers' group may read secrets. */
+/* The workers' group may read secrets, unless the workers run as the present user. */
 static enum err choose_readers(struct setup_plan *plan, struct error *e)
 {
     const char *name = plan->flags[SETUP_RUN_AS];
@@ -254,7 +254,7 @@ static enum err choose_readers(struct setup_plan *plan, struct error *e)
     if (!root && plan->run_as->pw_uid != geteuid())
         return error_set(e, ERR_CONFIG,
                          "--run-as: only root may set up the service for another user");
-    if (root)
+    if (plan->run_as->pw_uid != geteuid())
         plan->readers = (struct readers){0640, plan->run_as->pw_gid};
     return ERR_OK;
 }

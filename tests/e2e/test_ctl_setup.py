@@ -103,6 +103,7 @@ def test_one_command(site):
     assert set(results(said).values()) == {"made"} and "FAIL" not in said
     assert said.count("\nok ") == 11
     assert set(site.files()) == {"vsay.conf", *SECRETS}
+    assert {site.modes()[name] for name in SECRETS} == {"-rw-------"}
     changed = set(site.conf.read_text().splitlines()) - set(
         (REPO / "conf" / "vsay.conf").read_text().splitlines())
     assert {line.split(" = ")[0] for line in changed} == {"host", "password_file", "keys"}
