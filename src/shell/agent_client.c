@@ -5,44 +5,26 @@
 #include <json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include "machine/ipc.h"
 #include "common/protocol.h"
 #include "base/clock.h"
-#include "shell/handoff.h"
+#include "shell/report_queue.h"
 #include "base/xalloc.h"
 
 enum {
     RECONNECT_MS = 500,
-    RETRY_MS = 60000,
+    RETRY_MS = 60000, /* until a refused session is offered again */
     FINISH_MS = 3000,
-    ACTIVE_MS = 5000, /* between two activity reports */
-    END_SEQ = 0,
-    UNACKED_MAX =
-        3 * 1024 * 1024 /* bytes of JSON; must fit into a handoff file, which may have 4 MiB */
+    ACTIVE_MS = 5000 /* between two activity reports */
 };
-
-struct message {
-    TAILQ_ENTRY(message) entry;
-    struct json_object *body;
-    size_t size; /* of the JSON text */
-    long seq;    /* of the command; END_SEQ for the end */
-    long lost;   /* how many dropped commands this message reports */
-    bool sent;
-};
-
-TAILQ_HEAD(messages, message);
 
 struct agent_client {
     const char *socket, *state_dir;
     struct json_object *open;
-    struct messages unacked; /* in order */
-    size_t size;             /* of these */
-    long acked;              /* the last command that the agent has */
-    long lost;               /* commands that no message has counted yet */
-    int fd;                  /* -1: not connected */
+    struct report_queue queue;
+    int fd; /* -1: not connected */
     int64_t connect_at;
     bool open_sent, blocked; /* on this connection */
     bool all_gone;           /* of the session's processes */
@@ -64,22 +46,8 @@ struct agent_client *agent_client_new(const char *socket, const char *state_dir,
     client->state_dir = state_dir;
     client->open = open;
     client->fd = -1;
-    TAILQ_INIT(&client->unacked);
+    report_queue_init(&client->queue);
     return client;
-}
-
-static void forget(struct agent_client *client, struct message *message)
-{
-    TAILQ_REMOVE(&client->unacked, message, entry);
-    client->size -= message->size;
-    json_object_put(message->body);
-    free(message);
-}
-
-static void forget_all(struct agent_client *client)
-{
-    while (!TAILQ_EMPTY(&client->unacked))
-        forget(client, TAILQ_FIRST(&client->unacked));
 }
 
 static void disconnect(struct agent_client *client)
@@ -94,7 +62,7 @@ void agent_client_free(struct agent_client *client)
 {
     if (!client)
         return;
-    forget_all(client);
+    report_queue_clear(&client->queue);
     disconnect(client);
     json_object_put(client->open);
     free(client->refused);
@@ -107,79 +75,16 @@ const struct agent_client_state *agent_client_state(const struct agent_client *c
     return &client->state;
 }
 
-/* --- messages to send ---------------------------------------------------- */
+/* --- reports ------------------------------------------------------------- */
 
-static struct message *find(struct agent_client *client, long seq, bool sent)
-{
-    struct message *message;
-
-    TAILQ_FOREACH (message, &client->unacked, entry) {
-        if (message->seq == seq && message->sent == sent)
-            return message;
-    }
-    return NULL;
-}
-
-/* Returns how many commands are lost when this message is dropped. A command has two messages, for
- * its start and its result, and is lost only if neither reaches the agent. */
-static long count_lost(struct agent_client *client, const struct message *message)
-{
-    long seq = message->seq;
-    const struct message *next = TAILQ_NEXT(message, entry);
-    bool known = seq <= client->acked || (next && next->seq == seq);
-
-    return message->lost + !known;
-}
-
-/* Drops the oldest commands beyond UNACKED_MAX. Returns how many commands that loses. */
-static long make_room(struct agent_client *client)
-{
-    struct message *message = TAILQ_FIRST(&client->unacked), *next;
-    long lost = 0;
-
-    for (; message && client->size > UNACKED_MAX; message = next) {
-        next = TAILQ_NEXT(message, entry);
-        if (message->seq == END_SEQ)
-            continue;
-        lost += count_lost(client, message);
-        forget(client, message);
-    }
-    return lost;
-}
-
-/* Enforces UNACKED_MAX after `message`, a command's, was added as the last one. */
-static void enforce_limit(struct agent_client *client, struct message *message)
-{
-    message->lost += make_room(client) + client->lost;
-    client->lost = 0;
-    if (message->lost)
-        json_object_object_add(message->body, "lost", json_object_new_int64(message->lost));
-}
-
-/* Queues a message, taking ownership of `body`. It replaces an unsent one with the same number: the
- * result of a command makes the report of its start superfluous. */
+/* Queues a report, taking ownership of `body`. The agent wants none of a session that it has
+ * refused. */
 static void add(struct agent_client *client, long seq, struct json_object *body)
 {
-    struct message *message = find(client, seq, false);
-
-    if (client->state.refused) {
+    if (client->state.refused)
         json_object_put(body);
-        return;
-    }
-    if (message) {
-        json_object_put(message->body);
-    } else {
-        message = xcalloc(1, sizeof *message);
-        message->seq = seq;
-        TAILQ_INSERT_TAIL(&client->unacked, message, entry);
-    }
-    client->size -= message->size;
-    message->body = body;
-    json_object_to_json_string_length(body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
-                                      &message->size);
-    client->size += message->size;
-    if (seq != END_SEQ)
-        enforce_limit(client, message);
+    else
+        report_queue_add(&client->queue, seq, body);
 }
 
 /* The reason is a member of the open report, which is sent again with it. */
@@ -208,7 +113,7 @@ void agent_client_command(struct agent_client *client, long seq, const char *com
 
 void agent_client_count_lost(struct agent_client *client)
 {
-    client->lost++;
+    client->queue.lost++;
 }
 
 void agent_client_active(struct agent_client *client)
@@ -236,7 +141,7 @@ void agent_client_end(struct agent_client *client, const char *reason, int exit_
     if (client->ended)
         json_object_put(body);
     else
-        add(client, END_SEQ, body);
+        add(client, REPORT_END, body);
 }
 
 /* --- messages from the agent --------------------------------------------- */
@@ -258,36 +163,22 @@ static void on_refused(struct agent_client *client, const struct json_object *pa
     free(client->refused);
     client->state.refused = client->refused = xstrdup(reason ? reason : "no reason given");
     client->state.opened = false;
-    forget_all(client);
+    report_queue_clear(&client->queue);
 }
 
 static void on_ack(struct agent_client *client, const struct json_object *packet)
 {
     struct json_object *seq;
 
-    if (!json_object_object_get_ex(packet, "seq", &seq))
-        return;
-    long number = (long)json_object_get_int64(seq);
-    struct message *message = find(client, number, true);
-    if (message) {
-        client->acked = number > client->acked ? number : client->acked;
-        forget(client, message);
-    }
-}
-
-static void forget_end(struct agent_client *client, bool sent)
-{
-    struct message *end = find(client, END_SEQ, sent);
-
-    if (end)
-        forget(client, end);
+    if (json_object_object_get_ex(packet, "seq", &seq))
+        report_queue_acknowledge(&client->queue, (long)json_object_get_int64(seq));
 }
 
 static void on_ended(struct agent_client *client, const struct json_object *packet)
 {
     (void)packet;
     client->ended = true;
-    forget_end(client, true);
+    report_queue_acknowledge(&client->queue, REPORT_END);
 }
 
 static void on_terminate(struct agent_client *client, const struct json_object *packet)
@@ -335,8 +226,6 @@ static void receive(struct agent_client *client)
 
 static void connect_again(struct agent_client *client)
 {
-    struct message *message;
-
     if (clock_ms() < client->connect_at)
         return;
     if (ipc_connect(client->socket, &client->fd, NULL)) {
@@ -345,22 +234,23 @@ static void connect_again(struct agent_client *client)
     }
     client->open_sent = client->wants_activity = false;
     client->active_sent = 0;
-    TAILQ_FOREACH (message, &client->unacked, entry)
-        message->sent = false;
+    report_queue_rewind(&client->queue);
 }
 
-/* Sends one packet; returns whether the next one may be tried. A packet that is too large counts as
- * sent, or it would block the others for ever. */
+/* Sends one packet, and sets *sent; returns whether the next one may be tried. A packet that is too
+ * large counts as sent, or it would block the others for ever. On an error *sent may no longer
+ * exist: the agent's last packets may have emptied the queue. */
 static bool send_one(struct agent_client *client, struct json_object *body, bool *sent)
 {
     enum err err = ipc_send(client->fd, body);
 
     client->blocked = err == ERR_BUSY;
-    *sent = err == ERR_OK || err == ERR_TOO_LARGE;
     if (err == ERR_IO) { /* read what the agent sent before it closed */
         receive(client);
         disconnect(client);
+        return false;
     }
+    *sent = err == ERR_OK || err == ERR_TOO_LARGE;
     return *sent;
 }
 
@@ -388,13 +278,13 @@ static void send_activity(struct agent_client *client)
 
 static void send_unsent(struct agent_client *client)
 {
-    struct message *message;
+    struct report *report;
 
     client->blocked = false;
     if (!client->open_sent && !send_one(client, client->open, &client->open_sent))
         return;
-    TAILQ_FOREACH (message, &client->unacked, entry) {
-        if (!message->sent && !send_one(client, message->body, &message->sent))
+    TAILQ_FOREACH (report, &client->queue.reports, entry) {
+        if (!report->sent && !send_one(client, report->body, &report->sent))
             return;
     }
     if (has_activity(client) && clock_ms() >= client->active_due)
@@ -450,29 +340,16 @@ void agent_client_await_opening(struct agent_client *client, int ms)
         wait_and_step(client, deadline);
 }
 
-static enum err handoff(const struct agent_client *client, struct error *e)
+static enum err hand_off(const struct agent_client *client, struct error *e)
 {
-    const struct message *message;
-    size_t count = 1;
-
-    TAILQ_FOREACH (message, &client->unacked, entry)
-        count++;
-    struct json_object **objects = xcalloc(count, sizeof *objects);
-    objects[0] = client->open;
-    count = 1;
-    TAILQ_FOREACH (message, &client->unacked, entry)
-        objects[count++] = message->body;
-    enum err err = handoff_write(client->state_dir, ipc_text(client->open, "session_id"),
-                                 ipc_text(client->open, "drop_key"), objects, count, e);
-    free(objects);
-    return err;
+    return report_queue_hand_off(&client->queue, client->state_dir, client->open, e);
 }
 
 /* Returns whether there is nothing to wait for: the agent has acknowledged everything, or it wants
  * the session terminated and this end would leave some of it behind. */
 static bool finished(const struct agent_client *client)
 {
-    return TAILQ_EMPTY(&client->unacked) || (client->terminate && !client->all_gone);
+    return report_queue_empty(&client->queue) || (client->terminate && !client->all_gone);
 }
 
 enum err agent_client_finish(struct agent_client *client, struct error *e)
@@ -482,15 +359,14 @@ enum err agent_client_finish(struct agent_client *client, struct error *e)
     client->connect_at = 0;
     if (!finished(client))
         agent_client_step(client, false);
-    if (!finished(client) && client->fd < 0 && handoff(client, e) == ERR_OK)
+    if (!finished(client) && client->fd < 0 && hand_off(client, e) == ERR_OK)
         return ERR_OK;
     while (!finished(client) && clock_ms() < deadline)
         wait_and_step(client, deadline);
     if (!finished(client))
-        return handoff(client, e);
-    if (TAILQ_EMPTY(&client->unacked))
+        return hand_off(client, e);
+    if (report_queue_empty(&client->queue))
         return ERR_OK;
-    forget_end(client, true);
-    forget_end(client, false);
+    report_queue_withdraw_end(&client->queue);
     return ERR_BUSY;
 }

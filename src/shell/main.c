@@ -15,7 +15,7 @@
 #include "shell/arguments.h"
 #include "shell/identity.h"
 #include "shell/program.h"
-#include "shell/relay.h"
+#include "shell/session.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -179,7 +179,7 @@ static void translate_login(struct arguments *arguments, const char *shell)
 static int run_program(const struct agent_options *options, const struct arguments *arguments,
                        struct program *program, const struct shell_arguments *shell)
 {
-    struct relay_request request = {
+    struct session_request request = {
         .options = options, .program = program, .command = shell->command};
     char nonce[SECRET_SIZE], *why = NULL;
 
@@ -198,7 +198,7 @@ static int run_program(const struct agent_options *options, const struct argumen
     if (!request.on_pty && !request.command)
         why = xstrdup("they do not come from a terminal");
     request.not_recorded = why;
-    int status = relay_run(&request);
+    int status = session_run(&request);
     free(why);
     return status;
 }

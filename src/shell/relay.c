@@ -3,135 +3,152 @@
 #include "shell/relay.h"
 
 #include <errno.h>
-#include <json.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <sys/wait.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/protocol.h"
 #include "base/clock.h"
-#include "shell/terminator.h"
-#include "shell/agent_client.h"
-#include "shell/marks.h"
-#include "shell/osc633.h"
-#include "shell/recorder.h"
 #include "shell/spawn.h"
-#include "shell/terminal.h"
-#include "base/log.h"
-#include "base/utf8.h"
-#include "base/xalloc.h"
 
 enum {
     CHUNK = 64 * 1024,
     REST_MAX = 1 << 20, /* bytes to relay after the shell's exit; others may write for ever */
     SILENCE_MS = 100,   /* without output, until a held beginning of a mark is passed */
     REOPEN_MS = 100,    /* between checks whether a process has opened a closed PTY again */
-    FLUSH_MS = 1000,    /* to wait for a terminal that does not take the last output */
-    MESSAGE_MAX = 2000, /* bytes of a message to the user */
-    OPENING_MS = 5000   /* to wait for an agent that is required */
+    FLUSH_MS = 1000     /* to wait for a terminal that does not take the last output */
 };
 
-struct run {
-    const struct agent_options *options;
-    struct terminal terminal;
-    bool on_pty;
-    struct spawned shell;
-    int limit; /* the file of spawn_write_limit, or -1 */
-    int signals;
-    int status;               /* of wait(2), once `exited` */
-    size_t rest;              /* output read after that */
-    bool exited;              /* the shell has */
-    bool childless;           /* no process of the session is left */
-    bool drained;             /* the shell has exited and its output was read */
-    bool unrecorded;          /* the agent has refused the session */
-    bool unrecorded_reported; /* the reason was reported why commands are not recorded */
-    struct marks marks;
-    int64_t reopen_at; /* clock_ms to poll the closed PTY again; 0: it is open */
-    int64_t read_at;   /* clock_ms of the last output */
-    struct buffer to_shell, to_user;
-    struct osc633 *osc633;
-    struct redact *redact;
-    struct recorder recorder;
-    struct agent_client *client;
-    struct terminator terminator;
-};
-
-enum { SIGNALS, USER_IN, USER_OUT, PTY, AGENT, FDS };
-
-/* --- messages ------------------------------------------------------------ */
-
-/* Shows a message to the user, within the terminal's output if we relay that. The texts come from
- * others, so control characters are escaped. */
-static void say(struct run *run, const char *what, const char *why)
+void relay_init(struct relay *relay)
 {
-    char *raw = xasprintf("vsay: %s%s", what, why), text[MESSAGE_MAX];
-
-    utf8_escape(text, sizeof text, raw, "");
-    free(raw);
-    if (run->on_pty) {
-        osc633_release(run->osc633, &run->to_user);
-        buffer_add(&run->to_user, "\r\n", 2);
-        buffer_add(&run->to_user, text, strlen(text));
-        buffer_add(&run->to_user, "\r\n", 2);
-    } else {
-        fprintf(stderr, "%s\n", text);
-    }
+    *relay = (struct relay){.in = -1, .out = -1, .pty = -1, .limit = -1};
 }
 
-/* Reports to vsay why commands are not recorded, from now on or at all. With `tell` also shows it
- * to the user; otherwise the shell's integration has done that. Only the first reason counts. */
-static void not_recorded(struct run *run, const char *why, size_t length, bool tell)
+void relay_free(struct relay *relay)
 {
-    if (run->unrecorded_reported)
-        return;
-    char *raw = xstrndup(why, length), text[MEMBER_WHY + 1];
-    utf8_escape(text, sizeof text, raw, "");
-    free(raw);
-    run->unrecorded_reported = true;
-    run->marks.expected = false;
-    agent_client_not_recorded(run->client, text);
-    if (tell)
-        say(run, "commands are not recorded: ", text);
+    relay_close(relay);
+    osc633_free(relay->osc633);
+    buffer_free(&relay->to_shell);
+    buffer_free(&relay->to_user);
 }
 
-static void look_at_shell(struct run *run)
-{
-    char *why = marks_look(&run->marks, clock_ms());
+/* --- the user's terminal ------------------------------------------------- */
 
-    if (why)
-        not_recorded(run, why, strlen(why), true);
-    free(why);
+/* Opens standard output anew, non-blocking, if it is a terminal or pipe. O_NONBLOCK on the existing
+ * descriptor would affect the other processes that share it. */
+static int open_output(void)
+{
+    struct stat st;
+    int fd = -1;
+
+    if (fstat(STDOUT_FILENO, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)))
+        fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return fd >= 0 ? fd : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 }
 
-static void on_mark(void *context, char mark, const char *text, size_t length)
+bool relay_open(struct relay *relay)
 {
-    struct run *run = context;
-
-    marks_mark(&run->marks, mark, text, length);
-    if (mark == 'U')
-        not_recorded(run, text, length, false);
-    else
-        recorder_mark(&run->recorder, mark, text, length);
+    if (tcgetattr(STDIN_FILENO, &relay->saved) < 0)
+        return false;
+    relay->in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    relay->out = open_output();
+    return relay->in >= 0 && relay->out >= 0;
 }
 
-/* --- relaying bytes ------------------------------------------------------ */
-
-/* Gives up the terminal, which is gone, and hangs up the shell. */
-static void hang_up(struct run *run, int number)
+static void close_fd(int *fd)
 {
-    terminal_leave(&run->terminal);
-    run->to_user.length = 0;
-    if (run->shell.pty >= 0)
-        close(run->shell.pty);
-    run->shell.pty = -1;
-    run->marks.expected = false;
-    terminator_hang_up(&run->terminator, number);
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
 }
+
+/* Closing the PTY makes the kernel hang up the shell's terminal: all its programs get SIGHUP or an
+ * end of file, as if the user's terminal were theirs. */
+void relay_close(struct relay *relay)
+{
+    close_fd(&relay->in);
+    close_fd(&relay->out);
+    close_fd(&relay->pty);
+    relay->to_user.length = 0;
+}
+
+/* Changes the terminal's settings, unless we are in the background and another job uses it. */
+static void set(const struct termios *settings)
+{
+    pid_t foreground = tcgetpgrp(STDIN_FILENO);
+
+    if (foreground < 0 || foreground == getpgrp())
+        tcsetattr(STDIN_FILENO, TCSANOW, settings);
+}
+
+void relay_raw(const struct relay *relay)
+{
+    struct termios raw = relay->saved;
+
+    cfmakeraw(&raw);
+    if (relay->in >= 0)
+        set(&raw);
+}
+
+void relay_restore(const struct relay *relay)
+{
+    set(&relay->saved);
+}
+
+bool relay_size(const struct relay *relay, struct winsize *out)
+{
+    return relay->in >= 0 && ioctl(relay->in, TIOCGWINSZ, out) == 0;
+}
+
+void relay_resize(const struct relay *relay)
+{
+    struct winsize size;
+
+    if (relay_size(relay, &size))
+        ioctl(relay->pty, TIOCSWINSZ, &size);
+}
+
+/* --- what to wait for ---------------------------------------------------- */
+
+/* A PTY whose last program has closed it reads as an error, and would wake poll at once for ever.
+ * But another program may open it again, so it is polled again after REOPEN_MS. */
+void relay_poll(const struct relay *relay, struct pollfd fds[RELAY_FDS])
+{
+    bool open = clock_ms() >= relay->reopen_at;
+
+    fds[RELAY_USER_IN] = (struct pollfd){relay->to_shell.length ? -1 : relay->in, POLLIN, 0};
+    fds[RELAY_USER_OUT] = (struct pollfd){relay->out, relay->to_user.length ? POLLOUT : 0, 0};
+    fds[RELAY_PTY] = (struct pollfd){open ? relay->pty : -1, 0, 0};
+    if (relay->to_shell.length)
+        fds[RELAY_PTY].events |= POLLOUT;
+    if (!relay->to_user.length)
+        fds[RELAY_PTY].events |= POLLIN;
+}
+
+/* Returns whether a shell that has exited may have left output in the PTY. */
+static bool draining(const struct relay *relay)
+{
+    return relay->exited && !relay->drained && relay->pty >= 0;
+}
+
+int relay_timeout(const struct relay *relay)
+{
+    if (relay->pty < 0)
+        return -1;
+    if (draining(relay) && relay->to_user.length == 0)
+        return 0;
+    if (osc633_holds(relay->osc633))
+        return SILENCE_MS;
+    return relay->reopen_at ? REOPEN_MS : -1;
+}
+
+bool relay_done(const struct relay *relay)
+{
+    return relay->exited && !draining(relay) && relay->to_user.length == 0;
+}
+
+/* --- bytes --------------------------------------------------------------- */
 
 /* Writes as much as possible; returns false when the reader is gone. */
 static bool flush(int fd, struct buffer *buffer)
@@ -144,340 +161,96 @@ static bool flush(int fd, struct buffer *buffer)
     return true;
 }
 
-static void read_user(struct run *run)
+/* The shell must not have the input before `marks` and the limit's file know of it: it may act on a
+ * line at once. */
+static unsigned read_user(struct relay *relay)
 {
     char chunk[CHUNK];
-    ssize_t n = read(run->terminal.in, chunk, sizeof chunk);
+    ssize_t n = read(relay->in, chunk, sizeof chunk);
 
-    if (n > 0) {
-        agent_client_active(run->client);
-        marks_input(&run->marks, chunk, (size_t)n);
-        if (run->limit >= 0)
-            spawn_write_limit(run->limit, run->shell.pid, chunk, (size_t)n);
-        buffer_add(&run->to_shell, chunk, (size_t)n);
-    } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
-        hang_up(run, SIGHUP);
-    }
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return 0;
+    if (n <= 0)
+        return RELAY_GONE;
+    marks_input(relay->marks, chunk, (size_t)n);
+    if (relay->limit >= 0)
+        spawn_write_limit(relay->limit, relay->shell, chunk, (size_t)n);
+    buffer_add(&relay->to_shell, chunk, (size_t)n);
+    return RELAY_TYPED;
 }
 
-static void read_pty(struct run *run)
+static void read_pty(struct relay *relay)
 {
     char chunk[CHUNK];
-    ssize_t n = read(run->shell.pty, chunk, sizeof chunk);
+    ssize_t n = read(relay->pty, chunk, sizeof chunk);
 
-    run->reopen_at = 0;
-    run->read_at = clock_ms();
+    relay->reopen_at = 0;
+    relay->read_at = clock_ms();
     if (n > 0) {
-        marks_output(&run->marks, run->read_at);
-        osc633_feed(run->osc633, chunk, (size_t)n, &run->to_user);
-        run->rest += run->exited ? (size_t)n : 0;
-        run->drained = run->rest > REST_MAX;
+        marks_output(relay->marks, relay->read_at);
+        osc633_feed(relay->osc633, chunk, (size_t)n, &relay->to_user);
+        relay->rest += relay->exited ? (size_t)n : 0;
+        relay->drained = relay->rest > REST_MAX;
     } else if (n == 0 || errno != EINTR) {
-        run->drained = run->exited;
+        relay->drained = relay->exited;
         if (n == 0 || errno != EAGAIN)
-            run->reopen_at = clock_ms() + REOPEN_MS;
+            relay->reopen_at = clock_ms() + REOPEN_MS;
     }
 }
 
-static void pass_bytes(struct run *run, const struct pollfd *fds)
+/* Writes to the user. An event without anything to write is an error or a hangup. */
+static unsigned write_user(struct relay *relay)
 {
-    if (fds[USER_OUT].revents && run->to_user.length == 0)
-        hang_up(run, SIGHUP);
-    else if (fds[USER_OUT].revents && !flush(run->terminal.out, &run->to_user))
-        hang_up(run, SIGHUP);
-    if (fds[USER_IN].revents && run->terminal.in >= 0)
-        read_user(run);
-    if (fds[PTY].revents & POLLOUT && run->shell.pty >= 0)
-        flush(run->shell.pty, &run->to_shell);
-    if ((fds[PTY].revents & ~POLLOUT || run->exited) && run->shell.pty >= 0 &&
-        run->to_user.length == 0)
-        read_pty(run);
+    bool gone = relay->to_user.length == 0 || !flush(relay->out, &relay->to_user);
+
+    return gone ? RELAY_GONE : 0;
 }
 
-/* --- signals ------------------------------------------------------------- */
-
-/* Collects exited children. All processes of the session descend from this one, a subreaper, so
- * when no child is left the session is over. */
-static void reap(struct run *run)
+/* After the shell's exit the PTY is read without an event of its own: poll does not say when it is
+ * empty, only read does. */
+static void pass_pty(struct relay *relay, const struct pollfd *fd)
 {
-    int status;
-    pid_t pid;
-
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (pid != run->shell.pid)
-            continue;
-        run->exited = true;
-        run->marks.expected = false;
-        run->status = status;
-    }
-    run->childless = pid < 0;
+    if (fd->revents & POLLOUT)
+        flush(relay->pty, &relay->to_shell);
+    if ((fd->revents & ~POLLOUT || relay->exited) && relay->to_user.length == 0)
+        read_pty(relay);
+    if (osc633_holds(relay->osc633) && clock_ms() >= relay->read_at + SILENCE_MS)
+        osc633_release(relay->osc633, &relay->to_user);
 }
 
-static void on_signal(struct run *run, int number)
+unsigned relay_step(struct relay *relay, const struct pollfd fds[RELAY_FDS])
 {
-    switch (number) {
-    case SIGCHLD:
-        reap(run);
+    unsigned seen = 0;
+
+    if (fds[RELAY_USER_OUT].revents && relay->out >= 0)
+        seen |= write_user(relay);
+    if (fds[RELAY_USER_IN].revents && relay->in >= 0 && !(seen & RELAY_GONE))
+        seen |= read_user(relay);
+    if (seen & RELAY_GONE)
+        relay_close(relay);
+    if (relay->pty >= 0)
+        pass_pty(relay, &fds[RELAY_PTY]);
+    return seen;
+}
+
+/* A held beginning of a mark is released first: the message must not come into the middle of an
+ * escape sequence. */
+void relay_say(struct relay *relay, const char *line)
+{
+    if (relay->out < 0)
         return;
-    case SIGHUP:
-    case SIGTERM:
-        hang_up(run, number);
-        return;
-    case SIGCONT:
-        if (run->terminal.in >= 0)
-            terminal_raw(&run->terminal);
-        break;
-    }
-    if (run->terminal.in >= 0)
-        terminal_resize(&run->terminal, run->shell.pty);
+    osc633_release(relay->osc633, &relay->to_user);
+    buffer_add(&relay->to_user, "\r\n", 2);
+    buffer_add(&relay->to_user, line, strlen(line));
+    buffer_add(&relay->to_user, "\r\n", 2);
 }
 
-static void take_signals(struct run *run)
+void relay_flush(struct relay *relay)
 {
-    struct signalfd_siginfo info;
+    struct pollfd out = {relay->out, POLLOUT, 0};
 
-    while (read(run->signals, &info, sizeof info) == sizeof info)
-        on_signal(run, (int)info.ssi_signo);
-}
-
-/* --- the loop ------------------------------------------------------------ */
-
-static void choose_fds(const struct run *run, struct pollfd *fds)
-{
-    bool looks = clock_ms() >= run->reopen_at;
-
-    fds[SIGNALS] = (struct pollfd){run->signals, POLLIN, 0};
-    fds[USER_IN] = (struct pollfd){run->to_shell.length ? -1 : run->terminal.in, POLLIN, 0};
-    fds[USER_OUT] = (struct pollfd){run->terminal.out, run->to_user.length ? POLLOUT : 0, 0};
-    fds[PTY] = (struct pollfd){looks ? run->shell.pty : -1, 0, 0};
-    if (run->to_shell.length)
-        fds[PTY].events |= POLLOUT;
-    if (!run->to_user.length)
-        fds[PTY].events |= POLLIN;
-    agent_client_poll(run->client, &fds[AGENT]);
-}
-
-static void lower_timeout(int *timeout, int other)
-{
-    if (other >= 0 && (*timeout < 0 || other < *timeout))
-        *timeout = other;
-}
-
-/* Returns whether a shell that has exited may have left output in the PTY. */
-static bool draining(const struct run *run)
-{
-    return run->exited && !run->drained && run->shell.pty >= 0;
-}
-
-static int choose_timeout(const struct run *run)
-{
-    int timeout = agent_client_timeout(run->client);
-
-    lower_timeout(&timeout, terminator_timeout(&run->terminator));
-    lower_timeout(&timeout, osc633_holds(run->osc633) ? SILENCE_MS : -1);
-    lower_timeout(&timeout, run->reopen_at ? REOPEN_MS : -1);
-    lower_timeout(&timeout, marks_timeout(&run->marks));
-    lower_timeout(&timeout, draining(run) && run->to_user.length == 0 ? 0 : -1);
-    return timeout;
-}
-
-/* Acts on what the agent has answered: a refusal, an acceptance, a request to terminate. */
-static void apply_agent_state(struct run *run)
-{
-    const struct agent_client_state *state = agent_client_state(run->client);
-
-    if (state->refused && !run->unrecorded)
-        say(run, "this session is not recorded: ", state->refused);
-    else if (state->opened && run->unrecorded)
-        say(run, "this session is recorded from now on", "");
-    run->unrecorded = state->refused != NULL;
-    if (state->terminate && run->terminator.state < TERMINATOR_TERMINATE) {
-        say(run, "this session was ", state->terminate);
-        terminator_terminate(&run->terminator);
-    }
-}
-
-/* One turn of the event loop. */
-static void step(struct run *run)
-{
-    struct pollfd fds[FDS];
-
-    choose_fds(run, fds);
-    int ready = poll(fds, FDS, choose_timeout(run));
-    if (ready < 0)
-        return;
-    if (fds[SIGNALS].revents)
-        take_signals(run);
-    pass_bytes(run, fds);
-    if (osc633_holds(run->osc633) && clock_ms() >= run->read_at + SILENCE_MS)
-        osc633_release(run->osc633, &run->to_user);
-    agent_client_step(run->client, fds[AGENT].revents);
-    apply_agent_state(run);
-    look_at_shell(run);
-}
-
-static bool shell_done(const struct run *run)
-{
-    return run->exited && !draining(run) && run->to_user.length == 0;
-}
-
-static void loop(struct run *run)
-{
-    bool done = false;
-
-    while (!done) {
-        step(run);
-        done = terminator_step(&run->terminator, run->childless) ||
-               (run->terminator.state < TERMINATOR_TERMINATE && shell_done(run));
-    }
-}
-
-/* Writes the remaining output, unless the terminal blocks. */
-static void flush_output(struct run *run)
-{
-    struct pollfd out = {run->terminal.out, POLLOUT, 0};
-
-    osc633_release(run->osc633, &run->to_user);
-    while (run->terminal.out >= 0 && run->to_user.length && poll(&out, 1, FLUSH_MS) == 1 &&
-           flush(run->terminal.out, &run->to_user))
+    osc633_release(relay->osc633, &relay->to_user);
+    while (relay->out >= 0 && relay->to_user.length && poll(&out, 1, FLUSH_MS) == 1 &&
+           flush(relay->out, &relay->to_user))
         ;
-}
-
-/* --- beginning and end --------------------------------------------------- */
-
-/* The shell's exit status. It is also that of the last command: `exit`, `exec`, or the session's
- * only one. */
-static int exit_status(const struct run *run)
-{
-    if (!run->exited)
-        return 128 + SIGHUP;
-    return WIFSIGNALED(run->status) ? 128 + WTERMSIG(run->status) : WEXITSTATUS(run->status);
-}
-
-static void open_client(struct run *run, const struct relay_request *request)
-{
-    const struct agent_options *options = request->options;
-
-    json_object_object_add(request->open, "leader", json_object_new_int64(run->shell.pid));
-    run->client = agent_client_new(options->agent.socket, options->agent.state_dir, request->open);
-    run->redact = redact_new(&options->shell.mask);
-    run->recorder = (struct recorder){.redact = run->redact, .client = run->client};
-    run->osc633 = osc633_new(request->nonce, on_mark, run);
-    run->terminator.kill_after = options->shell.kill_after * 1000;
-    process_find(getpid(), &run->terminator.tree.shell);
-    process_find(run->shell.pid, &run->terminator.tree.leader);
-    if (request->on_pty && !request->not_recorded)
-        marks_expect(&run->marks, request->program->path, &run->terminator.tree.leader,
-                     run->shell.pty);
-}
-
-/* Returns whether the session may start: always, unless an agent is required. */
-static bool may_begin(struct run *run)
-{
-    const struct agent_client_state *state = agent_client_state(run->client);
-
-    if (!run->options->shell.require_agent)
-        return true;
-    agent_client_await_opening(run->client, OPENING_MS);
-    if (!state->opened)
-        log_say("vsay-shell: no session without vsay-agent: %s",
-                state->refused ? state->refused : "it cannot be reached");
-    return state->opened;
-}
-
-static enum err report_end(struct run *run, int status, struct error *e)
-{
-    if (run->childless)
-        agent_client_all_gone(run->client);
-    agent_client_end(run->client, terminator_reason(&run->terminator), status);
-    return agent_client_finish(run->client, e);
-}
-
-/* Ends the processes that the shell has left behind. The agent asked for the session's termination
- * while its end was being reported. */
-static void end_rest(struct run *run)
-{
-    apply_agent_state(run);
-    flush_output(run);
-    hang_up(run, SIGHUP);
-    loop(run);
-}
-
-/* Reports the last command's result. The status of a shell that was hung up or terminated says
- * nothing about the command that ran in it. */
-static void finish_last_command(struct run *run, const struct relay_request *request, int status)
-{
-    enum terminator_state state = run->terminator.state;
-    bool known =
-        run->exited && state < (request->command ? TERMINATOR_TERMINATE : TERMINATOR_HANGUP);
-
-    recorder_finish(&run->recorder, status == 0 && state < TERMINATOR_TERMINATE,
-                    known ? status : -1);
-}
-
-static int run_session(struct run *run, const struct relay_request *request)
-{
-    static const char unnamed[] =
-        "the last command could not be named: no process could be started";
-    struct error e = {0};
-
-    if (request->command)
-        recorder_start(&run->recorder, request->command, strlen(request->command));
-    if (run->on_pty)
-        terminal_raw(&run->terminal);
-    if (request->not_recorded)
-        not_recorded(run, request->not_recorded, strlen(request->not_recorded), true);
-    spawn_release(&run->shell, true);
-    loop(run);
-    flush_output(run);
-    reap(run);
-    if (run->on_pty)
-        terminal_restore(&run->terminal);
-    int status = exit_status(run);
-    finish_last_command(run, request, status);
-    if (run->recorder.begun)
-        not_recorded(run, unnamed, strlen(unnamed), false);
-    enum err err = report_end(run, status, &e);
-    if (err == ERR_BUSY) {
-        end_rest(run);
-        err = report_end(run, status, &e);
-    }
-    if (err)
-        log_say("vsay-shell: this session could not be reported: %s", e.detail);
-    return status;
-}
-
-static void release(struct run *run)
-{
-    recorder_end(&run->recorder);
-    osc633_free(run->osc633);
-    redact_free(run->redact);
-    agent_client_free(run->client);
-    buffer_free(&run->to_shell);
-    buffer_free(&run->to_user);
-    terminal_leave(&run->terminal);
-}
-
-int relay_run(const struct relay_request *request)
-{
-    struct run run = {.options = request->options,
-                      .on_pty = request->on_pty,
-                      .limit = request->program->limit,
-                      .terminal = {.in = -1, .out = -1}};
-    int status = EXIT_FAILURE;
-
-    if ((run.on_pty && !terminal_open(&run.terminal)) ||
-        !spawn_program(request->program, run.on_pty ? &run.terminal : NULL, &run.shell)) {
-        log_say("vsay-shell: cannot start a shell: %s", strerror(errno));
-        json_object_put(request->open);
-        return status;
-    }
-    run.signals = spawn_signals();
-    open_client(&run, request);
-    if (may_begin(&run))
-        status = run_session(&run, request);
-    else
-        spawn_release(&run.shell, false);
-    release(&run);
-    return status;
 }

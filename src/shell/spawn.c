@@ -69,10 +69,9 @@ static void close_streams(void)
         close(null);
 }
 
-static pid_t fork_on_pty(const struct terminal *terminal, int *pty)
+static pid_t fork_on_pty(const struct termios *settings, const struct winsize *size, int *pty)
 {
-    struct winsize size = terminal_size(terminal);
-    pid_t pid = forkpty(pty, NULL, &terminal->saved, &size);
+    pid_t pid = forkpty(pty, NULL, settings, size);
 
     if (pid == 0)
         signal(SIGHUP, SIG_DFL); /* a new terminal can be hung up, even if ours cannot (nohup) */
@@ -83,8 +82,8 @@ static pid_t fork_on_pty(const struct terminal *terminal, int *pty)
     return pid;
 }
 
-bool spawn_program(const struct program *program, const struct terminal *terminal,
-                   struct spawned *out)
+bool spawn_program(const struct program *program, const struct termios *settings,
+                   const struct winsize *size, struct spawned *out)
 {
     sigset_t mask;
     int gate[2];
@@ -93,9 +92,9 @@ bool spawn_program(const struct program *program, const struct terminal *termina
     if (pipe2(gate, O_CLOEXEC) < 0)
         return false;
     signal(SIGCHLD, SIG_DFL); /* if it is ignored, waitpid returns no status */
-    block_signals(terminal != NULL, &mask);
+    block_signals(settings != NULL, &mask);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    out->pid = terminal ? fork_on_pty(terminal, &out->pty) : fork();
+    out->pid = settings ? fork_on_pty(settings, size, &out->pty) : fork();
     if (out->pid == 0)
         wait_and_exec(program, gate, &mask);
     close(gate[0]);
@@ -103,7 +102,7 @@ bool spawn_program(const struct program *program, const struct terminal *termina
     close(gate[1]);
     if (program->nonce >= 0)
         close(program->nonce);
-    if (!terminal)
+    if (!settings)
         close_streams();
     return out->pid > 0;
 }

@@ -8,7 +8,9 @@
 #include <sys/types.h>
 
 #include "shell/program.h"
-#include "shell/terminal.h"
+
+struct termios;
+struct winsize;
 
 struct spawned {
     pid_t pid;
@@ -16,14 +18,14 @@ struct spawned {
     int gate; /* the pipe that spawn_release writes to */
 };
 
-/* Starts the program: with a terminal on a new PTY of its size and settings, otherwise on our own
- * standard streams. Returns false, with errno, on failure. Afterwards this process
+/* Starts the program on a new PTY with these settings and size, or on our own standard streams if
+ * `settings` is NULL. Returns false, with errno, on failure. Afterwards this process
  *   - is a child subreaper, so that orphans of the session become its children;
  *   - blocks all signals and reads those of spawn_signals from a descriptor;
  *   - has closed the nonce's descriptor and, without a PTY, standard input and output: these end
  *     when the program closes them. */
-bool spawn_program(const struct program *program, const struct terminal *terminal,
-                   struct spawned *out);
+bool spawn_program(const struct program *program, const struct termios *settings,
+                   const struct winsize *size, struct spawned *out);
 
 /* Lets the program run, or makes it exit without running. */
 void spawn_release(struct spawned *spawned, bool run);

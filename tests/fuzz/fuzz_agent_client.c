@@ -102,7 +102,7 @@ static void check_left(void)
     unlink(left);
 }
 
-/* Finishes as the relay does: an end that the agent does not accept is reported again when all
+/* Finishes as the session does: an end that the agent does not accept is reported again when all
  * processes are gone. */
 static void finish(struct agent_client *client)
 {
