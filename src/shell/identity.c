@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/protocol.h"
 #include "base/clock.h"
 #include "machine/proctree.h"
+#include "shell/program.h"
 #include "base/xalloc.h"
 #include "common/address.h"
 
@@ -33,14 +33,12 @@ void identity_secret(char out[SECRET_SIZE])
 
 /* --- nested sessions ----------------------------------------------------- */
 
-static bool same_program(pid_t pid)
+static bool is_vsay_shell(pid_t pid)
 {
     char path[64];
-    struct stat mine, other;
 
     snprintf(path, sizeof path, "/proc/%ld/exe", (long)pid);
-    return stat("/proc/self/exe", &mine) == 0 && stat(path, &other) == 0 &&
-           mine.st_dev == other.st_dev && mine.st_ino == other.st_ino;
+    return program_is_myself(path);
 }
 
 bool identity_nested(bool on_pty)
@@ -53,7 +51,7 @@ bool identity_nested(bool on_pty)
         return false;
     if (on_pty && strcmp(kind, on_terminal) != 0)
         return false;
-    return process_descends(getpid(), pid) && same_program(pid);
+    return process_descends(getpid(), pid) && is_vsay_shell(pid);
 }
 
 static void mark_environment(const char *session_id, bool on_pty)

@@ -14,6 +14,7 @@
 #include "machine/options.h"
 #include "shell/arguments.h"
 #include "shell/identity.h"
+#include "shell/integration.h"
 #include "shell/program.h"
 #include "shell/session.h"
 #include "base/log.h"
@@ -192,7 +193,7 @@ static int run_program(const struct agent_options *options, const struct argumen
     request.nonce = nonce;
     request.open = identity_open(&arguments->identity, request.on_pty);
     if (request.on_pty)
-        why = program_integrate(program, arguments->share, nonce, shell);
+        why = integration_set_up(program, arguments->share, nonce, shell);
     else
         program_add_all(program, shell->given);
     if (!request.on_pty && !request.command)

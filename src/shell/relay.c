@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "shell/spawn.h"
+#include "shell/integration.h"
 
 enum {
     CHUNK = 64 * 1024,
@@ -174,7 +174,7 @@ static unsigned read_user(struct relay *relay)
         return RELAY_GONE;
     marks_input(relay->marks, chunk, (size_t)n);
     if (relay->limit >= 0)
-        spawn_write_limit(relay->limit, relay->shell, chunk, (size_t)n);
+        integration_write_limit(relay->limit, relay->shell, chunk, (size_t)n);
     buffer_add(&relay->to_shell, chunk, (size_t)n);
     return RELAY_TYPED;
 }

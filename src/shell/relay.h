@@ -27,7 +27,7 @@
 struct relay {
     int in, out;           /* the user's terminal; -1: it is gone, or there is none */
     int pty;               /* the master's side of the shell's; -1: likewise */
-    int limit;             /* the file of spawn_write_limit, or -1 */
+    int limit;             /* the file of integration_write_limit, or -1 */
     struct termios saved;  /* the terminal's settings before it was raw */
     struct osc633 *osc633; /* made by the session, owned by the relay */
     struct marks *marks;   /* learns of what passes; borrowed */

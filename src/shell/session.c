@@ -20,7 +20,6 @@
 #include "shell/osc633.h"
 #include "shell/recorder.h"
 #include "shell/relay.h"
-#include "shell/spawn.h"
 #include "shell/terminator.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -35,7 +34,7 @@ struct session {
     const struct session_request *request;
     struct relay relay;
     struct marks marks;
-    struct spawned shell;
+    struct program_child shell;
     int signals;
     int status;               /* of wait(2), once relay.exited */
     bool childless;           /* no process of the session is left */
@@ -230,7 +229,19 @@ static void loop(struct session *session)
 
 /* --- the beginning ------------------------------------------------------- */
 
-/* Starts the shell, which waits for spawn_release. Returns false, with errno, on failure. */
+/* Returns a descriptor for the signals that on_signal handles; all of them are blocked. */
+static int open_signals(void)
+{
+    static const int handled[] = {SIGCHLD, SIGWINCH, SIGCONT, SIGHUP, SIGTERM};
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
+        sigaddset(&set, handled[i]);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/* Starts the shell, which waits for program_release. Returns false, with errno, on failure. */
 static bool start_shell(struct session *session)
 {
     const struct session_request *request = session->request;
@@ -240,13 +251,13 @@ static bool start_shell(struct session *session)
     if (request->on_pty && !relay_open(relay))
         return false;
     relay_size(relay, &size);
-    if (!spawn_program(request->program, request->on_pty ? &relay->saved : NULL, &size,
+    if (!program_start(request->program, request->on_pty ? &relay->saved : NULL, &size,
                        &session->shell))
         return false;
     relay->pty = session->shell.pty;
     relay->shell = session->shell.pid;
     relay->limit = request->program->limit;
-    session->signals = spawn_signals();
+    session->signals = open_signals();
     return true;
 }
 
@@ -295,7 +306,7 @@ static void run_shell(struct session *session)
         relay_raw(&session->relay);
     if (request->not_recorded)
         not_recorded(session, request->not_recorded, strlen(request->not_recorded), true);
-    spawn_release(&session->shell, true);
+    program_release(&session->shell, true);
     loop(session);
     relay_flush(&session->relay);
     reap(session);
@@ -392,7 +403,7 @@ int session_run(const struct session_request *request)
         run_shell(&session);
         status = finish(&session);
     } else {
-        spawn_release(&session.shell, false);
+        program_release(&session.shell, false);
     }
     release(&session);
     return status;
