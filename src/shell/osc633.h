@@ -18,7 +18,7 @@
 #include "base/buffer.h"
 
 /* The longest mark, in bytes. The entry in a longer C is cut; longer sequences of other kinds are
- * not marks. A command may have COMMAND_TEXT_MAX bytes, and the terminal may double its line
+ * not marks. A command may have REDACT_COMMAND_MAX bytes, and the terminal may double its line
  * feeds. */
 enum { OSC633_MAX = 160 * 1024 };
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "shell/command_text.h"
 #include "base/xalloc.h"
 
 void recorder_end(struct recorder *recorder)
@@ -31,8 +30,7 @@ void recorder_start(struct recorder *recorder, const char *command, size_t lengt
 
     recorder->begun = NULL;
     recorder_end(recorder);
-    char *text = redact_apply(recorder->redact, command_text_clean(command, length));
-    command_text_cut(text);
+    char *text = redact_command(recorder->redact, command, length);
     if (!text[strspn(text, " \t\n")]) {
         free(text);
         free(timestamp);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/utf8.h"
 #include "base/xalloc.h"
 
 /* Per pattern and command. Each search takes time in proportion to the text, so very many matches
@@ -41,6 +42,28 @@ void redact_free(struct redact *redact)
     free(redact->patterns);
     free(redact);
 }
+
+/* --- valid text --------------------------------------------------------- */
+
+/* Returns the text as valid UTF-8 without NUL: U+FFFD replaces each invalid byte. */
+static char *clean(const char *text, size_t length)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    struct buffer out = {0};
+
+    for (size_t at = 0; at < length;) {
+        size_t character = text[at] ? utf8_character(text + at, length - at) : 0;
+        if (character)
+            buffer_add(&out, text + at, character);
+        else
+            buffer_add(&out, replacement, sizeof replacement - 1);
+        at += character ? character : 1;
+    }
+    buffer_add(&out, "", 1);
+    return out.bytes;
+}
+
+/* --- redaction ----------------------------------------------------------- */
 
 /* Appends the text up to the end of the first match, redacted. Returns the length of that part of
  * the text, 0 when nothing matches. */
@@ -80,12 +103,50 @@ static char *redact_all(const regex_t *pattern, const char *text)
     return out.bytes;
 }
 
-char *redact_apply(const struct redact *redact, char *text)
+/* Applies the patterns in turn. Takes ownership of `text`, and returns the result. */
+static char *redact_each(const struct redact *redact, char *text)
 {
     for (size_t i = 0; i < redact->count; i++) {
-        char *masked = redact_all(&redact->patterns[i], text);
+        char *redacted = redact_all(&redact->patterns[i], text);
         free(text);
-        text = masked;
+        text = redacted;
     }
     return text;
+}
+
+/* --- length -------------------------------------------------------------- */
+
+/* Returns the length in JSON of a character of `length` bytes. */
+static size_t json_length(const char *character, size_t length)
+{
+    if ((unsigned char)*character < ' ')
+        return strlen("\\u0000");
+    return length + (*character == '"' || *character == '\\');
+}
+
+/* Cuts the text between two characters, so that both limits hold. */
+static void cut(char *text)
+{
+    size_t left = strlen(text), at = 0, json = 0;
+
+    while (left) {
+        size_t length = utf8_character(text + at, left);
+        json += json_length(text + at, length);
+        if (length == 0 || at + length > REDACT_COMMAND_MAX || json > REDACT_JSON_MAX)
+            break;
+        at += length;
+        left -= length;
+    }
+    text[at] = '\0';
+}
+
+/* The order matters. The text is cleaned first, because regexec stops at a NUL, and in UTF-8 the `.`
+ * of a pattern matches no invalid byte. It is cut last, because a pattern may not match the first
+ * half of a secret. */
+char *redact_command(const struct redact *redact, const char *text, size_t length)
+{
+    char *recorded = redact_each(redact, clean(text, length));
+
+    cut(recorded);
+    return recorded;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of shell/command_text and shell/redact: what is recorded of a command line. */
+/* Tests of shell/redact: what is recorded of a command line. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -13,9 +13,20 @@
 #include <string.h>
 
 #include "shell/redact.h"
-#include "shell/command_text.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
+
+static char *redacted(const char *pattern, const char *text, size_t length)
+{
+    char *items[] = {xstrdup(pattern)};
+    const struct strlist patterns = {items, 1};
+    struct redact *redact = redact_new(&patterns);
+    char *out = redact_command(redact, text, length);
+
+    redact_free(redact);
+    free(items[0]);
+    return out;
+}
 
 /* --- UTF-8, length ------------------------------------------------------- */
 
@@ -42,7 +53,7 @@ static void invalid_bytes_are_replaced(void **state)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char *out = command_text_clean(rows[i].in, rows[i].length);
+        char *out = redacted("none", rows[i].in, rows[i].length);
         assert_string_equal(out, rows[i].out);
         free(out);
     }
@@ -70,14 +81,14 @@ static void long_texts_are_cut(void **state)
         {"\xc3\xbc", 65534},
         {"\xe2\x82\xac", 65535},
         {"\xf0\x9f\x90\x9a", 65532},
-        {"\"", COMMAND_JSON_MAX / 2},
-        {"\x01", COMMAND_JSON_MAX / 6},
+        {"\"", REDACT_JSON_MAX / 2},
+        {"\x01", REDACT_JSON_MAX / 6},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char *text = repeated(rows[i].unit, 70000);
+        char *long_text = repeated(rows[i].unit, 70000);
+        char *text = redacted("none", long_text, strlen(long_text));
         size_t length;
-        command_text_cut(text);
         assert_int_equal(strlen(text), rows[i].left);
         assert_true(utf8_valid(text, rows[i].left));
         struct json_object *json = json_object_new_string(text);
@@ -85,24 +96,13 @@ static void long_texts_are_cut(void **state)
         assert_true(length < (128 - 1) * 1024);
         json_object_put(json);
         free(text);
+        free(long_text);
     }
 }
 
-/* --- masks --------------------------------------------------------------- */
+/* --- redaction ----------------------------------------------------------- */
 
-static char *masked(const char *pattern, const char *text)
-{
-    char *items[] = {xstrdup(pattern)};
-    const struct strlist patterns = {items, 1};
-    struct redact *redact = redact_new(&patterns);
-    char *out = redact_apply(redact, xstrdup(text));
-
-    redact_free(redact);
-    free(items[0]);
-    return out;
-}
-
-static void matches_are_masked(void **state)
+static void matches_are_redacted(void **state)
 {
     (void)state;
     static const struct {
@@ -125,7 +125,7 @@ static void matches_are_masked(void **state)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char *out = masked(rows[i].pattern, rows[i].in);
+        char *out = redacted(rows[i].pattern, rows[i].in, strlen(rows[i].in));
         assert_string_equal(out, rows[i].out);
         free(out);
     }
@@ -136,7 +136,7 @@ static void too_many_matches(void **state)
 {
     (void)state;
     char *text = repeated("ab", 30000);
-    char *out = masked("a", text);
+    char *out = redacted("a", text, strlen(text));
 
     assert_null(strchr(out, 'a'));
     assert_true(strlen(out) < strlen(text));
@@ -144,13 +144,13 @@ static void too_many_matches(void **state)
     free(text);
 }
 
-static void masks_apply_in_turn(void **state)
+static void patterns_apply_in_turn(void **state)
 {
     (void)state;
     char *items[] = {xstrdup("one"), xstrdup("two")};
     const struct strlist patterns = {items, 2};
     struct redact *redact = redact_new(&patterns);
-    char *out = redact_apply(redact, xstrdup("one two three"));
+    char *out = redact_command(redact, "one two three", strlen("one two three"));
 
     assert_string_equal(out, "*** *** three");
     free(out);
@@ -163,8 +163,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(invalid_bytes_are_replaced), cmocka_unit_test(long_texts_are_cut),
-        cmocka_unit_test(matches_are_masked),         cmocka_unit_test(too_many_matches),
-        cmocka_unit_test(masks_apply_in_turn),
+        cmocka_unit_test(matches_are_redacted),       cmocka_unit_test(too_many_matches),
+        cmocka_unit_test(patterns_apply_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
