@@ -140,9 +140,9 @@ static void cut(char *text)
     text[at] = '\0';
 }
 
-/* The order matters. The text is cleaned first, because regexec stops at a NUL, and in UTF-8 the `.`
- * of a pattern matches no invalid byte. It is cut last, because a pattern may not match the first
- * half of a secret. */
+/* The order matters. The text is cleaned first, because regexec stops at a NUL, and in UTF-8 the
+ * `.` of a pattern matches no invalid byte. It is cut last, because a pattern may not match the
+ * first half of a secret. */
 char *redact_command(const struct redact *redact, const char *text, size_t length)
 {
     char *recorded = redact_each(redact, clean(text, length));

@@ -161,8 +161,8 @@ static bool flush(int fd, struct buffer *buffer)
     return true;
 }
 
-/* The shell must not have the input before `marks` and the limit's file know of it: it may act on a
- * line at once. */
+/* The shell must not have the input before the monitor and the limit's file know of it: it may act
+ * on a line at once. */
 static unsigned read_user(struct relay *relay)
 {
     char chunk[CHUNK];
@@ -172,7 +172,7 @@ static unsigned read_user(struct relay *relay)
         return 0;
     if (n <= 0)
         return RELAY_GONE;
-    marks_input(relay->marks, chunk, (size_t)n);
+    mark_monitor_input(relay->monitor, chunk, (size_t)n);
     if (relay->limit >= 0)
         integration_write_limit(relay->limit, relay->shell, chunk, (size_t)n);
     buffer_add(&relay->to_shell, chunk, (size_t)n);
@@ -187,7 +187,7 @@ static void read_pty(struct relay *relay)
     relay->reopen_at = 0;
     relay->read_at = clock_ms();
     if (n > 0) {
-        marks_output(relay->marks, relay->read_at);
+        mark_monitor_output(relay->monitor, relay->read_at);
         osc633_feed(relay->osc633, chunk, (size_t)n, &relay->to_user);
         relay->rest += relay->exited ? (size_t)n : 0;
         relay->drained = relay->rest > REST_MAX;

@@ -21,16 +21,16 @@
 #include <termios.h>
 
 #include "base/buffer.h"
-#include "shell/marks.h"
+#include "shell/mark_monitor.h"
 #include "shell/osc633.h"
 
 struct relay {
-    int in, out;           /* the user's terminal; -1: it is gone, or there is none */
-    int pty;               /* the master's side of the shell's; -1: likewise */
-    int limit;             /* the file of integration_write_limit, or -1 */
-    struct termios saved;  /* the terminal's settings before it was raw */
-    struct osc633 *osc633; /* made by the session, owned by the relay */
-    struct marks *marks;   /* learns of what passes; borrowed */
+    int in, out;                  /* the user's terminal; -1: it is gone, or there is none */
+    int pty;                      /* the master's side of the shell's; -1: likewise */
+    int limit;                    /* the file of integration_write_limit, or -1 */
+    struct termios saved;         /* the terminal's settings before it was raw */
+    struct osc633 *osc633;        /* made by the session, owned by the relay */
+    struct mark_monitor *monitor; /* learns of what passes; borrowed */
     pid_t shell;
     struct buffer to_shell, to_user;
     int64_t reopen_at; /* clock_ms to poll the closed PTY again; 0: it is open */

@@ -16,7 +16,7 @@
 #include "common/protocol.h"
 #include "base/clock.h"
 #include "shell/agent_client.h"
-#include "shell/marks.h"
+#include "shell/mark_monitor.h"
 #include "shell/osc633.h"
 #include "shell/recorder.h"
 #include "shell/relay.h"
@@ -33,7 +33,7 @@ enum {
 struct session {
     const struct session_request *request;
     struct relay relay;
-    struct marks marks;
+    struct mark_monitor monitor;
     struct program_child shell;
     int signals;
     int status;               /* of wait(2), once relay.exited */
@@ -74,15 +74,15 @@ static void not_recorded(struct session *session, const char *why, size_t length
     utf8_escape(text, sizeof text, raw, "");
     free(raw);
     session->unrecorded_reported = true;
-    session->marks.expected = false;
+    mark_monitor_stop(&session->monitor);
     agent_client_not_recorded(session->client, text);
     if (tell)
         say(session, "commands are not recorded: ", text);
 }
 
-static void look_at_shell(struct session *session)
+static void check_marks(struct session *session)
 {
-    char *why = marks_look(&session->marks, clock_ms());
+    char *why = mark_monitor_check(&session->monitor, clock_ms());
 
     if (why)
         not_recorded(session, why, strlen(why), true);
@@ -93,7 +93,7 @@ static void on_mark(void *context, char mark, const char *text, size_t length)
 {
     struct session *session = context;
 
-    marks_mark(&session->marks, mark, text, length);
+    mark_monitor_mark(&session->monitor, mark, text, length);
     if (mark == 'U')
         not_recorded(session, text, length, false);
     else
@@ -106,7 +106,7 @@ static void on_mark(void *context, char mark, const char *text, size_t length)
 static void hang_up(struct session *session, int number)
 {
     relay_close(&session->relay);
-    session->marks.expected = false;
+    mark_monitor_stop(&session->monitor);
     terminator_hang_up(&session->terminator, number);
 }
 
@@ -121,7 +121,7 @@ static void reap(struct session *session)
         if (pid != session->shell.pid)
             continue;
         session->relay.exited = true;
-        session->marks.expected = false;
+        mark_monitor_stop(&session->monitor);
         session->status = status;
     }
     session->childless = pid < 0;
@@ -166,7 +166,7 @@ static int choose_timeout(const struct session *session)
 
     lower_timeout(&timeout, terminator_timeout(&session->terminator));
     lower_timeout(&timeout, relay_timeout(&session->relay));
-    lower_timeout(&timeout, marks_timeout(&session->marks));
+    lower_timeout(&timeout, mark_monitor_timeout(&session->monitor));
     return timeout;
 }
 
@@ -211,7 +211,7 @@ static void step(struct session *session)
     pass_bytes(session, fds + RELAY);
     agent_client_step(session->client, fds[AGENT].revents);
     apply_agent_state(session);
-    look_at_shell(session);
+    check_marks(session);
 }
 
 /* A session that nobody has asked to terminate ends with its shell, whatever that left running in
@@ -273,12 +273,13 @@ static void prepare(struct session *session)
     session->redact = redact_new(&options->shell.mask);
     session->recorder = (struct recorder){.redact = session->redact, .client = session->client};
     session->relay.osc633 = osc633_new(request->nonce, on_mark, session);
-    session->relay.marks = &session->marks;
+    session->relay.monitor = &session->monitor;
     session->terminator.kill_after = options->shell.kill_after * 1000;
     process_find(getpid(), &tree->shell);
     process_find(session->shell.pid, &tree->leader);
     if (request->on_pty && !request->not_recorded)
-        marks_expect(&session->marks, request->program->path, &tree->leader, session->shell.pty);
+        mark_monitor_start(&session->monitor, request->program->path, &tree->leader,
+                           session->shell.pty);
 }
 
 /* Returns whether the session may start: always, unless an agent is required. */
