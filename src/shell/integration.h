@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "shell/program.h"
-#include "shell/arguments.h"
+#include "shell/shell_arguments.h"
 
 /* Makes bash or zsh mark its commands with `nonce`, and still read the startup files that
  * `arguments` ask for. Sets arguments and environment, and opens the descriptors. `share` is the

@@ -12,8 +12,8 @@
 
 #include "common/protocol.h"
 #include "machine/options.h"
-#include "shell/arguments.h"
-#include "shell/identity.h"
+#include "shell/shell_arguments.h"
+#include "shell/open_report.h"
 #include "shell/integration.h"
 #include "shell/program.h"
 #include "shell/session.h"
@@ -43,7 +43,7 @@ static const char usage[] =
 
 struct arguments {
     const char *config, *share;
-    struct identity identity;
+    struct session_attribution identity;
     bool login;          /* our own name began with a dash */
     char **shell;        /* the shell's arguments, up to a NULL; the strings are borrowed */
     size_t count, first; /* the number of these, and of those that stood among our options */
@@ -58,7 +58,7 @@ static int refuse(const char *what, const char *why)
 /* Returns -1 to continue, or the exit status. */
 static int check_arguments(const struct arguments *arguments)
 {
-    const struct identity *identity = &arguments->identity;
+    const struct session_attribution *identity = &arguments->identity;
 
     if (identity->source && !protocol_source(identity->source))
         return refuse(identity->source, "the source must be ui, cli or vscode");
@@ -185,13 +185,13 @@ static int run_program(const struct agent_options *options, const struct argumen
     char nonce[SECRET_SIZE], *why = NULL;
 
     request.on_pty = !request.command && isatty(STDIN_FILENO);
-    if (!options || identity_nested(request.on_pty)) {
+    if (!options || open_report_nested(request.on_pty)) {
         program_add_all(program, shell->given);
         return program_exec(program);
     }
-    identity_secret(nonce);
+    open_report_secret(nonce);
     request.nonce = nonce;
-    request.open = identity_open(&arguments->identity, request.on_pty);
+    request.open = open_report_make(&arguments->identity, request.on_pty);
     if (request.on_pty)
         why = integration_set_up(program, arguments->share, nonce, shell);
     else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
-#include "shell/arguments.h"
+#include "shell/shell_arguments.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
-#include "shell/identity.h"
+#include "shell/open_report.h"
 
 #include <json.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 static const char outer_variable[] = "VSAY_SESSION_SHELL";
 static const char on_terminal[] = "terminal", on_command[] = "command";
 
-void identity_secret(char out[SECRET_SIZE])
+void open_report_secret(char out[SECRET_SIZE])
 {
     unsigned char bytes[SECRET_SIZE / 2];
 
@@ -41,7 +41,7 @@ static bool is_vsay_shell(pid_t pid)
     return program_is_myself(path);
 }
 
-bool identity_nested(bool on_pty)
+bool open_report_nested(bool on_pty)
 {
     const char *outer = getenv(outer_variable);
     char kind[16];
@@ -76,12 +76,12 @@ static bool in_vscode(void)
     return program && strcmp(program, "vscode") == 0;
 }
 
-static const char *find_source(const struct identity *identity)
+static const char *find_source(const struct session_attribution *attribution)
 {
     const char *from_environment = getenv("VSAY_SOURCE");
 
-    if (identity->source)
-        return identity->source;
+    if (attribution->source)
+        return attribution->source;
     if (protocol_source(from_environment))
         return from_environment;
     return in_vscode() ? "vscode" : "cli";
@@ -112,23 +112,23 @@ static void put_source_address(struct json_object *object)
     }
 }
 
-struct json_object *identity_open(const struct identity *identity, bool on_pty)
+struct json_object *open_report_make(const struct session_attribution *attribution, bool on_pty)
 {
     struct json_object *open = json_object_new_object();
     char secret[SECRET_SIZE], now[CLOCK_TEXT_SIZE];
 
-    identity_secret(secret);
+    open_report_secret(secret);
     clock_text(now);
     char *session_id = xasprintf("sess_%s", secret);
     protocol_put(open, "type", "open");
     protocol_put(open, "session_id", session_id);
-    identity_secret(secret);
+    open_report_secret(secret);
     protocol_put(open, "drop_key", secret);
-    if (identity->user_id)
-        protocol_put(open, "user_id", identity->user_id);
-    if (identity->username)
-        protocol_put(open, "username", identity->username);
-    protocol_put(open, "source", find_source(identity));
+    if (attribution->user_id)
+        protocol_put(open, "user_id", attribution->user_id);
+    if (attribution->username)
+        protocol_put(open, "username", attribution->username);
+    protocol_put(open, "source", find_source(attribution));
     put_label(open, "browser", "VSAY_BROWSER");
     put_label(open, "os", "VSAY_OS");
     put_source_address(open);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Parses a shell's arguments the way that shell would. vsay-shell stands in for a login shell, and
  * the programs that start it pass the options of bash, zsh or fish, not ours. */
-#ifndef SHELL_ARGUMENTS_H
-#define SHELL_ARGUMENTS_H
+#ifndef SHELL_SHELL_ARGUMENTS_H
+#define SHELL_SHELL_ARGUMENTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
