@@ -1,27 +1,36 @@
 # SPDX-License-Identifier: MIT
 { __vsay_options=${-//[!euvx]/}; set +euvx; } 2>/dev/null # options of the command line, restored below
 # vsay-shell's integration with bash. It reads the startup files that bash would have read without it, and marks the
-# beginning and the end of each command for vsay-shell. The marks carry a nonce, so that output cannot forge them.
+# beginning and the end of each command for vsay-shell (src/shell/osc633.h has the marks). The marks carry a nonce, so
+# that output cannot forge them.
 #
 # It must not disturb the user. DEBUG traps (timers, titles, bash-preexec) see each simple command that runs at a
 # prompt, and `set -x` shows it. So our part of each prompt consists of expansions, which neither of them sees:
-#   PS0             marks the beginning of a command, from a subshell, the only fork
+#   PS0             marks the beginning of a command, from a subshell, the only fork. bash expands it when it has read
+#                   a line and added it to the history, before it runs the line.
 #   PS1             marks the end of the previous command
 #   PROMPT_COMMAND  keeps $?, and checks that PS0 and PS1 contain their marks. It calls __vsay_repair only when
 #                   something must be done in the shell itself.
 # From Enter to the next prompt this takes 2.3 ms; functions in PROMPT_COMMAND took 4.4 ms and three forks.
 #
+# The obvious other way, a DEBUG trap that reads BASH_COMMAND, is not ours to take: bash has one such trap, and the user
+# may want it. It also sees each simple command of a line, not the line as it was typed. So the text comes from the
+# history, which has it.
+#
 # At the process limit bash retries the fork for PS0 for 15 s, and then does not run the command. So PS0 marks the
 # beginning without a fork then, and __vsay_repair reports the command when it has ended.
 # Before bash 5.1 PROMPT_COMMAND is not an array, so it cannot have an element of ours, and __vsay_repair is called at
 # each prompt.
+#
+# Users may define functions named like builtins, and set IFS and any option. So the code says `builtin printf`, sets
+# IFS where it matters, and writes files by >| (noclobber).
 
 # --- what vsay-shell passes to us -----------------------------------------------
 
 __vsay_nonce=''
 if [[ ${VSAY_NONCE_FD-} ]]; then
     IFS='' read -r -u "$VSAY_NONCE_FD" __vsay_nonce || : # it ends without a newline
-    exec {VSAY_NONCE_FD}<&-
+    exec {VSAY_NONCE_FD}<&- # or each command would inherit it
 fi
 __vsay_login=${VSAY_LOGIN-} # "profile", or "no profile"
 __vsay_rcfile=${VSAY_RCFILE-~/.bashrc}
@@ -37,7 +46,7 @@ __vsay_version=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))
 
 # --- tools --------------------------------------------------------------------------
 
-# COMMAND...: sets REPLY to its output, without a fork if there is a scratch file.
+# COMMAND...: sets REPLY to its output, without a fork if there is a scratch file. $(...) forks, even for builtins.
 __vsay_capture() {
     if [[ $__vsay_scratch ]] && "$@" >|"$__vsay_scratch"; then
         IFS='' builtin read -r -d '' REPLY <"$__vsay_scratch" || :
@@ -53,12 +62,13 @@ __vsay_history() {
     REPLY=${REPLY%$'\n'}
 }
 
-# KIND TEXT: prints a mark. TEXT must not contain control characters.
+# KIND TEXT: prints a mark. TEXT must not contain control characters. Marks go to the terminal itself, since the user
+# may have redirected the shell's output (exec >log).
 __vsay_mark() {
     builtin printf '\e]633;%s;%s;%s\a' "$1" "$2" "$__vsay_nonce" >/dev/tty
 }
 
-# REASON: says, once, why nothing is recorded.
+# REASON: says, once, why nothing is recorded. A session without commands must not look like one where none were run.
 __vsay_complain() {
     ((!__vsay_told)) || return
     builtin printf 'vsay: commands are not recorded: %s\n' "$1" >/dev/tty
@@ -82,7 +92,8 @@ __vsay_obstacle() {
 
 # --- in subshells ---------------------------------------------------------------------
 
-# Subshells disturb nobody. They answer the shell on descriptor 3, in octal. The scratch file holds the shell's traps.
+# Subshells disturb nobody: what they set ends with them, and so does the removal of a trap. They answer the shell on
+# descriptor 3, in octal. The scratch file holds the shell's DEBUG trap.
 __vsay_undisturbed() {
     set +eETuxv
     trap - DEBUG ERR
@@ -145,8 +156,8 @@ __vsay_end() {
 
 # --- in the shell itself --------------------------------------------------------------
 
-# Takes over HISTCONTROL's ignoredups. bash must not leave repeated commands out of the history: then a command that is
-# missing there was kept out on purpose, by a leading space.
+# Takes over HISTCONTROL's ignoredups and erasedups. bash must not leave repeated commands out of the history: only then
+# was a command that is missing there kept out on purpose, by a leading space.
 __vsay_take_dups() {
     [[ ${HISTCONTROL-} != "${__vsay_control-}" && ${HISTCONTROL@a} != *r* ]] || return 0
     local word words
@@ -197,6 +208,8 @@ __vsay_report() {
     __vsay_late=0
 }
 
+# Does what needs the shell itself: it changes the shell's variables and history. A DEBUG trap sees the call, but not
+# what the function does.
 __vsay_repair() {
     local - REPLY
     set +eETuxv
@@ -238,6 +251,15 @@ __vsay_bind() {
 
 # --- what readline and bash expand ---------------------------------------------------
 
+# Prompts can only expand, so the code below is made of expansions with side effects. To read it:
+#   ${__vsay_empty[a=1,b=2,0]}        assigns. A subscript is arithmetic, and element 0 is empty: nothing is printed.
+#   ${__vsay_if[CONDITION]:+TEXT}     TEXT if the condition is 1, otherwise nothing
+#   ${__vsay_fd[TEXT]:+MORE}          MORE if TEXT is "yy", otherwise nothing
+#   ${__vsay_fd[${NAME:=VALUE}]-}     sets NAME if it is empty, and prints nothing, as no key is like the value
+#   y${NAME+${NAME@a}}y               "yy" if the variable has no attributes, so that it can be set
+#   ${__vsay_nonce:+...}              a shell that only inherited the prompt, by export, has no nonce and prints nothing
+# bash must not fork for any of it. $(...) always does, and so does $(<file) before bash 5.2.
+
 __vsay_empty=('')            # expands to nothing; its subscript calculates
 __vsay_if=('' 1)             # a condition: expands to 1 for the subscript 1
 declare -A __vsay_fd=([yy]=0) # a condition on a text; an unknown key expands to nothing
@@ -248,9 +270,10 @@ __vsay_was=0                 # $? when the command began
 __vsay_unseen=0              # 1 if no trap sees what we do at the prompt; 0: not known
 __vsay_do=0 __vsay_told=0 __vsay_dup=0 __vsay_dups=''
 __vsay_late=0                # 1 if PS0 did not fork, and the command must still be reported
-__vsay_forking=0             # 1 while PS0 forks; it stays 1 if that fails
+__vsay_forking=0             # 1 while PS0 forks; it stays 1 if that fails, since bash then stops expanding
 __vsay_until=0               # SECONDS until which PS0 does not fork, after a failure
 
+# The status is that which PROMPT_COMMAND has kept; $? may be that of other code in PS1.
 __vsay_ps1='${__vsay_nonce:+\[\e]633;D;$((__vsay_number=HISTCMD,__vsay_status<0?$?:__vsay_status));$__vsay_nonce\a\]}'
 # Each of the three puts another one back: PS0 restores PROMPT_COMMAND, which restores PS0 and PS1. PS1 restores the
 # other two if both are gone.
@@ -267,9 +290,12 @@ if ((__vsay_version >= 502)) && [[ $__vsay_limit && -r $__vsay_limit ]]; then
     __vsay_full='0$(<"$__vsay_limit")'
 fi
 
-# The redirections hide the subshell's trace and the output of a DEBUG trap.
+# The redirections of each subshell. Its answer goes to descriptor 3; its trace (set -x) and the output of a DEBUG trap
+# go nowhere. {BASH_XTRACEFD} opens a descriptor and makes it that of the trace, in one step.
 __vsay_apart='3>&1 >/dev/null 2>&1 {BASH_XTRACEFD}>/dev/null'
 
+# In this order: take $? and HISTCMD; print B, if PS0 may not fork; fork the subshell that prints C; put PROMPT_COMMAND
+# back.
 __vsay_ps0='${__vsay_nonce:+${__vsay_empty[__vsay_was=$?,__vsay_new=HISTCMD-__vsay_number,__vsay_number=HISTCMD,
 __vsay_status=-1,__vsay_until=__vsay_forking?${SECONDS-0}+60:__vsay_until,
 __vsay_late=${SECONDS-0}<__vsay_until||'$__vsay_full',__vsay_forking=1-__vsay_late,0]}'
@@ -282,7 +308,12 @@ if ((__vsay_version >= 501)); then
 fi
 __vsay_ps0+='}'
 
-# The group fails, because of a descriptor that is not open, if there is something to repair.
+# Our element of PROMPT_COMMAND. A group that only defines a function is no simple command, so no trap sees it; but bash
+# expands its redirections, and these do the work:
+#   1. keep $?, which bash gives to each element anew
+#   2. if PS0 or PS1 lacks its mark, or promptvars is off, decide whether to repair that: yes if no trap would see it, or
+#      if a fork might fail; otherwise __vsay_end decides, in a subshell
+#   3. fail if there is something to repair: there is no descriptor 99999
 __vsay_check='{ { __vsay_none() { :; }; } <&$((__vsay_status=$?,__vsay_do=__vsay_dup|__vsay_late,0)) '
 __vsay_check+='<&${__vsay_fd[${PS0:+y}${PS1:+y}${PS0##*"$__vsay_ps0"*}${PS1##*"$__vsay_ps1"*}'
 __vsay_check+='${BASHOPTS##*promptvars*}]:-$((__vsay_do|=${__vsay_if[__vsay_unseen|__vsay_late|__vsay_forking|'$__vsay_full']:-'
@@ -291,7 +322,8 @@ __vsay_check+=$__vsay_apart')${__vsay_empty[__vsay_forking=0,0]}},0))} <&$((__vs
 
 # --- beginning ------------------------------------------------------------------------
 
-# Ctrl-C in the user's startup files ends this file, too. PS0 then does the rest.
+# Ctrl-C in the user's startup files ends this file, too. PS0 then does the rest: it puts our element of PROMPT_COMMAND
+# into place, which calls __vsay_repair.
 ((__vsay_version < 404)) || [[ ! $__vsay_nonce ]] || PS0=$__vsay_ps0
 
 # A login shell would not have read this file, so bash was started as an ordinary one and must behave as a login shell.
@@ -312,6 +344,7 @@ elif [[ $__vsay_login == profile ]]; then
 elif [[ ! $__vsay_login ]]; then
     __vsay_files=("$__vsay_rcfile") # bash itself has read the system's file
 fi
+# At the top level, not in a function: `declare` in the user's files must make global variables.
 for __vsay_file in "${__vsay_files[@]}"; do
     if [[ -r $__vsay_file ]]; then
         { set "-$__vsay_options"; } 2>/dev/null
@@ -319,6 +352,7 @@ for __vsay_file in "${__vsay_files[@]}"; do
         { __vsay_options=${-//[!euvx]/}; set +euvx; } 2>/dev/null
     fi
 done
+# bash itself reads this file only as a login shell.
 if [[ $__vsay_login && ! -o posix && -z $(trap -p EXIT) ]]; then
     trap '[[ ! -r ~/.bash_logout ]] || . ~/.bash_logout' EXIT
 fi
@@ -335,7 +369,7 @@ __vsay_set_up() {
     export -n PROMPT_COMMAND PS0 # nested shells do not have our functions
     __vsay_repair
     if ((__vsay_version >= 501)); then
-        PROMPT_COMMAND[633]=$__vsay_check
+        PROMPT_COMMAND[633]=$__vsay_check # an index that `PROMPT_COMMAND=...` and `+=(...)` leave alone
     else
         PROMPT_COMMAND=${PROMPT_COMMAND-}$'\n{ __vsay_repair; } 2>/dev/null'
     fi
