@@ -16,6 +16,8 @@
 #include "base/json.h"
 #include "base/xalloc.h"
 
+/* The kernel counts its own overhead for a packet against the buffer, and refuses a packet that the
+ * buffer cannot take at all (EMSGSIZE). */
 void ipc_widen(int fd)
 {
     int size = 2 * IPC_PACKET_MAX;
@@ -93,6 +95,8 @@ static ssize_t peek(int fd)
     return length;
 }
 
+/* The length is read first, so a packet gets as much memory as it needs and no more. One that is
+ * too large is read into a single byte, which makes the kernel discard it. */
 enum err ipc_receive(int fd, struct json_object **out)
 {
     ssize_t length = peek(fd);

@@ -1,7 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* Messages between vsay-agent and vsay-shell: one JSON object per packet, over a UNIX socket of
- * type SOCK_SEQPACKET. Packets keep their boundaries, so neither side needs to parse a stream from
- * a process that it does not trust. */
+ * type SOCK_SEQPACKET. Their `type` is
+ *
+ *     from vsay-shell   open       the session; once on each connection, and when it has changed
+ *                       command    a command's start, or its result under the same `seq`
+ *                       activity   when the user typed something last; if the agent wants that
+ *                       end        the session's end
+ *     from vsay-agent   opened     the open report is accepted
+ *                       refused    it is not; why
+ *                       ack        the report with this `seq` is on disk
+ *                       ended      an end is on disk
+ *                       terminate  end the session; why
+ *
+ * The other side may be of another version, since a vsay-shell runs for as long as its session.
+ * Both ignore members that they do not know. vsay-shell also ignores types, but an agent closes the
+ * connection; so a new type is sent only to an agent that has asked for it, as for activity.
+ *
+ * Packets keep their boundaries, so neither side needs to parse a stream from a process that it
+ * does not trust. A UNIX socket also tells the agent the peer's user and process (SO_PEERCRED),
+ * which no token or password would do as well. Nothing here blocks: the agent serves all users of
+ * a machine from one thread, and vsay-shell must not make a terminal wait for the agent. */
 #ifndef MACHINE_IPC_H
 #define MACHINE_IPC_H
 

@@ -15,6 +15,14 @@
 
 #include "base/xalloc.h"
 
+/* Everything is read from /proc/PID/stat: it has pid, parent, session and start time in one line,
+ * is readable for all users (unless hidepid forbids it), and is read by one system call, so its
+ * fields belong together. The table as a whole is no snapshot: processes come and go while it is
+ * read. So nothing is concluded from one reading that a second one could refute.
+ *
+ * The three values of `enum sight` matter. GONE must be certain, since vsay confirms the end of a
+ * session by it. What cannot be read, for want of rights or of descriptors, is HIDDEN. */
+
 /* How often proctree_gone reads the process table at most. */
 enum { LOOKS_MAX = 5 };
 
@@ -116,6 +124,7 @@ static void read_table(struct table *table)
         qsort(table->entries, table->count, sizeof entry, by_pid);
 }
 
+/* The table is sorted because a tree is found by looking up each process's parent. */
 static const struct entry *find(const struct table *table, pid_t pid)
 {
     const struct entry key = {.pid = pid};
@@ -138,6 +147,7 @@ bool process_find(pid_t pid, struct process *out)
     return true;
 }
 
+/* Under hidepid a hidden process looks like none at all, so that counts only if we see others. */
 static enum sight look_at(const struct process *process)
 {
     struct entry entry;
@@ -184,6 +194,8 @@ static bool send_signal(int pidfd, pid_t pid, int number)
     return kill(pid, number) == 0;
 }
 
+/* The order makes it safe: a pidfd stands for one process, whatever becomes of its pid. If it is
+ * the right one after the pidfd was opened, the signal cannot reach another. */
 bool process_signal(const struct process *process, int number)
 {
     int fd = process->pid > 0 ? open_pidfd(process->pid) : -1;
@@ -263,6 +275,8 @@ static void mark_members(struct table *table, const struct proctree *tree)
     }
 }
 
+/* A parent may have a higher pid than its child, as pids wrap around; so it goes through the table
+ * until nothing is added, mostly twice. */
 static void mark_descendants(struct table *table, const struct process *root)
 {
     bool found = true;

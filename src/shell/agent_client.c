@@ -13,6 +13,10 @@
 #include "shell/report_queue.h"
 #include "base/xalloc.h"
 
+/* machine/ipc.h lists the packets. On each connection the open report comes first, since the agent
+ * may be a new process that does not know the session. Then come all reports that are not
+ * acknowledged, in order. So there is one way to send, and a reconnect needs nothing of its own. */
+
 enum {
     RECONNECT_MS = 500,
     RETRY_MS = 60000, /* until a refused session is offered again */
@@ -50,6 +54,7 @@ struct agent_client *agent_client_new(const char *socket, const char *state_dir,
     return client;
 }
 
+/* After a refusal the connection stays closed for longer: the agent would refuse again. */
 static void disconnect(struct agent_client *client)
 {
     if (client->fd >= 0)
@@ -156,6 +161,8 @@ static void on_opened(struct agent_client *client, const struct json_object *pac
     client->state.refused = NULL;
 }
 
+/* The reports are dropped, because the agent wants none of a refused session. The open report is
+ * kept and offered again: the limits that led to the refusal may no longer be reached. */
 static void on_refused(struct agent_client *client, const struct json_object *packet)
 {
     const char *reason = ipc_text(packet, "reason");
@@ -174,6 +181,7 @@ static void on_ack(struct agent_client *client, const struct json_object *packet
         report_queue_acknowledge(&client->queue, (long)json_object_get_int64(seq));
 }
 
+/* The agent has stored an end: the one that we sent, or its own, if it has killed the session. */
 static void on_ended(struct agent_client *client, const struct json_object *packet)
 {
     (void)packet;
@@ -181,6 +189,7 @@ static void on_ended(struct agent_client *client, const struct json_object *pack
     report_queue_acknowledge(&client->queue, REPORT_END);
 }
 
+/* Only the first reason counts; the session is already ending by it. */
 static void on_terminate(struct agent_client *client, const struct json_object *packet)
 {
     const char *reason = ipc_text(packet, "reason");
@@ -197,6 +206,7 @@ static const struct {
     {"ended", on_ended},   {"terminate", on_terminate},
 };
 
+/* A packet of a type that we do not know comes from a newer agent, and is ignored. */
 static void take(struct agent_client *client, const struct json_object *packet)
 {
     const char *type = ipc_text(packet, "type");
@@ -207,6 +217,7 @@ static void take(struct agent_client *client, const struct json_object *packet)
     }
 }
 
+/* Reads all packets there are. ERR_REQUEST is one that is no JSON object; it is skipped. */
 static void receive(struct agent_client *client)
 {
     enum err err = ERR_OK;
@@ -224,6 +235,7 @@ static void receive(struct agent_client *client)
 
 /* --- the connection ------------------------------------------------------ */
 
+/* What the last agent was told does not count: it may have died before it stored that. */
 static void connect_again(struct agent_client *client)
 {
     if (clock_ms() < client->connect_at)
@@ -276,6 +288,7 @@ static void send_activity(struct agent_client *client)
     }
 }
 
+/* Activity comes last: it may be late or missing, reports may not. */
 static void send_unsent(struct agent_client *client)
 {
     struct report *report;
@@ -298,6 +311,7 @@ void agent_client_poll(const struct agent_client *client, struct pollfd *out)
         out->events |= POLLOUT;
 }
 
+/* While connected, only activity has a time of its own; all else waits for the descriptor. */
 int agent_client_timeout(const struct agent_client *client)
 {
     if (client->fd >= 0 && !(has_activity(client) && !client->blocked))
@@ -352,6 +366,9 @@ static bool finished(const struct agent_client *client)
     return report_queue_empty(&client->queue) || (client->terminate && !client->all_gone);
 }
 
+/* Without a connection there is nothing to wait for, so the file is written at once: the user's
+ * terminal must not stay open for three seconds because an agent is being upgraded. With one, the
+ * file is the last resort, since the agent would get everything twice. */
 enum err agent_client_finish(struct agent_client *client, struct error *e)
 {
     int64_t deadline = clock_ms() + FINISH_MS;

@@ -95,6 +95,8 @@ static void integrate_bash(struct program *program, const char *share,
     setenv("ENV", program->rcfile, 1);
 }
 
+/* zsh reads $ZDOTDIR/.zshenv before all other files of the user, in every kind of shell. Ours puts
+ * ZDOTDIR back, so zsh itself finds the rest. The arguments stay as they are. */
 static void integrate_zsh(struct program *program, const char *share,
                           const struct shell_arguments *arguments)
 {
@@ -106,6 +108,8 @@ static void integrate_zsh(struct program *program, const char *share,
     free(ours);
 }
 
+/* The scripts unset the variables that they get from here, so that these reach no command of the
+ * user: a bash within bash must not believe that it is recorded. */
 static const struct {
     const char *shell, *file;
     void (*integrate)(struct program *program, const char *share,
@@ -158,6 +162,7 @@ char *integration_set_up(struct program *program, const char *share, const char 
 
 /* --- the limit of processes ---------------------------------------------- */
 
+/* vfork, because it copies no page tables: this happens at each Return. */
 static bool can_fork(void)
 {
     pid_t pid = vfork();

@@ -23,6 +23,10 @@ enum {
 
 /* --- the program of a process -------------------------------------------- */
 
+/* `exec bash` runs the same file again, now without the integration, whose variables are gone from
+ * the environment. So the file alone does not tell. But each exec puts the stack at another random
+ * address. */
+
 enum { CHILD_FAULTS = 11, STACK = 28 }; /* fields of /proc/PID/stat; proc(5) */
 
 /* Identifies an executable file; its `stack` is not known. */
@@ -141,6 +145,9 @@ static bool names_marks(const char *text, size_t length)
     return found;
 }
 
+/* Returns whether the shell reads commands without marking them. A shell that is asked for input by
+ * `read -e` has usually run no programs meanwhile; one that executes commands has. The page faults
+ * of its children tell, as they are added up when it waits for them. */
 static bool is_silent(const struct mark_monitor *monitor)
 {
     struct process_image now;
@@ -197,6 +204,7 @@ void mark_monitor_mark(struct mark_monitor *monitor, char mark, const char *text
 
     if (!monitor->active)
         return;
+    /* the first mark: from now on the shell's own exec counts, not only its file */
     if (!monitor->image.stack && image_of_process(monitor->shell.pid, &now) &&
         image_same(&now, &monitor->image))
         monitor->image = now;
@@ -207,6 +215,7 @@ void mark_monitor_mark(struct mark_monitor *monitor, char mark, const char *text
     monitor->check_at = clock_ms() + CHECK_MS; /* a command begins, perhaps exec */
 }
 
+/* Counts the lines that are entered while a command should be running. */
 void mark_monitor_input(struct mark_monitor *monitor, const char *bytes, size_t length)
 {
     struct process_image now;
@@ -234,6 +243,7 @@ int mark_monitor_timeout(const struct mark_monitor *monitor)
     return left > 0 ? (int)left : 0;
 }
 
+/* A mark that comes between the two checks shows that it was only late. */
 char *mark_monitor_check(struct mark_monitor *monitor, int64_t now)
 {
     if (!monitor->active || !monitor->check_at || now < monitor->check_at)

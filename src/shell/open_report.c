@@ -54,6 +54,7 @@ bool open_report_nested(bool on_pty)
     return process_descends(getpid(), pid) && is_vsay_shell(pid);
 }
 
+/* VSAY_SESSION_ID is for the user's own programs; the other variable is for us. */
 static void mark_environment(const char *session_id, bool on_pty)
 {
     char *outer = xasprintf("%s:%ld", on_pty ? on_terminal : on_command, (long)getpid());
@@ -65,6 +66,7 @@ static void mark_environment(const char *session_id, bool on_pty)
 
 /* --- the open report ----------------------------------------------------- */
 
+/* The terminal of VS Code sets TERM_PROGRAM; what its server runs has variables of its own. */
 static bool in_vscode(void)
 {
     const char *program = getenv("TERM_PROGRAM");
@@ -76,6 +78,8 @@ static bool in_vscode(void)
     return program && strcmp(program, "vscode") == 0;
 }
 
+/* The program that starts us knows best, by an option or the environment. Only then comes a guess.
+ */
 static const char *find_source(const struct session_attribution *attribution)
 {
     const char *from_environment = getenv("VSAY_SOURCE");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The report that opens a session: its id, whom it is attributed to, where it comes from. The
- * agent, and after it vsay, believe most of it only as far as docs/agent-protocol.md says.
+/* The report that opens a session: its id, whom it is attributed to, where it comes from. It is a
+ * claim. The agent knows from the kernel which user has connected, and lets only some users name
+ * another one (agent.trusted_users).
  *
  * A vsay-shell within a session would report the same commands again, for example one that is the
  * login shell and gets started by `su` or a terminal multiplexer. So the first one leaves a sign in

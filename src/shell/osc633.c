@@ -7,6 +7,16 @@
 
 #include "base/xalloc.h"
 
+/* Output arrives in pieces that end anywhere, so a mark is recognised byte by byte: `held` is what
+ * may still become one. Most output has no escape character and takes a short way, memchr and one
+ * copy (osc633_feed).
+ *
+ * B, D and U are ordinary escape sequences: short, without control characters. C is not. It
+ * contains the history's entry as the shell prints it, without any escaping, because in the shell
+ * that would cost time (zsh took ten seconds for 64 KiB) and could not carry all bytes. So a C is
+ * recognised by the nonce right after its beginning, and ends only at a second nonce; in between
+ * anything goes. */
+
 enum { ESC = 0x1b, BEL = 0x07 };
 
 /* The beginning of a mark, with '*' for its kind. */
@@ -54,6 +64,7 @@ static size_t preamble(const struct osc633 *osc633)
     return HEAD + osc633->nonce_length + 1;
 }
 
+/* Returns whether this is, or may become, a C. */
 static bool is_raw(const struct osc633 *osc633)
 {
     return osc633->held.length >= HEAD && osc633->held.bytes[KIND] == 'C';
@@ -64,12 +75,15 @@ static void forget(struct osc633 *osc633)
     osc633->held.length = osc633->passed = 0;
 }
 
+/* Passes what was not passed before. The bytes stay held, in case they do become a mark. */
 static void pass(struct osc633 *osc633, struct buffer *out)
 {
     buffer_add(out, osc633->held.bytes + osc633->passed, osc633->held.length - osc633->passed);
     osc633->passed = osc633->held.length;
 }
 
+/* The text of a C is a command before its redaction, and the nonce must stay secret: so once the
+ * nonce has come, the bytes may be lost, but not shown. */
 void osc633_release(struct osc633 *osc633, struct buffer *out)
 {
     if (!osc633_holds(osc633))
@@ -168,7 +182,8 @@ static void give_up(struct osc633 *osc633, struct buffer *out)
     }
 }
 
-/* Drops one byte of an overlong C, before the tail that may be its nonce. */
+/* Drops one byte of an overlong C, before the tail that may be its nonce. The command is cut in the
+ * record anyhow; what matters is that its end is still recognised. */
 static void make_room(struct osc633 *osc633)
 {
     size_t tail = osc633->nonce_length + 1;

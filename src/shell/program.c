@@ -18,8 +18,10 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
+/* as shells exit when a command cannot be run */
 enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
+/* Compares files, not names: vsay-shell may have links, and be a login shell under any name. */
 bool program_is_myself(const char *path)
 {
     struct stat mine, other;
@@ -28,6 +30,7 @@ bool program_is_myself(const char *path)
            mine.st_dev == other.st_dev && mine.st_ino == other.st_ino;
 }
 
+/* vsay-shell may itself be the user's login shell; to run that would never end. */
 char *program_find(const char *configured)
 {
     const struct passwd *user = getpwuid(getuid());
@@ -55,6 +58,9 @@ void program_add(struct program *program, char *argument)
     program->argv[program->count] = NULL;
 }
 
+/* A dash before the name in argv[0] has made a login shell since Version 7, and works in all of
+ * them;
+ * --login does not. */
 void program_init(struct program *program, char *path, bool login)
 {
     *program = (struct program){.path = path, .nonce = -1, .limit = -1};
@@ -153,11 +159,13 @@ bool program_start(const struct program *program, const struct termios *settings
         return false;
     signal(SIGCHLD, SIG_DFL); /* if it is ignored, waitpid returns no status */
     block_signals(settings != NULL, &mask);
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* before the first process that may lose its parent */
     out->pid = settings ? fork_on_pty(settings, size, &out->pty) : fork();
     if (out->pid == 0)
         wait_and_exec(program, gate, &mask);
     close(gate[0]);
+    /* away from the standard streams, which close_streams replaces; we may have been started
+     * without them */
     out->gate = fcntl(gate[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     close(gate[1]);
     if (program->nonce >= 0)

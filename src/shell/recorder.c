@@ -8,6 +8,13 @@
 #include "base/clock.h"
 #include "base/xalloc.h"
 
+/* The marks of bash and zsh arrive in these orders:
+ *     C ... D            a command whose text is known when it starts
+ *     C ... C ... D      two commands without a marked prompt between them
+ *     B ... C D          at the process limit: the text follows when the command has ended
+ *     B ... B, B ... D   the same, but the text has been lost
+ * So a C also ends the command before it, with the status that it carries. */
+
 void recorder_end(struct recorder *recorder)
 {
     free(recorder->command);
@@ -67,6 +74,7 @@ static int exit_code_of(const char *status, size_t length)
     return code <= 255 ? code : -1;
 }
 
+/* Reports the result of the running command, if any. A prompt also follows an empty line. */
 static void finish_with(struct recorder *recorder, const char *status, size_t length)
 {
     int code = exit_code_of(status, length);
@@ -105,6 +113,7 @@ static void take_entry(struct recorder *recorder, const char *text, size_t lengt
         size_t left = length - (size_t)(semicolon + 1 - text);
         memcpy(line, semicolon + 1, left);
         const char *command = history_entry(line, &left);
+        /* a leading blank asks for no record, whatever HISTCONTROL says */
         bool kept_out = *command == ' ' || *command == '\t';
         if (left || !recorder->begun) /* otherwise its text is lost */
             recorder_start(recorder, command, kept_out ? 0 : left);
@@ -112,7 +121,8 @@ static void take_entry(struct recorder *recorder, const char *text, size_t lengt
     free(line);
 }
 
-/* Gives up a command whose text has not arrived by the next mark; it never will. */
+/* Gives up a command whose text has not arrived by the next mark; it never will. It takes a number
+ * all the same, and is counted as lost: the record must not look complete. */
 static void give_up_unnamed(struct recorder *recorder)
 {
     if (!recorder->begun)
@@ -122,6 +132,7 @@ static void give_up_unnamed(struct recorder *recorder)
     agent_client_count_lost(recorder->client);
 }
 
+/* Notes when a command begins. vsay sorts by that time, so it must not be that of the late C. */
 static void begin_unnamed(struct recorder *recorder, const char *status, size_t length)
 {
     finish_with(recorder, status, length);

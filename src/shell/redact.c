@@ -25,6 +25,7 @@ struct redact *redact_new(const struct strlist *patterns)
 {
     struct redact *redact = xcalloc(1, sizeof *redact);
 
+    /* agent_options_load has refused what does not compile; only memory may be short here */
     redact->patterns = xcalloc(patterns->count, sizeof *redact->patterns);
     for (size_t i = 0; i < patterns->count; i++) {
         if (regcomp(&redact->patterns[redact->count], patterns->items[i], REG_EXTENDED) == 0)
@@ -66,7 +67,8 @@ static char *clean(const char *text, size_t length)
 /* --- redaction ----------------------------------------------------------- */
 
 /* Appends the text up to the end of the first match, redacted. Returns the length of that part of
- * the text, 0 when nothing matches. */
+ * the text, 0 when nothing matches. A group lets a pattern name the words around a secret, such as
+ * --password=, and keep them in the record. */
 static size_t redact_first(const regex_t *pattern, const char *text, int flags, struct buffer *out)
 {
     regmatch_t found[2];
@@ -82,11 +84,13 @@ static size_t redact_first(const regex_t *pattern, const char *text, int flags, 
     } else {
         buffer_add(out, text, end);
     }
-    if (end == 0)
+    if (end == 0) /* an empty match; go on, or it would be found for ever */
         buffer_add(out, text, 1);
     return end ? end : 1;
 }
 
+/* Redacts all matches of a pattern. `^` means the beginning of the whole text, not of what is left
+ * after a match. */
 static char *redact_all(const regex_t *pattern, const char *text)
 {
     struct buffer out = {0};
@@ -116,7 +120,8 @@ static char *redact_each(const struct redact *redact, char *text)
 
 /* --- length -------------------------------------------------------------- */
 
-/* Returns the length in JSON of a character of `length` bytes. */
+/* Returns the length in JSON of a character of `length` bytes; json-c writes control characters as
+ * \u00XX, or shorter. */
 static size_t json_length(const char *character, size_t length)
 {
     if ((unsigned char)*character < ' ')

@@ -111,7 +111,9 @@ void relay_resize(const struct relay *relay)
 
 /* --- what to wait for ---------------------------------------------------- */
 
-/* A PTY whose last program has closed it reads as an error, and would wake poll at once for ever.
+/* What has not been written yet stops the reading of its source, so neither buffer grows.
+ *
+ * A PTY whose last program has closed it reads as an error, and would wake poll at once for ever.
  * But another program may open it again, so it is polled again after REOPEN_MS. */
 void relay_poll(const struct relay *relay, struct pollfd fds[RELAY_FDS])
 {
@@ -126,7 +128,8 @@ void relay_poll(const struct relay *relay, struct pollfd fds[RELAY_FDS])
         fds[RELAY_PTY].events |= POLLIN;
 }
 
-/* Returns whether a shell that has exited may have left output in the PTY. */
+/* Returns whether a shell that has exited may have left output in the PTY. The end of its output is
+ * not that of the file: background jobs keep the terminal open and may write for ever. */
 static bool draining(const struct relay *relay)
 {
     return relay->exited && !relay->drained && relay->pty >= 0;
@@ -179,6 +182,7 @@ static unsigned read_user(struct relay *relay)
     return RELAY_TYPED;
 }
 
+/* On Linux a PTY that no program has open reads as EIO. */
 static void read_pty(struct relay *relay)
 {
     char chunk[CHUNK];

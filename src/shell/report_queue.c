@@ -56,6 +56,9 @@ static struct report *find(struct report_queue *queue, long seq, bool sent)
 
 /* --- adding, within the limit -------------------------------------------- */
 
+/* Commands may be lost, but not uncounted: the next report says how many, and the agent adds that
+ * to its own count. So each command that is dropped must be counted exactly once. */
+
 /* Returns how many commands are lost when this report is dropped. A command has two reports, of its
  * start and its result, and is lost only if neither reaches the agent. */
 static long count_lost(const struct report_queue *queue, const struct report *report)
@@ -153,7 +156,10 @@ static void add_line(struct buffer *lines, struct json_object *object)
     buffer_add(lines, "\n", 1);
 }
 
-/* Writes to a name with a leading dot, which the agent ignores, and renames the complete file. The
+/* The directory belongs to the agent, and all users may create files in it; so a file must be
+ * protected against them, and complete before the agent reads it.
+ *
+ * Writes to a name with a leading dot, which the agent ignores, and renames the complete file. The
  * directory is set-group-id, so the file gets the agent's group, and mode 0640 lets an agent read
  * it that is not root. syncfs, because a directory that we may not read cannot be synced. */
 static bool write_file(int directory, const char *name, const struct buffer *lines)

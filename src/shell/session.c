@@ -25,6 +25,10 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
+/* The shell is started first but waits, because the open report names its pid, and the agent may
+ * have to accept the session before anything runs. At the end the user's terminal is restored
+ * first, because the last reports may take three seconds. */
+
 enum {
     MESSAGE_MAX = 2000, /* bytes of a message to the user */
     OPENING_MS = 5000   /* to wait for an agent that is required */
@@ -102,7 +106,8 @@ static void on_mark(void *context, char mark, const char *text, size_t length)
 
 /* --- signals ------------------------------------------------------------- */
 
-/* Gives up the terminal, which is gone, and hangs up the shell. */
+/* Gives up the terminal, which is gone, and hangs up the shell. SIGTERM does the same, since
+ * interactive shells ignore it: closing their terminal makes them exit all the same. */
 static void hang_up(struct session *session, int number)
 {
     relay_close(&session->relay);
@@ -170,6 +175,7 @@ static int choose_timeout(const struct session *session)
     return timeout;
 }
 
+/* vsay is told when the user was active, never what was typed. */
 static void pass_bytes(struct session *session, const struct pollfd fds[RELAY_FDS])
 {
     unsigned seen = relay_step(&session->relay, fds);
@@ -180,7 +186,8 @@ static void pass_bytes(struct session *session, const struct pollfd fds[RELAY_FD
         hang_up(session, SIGHUP);
 }
 
-/* Acts on what the agent has answered: a refusal, an acceptance, a request to terminate. */
+/* Acts on what the agent has answered: a refusal, an acceptance, a request to terminate. The user
+ * is told of each: recording is no secret, and a terminal must not close without a reason. */
 static void apply_agent_state(struct session *session)
 {
     const struct agent_client_state *state = agent_client_state(session->client);
@@ -261,6 +268,7 @@ static bool start_shell(struct session *session)
     return true;
 }
 
+/* Makes what observes the shell, before it runs. */
 static void prepare(struct session *session)
 {
     const struct session_request *request = session->request;
@@ -328,8 +336,9 @@ static int exit_status(const struct session *session)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* Reports the last command's result. The status of a shell that was hung up or terminated says
- * nothing about the command that ran in it. */
+/* Reports the last command's result: `exit` and `exec` leave no prompt behind that could mark it.
+ * The status of a shell that was hung up or terminated says nothing about the command that ran in
+ * it. */
 static void finish_last_command(struct session *session, int status)
 {
     static const char unnamed[] =
@@ -354,7 +363,8 @@ static enum err report_end(struct session *session, int status, struct error *e)
 }
 
 /* Ends the processes that the shell has left behind. The agent asked for the session's termination
- * while its end was being reported. */
+ * while its end was being reported. If vsay-shell left now, nobody could say any more whether a
+ * process belongs to the session, and the termination would stay unconfirmed. */
 static void end_rest(struct session *session)
 {
     apply_agent_state(session);

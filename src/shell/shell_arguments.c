@@ -8,6 +8,14 @@
 
 #include "base/xalloc.h"
 
+/* bash, zsh and fish differ in what takes a value, which decides where the command begins: `-o`
+ * takes one in all of them, but in `-oc` bash takes it from the next argument and zsh takes "c". A
+ * wrong guess would record the wrong text as the command, or take a file's name for an option. So
+ * each shell has a grammar, a table from its manual; what remains is common to all.
+ *
+ * Not all arguments reach bash: the integration starts it with --rcfile, and as an ordinary shell.
+ * So -l, --rcfile, --norc and --noprofile are taken out, and obeyed by vsay.bash. */
+
 enum effect { NOTHING, COMMAND, LOGIN, NO_PROFILE, NO_RCFILE, RCFILE, POSIX, RESTRICTED };
 
 struct long_option {
@@ -151,6 +159,7 @@ static void apply_name(struct reader *reader, const char *name, bool on)
         apply(reader, RESTRICTED, NULL);
 }
 
+/* -r restricts bash and zsh only, and -f means NO_RCS in zsh only. */
 static enum effect effect_of_letter(const struct grammar *grammar, char letter)
 {
     bool zsh = grammar->named;
@@ -174,7 +183,8 @@ static char *take_next(struct reader *reader)
     return *reader->next ? *reader->next++ : NULL;
 }
 
-/* Reads one argument of one-letter options, and the values of these. */
+/* Reads one argument of one-letter options, such as -xec, and the values of these. Its letters that
+ * are not passed on are left out of the copy; nothing is kept of `-l` alone. */
 static void read_letters(struct reader *reader)
 {
     char **given = reader->next, *text = xstrdup(*reader->next), *end = text + 1;
@@ -208,7 +218,9 @@ static void read_letters(struct reader *reader)
         keep(reader->out, *given);
 }
 
-/* Returns the long option of this name, or NULL when the argument is not a long option. */
+/* bash takes long options with one dash, too, but only before the first one-letter option.
+ *
+ * Returns the long option of this name, or NULL when the argument is not a long option. */
 static const struct long_option *find_option(const struct reader *reader, const char *name)
 {
     static const struct long_option unknown = {NULL, false, NOTHING};
@@ -242,6 +254,7 @@ static void read_option(struct reader *reader, const struct long_option *option)
         keep(reader->out, *given);
 }
 
+/* `-` and `--` end the options, and are kept for the shell. */
 static void read_options(struct reader *reader)
 {
     const struct long_option *option;
@@ -271,6 +284,8 @@ void shell_arguments_read(struct shell_arguments *out, const char *shell, char *
         out->command = operand ? operand : "";
     else if (!reader.from_input && operand && !out->command)
         out->command = operand;
+    /* A shell that reads no file of the user's must not read ours. In POSIX mode bash reads $ENV,
+     * and as a login shell the profile, whatever --norc says. */
     bool unread = out->rcfile && !*out->rcfile && !out->posix;
     if (unread && (reader.grammar->named || !out->login))
         out->unmarked = "the shell was told not to read its startup files";

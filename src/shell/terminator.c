@@ -16,6 +16,9 @@ enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 1000 };
  * was read. */
 enum { SECOND_HANGUP_MS = 100 };
 
+/* Only the shell is signalled, as by the kernel when a terminal is closed: jobs that were started
+ * with nohup are meant to outlive it. SIGCONT follows each signal, since a stopped process cannot
+ * act on one. */
 void terminator_hang_up(struct terminator *terminator, int number)
 {
     if (terminator->state != TERMINATOR_IDLE)
@@ -29,7 +32,7 @@ void terminator_hang_up(struct terminator *terminator, int number)
 static void hang_up_all(struct terminator *terminator, int64_t look_at)
 {
     proctree_signal(&terminator->tree, SIGHUP);
-    proctree_signal(&terminator->tree, SIGCONT); /* a stopped process cannot act on SIGHUP */
+    proctree_signal(&terminator->tree, SIGCONT);
     terminator->look_at = look_at;
 }
 
@@ -72,6 +75,8 @@ static void kill_all(struct terminator *terminator)
     terminator->pause = 2 * terminator->pause < PAUSE_MAX_MS ? 2 * terminator->pause : PAUSE_MAX_MS;
 }
 
+/* `childless` is what the kernel says (waitpid), so it is the proof that the session is over; the
+ * process table is only where to find what is left to kill. */
 bool terminator_step(struct terminator *terminator, bool childless)
 {
     bool late = clock_ms() >= terminator->deadline;
