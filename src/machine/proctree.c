@@ -213,6 +213,7 @@ bool process_signal(const struct process *process, int number)
     return sent;
 }
 
+/* Goes up by one parent at a time. Init ends it, and so does a process that cannot be read. */
 bool process_descends(pid_t pid, pid_t ancestor)
 {
     struct entry entry;
@@ -225,6 +226,8 @@ bool process_descends(pid_t pid, pid_t ancestor)
     return false;
 }
 
+/* The kernel's own list of children is short and quick to read; it covers the main thread, which is
+ * the only one of vsay-shell and of shells. */
 size_t process_children(pid_t pid, struct process *out, size_t room)
 {
     char path[64];
@@ -299,6 +302,7 @@ static void read_tree(struct table *table, const struct proctree *tree)
     mark_descendants(table, &tree->shell);
 }
 
+/* A table that is not whole counts as one process more, so the caller looks again. */
 size_t proctree_signal(const struct proctree *tree, int number)
 {
     struct table table;

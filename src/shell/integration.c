@@ -61,7 +61,8 @@ static void keep_variable(const char *name, const char *kept)
     set_variable(kept, getenv(name));
 }
 
-/* Returns whether bash starts in POSIX mode. It then reads $ENV instead of an rcfile. */
+/* Returns whether bash starts in POSIX mode. It then reads $ENV instead of an rcfile. Each of the
+ * three ways into that mode counts, as bash decides before it reads any file of ours. */
 static bool posix_mode(const struct shell_arguments *arguments)
 {
     const char *options = getenv("SHELLOPTS");

@@ -41,6 +41,8 @@ static bool is_vsay_shell(pid_t pid)
     return program_is_myself(path);
 }
 
+/* An editor's server is started as a command, by ssh, and opens the terminals of its windows below
+ * it. The command is recorded as one line; so these terminals must be sessions of their own. */
 bool open_report_nested(bool on_pty)
 {
     const char *outer = getenv(outer_variable);
@@ -127,7 +129,7 @@ struct json_object *open_report_make(const struct session_attribution *attributi
     protocol_put(open, "type", "open");
     protocol_put(open, "session_id", session_id);
     open_report_secret(secret);
-    protocol_put(open, "drop_key", secret);
+    protocol_put(open, "drop_key", secret); /* for the name of the handoff file */
     if (attribution->user_id)
         protocol_put(open, "user_id", attribution->user_id);
     if (attribution->username)

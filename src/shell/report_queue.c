@@ -43,6 +43,7 @@ bool report_queue_empty(const struct report_queue *queue)
     return TAILQ_EMPTY(&queue->reports);
 }
 
+/* A number may be there twice: a command's start was sent, and its result was not. */
 static struct report *find(struct report_queue *queue, long seq, bool sent)
 {
     struct report *report;
@@ -127,6 +128,7 @@ void report_queue_acknowledge(struct report_queue *queue, long seq)
     forget(queue, report);
 }
 
+/* There may be two: one on its way, and one that was added since. */
 void report_queue_withdraw_end(struct report_queue *queue)
 {
     for (int sent = 0; sent < 2; sent++) {
