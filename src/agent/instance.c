@@ -12,7 +12,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#include "base/durable.h"
+#include "base/file.h"
 #include "machine/ipc.h"
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -71,7 +71,7 @@ static void store(const char *path, const char *directory, const char *name)
     struct error e = {0};
     char *place = find_place(directory), *line = xasprintf("%s %s\n", name, place);
 
-    if (durable_write(path, line, strlen(line), &e))
+    if (file_replace(path, line, strlen(line), &e))
         log_event(LEVEL_WARNING, "instance", "detail=\"%s\"", e.detail);
     free(line);
     free(place);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/durable.h"
+#include "base/file.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -58,7 +58,7 @@ int64_t sequence_next(struct sequence *sequence)
     int64_t next = now > sequence->last ? now : sequence->last + 1;
     sequence->last = next;
     int length = snprintf(text, sizeof text, "%" PRId64 "\n", next);
-    if (durable_write(sequence->path, text, (size_t)length, &e))
+    if (file_replace(sequence->path, text, (size_t)length, &e))
         log_event(LEVEL_WARNING, "sequence", "detail=\"%s\"", e.detail);
     pthread_mutex_unlock(&sequence->lock);
     return next;

@@ -13,7 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/durable.h"
+#include "base/file.h"
 #include "machine/ipc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -102,7 +102,7 @@ static enum err write_file(const struct session_table *table, const struct sessi
     put_process(object, "leader", &session->tree.leader);
     json_object_object_add(object, "opening", opening ? json_tokener_parse(opening) : NULL);
     const char *text = json_object_to_json_string(object);
-    enum err err = durable_write(path, text, strlen(text), e);
+    enum err err = file_replace(path, text, strlen(text), e);
     json_object_put(object);
     free(path);
     return err;

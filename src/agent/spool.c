@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/durable.h"
+#include "base/file.h"
 #include "machine/ipc.h"
 #include "agent/fair_share.h"
 #include "base/log.h"
@@ -147,7 +147,7 @@ static enum err write_header(struct spool *spool, struct error *e)
     char header[HEADER_LENGTH + 1];
 
     snprintf(header, sizeof header, HEADER_FORMAT, spool->dropped);
-    return durable_write(spool->path, header, HEADER_LENGTH, e);
+    return file_replace(spool->path, header, HEADER_LENGTH, e);
 }
 
 static enum err load(struct spool *spool, struct error *e)
@@ -206,14 +206,14 @@ static enum err copy_records(const struct spool *old, struct spool *new, struct 
     char header[HEADER_LENGTH + 1];
 
     snprintf(header, sizeof header, HEADER_FORMAT, new->dropped);
-    bool good = durable_write_at(new->fd, header, HEADER_LENGTH, 0);
+    bool good = file_write_at(new->fd, header, HEADER_LENGTH, 0);
     new->size = HEADER_LENGTH;
     for (size_t i = 0; good && i < new->count; i++) {
         struct place *place = &new->places[i];
         char *line = read_place(old, place, e);
         if (!line)
             return ERR_IO;
-        good = durable_write_at(new->fd, line, place->length, new->size);
+        good = file_write_at(new->fd, line, place->length, new->size);
         free(line);
         place->offset = new->size;
         new->size += place->length;
@@ -294,10 +294,10 @@ static enum err rewrite(struct spool *spool, size_t target, struct error *e)
     if (!err)
         err = copy_records(spool, &new, e);
     if (!err)
-        err = durable_rename(new.fd, temporary, spool->path, e);
+        err = file_sync_rename(new.fd, temporary, spool->path, e);
     if (!err) {
         adopt(spool, &new);
-        err = durable_directory(spool->path, e);
+        err = file_sync_directory(spool->path, e);
     } else {
         unlink(temporary);
         if (new.fd >= 0)
@@ -345,7 +345,7 @@ enum err spool_append(struct spool *spool, enum record_kind kind, struct json_ob
 
     pthread_mutex_lock(&spool->lock);
     enum err err = make_room(spool, length, e);
-    if (!err && !durable_write_at(spool->fd, line, length, spool->size))
+    if (!err && !file_write_at(spool->fd, line, length, spool->size))
         err = error_set(e, ERR_IO, "cannot write %s: %s", spool->path, strerror(errno));
     if (err)
         roll_back(spool);
@@ -440,7 +440,7 @@ void spool_count_lost(struct spool *spool, uint64_t commands)
     pthread_mutex_lock(&spool->lock);
     spool->dropped += commands;
     snprintf(header, sizeof header, HEADER_FORMAT, spool->dropped);
-    if (!durable_write_at(spool->fd, header, HEADER_LENGTH, 0))
+    if (!file_write_at(spool->fd, header, HEADER_LENGTH, 0))
         log_event(LEVEL_WARNING, "spool", "detail=\"cannot count in %s: %s\"", spool->path,
                   strerror(errno));
     pthread_mutex_unlock(&spool->lock);

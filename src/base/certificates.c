@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/conf.h"
+#include "base/file.h"
 
 enum { FILE_MAX = 16 * 1024 * 1024, HEAD = 4 /* bytes of DER before the length's end */ };
 
@@ -52,7 +52,7 @@ enum err certificates_check(const char *path, struct error *e)
     char *text = NULL;
     size_t length, count = 0;
     bool open_to_all, whole = true;
-    enum err err = conf_read_file(path, FILE_MAX, &text, &length, &open_to_all, e);
+    enum err err = file_read(path, FILE_MAX, &text, &length, &open_to_all, e);
 
     if (err)
         return err;

@@ -4,13 +4,10 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/utf8.h"
 #include "base/xalloc.h"
@@ -376,73 +373,4 @@ enum err conf_check_absolute(const char *option, const char *path, struct error 
     if (*path == '/')
         return ERR_OK;
     return error_set(e, ERR_CONFIG, "%s: %s must be an absolute path", option, path);
-}
-
-/* --- key and password files ---------------------------------------------- */
-
-static enum err read_all(int fd, const char *path, size_t size, char **out, size_t *length,
-                         struct error *e)
-{
-    char *data = xcalloc(1, size + 1);
-    size_t got = 0;
-    ssize_t n = 1;
-
-    while (got < size && n > 0) {
-        n = read(fd, data + got, size - got);
-        if (n > 0)
-            got += (size_t)n;
-    }
-    if (n < 0) {
-        free(data);
-        return error_set(e, ERR_CONFIG, "cannot read %s: %s", path, strerror(errno));
-    }
-    *out = data;
-    *length = got;
-    return ERR_OK;
-}
-
-static enum err check_file(const struct stat *st, const char *path, size_t max, struct error *e)
-{
-    if (!S_ISREG(st->st_mode))
-        return error_set(e, ERR_CONFIG, "%s is not a regular file", path);
-    if (st->st_size == 0)
-        return error_set(e, ERR_CONFIG, "%s is empty", path);
-    if ((size_t)st->st_size > max)
-        return error_set(e, ERR_CONFIG, "%s is longer than %zu bytes", path, max);
-    return ERR_OK;
-}
-
-enum err conf_read_file(const char *path, size_t max, char **out, size_t *length, bool *open_to_all,
-                        struct error *e)
-{
-    struct stat st;
-
-    /* O_NONBLOCK: opening a FIFO must not block the start */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        error_set(e, ERR_CONFIG, "cannot open %s: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return ERR_CONFIG;
-    }
-    *open_to_all = (st.st_mode & S_IRWXO) != 0;
-    enum err err = check_file(&st, path, max, e);
-    if (!err)
-        err = read_all(fd, path, (size_t)st.st_size, out, length, e);
-    close(fd);
-    return err;
-}
-
-enum err conf_read_secret(const char *path, size_t max, char **out, size_t *length, struct error *e)
-{
-    bool open_to_all;
-    enum err err = conf_read_file(path, max, out, length, &open_to_all, e);
-
-    if (!err && open_to_all) {
-        explicit_bzero(*out, *length);
-        free(*out);
-        *out = NULL;
-        return error_set(e, ERR_CONFIG, "%s is open to all users: chmod o= %s", path, path);
-    }
-    return err;
 }

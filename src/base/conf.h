@@ -65,14 +65,4 @@ bool conf_parse_seconds(const char *text, long *out);
  * is its name, for the message. */
 enum err conf_check_absolute(const char *option, const char *path, struct error *e);
 
-/* Reads a whole regular file of 1 to `max` bytes. *open_to_all says whether users other than its
- * owner and group have any access. ERR_CONFIG with the reason on failure. The caller frees *out;
- * *length excludes the added NUL byte. */
-enum err conf_read_file(const char *path, size_t max, char **out, size_t *length, bool *open_to_all,
-                        struct error *e);
-
-/* The same for a secret: ERR_CONFIG also when the file is open to all. */
-enum err conf_read_secret(const char *path, size_t max, char **out, size_t *length,
-                          struct error *e);
-
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/base64url.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/xalloc.h"
 
@@ -242,7 +243,7 @@ enum err jwks_load(const char *path, struct keyring **out, struct error *e)
     char *text = NULL;
 
     *out = NULL;
-    if (conf_read_file(path, FILE_SIZE_MAX, &text, &length, &open_to_all, &why))
+    if (file_read(path, FILE_SIZE_MAX, &text, &length, &open_to_all, &why))
         return error_set(e, ERR_CONFIG, "auth.jwks: %s", why.detail);
     enum err err = jwks_parse(text, length, out, &why);
     free(text);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/xalloc.h"
 #include "common/protocol.h"
 
@@ -167,7 +168,7 @@ static enum err load_key(const char *spec, struct key *key, struct error *e)
                          "auth.keys: '%s' is not KID:ALGORITHM:FILE with ALGORITHM HS256, RS256 or "
                          "ES256",
                          spec);
-    if (conf_read_file(path, KEY_FILE_MAX, &data, &key->length, &open_to_all, &why))
+    if (file_read(path, KEY_FILE_MAX, &data, &key->length, &open_to_all, &why))
         return error_set(e, ERR_CONFIG, "auth.keys: key %s: %s", key->kid, why.detail);
     key->data = (unsigned char *)data;
     return key->algorithm == ALG_HS256 ? accept_secret(key, path, open_to_all, e)

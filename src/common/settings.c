@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/certificates.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "common/address.h"
 #include "common/claims.h"
-#include "common/address.h"
 #include "common/jwks.h"
 #include "common/keyring.h"
 #include "common/principal.h"
@@ -330,7 +330,7 @@ enum err settings_read_password(const char *path, char **out, struct error *e)
     char *text = NULL;
 
     *out = NULL;
-    if (conf_read_secret(path, PASSWORD_MAX, &text, &length, &why))
+    if (file_read_secret(path, PASSWORD_MAX, &text, &length, &why))
         return error_set(e, ERR_CONFIG, "db.password_file: %s", why.detail);
     size_t used = strcspn(text, "\r\n");
     const char *wrong = used == 0                              ? "is empty"

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/xalloc.h"
 #include "common/settings.h"
 
@@ -88,7 +89,7 @@ enum err setup_read(const char *path, char **out, struct error *e)
     size_t length;
     bool open_to_all;
 
-    return conf_read_file(path, TEXT_MAX, out, &length, &open_to_all, e);
+    return file_read(path, TEXT_MAX, out, &length, &open_to_all, e);
 }
 
 static enum err check_conf(const char *path, struct error *e)

@@ -24,7 +24,7 @@ enum err setup_secret(const char *path, const char *secret, struct readers reade
  * it. */
 enum err setup_random(char **out, struct error *e);
 
-/* Reads a text file of at most 1 MiB with conf_read_file. The caller frees *out. */
+/* Reads a text file of at most 1 MiB with file_read. The caller frees *out. */
 enum err setup_read(const char *path, char **out, struct error *e);
 
 /* Writes the configuration file. An existing one keeps its owner and mode. ERR_CONFIG when the text

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "common/address.h"
@@ -179,7 +180,7 @@ static enum err read_password(const char *path, char **out, struct error *e)
     struct error why = {0};
     size_t length;
 
-    if (conf_read_secret(path, PASSWORD_MAX, out, &length, &why))
+    if (file_read_secret(path, PASSWORD_MAX, out, &length, &why))
         return error_set(e, ERR_CONFIG, "--admin-password-file: %s", why.detail);
     (*out)[strcspn(*out, "\r\n")] = '\0';
     return ERR_OK;

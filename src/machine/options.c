@@ -15,6 +15,7 @@
 #include <sys/un.h>
 
 #include "base/certificates.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "common/address.h"
@@ -264,7 +265,7 @@ enum err agent_options_read_token(const char *path, char **out, struct error *e)
     size_t length = 0;
 
     *out = NULL;
-    if (conf_read_secret(path, TOKEN_MAX, out, &length, &why))
+    if (file_read_secret(path, TOKEN_MAX, out, &length, &why))
         return error_set(e, ERR_CONFIG, "agent.token_file: %s", why.detail);
     size_t used = strcspn(*out, "\r\n");
     if (used && strspn(*out, characters) == used) {

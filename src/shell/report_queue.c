@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
-#include "base/durable.h"
+#include "base/file.h"
 #include "base/xalloc.h"
 #include "machine/ipc.h"
 
@@ -169,7 +169,7 @@ static bool write_file(int directory, const char *name, const struct buffer *lin
     char *hidden = xasprintf(".%s", name);
     int fd = openat(directory, hidden, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     bool written = fd >= 0 && fchmod(fd, 0640) == 0 &&
-                   durable_write_at(fd, lines->bytes, lines->length, 0) && fsync(fd) == 0 &&
+                   file_write_at(fd, lines->bytes, lines->length, 0) && fsync(fd) == 0 &&
                    renameat(directory, hidden, directory, name) == 0 && syncfs(fd) == 0;
     int cause = errno;
 

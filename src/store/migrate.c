@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/xalloc.h"
 #include "common/protocol.h"
 
@@ -168,7 +169,7 @@ static enum err apply(struct db *db, const char *directory, const char *name, st
     struct error why = {0};
     size_t length;
     bool open_to_all, applied;
-    enum err err = conf_read_file(path, SQL_MAX, &sql, &length, &open_to_all, e);
+    enum err err = file_read(path, SQL_MAX, &sql, &length, &open_to_all, e);
 
     free(path);
     if (err)

@@ -14,7 +14,7 @@
 #include "machine/ipc.h"
 #include "common/protocol.h"
 #include "shell/agent_client.h"
-#include "base/conf.h"
+#include "base/file.h"
 #include "base/xalloc.h"
 #include "fuzz.h"
 
@@ -89,7 +89,7 @@ static void check_left(void)
     size_t length;
     bool open_to_all;
 
-    if (conf_read_file(left, 1 << 22, &text, &length, &open_to_all, &e))
+    if (file_read(left, 1 << 22, &text, &length, &open_to_all, &e))
         return;
     struct text rest = {text, length};
     while (rest.length) {

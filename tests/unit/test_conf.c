@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/conf.h"
+#include "base/file.h"
 #include "common/settings.h"
 
 struct sample {
@@ -369,14 +370,14 @@ static void test_secret_modes(void **state)
 
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
         write_bytes("secret", "a\0b\n", 4, fine[i]);
-        assert_int_equal(conf_read_secret("secret", 4, &data, &length, &e), ERR_OK);
+        assert_int_equal(file_read_secret("secret", 4, &data, &length, &e), ERR_OK);
         assert_int_equal(length, 4);
         assert_memory_equal(data, "a\0b\n", 5);
         free(data);
     }
     for (size_t i = 0; i < sizeof loose / sizeof *loose; i++) {
         write_bytes("secret", "abc", 3, loose[i]);
-        assert_int_equal(conf_read_secret("secret", 10, &data, &length, &e), ERR_CONFIG);
+        assert_int_equal(file_read_secret("secret", 10, &data, &length, &e), ERR_CONFIG);
         assert_string_equal(e.detail, "secret is open to all users: chmod o= secret");
     }
 }
@@ -401,7 +402,7 @@ static void test_secret_kinds(void **state)
     write_bytes("long", "0123456789a", 11, 0600);
     assert_int_equal(mkfifo("fifo", 0600), 0);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        assert_int_equal(conf_read_secret(rows[i].path, 10, &data, &length, &e), ERR_CONFIG);
+        assert_int_equal(file_read_secret(rows[i].path, 10, &data, &length, &e), ERR_CONFIG);
         assert_string_equal(e.detail, rows[i].detail);
     }
 }
