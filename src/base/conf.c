@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+/* The file is read in two steps. First its lines are collected as text, and each option's text is
+ * kept with the line that gave it. Then the text that counts is converted: the environment's, the
+ * file's or the default. Checks come last, since many compare two options. So each error names a
+ * place that the user can change, and a wrong value that a variable overrides does no harm. */
 #include "config.h"
 #include "base/conf.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <ini.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,16 +30,15 @@ struct parser {
     struct given *given; /* one per option */
     const char *path;
     bool environment;
-    FILE *file;
-    char *line; /* the current one, of getline */
-    size_t room;
-    int number;
-    enum err err; /* the first error, on line `number`; parsing ends there */
+    int number;                        /* of the current line */
+    const char *section;               /* of the current line; "" before the first */
+    const struct conf_option *current; /* an indented line continues it; NULL: none in the section */
     struct error *e;
 };
 
 /* --- numbers, lists ------------------------------------------------------ */
 
+/* strtol alone would also take blanks and a plus sign before the digits. */
 static bool parse_number(const char *text, long *out, const char **end)
 {
     char *stop;
@@ -199,60 +202,42 @@ static enum err check_values(const struct parser *p, bool by_default, unsigned u
 
 /* --- the file ------------------------------------------------------------ */
 
-static bool known_section(const struct parser *p, const char *name, size_t length)
+static const char blanks[] = " \t\r\n";
+
+__attribute__((format(printf, 2, 3))) static enum err
+refuse(const struct parser *p, const char *format, ...)
+{
+    char why[sizeof p->e->detail];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    return error_set(p->e, ERR_CONFIG, "%s:%d: %s", p->path, p->number, why);
+}
+
+/* The option of this name. Without a key, any option of the section. */
+static const struct conf_option *find(const struct parser *p, const char *section, const char *key)
 {
     for (size_t i = 0; i < p->count; i++) {
-        const char *section = p->options[i].section;
-        if (strlen(section) == length && strncmp(section, name, length) == 0)
-            return true;
+        const struct conf_option *o = &p->options[i];
+        if (strcmp(o->section, section) == 0 && (!key || strcmp(o->key, key) == 0))
+            return o;
     }
-    return false;
+    return NULL;
 }
 
-/* libinih reports neither an unknown section without keys nor a line that it cuts. */
-static enum err check_line(struct parser *p, size_t length, size_t room)
-{
-    if (length >= room)
-        return error_set(p->e, ERR_CONFIG,
-                         "%s:%d: the line is longer than %zu bytes; a list may continue in indented "
-                         "lines",
-                         p->path, p->number, room - 2);
-    if (strlen(p->line) != length)
-        return error_set(p->e, ERR_CONFIG, "%s:%d: the line holds a NUL byte", p->path, p->number);
-    if (!utf8_valid(p->line, length) && !strchr("#;", p->line[strspn(p->line, " \t")]))
-        return error_set(p->e, ERR_CONFIG, "%s:%d: the line is not UTF-8", p->path, p->number);
-    size_t name = p->line[0] == '[' ? strcspn(p->line + 1, "]") : 0;
-    if (name && p->line[1 + name] && !known_section(p, p->line + 1, name))
-        return error_set(p->e, ERR_CONFIG, "%s:%d: unknown section [%.*s]", p->path, p->number,
-                         (int)name, p->line + 1);
-    return ERR_OK;
-}
-
-/* Reads a line for libinih, which stops at NULL. */
-static char *next_line(char *out, int room, void *stream)
-{
-    struct parser *p = stream;
-
-    if (p->err)
-        return NULL;
-    ssize_t length = getline(&p->line, &p->room, p->file);
-    if (length < 0)
-        return NULL;
-    p->number++;
-    p->err = check_line(p, (size_t)length, (size_t)room);
-    return p->err ? NULL : memcpy(out, p->line, (size_t)length + 1);
-}
-
-/* Length of `value` without an inline comment, which libinih leaves in continuation lines. */
-static int without_comment(const char *value)
+/* Removes a comment, and the blanks before it. Only a `;` after a blank begins one, since a URL or
+ * a regular expression may contain the character. */
+static void trim(char *line)
 {
     size_t length = 0;
 
-    while (value[length] && !(value[length] == ';' && (length == 0 || isblank(value[length - 1]))))
+    while (line[length] && !(line[length] == ';' && length && isblank(line[length - 1])))
         length++;
-    while (length && isblank(value[length - 1]))
+    while (length && strchr(blanks, line[length - 1]))
         length--;
-    return (int)length;
+    line[length] = '\0';
 }
 
 /* Syntax of other formats, which here would become part of the value. */
@@ -269,67 +254,96 @@ static const char *misread(const char *value)
     return NULL;
 }
 
-static enum err add(struct parser *p, const struct conf_option *o, struct given *given,
-                    const char *value)
+/* Adds a line of the current option to its value. Lists grow. For all other options one of two
+ * lines would silently win, and which one would depend on the reader's habits. */
+static enum err add_value(struct parser *p, const char *value, bool indented)
 {
+    const struct conf_option *o = p->current;
+    struct given *given = &p->given[o - p->options];
     const char *why = o->type == CONF_TEXT || o->type == CONF_LIST ? misread(value) : NULL;
 
     if (why)
-        return error_set(p->e, ERR_CONFIG, "%s:%d: %s.%s: %s", p->path, p->number, o->section,
-                         o->key, why);
-    if (given->text && o->type != CONF_LINES && isblank(p->line[0]) && strchr(value, '='))
-        return error_set(p->e, ERR_CONFIG,
-                         "%s:%d: an indented line continues %s.%s; begin a key in the first column",
-                         p->path, p->number, o->section, o->key);
+        return refuse(p, "%s.%s: %s", o->section, o->key, why);
+    /* A key that was indented by mistake would become words of the list before it. */
+    if (indented && o->type != CONF_LINES && strchr(value, '='))
+        return refuse(p, "an indented line continues %s.%s; begin a key in the first column",
+                      o->section, o->key);
     if (given->text && !is_list(o))
-        return error_set(p->e, ERR_CONFIG, "%s:%d: %s.%s is given twice", p->path, p->number,
-                         o->section, o->key);
-    char *text = xasprintf("%s%s%.*s", given->text ? given->text : "", given->text ? "\n" : "",
-                           without_comment(value), value);
-    if (!given->text)
-        given->line = p->number;
+        return refuse(p, "%s.%s is given twice", o->section, o->key);
+    char *text = given->text ? xasprintf("%s\n%s", given->text, value) : xstrdup(value);
+    given->line = given->text ? given->line : p->number;
     free(given->text);
     given->text = text;
     return ERR_OK;
 }
 
-static int on_value(void *user, const char *section, const char *key, const char *value)
+/* Reads a line that is neither empty nor a comment. */
+static enum err read_statement(struct parser *p, char *text, bool indented)
 {
-    struct parser *p = user;
+    size_t last = strlen(text) - 1;
+    char *value = strpbrk(text, "=:");
 
-    for (size_t i = 0; i < p->count; i++) {
-        const struct conf_option *o = &p->options[i];
-        if (strcmp(o->section, section) == 0 && strcmp(o->key, key) == 0) {
-            p->err = add(p, o, &p->given[i], value);
-            return !p->err;
-        }
+    if (indented && p->current)
+        return add_value(p, text, true);
+    if (*text == '[' && text[last] == ']') {
+        text[last] = '\0';
+        const struct conf_option *o = find(p, text + 1, NULL);
+        p->current = NULL;
+        p->section = o ? o->section : "";
+        return o ? ERR_OK : refuse(p, "unknown section [%s]", text + 1);
     }
-    p->err = error_set(p->e, ERR_CONFIG, "%s:%d: unknown key '%s' in section [%s]", p->path,
-                       p->number, key, section);
-    return 0;
+    if (*text == '[' || !value)
+        return refuse(p, "neither [section] nor key = value");
+    *value++ = '\0';
+    trim(text);
+    p->current = find(p, p->section, text);
+    if (!p->current)
+        return refuse(p, "unknown key '%s' in section [%s]", text, p->section);
+    return add_value(p, value + strspn(value, blanks), false);
+}
+
+/* A comment may be in any encoding, since nothing uses it. */
+static enum err read_line(struct parser *p, char *line, size_t length)
+{
+    if (strlen(line) != length)
+        return refuse(p, "the line holds a NUL byte");
+    if (p->number == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0) /* a byte order mark */
+        line += 3;
+    char *text = line + strspn(line, blanks);
+    if (strchr("#;", *text)) /* or the NUL byte of an empty line */
+        return ERR_OK;
+    if (!utf8_valid(text, strlen(text)))
+        return refuse(p, "the line is not UTF-8");
+    trim(text);
+    return read_statement(p, text, text > line);
 }
 
 static enum err read_file(struct parser *p)
 {
-    p->file = fopen(p->path, "re");
-    if (!p->file)
+    FILE *file = fopen(p->path, "re");
+    enum err err = ERR_OK;
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t length;
+
+    if (!file)
         return error_set(p->e, ERR_CONFIG, "cannot open %s: %s", p->path, strerror(errno));
-    int wrong = ini_parse_stream(next_line, p, on_value, p);
-    if (wrong > 0 && (!p->err || wrong < p->number))
-        p->err =
-            error_set(p->e, ERR_CONFIG, "%s:%d: neither [section] nor key = value", p->path, wrong);
-    else if (!p->err && (wrong < 0 || ferror(p->file)))
-        p->err = error_set(p->e, ERR_CONFIG, "cannot read %s: %s", p->path, strerror(errno));
-    fclose(p->file);
-    free(p->line);
-    return p->err;
+    while (!err && (length = getline(&line, &room, file)) >= 0) {
+        p->number++;
+        err = read_line(p, line, (size_t)length);
+    }
+    if (!err && ferror(file))
+        err = error_set(p->e, ERR_CONFIG, "cannot read %s: %s", p->path, strerror(errno));
+    fclose(file);
+    free(line);
+    return err;
 }
 
 enum err conf_load(const struct conf_option *options, size_t count, const char *path,
                    bool environment, unsigned use, void *settings, struct error *e)
 {
-    struct parser p = {
-        .options = options, .count = count, .path = path, .environment = environment, .e = e};
+    struct parser p = {.options = options, .count = count, .path = path, .environment = environment,
+                       .section = "", .e = e};
 
     p.given = xcalloc(count, sizeof *p.given);
     enum err err = read_file(&p);

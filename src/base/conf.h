@@ -2,9 +2,12 @@
 /* INI configuration, driven by one table of options.
  *
  * The table has each option's type, bounds, default and check. Parsing, overrides by the
- * environment and all error messages follow from it. The parser refuses anything doubtful, with
- * file and line: an unknown key, a key given twice or quotes around a value would otherwise be
- * noticed only when a setting does not work. */
+ * environment and all error messages follow from it.
+ *
+ * The parser refuses anything doubtful, with file and line: an unknown key, a key given twice or
+ * quotes around a value would otherwise be noticed only when a setting does not work. That is why
+ * it is our own. Libraries for INI files let the last of two equal keys win, take a comment after a
+ * value as part of it, or limit the length of lines. vsay.conf(5) has the grammar. */
 #ifndef BASE_CONF_H
 #define BASE_CONF_H
 
@@ -31,7 +34,9 @@ enum conf_type {
     CONF_RENAMED   /* refused, with the new name in the message; no member */
 };
 
-/* A check of a loaded value. `use` is conf_load's. */
+/* A check of a loaded value, after all options are set, so it may compare several. `use` is
+ * conf_load's: a check of a file that the program does not need must pass, since its user may not
+ * be able to read it. */
 typedef enum err conf_check(const void *settings, unsigned use, struct error *e);
 
 struct conf_option {
@@ -41,9 +46,7 @@ struct conf_option {
     long min, max;
     const char *const *choices; /* NULL-terminated */
     const char *fallback;       /* the default, written as in the file */
-    /* Returns what is wrong with the value; the message begins with the option's name. Runs after
-     * all options are set. NULL: no check. */
-    conf_check *check;
+    conf_check *check;          /* its message begins with the option's name. NULL: none */
     const char *renamed; /* of CONF_RENAMED: the new name, as `section.key` */
     const char *help;    /* one sentence */
 };
