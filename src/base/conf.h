@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* INI configuration, driven by one table of options.
  *
- * The table has each option's type, bounds, default and check. Parsing, overrides by the
- * environment and all error messages follow from it.
+ * The table has each option's type, bounds, default, check and text. Parsing, overrides by the
+ * environment, error messages, the sample file and the list in the manual all follow from it, so
+ * they cannot disagree.
  *
  * The parser refuses anything doubtful, with file and line: an unknown key, a key given twice or
  * quotes around a value would otherwise be noticed only when a setting does not work. That is why
@@ -47,8 +48,9 @@ struct conf_option {
     const char *const *choices; /* NULL-terminated */
     const char *fallback;       /* the default, written as in the file */
     conf_check *check;          /* its message begins with the option's name. NULL: none */
-    const char *renamed; /* of CONF_RENAMED: the new name, as `section.key` */
-    const char *help;    /* one sentence */
+    const char *renamed;        /* of CONF_RENAMED: the new name, as `section.key` */
+    const char *help;           /* for users, in the form that conf/conf_doc.c describes */
+    const char *sample;         /* its lines in the sample file. NULL: `#key = default` */
 };
 
 /* Fills `settings`, zeroed by the caller, from the defaults, then the file, then, if `environment`,

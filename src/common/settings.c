@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* A value that would fail, mislead or have no effect at run time is refused here, when it is
+ * loaded. A worker that starts and then answers 500 costs more than one that does not start, and
+ * `--check-config` is worth something only if a start checks the same. */
 #include "config.h"
 #include "common/settings.h"
 
@@ -22,6 +25,13 @@ static const char *const tls_modes[] = {"off", "verify", NULL};
 static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const log_targets[] = {"stderr", "syslog", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+/* By enum role. Machines and Prometheus are no default: their tokens always name the role. */
+static const char *const roles_of_people[] = {
+    [ROLE_USER] = "user",
+    [ROLE_COMPANY_ADMIN] = "company_admin",
+    [ROLE_SUPER_ADMIN] = "super_admin",
+    NULL,
+};
 
 /* --- checks of values ------------------------------------------------------------------------ */
 
@@ -33,6 +43,7 @@ static enum err check_prefix(const void *settings, unsigned use, struct error *e
     return why ? error_set(e, ERR_CONFIG, "api.prefix: %s", why) : ERR_OK;
 }
 
+/* Browsers' origins are compared byte by byte, so one in another form would never match. */
 static enum err check_origins(const void *settings, unsigned use, struct error *e)
 {
     const struct strlist *origins = &((const struct settings *)settings)->api.cors_origins;
@@ -81,6 +92,8 @@ static enum err check_name(const void *settings, unsigned use, struct error *e)
     return ERR_OK;
 }
 
+/* Reads the file as each connection will. Only for programs that connect: others may run as a user
+ * that must not read it. */
 static enum err check_password(const void *settings, unsigned use, struct error *e)
 {
     const char *path = ((const struct settings *)settings)->db.password_file;
@@ -97,6 +110,7 @@ static enum err check_password(const void *settings, unsigned use, struct error 
     return err;
 }
 
+/* Authorities without db.tls would look as if the server's certificate were checked. */
 static enum err check_tls_ca(const void *settings, unsigned use, struct error *e)
 {
     const struct settings *all = settings;
@@ -124,7 +138,7 @@ static enum err check_keys(const void *settings, unsigned use, struct error *e)
     return err;
 }
 
-/* The issuer is required because many providers sign for all their customers with the same keys. */
+/* The issuer is required: many providers sign for all their customers with the same keys. */
 static enum err check_jwks(const void *settings, unsigned use, struct error *e)
 {
     const struct settings *all = settings;
@@ -141,6 +155,7 @@ static enum err check_jwks(const void *settings, unsigned use, struct error *e)
     return err;
 }
 
+/* One check for four options: its message names the one without a claim. */
 static enum err check_claims(const void *settings, unsigned use, struct error *e)
 {
     const struct settings *all = settings;
@@ -175,17 +190,6 @@ static enum err check_roles(const void *settings, unsigned use, struct error *e)
     return ERR_OK;
 }
 
-static enum err check_role(const void *settings, unsigned use, struct error *e)
-{
-    int role = ((const struct settings *)settings)->auth.default_role;
-
-    (void)use;
-    if (role == ROLE_AGENT || role == ROLE_METRICS)
-        return error_set(e, ERR_CONFIG, "auth.default_role: a token of %s names its role",
-                         role == ROLE_AGENT ? "an agent" : "Prometheus");
-    return ERR_OK;
-}
-
 static enum err check_metrics_file(const void *settings, unsigned use, struct error *e)
 {
     const char *path = ((const struct settings *)settings)->metrics.file;
@@ -194,6 +198,7 @@ static enum err check_metrics_file(const void *settings, unsigned use, struct er
     return *path ? conf_check_absolute("metrics.file", path, e) : ERR_OK;
 }
 
+/* Otherwise every machine would be offline between two of its heartbeats. */
 static enum err check_heartbeat(const void *settings, unsigned use, struct error *e)
 {
     const struct settings *all = settings;
@@ -211,113 +216,157 @@ static enum err check_heartbeat(const void *settings, unsigned use, struct error
 
 const struct conf_option settings_options[] = {
     {"api", "prefix", CONF_TEXT, AT(api.prefix), .fallback = "", .check = check_prefix,
-     .help = "Path before /api when the service does not sit at the root of its host, such as "
-             "/vsay."},
+     .help = "The path before /api and /health if the service is not at the root of its host, such "
+             "as /vsay. It begins with a slash and does not end with one. Requests for other paths "
+             "get 404."},
     {"api", "io_threads", CONF_INT, AT(api.io_threads), 0, 64, .fallback = "0",
-     .help = "Threads that read requests and write answers; 0: one a core, at most four."},
+     .help = "Threads that accept connections, read and check requests, and write responses. 0 "
+             "means one for each processor core, at most four. They never wait for a client or the "
+             "database, so more threads than cores gain nothing. With as many workers as cores, "
+             "one is enough."},
     {"api", "db_workers", CONF_INT, AT(api.db_workers), 1, 64, .fallback = "3",
-     .help = "Threads that ask the database, each with a connection of its own; of several, one "
-             "only reads."},
+     .help = "Threads that ask the database, each with a connection of its own. The database must "
+             "allow so many connections for each worker, and three more. If there are several, one "
+             "of them only reads, so that reads continue while a backup locks the tables."},
     {"api", "max_parked", CONF_INT, AT(api.max_parked), 1, 1000000, .fallback = "20000",
-     .help = "Requests that may wait at one time in one worker; further ones get 503."},
+     .help = "Requests that may wait for the database at one time. Further ones get 503 at once. "
+             "As many polls may wait for a signal, up to two thirds of the process's descriptors, "
+             "and as many `DELETE` requests for a session's end, up to a sixth. Further ones are "
+             "answered at once, without waiting. A machine takes one place, and a user at most "
+             "half of the places that other users leave. Each waiting request takes some 10 "
+             "kilobytes and a descriptor. The worker raises its soft limit of descriptors to the "
+             "hard one, see getrlimit(2)."},
     {"api", "deadline", CONF_SECONDS, AT(api.deadline), 1, 300, .fallback = "5s",
      .help = "How long a request may wait for its query to start before it gets 503."},
     {"api", "io_timeout", CONF_SECONDS, AT(api.io_timeout), 1, 300, .fallback = "5s",
-     .help = "How long the web server may stay silent in the middle of a request or a reply."},
+     .help = "How long the web server may be silent in the middle of a request, or read nothing of "
+             "a response, before its connection is closed."},
     {"api", "body_timeout", CONF_SECONDS, AT(api.body_timeout), 1, 300, .fallback = "20s",
-     .help = "How long a whole request body may take to arrive."},
+     .help = "How long a whole request body may take to arrive before it is refused with 400."},
     {"api", "shutdown_after", CONF_SECONDS, AT(api.shutdown_after), 1, 300, .fallback = "10s",
-     .help = "How long a stopping worker may take to answer what it has accepted."},
+     .help = "How long a stopping worker may take to answer accepted requests. Then it exits with "
+             "status 1, and the others are lost."},
     {"api", "cors_origins", CONF_LIST, AT(api.cors_origins), .fallback = "", .check = check_origins,
      .help = "Origins whose pages may call the API from a browser, such as "
-             "https://console.example.com."},
-    {"api", "answerers", CONF_RENAMED, .fallback = "", .renamed = "api.db_workers",
-     .help = "Refused: it is called api.db_workers now."},
-    {"api", "acceptors", CONF_OBSOLETE, AT(obsolete), .fallback = "",
-     .help = "Has no effect any more: see api.io_threads."},
-    {"api", "readers", CONF_OBSOLETE, AT(obsolete), .fallback = "",
-     .help = "Has no effect any more: see api.io_threads."},
+             "`https://console.example.com`; empty for none. They are compared with the header "
+             "`Origin` byte by byte, so write them as browsers send them: in lower case, without a "
+             "path, a final slash or the scheme's default port. `*` is refused."},
+    {"api", "answerers", CONF_RENAMED, .fallback = "", .renamed = "api.db_workers"},
+    {"api", "acceptors", CONF_OBSOLETE, AT(obsolete), .fallback = ""},
+    {"api", "readers", CONF_OBSOLETE, AT(obsolete), .fallback = ""},
 
     {"db", "host", CONF_LIST, AT(db.host), .fallback = "localhost", .check = check_hosts,
-     .help = "Database servers, tried in turn: HOST, HOST:PORT, [IPV6]:PORT or the path of a UNIX "
-             "socket."},
+     .help = "Database servers: HOST, HOST:PORT, [IPV6]:PORT or the path of a UNIX socket. Without "
+             "a port it is the client library's default, usually 3306; `localhost` is the "
+             "library's default UNIX socket. An IPv6 address is always in brackets, and a path "
+             "begins with a slash.\n\n"
+             "vsay connects to the server that worked last; if that fails, it tries the others in "
+             "turn. It does not use a read-only server: that is a replica, whose rows may be old."},
     {"db", "user", CONF_TEXT, AT(db.user), .fallback = "vsay", .check = check_user,
      .help = "Database user."},
     {"db", "password_file", CONF_TEXT, AT(db.password_file), .fallback = "",
      .check = check_password,
-     .help = "File with the database password on its first line, not readable by others; empty for "
-             "none."},
+     .help = "File with the password on its first line, at most 4096 bytes; empty for no password. "
+             "Others must have no access to it: mode 600, or 640 and the right group. A file that "
+             "is missing, or has an empty first line, is an error. It is read for each connection, "
+             "so a changed password needs no restart."},
     {"db", "name", CONF_TEXT, AT(db.name), .fallback = "vsay", .check = check_name,
      .help = "Name of the database."},
     {"db", "connect_timeout", CONF_SECONDS, AT(db.connect_timeout), 1, 60, .fallback = "2s",
      .help = "How long to wait for a connection to one server."},
     {"db", "read_timeout", CONF_SECONDS, AT(db.read_timeout), 1, 600, .fallback = "10s",
-     .help = "How long one statement may take."},
+     .help = "How long to wait for the server to accept a statement, or to answer it, before the "
+             "connection counts as lost. With several servers in db.host the request is then tried "
+             "once more on the next, so 3 seconds are enough. The command `migrate` of vsayctl(1) "
+             "waits a day instead."},
     {"db", "tls", CONF_CHOICE, AT(db.tls), .choices = tls_modes, .fallback = "off",
-     .help = "off, or verify: only connect over TLS to a server whose certificate is valid for its "
-             "host name."},
+     .help = "With `verify` vsay connects only by TLS, to a server whose certificate is valid and "
+             "names its host. With `off` it checks no certificate; the client library and the "
+             "server may still use TLS."},
     {"db", "tls_ca", CONF_TEXT, AT(db.tls_ca), .fallback = "", .check = check_tls_ca,
-     .help = "File with the certificate authorities to trust for db.tls; empty for the system's."},
+     .help = "File with the certificate authorities to trust for db.tls, in PEM form; empty for "
+             "the system's. Setting it while db.tls is off is an error. Oracle's client library, "
+             "unlike MariaDB's, does not know the system's authorities and needs the file."},
 
     {"auth", "keys", CONF_LIST, AT(auth.keys), .fallback = "", .check = check_keys,
-     .help = "Keys that tokens are checked with: KID:ALGORITHM:FILE, ALGORITHM being HS256, RS256 "
-             "or ES256. The first that can sign is the one vsayctl token uses."},
+     .help = "Required. The keys that tokens are checked with, each as KID:ALGORITHM:FILE. KID is "
+             "the key's name in the header of a token: 1 to 128 printable ASCII characters without "
+             "blanks, commas, colons, quotes and backslashes, unique in the list. ALGORITHM is "
+             "HS256, RS256 or ES256. The path of FILE has no blanks or commas. The `token` command "
+             "of vsayctl(1) signs with the first key that can sign."},
     {"auth", "jwks", CONF_TEXT, AT(auth.jwks), .fallback = "", .check = check_jwks,
-     .help = "File with an identity provider's public keys, a JSON Web Key Set; it is read again "
-             "whenever it changes. Empty for none."},
+     .help = "File with the public keys of an identity provider, a JSON Web Key Set (RFC 7517); "
+             "empty for none. It needs auth.issuer. A worker checks the file once a second and "
+             "reads it again when it has changed, so a timer can fetch it. Replace it atomically, "
+             "by a rename. If it cannot be used, that is logged and the old keys stay."},
     {"auth", "claim_user", CONF_LIST, AT(auth.claim_user), .fallback = "user_id, sub",
      .check = check_claims,
-     .help = "Claims with the user's identifier; of each such list, the first that a token has "
-             "counts."},
+     .help = "The claims that hold a person's identifier. Of each list of claims, the first one "
+             "that the token has counts; JSON null does not count. A name is that of a claim, "
+             "whatever characters it has, such as `https://example.com/role`, or a path to a "
+             "member, with dots, such as `realm_access.roles`."},
     {"auth", "claim_username", CONF_LIST, AT(auth.claim_username), .fallback = "username",
-     .check = check_claims, .help = "Claims with the name to show, such as preferred_username."},
+     .check = check_claims,
+     .help = "The claims that hold a person's name, such as `preferred_username`."},
     {"auth", "claim_tenant", CONF_LIST, AT(auth.claim_tenant), .fallback = "tenant_id",
-     .check = check_claims, .help = "Claims with the tenant's identifier."},
+     .check = check_claims, .help = "The claims that hold a person's tenant."},
     {"auth", "claim_role", CONF_LIST, AT(auth.claim_role), .fallback = "role",
      .check = check_claims,
-     .help =
-         "Claims with the role, or an array of roles; realm_access.roles is the member roles of "
-         "realm_access."},
+     .help = "The claims that hold a person's role, as a string or an array of strings."},
     {"auth", "roles", CONF_LIST, AT(auth.roles), .fallback = "", .check = check_roles,
-     .help = "What the values of that claim stand for: VALUE:ROLE, ROLE being user, company_admin "
-             "or super_admin; of several the strongest counts. Empty: they are the roles' names."},
-    {"auth", "default_role", CONF_CHOICE, AT(auth.default_role), .choices = role_names,
-     .fallback = "user", .check = check_role, .help = "Role of a token that names none."},
+     .help = "The roles that the values of these claims mean, each as VALUE:ROLE. ROLE is `user`, "
+             "`company_admin` or `super_admin`; of several the strongest counts. Values that are "
+             "not in the list are ignored; if none is in it, auth.default_role applies. If the "
+             "list is empty, the values are names of roles."},
+    {"auth", "default_role", CONF_CHOICE, AT(auth.default_role), .choices = roles_of_people,
+     .fallback = "user", .help = "The role of a token that names none."},
     {"auth", "issuer", CONF_TEXT, AT(auth.issuer), .fallback = "",
-     .help = "Required iss of a token; empty for any."},
+     .help = "The value that the claim `iss` of a token must have, byte by byte; empty for any."},
     {"auth", "audience", CONF_TEXT, AT(auth.audience), .fallback = "",
-     .help = "Required member of a token's aud; empty for any."},
+     .help = "The value that the claim `aud` of a token must have, or contain as a member; empty "
+             "for any."},
     {"auth", "leeway", CONF_SECONDS, AT(auth.leeway), 0, 300, .fallback = "30s",
-     .help = "How far the clocks of the token's issuer and of this host may differ."},
+     .help = "How much the clocks of the token's issuer and of this host may differ, for `exp` and "
+             "`nbf`."},
 
     {"agents", "offline_after", CONF_SECONDS, AT(agents.offline_after), 5, 86400,
      .fallback = "120s", .check = check_heartbeat,
-     .help = "Age of its last heartbeat up to which a machine counts as online."},
+     .help = "A machine is online while its last heartbeat is not older than this, by the "
+             "database's clock. Sessions of an offline machine are not listed as active."},
     {"agents", "heartbeat_interval", CONF_SECONDS, AT(agents.heartbeat_interval), 1, 3600,
      .fallback = "30s", .check = check_heartbeat,
-     .help = "How often machines are told to send a heartbeat."},
+     .help = "How often machines send a heartbeat; must be shorter than agents.offline_after."},
     {"agents", "signal_expires", CONF_SECONDS, AT(agents.signal_expires), 60, 31536000,
      .fallback = "7d",
-     .help = "How long a machine that was told to end a session may be away before the session "
-             "counts as expired."},
+     .help = "How long a machine that has to end a session may stay away before the session is "
+             "closed as `expired`."},
     {"agents", "usage_history", CONF_SECONDS, AT(agents.usage_history), 0, 2592000,
      .fallback = "30d",
-     .help =
-         "How long usage over time is kept, of machines and of fleets, by the hour; for the last "
-         "day it is kept by five minutes. 0: not at all."},
+     .help = "How long the usage of machines and fleets is kept, by the hour. For the last day it "
+             "is kept by five minutes. 0 stores nothing; what is there stays. With 30 days each "
+             "machine takes some 100 KB in the database, and so does each user who may see "
+             "machines."},
 
     {"metrics", "file", CONF_TEXT, AT(metrics.file), .fallback = "", .check = check_metrics_file,
-     .help =
-         "File that the workers of a service share, so that /metrics tells of all of them, such "
-         "as /run/vsay/metrics; empty for the one that answers."},
+     .help = "A file in which the workers of a service count together, such as /run/vsay/metrics, "
+             "so that /metrics shows all of them, whichever answers. The first worker makes it, in "
+             "an existing directory where they may write, best in memory. It takes some hundred "
+             "kilobytes, and at most 64 workers can share it. Counts stay when a worker ends, "
+             "until the next boot or a version of vsay that counts something else. Services with "
+             "different configurations must not share a file.\n\n"
+             "If this is empty, the file is `metrics` in the directory that systemd(1) makes for "
+             "the service (`RUNTIME_DIRECTORY`). If there is none, or it cannot be used (which is "
+             "logged), each worker shows its own figures only, and the metric "
+             "`vsay_metrics_shared` is 0."},
 
     {"log", "target", CONF_CHOICE, AT(log.target), .choices = log_targets, .fallback = "stderr",
-     .help = "stderr or syslog."},
+     .help = "Where the log goes. `syslog` uses the facility daemon."},
     {"log", "level", CONF_CHOICE, AT(log.level), .choices = log_levels, .fallback = "info",
-     .help = "Least important events to log: error, warning, info or debug (every request)."},
+     .help = "The least important events to log. `info` includes requests that were answered with "
+             "an error, `debug` every request."},
     {"log", "requests", CONF_CHOICE, AT(log.requests), .choices = no_yes, .fallback = "no",
-     .help = "no, or yes: log each request with its user, tenant, route, status and duration, at "
-             "level info."},
+     .help = "With `yes` each request is logged as `event=access` at level `info`, with its user, "
+             "tenant, route, status and duration in milliseconds."},
 };
 
 const size_t settings_options_count = sizeof settings_options / sizeof *settings_options;
@@ -333,6 +382,8 @@ enum err settings_read_password(const char *path, char **out, struct error *e)
     if (file_read_secret(path, PASSWORD_MAX, &text, &length, &why))
         return error_set(e, ERR_CONFIG, "db.password_file: %s", why.detail);
     size_t used = strcspn(text, "\r\n");
+    /* An editor's byte order mark and a NUL byte are invisible, and the server would only say that
+     * access is denied. */
     const char *wrong = used == 0                              ? "is empty"
                         : !text[used] && used < length         ? "has a NUL byte"
                         : strncmp(text, bom, strlen(bom)) == 0 ? "has a byte order mark"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* vsay.conf: the table of options, and the struct that it fills. vsay-api and vsayctl share it; the
- * manual page, the sample file and a test follow the same table. */
+/* vsay.conf: the table of options, and the struct that it fills. vsay-api and vsayctl share it, so
+ * that `vsay-api --check-config`, a start and `vsayctl doctor` never disagree on what is right. The
+ * sample file and the list in vsay.conf(5) are made from the same table. */
 #ifndef COMMON_SETTINGS_H
 #define COMMON_SETTINGS_H
 

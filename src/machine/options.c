@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* Checks that need a part of the system come in two kinds, since a machine is set up step by step.
+ * vsay-agent starts and waits when only its token is missing (without OPTIONS_COMPLETE), but
+ * `--check-config` reports that too. */
 #include "config.h"
 #include "machine/options.h"
 
@@ -93,7 +96,7 @@ static enum err check_ca_file(const void *options, unsigned use, struct error *e
     return err;
 }
 
-/* Checks that a directory exists, or that its parent does. */
+/* Checks that a directory exists, or that its parent does: vsay-agent makes the last one itself. */
 static enum err check_directory(const char *option, const char *path, struct error *e)
 {
     struct stat st;
@@ -199,42 +202,60 @@ static enum err check_masks(const void *options, unsigned use, struct error *e)
 
 const struct conf_option agent_options_table[] = {
     {"agent", "server", CONF_TEXT, AT(agent.server), .fallback = "", .check = check_server,
-     .help = "Address of vsay before /api, such as https://vsay.example.com."},
+     .help = "Required. The address of vsay, without /api and without a final slash: "
+             "`https://vsay.example.com`, or if vsay.conf(5) sets `api.prefix`, "
+             "`https://example.com/vsay`. With `http://` anyone on the network path can read the "
+             "token; the agent warns of that unless vsay is on this host."},
     {"agent", "token_file", CONF_TEXT, AT(agent.token_file),
      .fallback = SYSCONFDIR "/vsay/agent.token", .check = check_token_file,
-     .help = "File with the machine's token, not readable by others."},
+     .help = "The file with the machine's token on its first line, as vsayctl(1) machine add "
+             "prints it. A file that others may read or write is refused. It is read for each "
+             "request, so a new token is used at once."},
     {"agent", "ca_file", CONF_TEXT, AT(agent.ca_file), .fallback = "", .check = check_ca_file,
-     .help = "File with the certificate authorities to trust; empty for the system's."},
+     .help = "File with the certificate authorities to trust, in PEM form; empty for the system's. "
+             "The server's certificate is always verified."},
     {"agent", "state_dir", CONF_TEXT, AT(agent.state_dir),
      .fallback = LOCALSTATEDIR "/lib/vsay-agent", .check = check_state_dir,
-     .help = "Directory for what is not sent yet and the sessions that are held."},
+     .help = "The directory of the spool and of the sessions' files, which vsay-agent(8) owns; see "
+             "there. Users need access through it to its subdirectory `drop`.",
+     .sample = "state_dir = /var/lib/vsay-agent"},
     {"agent", "socket", CONF_TEXT, AT(agent.socket), .fallback = "/run/vsay-agent/agent.sock",
-     .check = check_socket, .help = "UNIX socket on which vsay-shell reports to vsay-agent."},
+     .check = check_socket,
+     .help = "The UNIX socket on which vsay-shell(1) reports to vsay-agent(8)."},
     {"agent", "spool_max", CONF_INT, AT(agent.spool_max), 64, 16777216, .fallback = "65536",
-     .help = "Kibibytes that may wait on disk; beyond, the oldest commands are given up."},
+     .help = "How many kibibytes of reports may wait on disk while vsay cannot be reached. Beyond "
+             "that, the oldest commands of the users with the most data are given up, and counted "
+             "in each heartbeat. Openings and ends of sessions are never given up."},
     {"agent", "poll_wait", CONF_SECONDS, AT(agent.poll_wait), 0, 55, .fallback = "30s",
-     .help = "How long a poll for signals may wait at the server; 0 asks every five seconds."},
+     .help = "How long a poll for signals may wait at the server. Use a shorter time if a proxy "
+             "gives up sooner. With 0 the agent polls every five seconds instead, for servers "
+             "where each waiting request costs a process (CGI and mod_fcgid)."},
     {"agent", "disk", CONF_TEXT, AT(agent.disk), .fallback = "/", .check = check_disk,
-     .help = "Path whose file system's usage is reported."},
+     .help = "A path on the file system whose usage is reported."},
     {"agent", "trusted_users", CONF_LIST, AT(agent.trusted_users), .fallback = "",
      .check = check_trusted_users,
-     .help = "Login names that may report sessions of other users, such as a web terminal's."},
+     .help = "Login names that may report sessions of other users, such as that of a web terminal; "
+             "empty for none. Root and the user of vsay-agent(8) always may."},
 
     {"shell", "program", CONF_TEXT, AT(shell.program), .fallback = "", .check = check_program,
-     .help = "Shell to run; empty for the user's login shell."},
+     .help = "The shell to run; empty for the user's login shell."},
     {"shell", "require_agent", CONF_CHOICE, AT(shell.require_agent), .choices = no_yes,
      .fallback = "no",
-     .help = "no, or yes: a shell does not start while vsay-agent cannot be reached."},
+     .help = "With `yes`, no shell starts while vsay-agent(8) cannot be reached."},
     {"shell", "kill_after", CONF_SECONDS, AT(shell.kill_after), 0, 300, .fallback = "5s",
-     .help = "How long a session that was told to end may take before it is killed."},
+     .help = "How long the processes of a session that must end have, after SIGHUP, before they "
+             "get SIGKILL. Three seconds later vsay-agent(8) kills processes that vsay-shell(1) "
+             "has not ended."},
     {"shell", "mask", CONF_LINES, AT(shell.mask), .fallback = "", .check = check_masks,
-     .help = "Extended regular expressions, one a line; what the first group (or else the whole) "
-             "matches in a command is recorded as ***."},
+     .help = "Extended regular expressions, see regex(7). The part of a command that the first "
+             "group of an expression matches is recorded as `***`; without a group, all that the "
+             "expression matches. Since a `;` after a blank begins a comment, write `[;]`.",
+     .sample = "#mask =\n#  --password[= ]([^ ]+)\n#  (Bearer [A-Za-z0-9._~+/=-]+)"},
 
     {"log", "target", CONF_CHOICE, AT(log.target), .choices = log_targets, .fallback = "stderr",
-     .help = "stderr or syslog."},
+     .help = "Where events go. `syslog` uses the facility daemon."},
     {"log", "level", CONF_CHOICE, AT(log.level), .choices = log_levels, .fallback = "info",
-     .help = "Least important events to log: error, warning, info or debug."},
+     .help = "The least important events to log."},
 };
 
 const size_t agent_options_count = sizeof agent_options_table / sizeof *agent_options_table;

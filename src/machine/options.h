@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* agent.conf: the options of vsay-agent and vsay-shell, and the struct that they fill. One table
- * drives parsing, checking and `vsay-agent --check-config`. */
+/* agent.conf: the table of options of vsay-agent and vsay-shell, and the struct that it fills. The
+ * sample file and the list in agent.conf(5) are made from the same table.
+ *
+ * The two programs read one file, but not with the same trust. vsay-shell runs as the user whose
+ * session it records, so it ignores the environment, and does not check what only vsay-agent can
+ * read. */
 #ifndef MACHINE_OPTIONS_H
 #define MACHINE_OPTIONS_H
 

@@ -2,6 +2,7 @@
 """Whatever a configuration can say that would fail, mislead or count for nothing later is refused when
 it is loaded, by --check-config and by a start alike: with the file, the line, the option and the
 reason."""
+import re
 import ssl
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent_process import AGENT, Agent
-from stack import API, CTL, run
+from stack import API, BUILD, CTL, run
 from tokens import private_pem, write_secret
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n"
@@ -101,7 +102,7 @@ VSAY = [
     ("auth.keys", "k1:RS256:{text}", "PEM"), ("auth.keys", "k1:ES256:{der}", "PEM"),
     ("auth.keys", "k1:RS256:{private}", "RSA"), ("auth.keys", "k1:HS256:{key} k1:HS256:{key}", "twice"),
     ("auth.keys", "k1:HS256:{key} k2:HS256:some.key", "some.key"),
-    ("auth.default_role", "agent", "names its role"), ("auth.default_role", "root", "one of"),
+    ("auth.default_role", "agent", "one of user"), ("auth.default_role", "root", "one of"),
     ("auth.issuer", '"https://id.example.com"', "quotes"), ("auth.audience", "vsay # ours", "comment"),
     ("auth.leeway", "301", "from 0"),
     ("agents.heartbeat_interval", "120s", "shorter"), ("agents.offline_after", "30s", "shorter"),
@@ -272,3 +273,28 @@ def test_paths_of_keys_are_absolute(directory, files):
     (directory / "vsay.conf").write_text(text)
     ran = run(API, "--config", directory / "vsay.conf", "--check-config", cwd=directory)
     assert ran.returncode == 1 and "auth.keys: key must be an absolute path" in ran.stderr
+
+
+# --- samples
+
+
+def sample(name, **options):
+    """The sample with each default written out, but for these options."""
+    text = re.sub(r"^#(\w+ =)", r"\1", (BUILD / "conf" / name).read_text(), flags=re.M)
+    assert max(map(len, text.splitlines())) <= 100
+    for key, value in options.items():
+        text, count = re.subn(rf"^{key} =.*", f"{key} = {value}", text, flags=re.M)
+        assert count == 1
+    return text
+
+
+def test_samples(directory, files):
+    """They need nothing but what is required, and their defaults are accepted."""
+    conf = directory / "sample.conf"
+    conf.write_text(sample("vsay.conf", keys=f"k1:HS256:{files['key']}"))
+    ran = run(API, "--config", conf, "--check-config")
+    assert ran.returncode == 0, ran.stderr
+    conf.write_text(sample("agent.conf", server="https://a.example.com", token_file=files["text"],
+                           state_dir=directory / "state"))
+    ran = run(AGENT, "--config", conf, "--check-config")
+    assert ran.returncode == 0, ran.stderr

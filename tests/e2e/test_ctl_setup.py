@@ -11,10 +11,11 @@ import pymysql
 import pytest
 
 from ctl import read_terminal
-from stack import CTL, ENV, REPO, run
+from stack import BUILD, CTL, ENV, REPO, run
 from tokens import write_secret
 
-INSTALLED = ["db/migrations", "db/grants.sql", "db/grants-operator.sql", "conf/vsay.conf"]
+INSTALLED = [REPO / "db" / "migrations", REPO / "db" / "grants.sql",
+             REPO / "db" / "grants-operator.sql", BUILD / "conf" / "vsay.conf"]
 SECRETS = ["db.password", "jwt.key", "vsayctl.password"]
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
 
@@ -35,7 +36,7 @@ class Site:
         self.conf, self.share = self.dir / "vsay.conf", directory / "share"
         self.share.mkdir()
         for path in INSTALLED:
-            (self.share / path.split("/")[-1]).symlink_to(REPO / path)
+            (self.share / path.name).symlink_to(path)
 
     def command(self, *arguments, host=True):
         return [CTL, "--config", self.conf, "setup", "--dir", self.share,
@@ -105,7 +106,7 @@ def test_one_command(site):
     assert set(site.files()) == {"vsay.conf", *SECRETS}
     assert {site.modes()[name] for name in SECRETS} == {"-rw-------"}
     changed = set(site.conf.read_text().splitlines()) - set(
-        (REPO / "conf" / "vsay.conf").read_text().splitlines())
+        (BUILD / "conf" / "vsay.conf").read_text().splitlines())
     assert {line.split(" = ")[0] for line in changed} == {"host", "password_file", "keys"}
     env = {"VSAY_DB_USER": "vsayctl", "VSAY_DB_PASSWORD_FILE": str(site.dir / "vsayctl.password")}
     added = run(CTL, "--config", site.conf, "machine", "add", "m1", env=env)

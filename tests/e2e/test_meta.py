@@ -19,18 +19,8 @@ def routes():
     return re.findall(r'\.methods = (\w+),\s*\.pattern = "([^"]+)"', table)
 
 
-# option table, sample, manual
-CONFIGURATIONS = [("src/common/settings.c", "conf/vsay.conf", "docs/man/vsay.conf.5"),
-                  ("src/machine/options.c", "conf/agent.conf", "docs/man/agent.conf.5")]
-
-
-def options(table):
-    """(section, key) of the option table."""
-    return re.findall(r'^\s*\{"(\w+)", "(\w+)", CONF_(?!OBSOLETE|RENAMED)', read(table), re.M)
-
-
-def test_the_tables_are_found():
-    assert len(routes()) >= 7 and [len(options(table)) for table, *_ in CONFIGURATIONS] >= [20, 14]
+def test_the_table_is_found():
+    assert len(routes()) >= 7
 
 
 @pytest.mark.parametrize("methods, pattern", routes())
@@ -40,46 +30,6 @@ def test_route(methods, pattern):
     allowed = {"READ": "GET, HEAD"}.get(methods, method)
     tested = ALLOWED.get(pattern.replace(":id", "sess_1"), "")
     assert set(allowed.split(", ")) <= set(tested.split(", "))
-
-
-@pytest.mark.parametrize("sample, manual, section, key", [
-    (sample, manual, *option) for table, sample, manual in CONFIGURATIONS
-    for option in options(table)])
-def test_option(sample, manual, section, key):
-    part = re.search(rf"^\[{section}\]$(.*?)(^\[|\Z)", read(sample), re.S | re.M)
-    assert re.search(rf"^[#;]?\s*{key}\s*=", part[1], re.M), "in the sample"
-    assert re.search(rf"\b{key}\b", read(manual)), "in the manual"
-
-
-@pytest.mark.parametrize("table, sample, manual", CONFIGURATIONS)
-def test_sample_has_no_other_keys(table, sample, manual):
-    section, found = None, set()
-    for line in read(sample).splitlines():
-        if match := re.fullmatch(r"\[(\w+)\]", line):
-            section = match[1]
-        elif match := re.match(r"[#;]?(\w+)\s*=", line):
-            found.add((section, match[1]))
-    assert found == set(options(table))
-
-
-UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-
-
-def limits(text):
-    """(least, most) that a manual gives for a number, or for a time in seconds."""
-    numbers = re.findall(r"(\d+)(?: (second|minute|hour|day)s?)?", text)
-    last = UNITS.get(numbers[-1][1], 1)
-    return tuple(int(number) * UNITS.get(unit, last) for number, unit in numbers)
-
-
-@pytest.mark.parametrize("section, key, least, most, default", re.findall(
-    r'\{"(\w+)", "(\w+)", CONF_(?:INT|SECONDS), AT\([\w.]+\), (\d+), (\d+),\s*'
-    r'\.fallback = "(\w+)"', read("src/common/settings.c")))
-def test_limits_and_defaults(section, key, least, most, default):
-    """The manual tells them."""
-    said = re.search(rf"^\.It Va {section}\.{key}\n(?:Number|Time) from (.*); default (\w+)\.",
-                     read("docs/man/vsay.conf.5"), re.M)
-    assert (limits(said[1]), said[2]) == ((int(least), int(most)), default)
 
 
 def test_every_unit_test_is_built():

@@ -38,10 +38,10 @@ def test_install_and_uninstall(directory):
     do("make", "install", f"DESTDIR={directory}")
     installed = files(directory)
     names = {Path(path).name for path in installed}
-    assert names >= {*PROGRAMS, *(path.name for path in (REPO / "docs" / "man").iterdir()),
+    assert names >= {*PROGRAMS, *(path.name.removesuffix(".in") for path in (REPO / "docs" / "man").iterdir()),
                      *(path.name for path in (REPO / "db" / "migrations").iterdir()),
                      *(path.name for path in (REPO / "db").glob("grants*")),
-                     *(path.name for path in (REPO / "conf").rglob("*.conf")),
+                     *(path.name.removesuffix(".in") for path in (REPO / "conf").rglob("*.conf*")),
                      *(path.name for path in SITE.rglob("*.*"))}
     units = [directory / path[1:] for path in installed if path.endswith(".service")]
     started = {re.search(r"^ExecStart=(\S+)", unit.read_text(), re.M)[1] for unit in units}
