@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include "api/metrics.h"
-#include "api/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -224,9 +223,9 @@ static void write_rest(struct db *db)
         discard(&notes, true);
 }
 
-void auditor_run(void *worker)
+void auditor_run(const struct settings *settings)
 {
-    struct db *db = db_new(((struct worker *)worker)->settings);
+    struct db *db = db_new(settings);
     enum err err = ERR_OK;
 
     while (wait_for_notes(err))

@@ -16,7 +16,7 @@ void auditor_note(const struct call *call, const char *action, const char *agent
                   const char *detail);
 
 /* The thread's function: writes notes until auditor_stop, then those that are left. */
-void auditor_run(void *worker);
+void auditor_run(const struct settings *settings);
 void auditor_stop(void);
 
 /* For CGI, without the thread: writes all notes now. */

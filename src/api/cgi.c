@@ -33,9 +33,10 @@ static long read_body(void *gateway, char *buffer, size_t size)
     return n;
 }
 
-static void run_on_database(const struct worker *worker, struct request *request, struct call *call)
+static void run_on_database(const struct settings *settings, struct request *request,
+                            struct call *call)
 {
-    struct db *db = db_new(worker->settings);
+    struct db *db = db_new(settings);
 
     call->wait = 0; /* no process is kept for a long wait */
     while (call->outcome != OUTCOME_DONE) {
@@ -48,18 +49,18 @@ static void run_on_database(const struct worker *worker, struct request *request
     db_free(db);
 }
 
-static void handle(const struct worker *worker, struct request *request, struct call *call)
+static void handle(const struct settings *settings, struct auth *auth, struct request *request,
+                   struct call *call)
 {
     struct error e = {0};
-    enum err err =
-        request_parse(request, environ, worker->settings->api.prefix, read_body, request, &e);
+    enum err err = request_parse(request, environ, settings->api.prefix, read_body, request, &e);
 
     if (err)
         call_respond(call, response_error(err, &e));
     else
-        dispatch_request(worker, request, call);
+        dispatch_request(settings, auth, request, call);
     if (call->outcome != OUTCOME_DONE)
-        run_on_database(worker, request, call);
+        run_on_database(settings, request, call);
 }
 
 /* When a program leaves a body unread, mod_cgid adds an error page of its own to the response. */
@@ -72,19 +73,19 @@ static void drain(struct request *request)
         total += n;
 }
 
-int cgi_run(struct worker *worker)
+int cgi_run(const struct settings *settings, struct auth *auth)
 {
     struct request request;
     char head[RESPONSE_HEAD_MAX];
     struct call *call = call_new();
 
-    handle(worker, &request, call);
+    handle(settings, auth, &request, call);
     drain(&request);
-    fwrite(head, 1, response_head(call->response, &request, worker->settings, head), stdout);
+    fwrite(head, 1, response_head(call->response, &request, settings, head), stdout);
     fwrite(call->response->body, 1, response_body_length(call->response, &request), stdout);
-    call_log(call, &request, worker->settings);
+    call_log(call, &request, settings);
     call_free(call);
     int status = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-    auditor_write(worker->settings);
+    auditor_write(settings);
     return status;
 }

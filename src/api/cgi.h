@@ -5,9 +5,9 @@
 #ifndef API_CGI_H
 #define API_CGI_H
 
-#include "api/worker.h"
+#include "api/auth.h"
 
 /* Answers the request in the environment and on standard input. Returns the exit status. */
-int cgi_run(struct worker *worker);
+int cgi_run(const struct settings *settings, struct auth *auth);
 
 #endif

@@ -31,7 +31,9 @@ enum { BATCH_WEIGHT_MAX = 500 };
 /* One parked request. The caller embeds it and owns the memory. The coalescer borrows it from
  * coalescer_park until it comes back in a batch or in a list of waiters. */
 struct waiter {
-    void *call;               /* the caller's; the coalescer does not look inside */
+    void *call;               /* this and the next two: the caller's */
+    struct inbox *inbox;      /* of the thread that writes its response */
+    int client;               /* the socket of its connection */
     int64_t deadline;         /* monotonic ms; its batch must start by then */
     bool writes;              /* equal for all waiters of a key */
     unsigned weight;          /* at most BATCH_WEIGHT_MAX; 0: shares its batch's answer */

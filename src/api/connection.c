@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,10 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/dispatch.h"
 #include "api/fcgi.h"
 #include "api/handover.h"
-#include "api/io.h"
-#include "api/scheduler.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -35,7 +33,7 @@ static int64_t limit_of(const struct connection *connection)
             return io->stop_reading;
         /* fall through */
     case CONNECTION_WRITING:
-        return io->now + io->worker->settings->api.io_timeout * 1000;
+        return io->now + io->shared->settings->api.io_timeout * 1000;
     default:
         return INT64_MAX;
     }
@@ -71,7 +69,7 @@ bool connection_close(struct connection *connection)
 
     TAILQ_REMOVE(&io->by_state[connection->state], connection, next);
     io->count--;
-    atomic_fetch_sub(&io->worker->connections, 1);
+    atomic_fetch_sub(&io->shared->connections, 1);
     call_free(connection->waiter.call);
     incoming_close(&connection->incoming);
     fcgi_free(connection->fcgi);
@@ -135,7 +133,7 @@ static bool write_some(struct connection *connection)
 
     switch (outgoing_send(&connection->outgoing, connection->fd)) {
     case PROGRESS_COMPLETE:
-        call_log(call, &connection->request, connection->io->worker->settings);
+        call_log(call, &connection->request, connection->io->shared->settings);
         set_events(connection, 0);
         return connection_end_request(connection);
     case PROGRESS_BROKEN:
@@ -155,12 +153,12 @@ static bool respond(struct connection *connection)
     const struct response *response = ((struct call *)connection->waiter.call)->response;
     char head[RESPONSE_HEAD_MAX];
     size_t head_length =
-        response_head(response, &connection->request, connection->io->worker->settings, head);
+        response_head(response, &connection->request, connection->io->shared->settings, head);
     size_t body_length = response_body_length(response, &connection->request);
 
     if (!connection->overloaded && head_length + body_length <= FCGI_ANSWER_MAX &&
         unread_by_peer(connection) == 0) {
-        call_log(connection->waiter.call, &connection->request, connection->io->worker->settings);
+        call_log(connection->waiter.call, &connection->request, connection->io->shared->settings);
         return fcgi_encode(connection->fcgi, connection->fd, head, head_length, response->body,
                            body_length)
                    ? connection_end_request(connection)
@@ -201,10 +199,12 @@ static bool enqueue(struct connection *connection)
     struct call *call = connection->waiter.call;
 
     call->until = connection->io->now + call->wait * 1000;
+    connection->waiter.inbox = &connection->io->inbox;
+    connection->waiter.client = connection->fd;
     connection->waiter.client_gone = connection->peer_closed;
     connection_enter(connection, CONNECTION_WAITING);
     set_events(connection, 0);
-    enum err err = scheduler_enqueue(connection->io->worker, &connection->waiter);
+    enum err err = scheduler_enqueue(connection->io->shared->scheduler, &connection->waiter);
     if (!err)
         return true;
     connection_end_reading(connection);
@@ -227,18 +227,18 @@ static bool proceed(struct connection *connection)
 
 static bool run(struct connection *connection)
 {
-    struct worker *worker = connection->io->worker;
+    const struct io_shared *shared = connection->io->shared;
     struct call *call = connection->waiter.call = call_new();
     struct error e = {0};
     enum err err = request_parse(&connection->request, fcgi_variables(connection->fcgi),
-                                 worker->settings->api.prefix, read_body, connection, &e);
+                                 shared->settings->api.prefix, read_body, connection, &e);
 
     if (connection->over_limit)
         err = error_set(&e, ERR_BUSY, "too many connections for the limit of file descriptors");
     if (err)
         call_respond(call, response_error(err, &e));
     else
-        dispatch_request(worker, &connection->request, call);
+        dispatch_request(shared->settings, shared->auth, &connection->request, call);
     return proceed(connection);
 }
 
@@ -283,11 +283,11 @@ bool connection_serve_collected(struct connection *connection)
 void connection_open(struct io *io, int fd)
 {
     struct connection *connection = xcalloc(1, sizeof *connection);
-    size_t others = atomic_fetch_add(&io->worker->connections, 1);
+    size_t others = atomic_fetch_add(&io->shared->connections, 1);
 
     connection->io = io;
     connection->fd = fd;
-    connection->over_limit = connection->last_request = others >= io->worker->connections_max;
+    connection->over_limit = connection->last_request = others >= io->shared->connections_max;
     connection->incoming.file = -1;
     connection->until = limit_of(connection);
     TAILQ_INSERT_TAIL(&io->by_state[CONNECTION_IDLE], connection, next);
@@ -318,7 +318,7 @@ void connection_event(struct connection *connection, uint32_t events)
     if (connection->state == CONNECTION_WRITING && events & EPOLLOUT && !write_some(connection))
         return;
     if (connection->state == CONNECTION_WAITING && events & ended &&
-        scheduler_abandon(connection->io->worker, &connection->waiter))
+        scheduler_abandon(connection->io->shared->scheduler, &connection->waiter))
         connection_close(connection);
     else
         connection_read(connection);
@@ -365,16 +365,4 @@ void connection_timed_out(struct connection *connection)
         connection->unread = unread;
         connection_enter(connection, CONNECTION_WRITING);
     }
-}
-
-void connection_deliver(struct waiter *waiter)
-{
-    io_respond(((struct connection *)waiter)->io, waiter);
-}
-
-bool connection_has_gone(const struct waiter *waiter)
-{
-    struct pollfd peer = {.fd = ((const struct connection *)waiter)->fd, .events = POLLRDHUP};
-
-    return poll(&peer, 1, 0) > 0 && peer.revents & (POLLHUP | POLLRDHUP | POLLERR);
 }

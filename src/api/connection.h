@@ -9,15 +9,16 @@
 #ifndef API_CONNECTION_H
 #define API_CONNECTION_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "api/coalescer.h"
+#include "api/auth.h"
 #include "api/fcgi_record.h"
 #include "api/response.h"
+#include "api/scheduler.h"
 
 struct FCGX_Request; /* defined by libfcgi */
-struct io;
 
 enum connection_state {
     CONNECTION_IDLE,    /* between requests */
@@ -55,6 +56,32 @@ struct connection {
 
 TAILQ_HEAD(connections, connection);
 
+/* What all io threads of a worker share. */
+struct io_shared {
+    const struct settings *settings;
+    struct auth *auth;
+    struct scheduler *scheduler;
+    atomic_size_t connections; /* open ones */
+    size_t connections_max;    /* from the limit of file descriptors */
+};
+
+enum { IO_GRACE_MS = 1000 }; /* for requests still arriving when the worker stops */
+
+/* The event loop of a connection; io.h has its functions. */
+struct io {
+    struct io_shared *shared;
+    struct inbox inbox;   /* responses from other threads */
+    int epoll, listener;  /* listener -1: accepts nothing */
+    int64_t now;          /* monotonic ms, read once a turn */
+    int64_t accept_again; /* monotonic ms, after running out of descriptors; 0: not paused */
+    struct connections by_state[CONNECTION_STATES]; /* each sorted by `until` */
+    size_t count;                                   /* open connections */
+    atomic_bool stop_requested;
+    bool stopping;
+    int64_t stop_reading; /* monotonic ms: while `stopping`, requests that still arrive then are cut
+                             off */
+};
+
 /* Starts serving an accepted connection; takes `fd`, which must be non-blocking. */
 void connection_open(struct io *io, int fd);
 
@@ -69,14 +96,6 @@ void connection_respond(struct connection *connection);
 
 /* Handles the timeout of its state. */
 void connection_timed_out(struct connection *connection);
-
-/* From the thread that owns `waiter`: hands it back to its io thread, with the outcome of its
- * call. */
-void connection_deliver(struct waiter *waiter);
-
-/* From the thread that owns `waiter`: whether its client has closed the connection. nginx closes
- * its side then; other web servers do not tell. */
-bool connection_has_gone(const struct waiter *waiter);
 
 /* --- shared by connection.c and connection_read.c --------------------------------------------- */
 

@@ -12,8 +12,6 @@
 #include "api/connection.h"
 #include "api/fcgi.h"
 #include "api/handover.h"
-#include "api/io.h"
-#include "api/scheduler.h"
 #include "base/log.h"
 
 enum { PIECE = 16 * 1024 /* bytes read at a time */ };
@@ -47,7 +45,7 @@ static bool handle_notice(struct connection *connection, const struct fcgi_scan 
     case NOTICE_VALUES:
         return send_record(connection, record,
                            record_values(record, scan->record + RECORD_HEADER, scan->notice_length,
-                                         connection->io->worker->connections_max));
+                                         connection->io->shared->connections_max));
     case NOTICE_UNKNOWN_TYPE:
         return send_record(connection, record, record_unknown_type(record, scan->notice_type));
     case NOTICE_UNKNOWN_ROLE:
@@ -145,7 +143,7 @@ static bool is_late(struct connection *connection)
     const struct io *io = connection->io;
 
     if (connection->state == CONNECTION_IDLE) {
-        connection->read_until = io->now + io->worker->settings->api.body_timeout * 1000;
+        connection->read_until = io->now + io->shared->settings->api.body_timeout * 1000;
         return false;
     }
     connection->interrupted = io->stopping && io->now > io->stop_reading;
@@ -213,7 +211,7 @@ bool connection_end_aborted(struct connection *connection)
 static bool abort_waiting(struct connection *connection)
 {
     connection->aborted = true;
-    if (scheduler_abandon(connection->io->worker, &connection->waiter))
+    if (scheduler_abandon(connection->io->shared->scheduler, &connection->waiter))
         return connection_end_aborted(connection);
     return true; /* its response is already under way */
 }

@@ -4,9 +4,8 @@
 
 #include <stdlib.h>
 
+#include "api/dispatch.h"
 #include "api/metrics.h"
-#include "api/scheduler.h"
-#include "api/worker.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "store/schema.h"
@@ -33,15 +32,15 @@ static enum err bring_up(struct db *db, enum err before)
     return err;
 }
 
-static void go_down(struct worker *worker, enum err reason)
+static void go_down(struct scheduler *scheduler, enum err reason)
 {
     struct waiters removed;
 
-    coalescer_db_worker_down(worker->coalescer, reason, &removed);
+    coalescer_db_worker_down(scheduler->coalescer, reason, &removed);
     scheduler_refuse(&removed, reason);
 }
 
-static enum err handle_batch(struct worker *worker, struct db *db, struct batch *batch)
+static enum err handle_batch(struct scheduler *scheduler, struct db *db, struct batch *batch)
 {
     struct call **calls = xcalloc(batch->count, sizeof *calls);
     struct waiter *waiter = NULL;
@@ -52,46 +51,43 @@ static enum err handle_batch(struct worker *worker, struct db *db, struct batch 
     enum err err = dispatch_batch(db, calls, count);
     metrics_batch(calls[0]->route->mode, count);
     metrics_database(db);
-    coalescer_loaded(worker->coalescer, batch);
+    coalescer_loaded(scheduler->coalescer, batch);
     for (size_t i = 0; i < count; i++) {
         if (calls[i]->wakes)
-            scheduler_wake(worker, calls[i]->wakes, calls[i]->wake_key);
+            scheduler_wake(scheduler, calls[i]->wakes, calls[i]->wake_key);
     }
-    scheduler_settle(worker, batch);
+    scheduler_settle(scheduler, batch);
     batch_free(batch);
     free(calls);
     return err;
 }
 
-static void handle_until_down(struct worker *worker, struct db *db, bool reads_only)
+static void handle_until_down(struct scheduler *scheduler, struct db *db, bool reads_only)
 {
     struct batch *batch = NULL;
     enum err err = ERR_OK;
 
     while (db_connected(db) && err != ERR_DB_SCHEMA &&
-           (batch = coalescer_take(worker->coalescer, reads_only)))
-        err = handle_batch(worker, db, batch);
-    go_down(worker, err == ERR_DB_SCHEMA ? err : ERR_DB_AWAY);
+           (batch = coalescer_take(scheduler->coalescer, reads_only)))
+        err = handle_batch(scheduler, db, batch);
+    go_down(scheduler, err == ERR_DB_SCHEMA ? err : ERR_DB_AWAY);
 }
 
-void db_worker_run(void *context)
+void db_worker_run(struct scheduler *scheduler, bool reads_only, pthread_barrier_t *tried)
 {
-    struct worker *worker = context;
-    struct db *db = db_new(worker->settings);
-    bool reads_only =
-        atomic_fetch_add(&worker->db_workers, 1) == 0 && worker->settings->api.db_workers > 1;
+    struct db *db = db_new(scheduler->settings);
     bool first = true;
     enum err err = ERR_OK;
 
     do {
         err = bring_up(db, err);
         if (!err)
-            coalescer_db_worker_up(worker->coalescer);
+            coalescer_db_worker_up(scheduler->coalescer);
         if (first)
-            pthread_barrier_wait(&worker->tried);
+            pthread_barrier_wait(tried);
         first = false;
         if (!err)
-            handle_until_down(worker, db, reads_only);
-    } while (!coalescer_stopped(worker->coalescer, err ? RECONNECT_MS : 0));
+            handle_until_down(scheduler, db, reads_only);
+    } while (!coalescer_stopped(scheduler->coalescer, err ? RECONNECT_MS : 0));
     db_free(db);
 }

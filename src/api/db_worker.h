@@ -6,7 +6,10 @@
 #ifndef API_DB_WORKER_H
 #define API_DB_WORKER_H
 
-/* Runs a database worker of a struct worker until the coalescer is stopped and empty. */
-void db_worker_run(void *worker);
+#include "api/scheduler.h"
+
+/* Runs a database worker until the coalescer is stopped and empty. With `reads_only` it takes no
+ * batch that writes. Passes the barrier `tried` after its first attempt to connect. */
+void db_worker_run(struct scheduler *scheduler, bool reads_only, pthread_barrier_t *tried);
 
 #endif

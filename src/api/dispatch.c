@@ -7,7 +7,6 @@
 
 #include "api/auditor.h"
 #include "api/heavy_callers.h"
-#include "api/worker.h"
 #include "base/xalloc.h"
 #include "store/audit.h"
 
@@ -15,10 +14,10 @@ enum {
     UNCHECKED_REPORT = 16 * 1024 /* shorter reports are read before their agent is looked up */
 };
 
-static bool is_preflight(const struct worker *worker, const struct request *request)
+static bool is_preflight(const struct settings *settings, const struct request *request)
 {
     return request->method == METHOD_OPTIONS && request->preflight_method &&
-           response_allows_origin(worker->settings, request->origin);
+           response_allows_origin(settings, request->origin);
 }
 
 /* Checks the token, and whether its role may use the route. */
@@ -80,13 +79,13 @@ static enum err parse_input(struct request *request, struct call *call, struct e
     return err || !route->parse ? err : route->parse(request, call, e);
 }
 
-static enum err check_and_parse(const struct worker *worker, struct request *request,
+static enum err check_and_parse(struct auth *auth, struct request *request,
                                 const struct segment *id, struct call *call, struct error *e)
 {
     const struct route *route = call->route;
 
     call->outcome = OUTCOME_WAIT;
-    enum err err = authorise(worker->auth, request, call, e);
+    enum err err = authorise(auth, request, call, e);
     if (!err)
         err = parse_instance(request, call, e);
     if (!err && id->text && !ident_valid(id->text, id->length))
@@ -106,7 +105,8 @@ static enum err check_and_parse(const struct worker *worker, struct request *req
     return ERR_OK;
 }
 
-void dispatch_request(const struct worker *worker, struct request *request, struct call *call)
+void dispatch_request(const struct settings *settings, struct auth *auth, struct request *request,
+                      struct call *call)
 {
     struct error e = {0};
     unsigned allow = 0;
@@ -117,11 +117,11 @@ void dispatch_request(const struct worker *worker, struct request *request, stru
     call->route = route_find(request->path, request->method, &allow, &id);
     if (!allow)
         call_respond(call, response_error(ERR_NOT_FOUND, NULL));
-    else if (is_preflight(worker, request))
+    else if (is_preflight(settings, request))
         call_respond(call, response_preflight(allow));
     else if (!call->route)
         call_respond(call, response_method(allow));
-    else if ((err = check_and_parse(worker, request, &id, call, &e)))
+    else if ((err = check_and_parse(auth, request, &id, call, &e)))
         call_respond(call, response_error(err, &e));
     else if (call->route->immediate)
         dispatch_batch(NULL, &call, 1);

@@ -4,14 +4,14 @@
 #ifndef API_DISPATCH_H
 #define API_DISPATCH_H
 
+#include "api/auth.h"
 #include "api/call.h"
-
-struct worker;
 
 /* Checks a request against its route and its token, and fills a new call. Then the call has a
  * response, or waits for the database, or will continue. Produces 400, 401, 403, 404, 405 and 413
  * for all routes. */
-void dispatch_request(const struct worker *worker, struct request *request, struct call *call);
+void dispatch_request(const struct settings *settings, struct auth *auth, struct request *request,
+                      struct call *call);
 
 /* Continues after OUTCOME_CONTINUE: the agent of a large report is admitted. Parses the body; then
  * the call has a response or waits for the database. */

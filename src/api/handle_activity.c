@@ -3,7 +3,7 @@
  * reported back and the others are stored, since the agent would otherwise send the same batch for
  * ever. */
 #include "config.h"
-#include "api/handlers.h"
+#include "api/handle_agent.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* POST /api/agent/heartbeat, GET /api/agent/signals, POST /api/agent/sessions[/:id/end]: the
  * agents' half of the API. See docs/agent-protocol.md. */
 #include "config.h"
-#include "api/handlers.h"
+#include "api/handle_agent.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* GET /api/audit: who did what and who looked at what, newest first. */
 #include "config.h"
-#include "api/handlers.h"
+#include "api/call.h"
 
 #include <string.h>
 

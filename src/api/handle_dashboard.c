@@ -2,7 +2,7 @@
 /* GET /api/dashboard/stats, recent-activity, recent-machines: what a dashboard polls, so all are
  * batched. */
 #include "config.h"
-#include "api/handlers.h"
+#include "api/call.h"
 
 #include <inttypes.h>
 #include <json.h>

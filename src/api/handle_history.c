@@ -3,7 +3,7 @@
  * the past, with filters. A search looks at a limited number of rows, so a page may end before it
  * is full. */
 #include "config.h"
-#include "api/handlers.h"
+#include "api/call.h"
 
 #include <stdio.h>
 #include <string.h>

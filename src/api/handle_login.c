@@ -2,7 +2,7 @@
 /* GET, POST and DELETE /api/login: a browser exchanges its bearer token for a cookie, asks who it
  * is, and deletes the cookie. */
 #include "config.h"
-#include "api/handlers.h"
+#include "api/call.h"
 
 #include <json.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* GET /api/machines, GET /api/machines/:id: the machines that the caller may see. */
 #include "config.h"
-#include "api/handlers.h"
+#include "api/call.h"
 
 #include <json.h>
 #include <stdio.h>

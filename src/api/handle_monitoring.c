@@ -3,7 +3,7 @@
  * answers, with the expected schema. GET /metrics, for Prometheus: what the workers count, and the
  * state of the fleet from the database. */
 #include "config.h"
-#include "api/handlers.h"
+#include "api/call.h"
 
 #include <json.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* GET /api/sessions/:id: a session, the outcome of its termination, and its commands. */
 #include "config.h"
-#include "api/handlers.h"
+#include "api/call.h"
 
 #include <json.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * DELETE writes a signal, which wakes the agent's poll; with `Prefer: wait` the response comes once
  * the agent has confirmed the end. */
 #include "config.h"
-#include "api/handlers.h"
+#include "api/call.h"
 
 #include <json.h>
 #include <stdlib.h>

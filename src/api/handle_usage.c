@@ -2,7 +2,7 @@
 /* GET /api/machines/:id/usage, GET /api/dashboard/usage: usage over time, for plots. A step without
  * samples has no point. */
 #include "config.h"
-#include "api/handlers.h"
+#include "api/call.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "api/listen.h"
@@ -26,21 +25,19 @@ static void watch_listener(struct io *io)
     epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->listener, &event);
 }
 
-struct io *io_new(struct worker *worker, int listener)
+struct io *io_new(struct io_shared *shared, int listener)
 {
     struct io *io = xcalloc(1, sizeof *io);
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = io};
 
-    io->worker = worker;
+    io->shared = shared;
     io->listener = listener;
     io->epoll = epoll_create1(EPOLL_CLOEXEC);
-    io->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     io->now = clock_ms();
-    pthread_mutex_init(&io->lock, NULL);
-    TAILQ_INIT(&io->delivered);
+    inbox_open(&io->inbox);
     for (int state = 0; state < CONNECTION_STATES; state++)
         TAILQ_INIT(&io->by_state[state]);
-    epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->wakeup, &event);
+    epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->inbox.wakeup, &event);
     if (listener >= 0)
         watch_listener(io);
     return io;
@@ -51,36 +48,14 @@ void io_free(struct io *io)
     if (!io)
         return;
     close(io->epoll);
-    close(io->wakeup);
-    pthread_mutex_destroy(&io->lock);
+    inbox_close(&io->inbox);
     free(io);
-}
-
-/* --- called by other threads ------------------------------------------------------------------ */
-
-/* The caller holds the lock. */
-static void wake(struct io *io)
-{
-    uint64_t one = 1;
-
-    if (!io->woken && write(io->wakeup, &one, sizeof one) == sizeof one)
-        io->woken = true;
-}
-
-void io_respond(struct io *io, struct waiter *waiter)
-{
-    pthread_mutex_lock(&io->lock);
-    TAILQ_INSERT_TAIL(&io->delivered, waiter, next);
-    wake(io);
-    pthread_mutex_unlock(&io->lock);
 }
 
 void io_stop(struct io *io)
 {
-    pthread_mutex_lock(&io->lock);
-    io->stop_requested = true;
-    wake(io);
-    pthread_mutex_unlock(&io->lock);
+    atomic_store(&io->stop_requested, true);
+    inbox_wake(&io->inbox);
 }
 
 /* --- the event loop --------------------------------------------------------------------------- */
@@ -89,7 +64,7 @@ void io_stop(struct io *io)
 static void accept_one(struct io *io)
 {
     bool exhausted =
-        atomic_load(&io->worker->connections) >= io->worker->connections_max + REFUSED_MAX;
+        atomic_load(&io->shared->connections) >= io->shared->connections_max + REFUSED_MAX;
     int fd = exhausted ? -1 : listen_accept(io->listener, &exhausted);
 
     if (exhausted) { /* the rest stay in the kernel's queue for now */
@@ -116,19 +91,14 @@ static void start_stopping(struct io *io)
     }
 }
 
-/* Handles the waiters that other threads have delivered. */
+/* Handles what other threads have sent. */
 static void take_delivered(struct io *io)
 {
     struct waiters delivered;
     struct waiter *waiter = NULL;
 
-    TAILQ_INIT(&delivered);
-    pthread_mutex_lock(&io->lock);
-    TAILQ_CONCAT(&delivered, &io->delivered, next);
-    io->woken = false;
-    bool stop = io->stop_requested && !io->stopping;
-    pthread_mutex_unlock(&io->lock);
-    if (stop)
+    inbox_take(&io->inbox, &delivered);
+    if (atomic_load(&io->stop_requested) && !io->stopping)
         start_stopping(io);
     while ((waiter = TAILQ_FIRST(&delivered))) {
         TAILQ_REMOVE(&delivered, waiter, next);
@@ -180,10 +150,8 @@ void io_turn(struct io *io, int ms)
     expire(io);
 }
 
-void io_run(void *context)
+void io_run(struct io *io)
 {
-    struct io *io = context;
-
     while (!io->stopping || io->count)
         io_turn(io, ms_until_next_timeout(io));
 }

@@ -71,7 +71,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
 }
 
 /* A listening socket means FastCGI; a CGI environment without one means CGI. */
-static int serve(struct worker *worker, const struct arguments *arguments, struct error *e)
+static int serve(const struct settings *settings, struct auth *auth,
+                 const struct arguments *arguments, struct error *e)
 {
     bool cgi = getenv("GATEWAY_INTERFACE") != NULL;
     int listener = arguments->listen ? -1 : listen_inherited();
@@ -79,9 +80,9 @@ static int serve(struct worker *worker, const struct arguments *arguments, struc
     if (arguments->listen && listen_on(arguments->listen, &listener, e))
         return EXIT_FAILURE;
     if (listener >= 0)
-        return worker_run(worker, listener);
+        return worker_run(settings, auth, listener);
     if (cgi)
-        return cgi_run(worker);
+        return cgi_run(settings, auth);
     fputs(usage, stderr);
     return 2;
 }
@@ -90,7 +91,7 @@ int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
     struct settings settings;
-    struct worker worker = {.settings = &settings};
+    struct auth *auth = NULL;
     struct error e = {0};
 
     /* A web server may pass words of the query string as a CGI's arguments (RFC 3875 section
@@ -103,7 +104,7 @@ int main(int argc, char **argv)
     enum err err =
         settings_load("vsay-api", arguments.config, SETTINGS_DB | SETTINGS_KEYS, &settings, &e);
     if (!err)
-        err = auth_new(&settings, arguments.config, &worker.auth, &e);
+        err = auth_new(&settings, arguments.config, &auth, &e);
     if (!err && arguments.listen)
         err = listen_check(arguments.listen, &e);
     status = EXIT_FAILURE;
@@ -111,14 +112,14 @@ int main(int argc, char **argv)
         puts("vsay-api: the configuration is good");
         status = EXIT_SUCCESS;
     } else if (!err) {
-        status = serve(&worker, &arguments, &e);
+        status = serve(&settings, auth, &arguments, &e);
     }
     if (status == EXIT_FAILURE && *e.detail && arguments.check_config)
         log_say("vsay-api: %s", e.detail);
     else if (status == EXIT_FAILURE && *e.detail)
         log_event(LEVEL_ERROR, "start", "detail=\"%s\"", e.detail);
 
-    auth_free(worker.auth);
+    auth_free(auth);
     settings_free(&settings);
     db_library_end();
     return status;

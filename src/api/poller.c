@@ -5,8 +5,6 @@
 #include <stdlib.h>
 
 #include "api/metrics.h"
-#include "api/scheduler.h"
-#include "api/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/signals.h"
@@ -18,7 +16,7 @@ enum {
 };
 
 struct findings {
-    struct worker *worker;
+    struct scheduler *scheduler;
     struct idents agents; /* agents with due signals */
     struct idents closed; /* closed sessions that requests wait for */
 };
@@ -29,7 +27,7 @@ static enum err poll_ends(struct db *db, struct findings *findings, struct error
     char **keys = NULL;
     size_t count = 0;
 
-    waitlist_keys(findings->worker->waitlists[WAIT_END], &keys, &count);
+    waitlist_keys(findings->scheduler->waitlists[WAIT_END], &keys, &count);
     for (size_t i = 0; i < count; i++) {
         idents_add(&waited, keys[i]);
         free(keys[i]);
@@ -47,22 +45,22 @@ static enum err poll_database(struct db *db, void *context, struct error *e)
 
     idents_free(&findings->agents); /* from an earlier attempt */
     idents_free(&findings->closed);
-    if (waitlist_count(findings->worker->waitlists[WAIT_SIGNAL]))
+    if (waitlist_count(findings->scheduler->waitlists[WAIT_SIGNAL]))
         err = signals_due_agents(db, &findings->agents, e);
-    if (!err && waitlist_count(findings->worker->waitlists[WAIT_END]))
+    if (!err && waitlist_count(findings->scheduler->waitlists[WAIT_END]))
         err = poll_ends(db, findings, e);
     return err;
 }
 
-static void wake_all(struct worker *worker, enum wait_for what, const struct idents *keys)
+static void wake_all(struct scheduler *scheduler, enum wait_for what, const struct idents *keys)
 {
     for (size_t i = 0; i < keys->count; i++)
-        scheduler_wake(worker, what, keys->items[i]);
+        scheduler_wake(scheduler, what, keys->items[i]);
 }
 
-static enum err poll_once(struct worker *worker, struct db *db, enum err before)
+static enum err poll_once(struct scheduler *scheduler, struct db *db, enum err before)
 {
-    struct findings findings = {.worker = worker};
+    struct findings findings = {.scheduler = scheduler};
     struct error e = {0};
     enum err err = db_run(db, DB_READ, poll_database, &findings, &e);
 
@@ -70,18 +68,18 @@ static enum err poll_once(struct worker *worker, struct db *db, enum err before)
         log_event(LEVEL_WARNING, "watch", "error=%s detail=\"%s\"", error_info(err)->name,
                   e.detail);
     if (!err) {
-        wake_all(worker, WAIT_SIGNAL, &findings.agents);
-        wake_all(worker, WAIT_END, &findings.closed);
+        wake_all(scheduler, WAIT_SIGNAL, &findings.agents);
+        wake_all(scheduler, WAIT_END, &findings.closed);
     }
     idents_free(&findings.agents);
     idents_free(&findings.closed);
     return err;
 }
 
-static bool has_waiters(const struct worker *worker)
+static bool has_waiters(const struct scheduler *scheduler)
 {
-    return waitlist_count(worker->waitlists[WAIT_SIGNAL]) ||
-           waitlist_count(worker->waitlists[WAIT_END]);
+    return waitlist_count(scheduler->waitlists[WAIT_SIGNAL]) ||
+           waitlist_count(scheduler->waitlists[WAIT_END]);
 }
 
 static void expire(struct db *db)
@@ -98,15 +96,14 @@ static void expire(struct db *db)
     idents_free(&expired);
 }
 
-void poller_run(void *context)
+void poller_run(struct scheduler *scheduler)
 {
-    struct worker *worker = context;
-    struct db *db = db_new(worker->settings);
+    struct db *db = db_new(scheduler->settings);
     int64_t next_expiry = 0;
     enum err err = ERR_OK;
 
-    while (!coalescer_stopped(worker->coalescer, err ? RETRY_MS : POLL_MS)) {
-        err = has_waiters(worker) ? poll_once(worker, db, err) : ERR_OK;
+    while (!coalescer_stopped(scheduler->coalescer, err ? RETRY_MS : POLL_MS)) {
+        err = has_waiters(scheduler) ? poll_once(scheduler, db, err) : ERR_OK;
         if (clock_ms() >= next_expiry) {
             next_expiry = clock_ms() + EXPIRE_MS;
             expire(db);

@@ -6,7 +6,9 @@
 #ifndef API_POLLER_H
 #define API_POLLER_H
 
-/* Runs until the coalescer of `worker` is stopped. */
-void poller_run(void *worker);
+#include "api/scheduler.h"
+
+/* Runs until the coalescer is stopped. */
+void poller_run(struct scheduler *scheduler);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "api/handlers.h"
+#include "store/sessions.h"
 #include "store/usage.h"
 
 enum {

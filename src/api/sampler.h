@@ -4,6 +4,8 @@
 #ifndef API_SAMPLER_H
 #define API_SAMPLER_H
 
-void sampler_run(void *worker);
+#include "api/scheduler.h"
+
+void sampler_run(struct scheduler *scheduler);
 
 #endif

@@ -2,11 +2,94 @@
 #include "config.h"
 #include "api/scheduler.h"
 
+#include <poll.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
-#include "api/connection.h"
-#include "api/worker.h"
 #include "base/clock.h"
+
+/* --- inboxes ---------------------------------------------------------------------------------- */
+
+void inbox_open(struct inbox *inbox)
+{
+    *inbox = (struct inbox){.wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    pthread_mutex_init(&inbox->lock, NULL);
+    TAILQ_INIT(&inbox->waiters);
+}
+
+void inbox_close(struct inbox *inbox)
+{
+    close(inbox->wakeup);
+    pthread_mutex_destroy(&inbox->lock);
+}
+
+/* One write for any number of waiters. The caller holds the lock. */
+static void wake(struct inbox *inbox)
+{
+    uint64_t one = 1;
+
+    if (!inbox->woken && write(inbox->wakeup, &one, sizeof one) == sizeof one)
+        inbox->woken = true;
+}
+
+void inbox_wake(struct inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->lock);
+    wake(inbox);
+    pthread_mutex_unlock(&inbox->lock);
+}
+
+void inbox_take(struct inbox *inbox, struct waiters *out)
+{
+    TAILQ_INIT(out);
+    pthread_mutex_lock(&inbox->lock);
+    TAILQ_CONCAT(out, &inbox->waiters, next);
+    inbox->woken = false;
+    pthread_mutex_unlock(&inbox->lock);
+}
+
+/* Hands a waiter back to its io thread. */
+static void deliver(struct waiter *waiter)
+{
+    struct inbox *inbox = waiter->inbox;
+
+    pthread_mutex_lock(&inbox->lock);
+    TAILQ_INSERT_TAIL(&inbox->waiters, waiter, next);
+    wake(inbox);
+    pthread_mutex_unlock(&inbox->lock);
+}
+
+/* --- queues ----------------------------------------------------------------------------------- */
+
+/* Long waits may hold five sixths of the connections: signals four, session ends one. The last
+ * sixth stays free for short requests. A request that finds its waitlist full is answered at
+ * once. */
+static unsigned waitlist_capacity(const struct settings *settings, size_t connections_max,
+                                  enum wait_for what)
+{
+    size_t most = connections_max / 6 * (what == WAIT_SIGNAL ? 4 : 1);
+    size_t parked = (size_t)settings->api.max_parked;
+
+    return (unsigned)(most < parked ? most : parked);
+}
+
+void scheduler_open(struct scheduler *scheduler, const struct settings *settings,
+                    size_t connections_max)
+{
+    *scheduler = (struct scheduler){.settings = settings};
+    scheduler->coalescer = coalescer_new((unsigned)settings->api.max_parked);
+    for (enum wait_for what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
+        scheduler->waitlists[what] =
+            waitlist_new(waitlist_capacity(settings, connections_max, what));
+}
+
+void scheduler_close(struct scheduler *scheduler)
+{
+    coalescer_free(scheduler->coalescer);
+    for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
+        waitlist_free(scheduler->waitlists[what]);
+}
 
 static struct waiter *take_first(struct waiters *waiters)
 {
@@ -17,7 +100,7 @@ static struct waiter *take_first(struct waiters *waiters)
     return waiter;
 }
 
-enum err scheduler_enqueue(struct worker *worker, struct waiter *waiter)
+enum err scheduler_enqueue(struct scheduler *scheduler, struct waiter *waiter)
 {
     const struct call *call = waiter->call;
     char key[CALL_KEY_MAX];
@@ -27,8 +110,8 @@ enum err scheduler_enqueue(struct worker *worker, struct waiter *waiter)
         waiter->since = clock_ms();
     waiter->weight = call->weight;
     waiter->writes = call->route->mode == DB_WRITE;
-    waiter->deadline = clock_ms() + worker->settings->api.deadline * 1000;
-    return coalescer_park(worker->coalescer, waiter, keyed ? key : NULL);
+    waiter->deadline = clock_ms() + scheduler->settings->api.deadline * 1000;
+    return coalescer_park(scheduler->coalescer, waiter, keyed ? key : NULL);
 }
 
 static void deliver_timeout(struct waiter *waiter)
@@ -36,7 +119,7 @@ static void deliver_timeout(struct waiter *waiter)
     struct call *call = waiter->call;
 
     call_respond(call, call->route->timeout(call));
-    connection_deliver(waiter);
+    deliver(waiter);
 }
 
 /* A call that has run before already has a true answer: nothing has happened yet. */
@@ -49,7 +132,7 @@ static void refuse(struct waiter *waiter, enum err code)
         return;
     }
     call_refuse(call, code, NULL);
-    connection_deliver(waiter);
+    deliver(waiter);
 }
 
 void scheduler_refuse(struct waiters *waiters, enum err code)
@@ -70,87 +153,105 @@ static void deliver_timeouts(struct waiters *timed_out)
 
 /* An agent that polls again has given up its older poll, though this process may not have
  * noticed. */
-static bool wait_for_signal(struct worker *worker, struct waiter *waiter)
+static bool wait_for_signal(struct scheduler *scheduler, struct waiter *waiter)
 {
     const struct call *call = waiter->call;
     struct waiters older;
-    bool parked = waitlist_park_newest(worker->waitlists[WAIT_SIGNAL], waiter, call->who.user_id,
+    bool parked = waitlist_park_newest(scheduler->waitlists[WAIT_SIGNAL], waiter, call->who.user_id,
                                        call->until, &older);
 
     deliver_timeouts(&older);
     return parked;
 }
 
-static bool wait_for_end(struct worker *worker, struct waiter *waiter)
+static bool wait_for_end(struct scheduler *scheduler, struct waiter *waiter)
 {
     const struct call *call = waiter->call;
     char owner[IDENT_MAX + USER_ID_MAX + 2];
 
     snprintf(owner, sizeof owner, "%s/%s", call->who.tenant_id, call->who.user_id);
-    return waitlist_park(worker->waitlists[WAIT_END], waiter, call->id, owner, call->until);
+    return waitlist_park(scheduler->waitlists[WAIT_END], waiter, call->id, owner, call->until);
 }
 
-static void wait_for_event(struct worker *worker, struct waiter *waiter)
+static void wait_for_event(struct scheduler *scheduler, struct waiter *waiter)
 {
     struct call *call = waiter->call;
     bool again = call->waited;
 
     call->waited = true;
-    if (call->route->waits_for == WAIT_SIGNAL ? wait_for_signal(worker, waiter)
-                                              : wait_for_end(worker, waiter))
+    if (call->route->waits_for == WAIT_SIGNAL ? wait_for_signal(scheduler, waiter)
+                                              : wait_for_end(scheduler, waiter))
         return;
     if (!again && clock_ms() < call->until)
         call->wait = 0; /* no room: tell the client that it did not wait */
     deliver_timeout(waiter);
 }
 
-void scheduler_settle(struct worker *worker, struct batch *batch)
+void scheduler_settle(struct scheduler *scheduler, struct batch *batch)
 {
     struct waiter *waiter = NULL;
 
     while ((waiter = take_first(&batch->waiters))) {
         const struct call *call = waiter->call;
         if (call->outcome == OUTCOME_WAIT)
-            wait_for_event(worker, waiter);
+            wait_for_event(scheduler, waiter);
         else
-            connection_deliver(waiter);
+            deliver(waiter);
     }
 }
 
-void scheduler_wake(struct worker *worker, enum wait_for what, const char *key)
+/* Whether its client has closed the connection. nginx closes its side then; other web servers do
+ * not tell. */
+static bool client_has_gone(const struct waiter *waiter)
+{
+    struct pollfd peer = {.fd = waiter->client, .events = POLLRDHUP};
+
+    return poll(&peer, 1, 0) > 0 && peer.revents & (POLLHUP | POLLRDHUP | POLLERR);
+}
+
+void scheduler_wake(struct scheduler *scheduler, enum wait_for what, const char *key)
 {
     struct waiters woken;
     struct waiter *waiter = NULL;
 
-    waitlist_wake(worker->waitlists[what], key, &woken);
+    waitlist_wake(scheduler->waitlists[what], key, &woken);
     while ((waiter = take_first(&woken))) {
         enum err err = ERR_OK;
-        if (connection_has_gone(waiter)) /* a signal must not be leased to a client that has gone */
+        if (client_has_gone(waiter)) /* a signal must not be leased to a client that has gone */
             deliver_timeout(waiter);
         else
-            err = scheduler_enqueue(worker, waiter);
+            err = scheduler_enqueue(scheduler, waiter);
         if (err)
             refuse(waiter, err);
     }
 }
 
-bool scheduler_abandon(struct worker *worker, struct waiter *waiter)
+bool scheduler_abandon(struct scheduler *scheduler, struct waiter *waiter)
 {
     const struct call *call = waiter->call;
-    struct waitlist *waitlist = worker->waitlists[call->route->waits_for];
+    struct waitlist *waitlist = scheduler->waitlists[call->route->waits_for];
 
     return waitlist && waitlist_abandon(waitlist, waiter);
 }
 
-void scheduler_expire(struct worker *worker, bool closing)
+void scheduler_expire(struct scheduler *scheduler)
+{
+    struct waiters timed_out;
+
+    coalescer_expire(scheduler->coalescer, clock_ms(), &timed_out);
+    scheduler_refuse(&timed_out, ERR_DEADLINE);
+    for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++) {
+        waitlist_expire(scheduler->waitlists[what], clock_ms(), &timed_out);
+        deliver_timeouts(&timed_out);
+    }
+}
+
+void scheduler_end_waits(struct scheduler *scheduler)
 {
     struct waiters timed_out;
 
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++) {
-        if (closing)
-            waitlist_close(worker->waitlists[what], &timed_out);
-        else
-            waitlist_expire(worker->waitlists[what], clock_ms(), &timed_out);
+        waitlist_close(scheduler->waitlists[what], &timed_out);
         deliver_timeouts(&timed_out);
     }
 }

@@ -3,30 +3,133 @@
 #include "api/worker.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "api/db_worker.h"
 #include "api/auditor.h"
+#include "api/db_worker.h"
 #include "api/fcgi.h"
 #include "api/io.h"
 #include "api/listen.h"
 #include "api/metrics.h"
-#include "api/scheduler.h"
-#include "api/sampler.h"
 #include "api/poller.h"
+#include "api/sampler.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
 enum {
-    TICK_MS = 100,   /* deadlines are checked this often */
-    IO_DEFAULT = 4,  /* the default's upper limit for io threads */
-    LARGE = 1 << 20, /* allocations of this size go back to the system when freed */
-    DESCRIPTORS = 96 /* reserved: database, log, memory files, refused connections */
+    TICK_MS = 100,          /* deadlines are checked this often */
+    IO_DEFAULT = 4,         /* the default's upper limit for io threads */
+    LARGE = 1 << 20,        /* allocations of this size go back to the system when freed */
+    DESCRIPTORS = 96,       /* reserved: database, log, memory files, refused connections */
+    STACK_SIZE = 512 * 1024 /* bytes; libjwt copies tokens to the stack: see TOKEN_MAX */
 };
+
+/* Threads that end together. Zero-initialise it. */
+struct thread_group {
+    SLIST_HEAD(, thread) threads;
+    atomic_size_t working;
+};
+
+struct worker {
+    const struct settings *settings;
+    struct auth *auth;
+    struct scheduler scheduler;
+    struct io_shared shared;
+    struct io **loops; /* one per io thread */
+    size_t loop_count;
+    atomic_uint db_workers;                  /* started so far */
+    pthread_barrier_t tried;                 /* passed once each db worker has tried to connect */
+    struct thread_group io, database, audit; /* in the order in which they stop */
+};
+
+/* --- threads ---------------------------------------------------------------------------------- */
+
+struct thread {
+    pthread_t thread;
+    struct thread_group *group;
+    void (*job)(void *);
+    void *argument;
+    SLIST_ENTRY(thread) next;
+};
+
+static void *run_job(void *context)
+{
+    struct thread *thread = context;
+
+    thread->job(thread->argument);
+    atomic_fetch_sub(&thread->group->working, 1);
+    return NULL;
+}
+
+/* Starts a thread that runs job(argument); ends the process on failure. */
+static void start_thread(struct thread_group *group, void (*job)(void *), void *argument)
+{
+    struct thread *thread = xcalloc(1, sizeof *thread);
+    pthread_attr_t attributes;
+
+    thread->group = group;
+    thread->job = job;
+    thread->argument = argument;
+    SLIST_INSERT_HEAD(&group->threads, thread, next);
+    atomic_fetch_add(&group->working, 1);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    if (pthread_create(&thread->thread, &attributes, run_job, thread) != 0) {
+        log_event(LEVEL_ERROR, "start", "detail=\"cannot start a thread\"");
+        exit(EXIT_FAILURE);
+    }
+    pthread_attr_destroy(&attributes);
+}
+
+/* Waits for all threads, and frees what they used. */
+static void join_threads(struct thread_group *group)
+{
+    struct thread *thread = NULL;
+
+    while ((thread = SLIST_FIRST(&group->threads))) {
+        SLIST_REMOVE_HEAD(&group->threads, next);
+        pthread_join(thread->thread, NULL);
+        free(thread);
+    }
+}
+
+/* Of several database workers, the first takes no batch that writes. */
+static void db_worker_job(void *context)
+{
+    struct worker *worker = context;
+    bool first = atomic_fetch_add(&worker->db_workers, 1) == 0;
+
+    db_worker_run(&worker->scheduler, first && worker->settings->api.db_workers > 1,
+                  &worker->tried);
+}
+
+static void poller_job(void *worker)
+{
+    poller_run(&((struct worker *)worker)->scheduler);
+}
+
+static void sampler_job(void *worker)
+{
+    sampler_run(&((struct worker *)worker)->scheduler);
+}
+
+static void auditor_job(void *worker)
+{
+    auditor_run(((struct worker *)worker)->settings);
+}
+
+static void io_job(void *io)
+{
+    io_run(io);
+}
+
+/* --- the main thread -------------------------------------------------------------------------- */
 
 static void reload(struct worker *worker)
 {
@@ -40,11 +143,12 @@ static void reload(struct worker *worker)
 
 static void update_metrics(const struct worker *worker)
 {
-    struct metrics_state state = {.connections = atomic_load(&worker->connections)};
+    const struct scheduler *scheduler = &worker->scheduler;
+    struct metrics_state state = {.connections = atomic_load(&worker->shared.connections)};
 
-    state.waiting[WAIT_NOTHING] = coalescer_count(worker->coalescer, &state.database_away);
+    state.waiting[WAIT_NOTHING] = coalescer_count(scheduler->coalescer, &state.database_away);
     for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
-        state.waiting[what] = waitlist_count(worker->waitlists[what]);
+        state.waiting[what] = waitlist_count(scheduler->waitlists[what]);
     metrics_state(&state);
 }
 
@@ -52,42 +156,28 @@ static void update_metrics(const struct worker *worker)
 static bool tick(struct worker *worker, const sigset_t *signals)
 {
     struct timespec wait = {.tv_nsec = TICK_MS * 1000000L};
-    struct waiters expired;
     int number = sigtimedwait(signals, NULL, &wait);
 
     if (number == SIGHUP)
         reload(worker);
     auth_refresh(worker->auth);
-    coalescer_expire(worker->coalescer, clock_ms(), &expired);
-    scheduler_refuse(&expired, ERR_DEADLINE);
-    scheduler_expire(worker, false);
+    scheduler_expire(&worker->scheduler);
     update_metrics(worker);
     return number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGUSR1;
 }
 
 /* Ticks until all threads of the group have ended; ends the process at `deadline`. */
 static void await_threads(struct worker *worker, const sigset_t *signals,
-                          struct thread_group *thread_group, int64_t deadline)
+                          struct thread_group *group, int64_t deadline)
 {
-    while (!thread_group_done(thread_group)) {
+    while (atomic_load(&group->working)) {
         tick(worker, signals);
         if (clock_ms() > deadline) {
             log_event(LEVEL_ERROR, "stop", "detail=\"not done within api.shutdown_after\"");
             _exit(EXIT_FAILURE);
         }
     }
-    thread_group_join(thread_group);
-}
-
-/* Long waits may hold five sixths of the connections: signals four, session ends one. The last
- * sixth stays free for short requests. A request that finds its waitlist full is answered at
- * once. */
-static unsigned waitlist_capacity(const struct worker *worker, enum wait_for what)
-{
-    size_t most = worker->connections_max / 6 * (what == WAIT_SIGNAL ? 4 : 1);
-    size_t parked = (size_t)worker->settings->api.max_parked;
-
-    return (unsigned)(most < parked ? most : parked);
+    join_threads(group);
 }
 
 static size_t io_threads(const struct settings *settings)
@@ -108,15 +198,18 @@ static size_t connections_max(void)
 
 static void open_worker(struct worker *worker, int listener)
 {
+    size_t connections = connections_max();
+
     /* Otherwise glibc raises the threshold to the largest block freed so far, for good. */
     mallopt(M_MMAP_THRESHOLD, LARGE);
     mallopt(M_TRIM_THRESHOLD, 2 * LARGE);
     fcgi_library_init();
     metrics_open(worker->settings);
-    worker->connections_max = connections_max();
-    worker->coalescer = coalescer_new((unsigned)worker->settings->api.max_parked);
-    for (enum wait_for what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
-        worker->waitlists[what] = waitlist_new(waitlist_capacity(worker, what));
+    scheduler_open(&worker->scheduler, worker->settings, connections);
+    worker->shared = (struct io_shared){.settings = worker->settings,
+                                        .auth = worker->auth,
+                                        .scheduler = &worker->scheduler,
+                                        .connections_max = connections};
     listen_prepare(listener);
 }
 
@@ -128,17 +221,17 @@ static void start_threads(struct worker *worker, int listener)
 
     pthread_barrier_init(&worker->tried, NULL, (unsigned)settings->api.db_workers + 1);
     for (long i = 0; i < settings->api.db_workers; i++)
-        thread_group_start(&worker->database, db_worker_run, worker);
+        start_thread(&worker->database, db_worker_job, worker);
     pthread_barrier_wait(&worker->tried);
-    thread_group_start(&worker->database, poller_run, worker);
-    thread_group_start(&worker->audit, auditor_run, worker);
+    start_thread(&worker->database, poller_job, worker);
+    start_thread(&worker->audit, auditor_job, worker);
     if (settings->agents.usage_history)
-        thread_group_start(&worker->database, sampler_run, worker);
+        start_thread(&worker->database, sampler_job, worker);
     worker->loop_count = io_threads(settings);
     worker->loops = xcalloc(worker->loop_count, sizeof(struct io *));
     for (size_t i = 0; i < worker->loop_count; i++) {
-        worker->loops[i] = io_new(worker, listener);
-        thread_group_start(&worker->io, io_run, worker->loops[i]);
+        worker->loops[i] = io_new(&worker->shared, listener);
+        start_thread(&worker->io, io_job, worker->loops[i]);
     }
     log_event(LEVEL_INFO, "start", "io_threads=%zu db_workers=%ld", worker->loop_count,
               settings->api.db_workers);
@@ -152,9 +245,9 @@ static void stop_threads(struct worker *worker, const sigset_t *signals)
 
     for (size_t i = 0; i < worker->loop_count; i++)
         io_stop(worker->loops[i]);
-    scheduler_expire(worker, true);
+    scheduler_end_waits(&worker->scheduler);
     await_threads(worker, signals, &worker->io, deadline);
-    coalescer_stop(worker->coalescer);
+    coalescer_stop(worker->scheduler.coalescer);
     await_threads(worker, signals, &worker->database, deadline);
     auditor_stop();
     await_threads(worker, signals, &worker->audit, deadline);
@@ -167,24 +260,23 @@ static void close_worker(struct worker *worker)
     for (size_t i = 0; i < worker->loop_count; i++)
         io_free(worker->loops[i]);
     free(worker->loops);
-    coalescer_free(worker->coalescer);
+    scheduler_close(&worker->scheduler);
     metrics_close();
-    for (int what = WAIT_NOTHING + 1; what < WAIT_COUNT; what++)
-        waitlist_free(worker->waitlists[what]);
 }
 
-int worker_run(struct worker *worker, int listener)
+int worker_run(const struct settings *settings, struct auth *auth, int listener)
 {
+    struct worker worker = {.settings = settings, .auth = auth};
     sigset_t signals;
 
     sigfillset(&signals);
     sigdelset(&signals, SIGBUS); /* handled in metrics_memory.c */
     pthread_sigmask(SIG_SETMASK, &signals, NULL);
-    open_worker(worker, listener);
-    start_threads(worker, listener);
-    while (!tick(worker, &signals))
+    open_worker(&worker, listener);
+    start_threads(&worker, listener);
+    while (!tick(&worker, &signals))
         ;
-    stop_threads(worker, &signals);
-    close_worker(worker);
+    stop_threads(&worker, &signals);
+    close_worker(&worker);
     return EXIT_SUCCESS;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the tables in the code promise, against documents, tests and the build."""
+import graphlib
 import re
 
 import pytest
@@ -73,3 +74,20 @@ def test_layers():
         for path in (REPO / "src" / layer).glob("*.[ch]"):
             for included in re.findall(r'#include "(\w+)/', path.read_text()):
                 assert included in below, f"{path} includes {included}/"
+
+
+def used_by(module):
+    """The modules (a .c file and its header) whose headers a module includes. A header without a .c
+    file is part of what includes it."""
+    used = set()
+    for path in (REPO / "src").glob(f"{module}.[ch]"):
+        for other in re.findall(r'#include "(\w+/\w+)\.h"', path.read_text()):
+            used |= {other} if (REPO / "src" / f"{other}.c").exists() else used_by(other)
+    return used - {module}
+
+
+def test_no_circle_of_includes():
+    modules = [f"{path.parent.name}/{path.stem}" for path in (REPO / "src").rglob("*.c")]
+    graph = {module: used_by(module) for module in modules}
+    graph["common/settings"].discard("common/claims")  # settings checks auth.roles with it
+    graphlib.TopologicalSorter(graph).prepare()  # an error that names the circle

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "api/worker.h"
+#include "api/connection.h"
 #include "api/dispatch.h"
 #include "api/response.h"
 #include "base/xalloc.h"
@@ -41,32 +41,32 @@ static void mint(void)
     keyring_free(ring);
 }
 
-struct worker *fuzz_worker(void)
+struct io_shared *fuzz_shared(void)
 {
-    static struct worker worker = {.settings = &settings};
+    static struct io_shared shared = {.settings = &settings};
     struct error e = {0};
 
-    if (worker.auth)
-        return &worker;
+    if (shared.auth)
+        return &shared;
     char *secret = fuzz_path("key"), *conf = fuzz_path("vsay.conf");
     char *text =
         xasprintf("[api]\ncors_origins = https://a.example\n[auth]\nkeys = k1:HS256:%s\n", secret);
     fuzz_write(secret, SECRET, strlen(SECRET));
     fuzz_write(conf, text, strlen(text));
     MUST(settings_load(NULL, conf, 0, &settings, &e) == ERR_OK);
-    MUST(auth_new(&settings, conf, &worker.auth, &e) == ERR_OK);
+    MUST(auth_new(&settings, conf, &shared.auth, &e) == ERR_OK);
     mint();
     free(text);
     free(conf);
     free(secret);
-    return &worker;
+    return &shared;
 }
 
 const char *fuzz_bearer(const char *role)
 {
     enum role found;
 
-    fuzz_worker();
+    fuzz_shared();
     return role_from_name(role, &found) ? bearers[found] : NULL;
 }
 
@@ -128,7 +128,7 @@ static struct call *dispatch(struct request *request)
 {
     struct call *call = call_new();
 
-    dispatch_request(fuzz_worker(), request, call);
+    dispatch_request(&settings, fuzz_shared()->auth, request, call);
     if (call->outcome == OUTCOME_CONTINUE)
         dispatch_continue(request, call);
     return call;

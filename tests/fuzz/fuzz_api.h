@@ -5,12 +5,12 @@
 
 #include "fuzz.h"
 
-struct worker;
+struct io_shared;
 struct request;
 struct error;
 
-/* A worker without gateway and coalescer; created once. */
-struct worker *fuzz_worker(void);
+/* Settings and keys, without a scheduler; created once. */
+struct io_shared *fuzz_shared(void);
 
 /* `Bearer` and a valid token for the role with this name; NULL when there is no such role.
  * Borrowed. */

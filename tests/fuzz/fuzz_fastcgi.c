@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/worker.h"
 #include "api/fcgi.h"
 #include "api/io.h"
 #include "fuzz_api.h"
@@ -24,12 +23,14 @@ const char *__lsan_default_suppressions(void)
 /* A worker whose database is down, so calls are refused at once. */
 static struct io *new_io(void)
 {
-    struct worker *worker = fuzz_worker();
+    static struct scheduler scheduler;
+    struct io_shared *shared = fuzz_shared();
 
     fcgi_library_init();
-    worker->connections_max = 10;
-    worker->coalescer = coalescer_new(10);
-    return io_new(worker, -1);
+    shared->connections_max = 10;
+    shared->scheduler = &scheduler;
+    scheduler_open(&scheduler, shared->settings, shared->connections_max);
+    return io_new(shared, -1);
 }
 
 /* Reads the responses; at the end, checks that they are complete records. */

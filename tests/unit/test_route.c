@@ -13,7 +13,6 @@
 
 #include "api/dispatch.h"
 #include "api/heavy_callers.h"
-#include "api/worker.h"
 #include "store/statements.h"
 
 static long no_body(void *gateway, char *buffer, size_t size)
@@ -27,13 +26,12 @@ static long no_body(void *gateway, char *buffer, size_t size)
 static struct call *dispatch(enum method method, const char *path)
 {
     struct settings settings = {0};
-    struct worker worker = {.settings = &settings};
     struct request request = {
         .method = method, .query = "", .content_length = -1, .read_body = no_body};
     struct call *call = call_new();
 
     strcpy(request.path, path);
-    dispatch_request(&worker, &request, call);
+    dispatch_request(&settings, NULL, &request, call);
     return call;
 }
 
