@@ -56,10 +56,10 @@ static const struct series counter_series[COUNTERS] = {
     [COUNTER_READS] = {"vsay_database_requests_total", "kind=\"read\"", "counter",
                        "Requests that were answered with the database."},
     [COUNTER_WRITES] = {"vsay_database_requests_total", "kind=\"write\"", NULL, NULL},
-    [COUNTER_READ_BATCHES] = {"vsay_database_rounds_total", "kind=\"read\"", "counter",
+    [COUNTER_READ_BATCHES] = {"vsay_database_batches_total", "kind=\"read\"", "counter",
                               "Queries for them: one query serves all requests that want the same "
                               "answer or form a batch."},
-    [COUNTER_WRITE_BATCHES] = {"vsay_database_rounds_total", "kind=\"write\"", NULL, NULL},
+    [COUNTER_WRITE_BATCHES] = {"vsay_database_batches_total", "kind=\"write\"", NULL, NULL},
     [COUNTER_DB] = {"vsay_database_errors_total", "error=\"db\"", "counter",
                     "Failed attempts, by the log's name of the error; includes attempts to "
                     "connect, and those that were repeated."},

@@ -257,17 +257,17 @@ def test_latencies(stack, scraper, tenant):
             after.get("vsay_requests_total", route=route)
 
 
-def test_requests_for_one_look_at_the_database(stack, scraper, tenant):
+def test_several_requests_share_a_batch(stack, scraper, tenant):
     admin = tenant.user("company_admin")
     before = scraper.scrape()
     with ThreadPoolExecutor(32) as pool:
         assert {reply.status for reply in pool.map(lambda _: stack.get(STATS, admin),
                                                    range(400))} == {200}
     after = scraper.scrape()
-    requests, rounds = (after.get(name, kind="read") - before.get(name, kind="read")
-                        for name in ("vsay_database_requests_total", "vsay_database_rounds_total"))
+    requests, batches = (after.get(name, kind="read") - before.get(name, kind="read")
+                        for name in ("vsay_database_requests_total", "vsay_database_batches_total"))
     assert requests >= 401, "a scrape asks too"
-    assert 1 <= rounds < requests
+    assert 1 <= batches < requests
 
 
 def test_who_waits(stack, scraper, tenant):
