@@ -68,14 +68,14 @@ def send(socket, path, by, method="GET", **env):
 
 
 def wait_until_parked(stack):
-    """A watcher asks the database as long as anybody waits, and only then."""
+    """A poller asks the database as long as anybody waits, and only then."""
     before = stack.database.executed()
-    wait_for(lambda: stack.database.executed() > before + 3, what="a watcher that looks")
+    wait_for(lambda: stack.database.executed() > before + 3, what="a poller that asks")
 
 
 def wait_until_parked_blindly(worker):
-    """The watcher complains as soon as somebody waits."""
-    wait_for(lambda: "event=watch " in worker.log.read_text(), what="a watcher that cannot look")
+    """The poller complains as soon as somebody waits."""
+    wait_for(lambda: "event=poll " in worker.log.read_text(), what="a poller that cannot ask")
 
 
 def outcome(stack, session, by):
