@@ -109,7 +109,7 @@ void auditor_note(const struct call *call, const char *action, const char *agent
     }
 }
 
-/* --- writing --------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static const char *text_or_null(const char *text)
 {

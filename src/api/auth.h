@@ -31,9 +31,30 @@ void auth_refresh(struct auth *auth);
  * ERR_CREDENTIALS. */
 enum err auth_bearer(const struct request *request, const char **token, struct error *e);
 
-/* Verifies the request's bearer token, or else its cookie's if that counts (see cookie.h).
+/* Verifies the request's bearer token, or else its cookie's if that counts.
  * ERR_NO_TOKEN, ERR_CREDENTIALS or ERR_TOKEN unless the token is valid now. */
 enum err auth_check(struct auth *auth, const struct request *request, struct principal *out,
                     struct error *e);
+
+/* --- the cookie that holds a browser's token (RFC 6265) --------------------------------------- */
+
+/* A page need not keep its token where scripts can read it. The server keeps no state: the cookie
+ * is the token. A browser attaches cookies to requests from any page, which is how cross-site
+ * request forgery works. So the cookie only counts when our own page makes the request. */
+
+/* Limit for name and value together, as browsers have it (RFC 6265 section 6.1). */
+enum { COOKIE_MAX = 4096, COOKIE_LINE_MAX = COOKIE_MAX + 1536 };
+
+/* Whether a page of our own origin makes the request. Browsers tell in Sec-Fetch-Site. For those
+ * that do not, our page sends Vsay-Request, which pages of other origins cannot. */
+bool cookie_is_ours(const struct request *request);
+
+/* Whether the token fits into a cookie. */
+bool cookie_takes(const struct request *request, const char *token);
+
+/* Writes the value of Set-Cookie to out[]. The cookie holds the token until `until` (Unix seconds);
+ * "" deletes it. */
+void cookie_format(const struct request *request, const struct settings *settings,
+                   const char *token, int64_t until, char out[COOKIE_LINE_MAX]);
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef API_CALL_H
 #define API_CALL_H
 
-#include "api/format.h"
+#include "api/list.h"
 #include "api/route.h"
 #include "store/load.h"
 #include "store/sessions.h"
@@ -66,8 +66,14 @@ enum { CALL_KEY_MAX = 4096 };
  * a call that runs alone. */
 bool call_key(const struct call *call, char out[CALL_KEY_MAX]);
 
-/* The callers of a batch of calls. Pass the result to calls_loaded, which records heavy callers and
- * frees it. */
+/* Whether the call's caller is heavy: the database recently read more than 100 rows of this route
+ * for it. A batch would have to wait for such a caller, and saves it nothing, so it runs alone.
+ * Sets call->measure when that was long ago, so that its rows are counted again. The memory of
+ * heavy callers is one for the process, and of bounded size. */
+bool call_is_heavy(struct call *call);
+
+/* The callers of a batch of calls. Pass the result to calls_loaded, which remembers the heavy ones
+ * and frees it. */
 struct callers calls_callers(struct call **calls, size_t count);
 void calls_loaded(struct call **calls, struct callers *callers);
 

@@ -321,7 +321,7 @@ static void take_out(struct coalescer *coalescer, struct waiter *waiter, struct 
     }
 }
 
-/* --- public ---------------------------------------------------------------------------------- */
+/* --- public ----------------------------------------------------------------------------------- */
 
 /* Weight stands for memory, so the weight that waits under one key is bounded too. */
 static enum err refusal(const struct coalescer *coalescer, const struct waiter *waiter,

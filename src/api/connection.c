@@ -12,8 +12,7 @@
 #include <unistd.h>
 
 #include "api/dispatch.h"
-#include "api/fcgi.h"
-#include "api/handover.h"
+#include "api/listen.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -87,7 +86,7 @@ static bool hand_over(struct connection *connection)
     if (connection->events)
         epoll_ctl(connection->io->epoll, EPOLL_CTL_DEL, connection->fd, NULL);
     connection->events = 0;
-    return handover_send(connection->io->listener, connection->fd);
+    return listen_hand_over(connection->io->listener, connection->fd);
 }
 
 bool connection_end_request(struct connection *connection)
@@ -109,7 +108,7 @@ bool connection_end_request(struct connection *connection)
     return true;
 }
 
-/* --- writing --------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static unsigned unread_by_peer(const struct connection *connection)
 {
@@ -179,7 +178,7 @@ static bool respond_error(struct connection *connection, enum err err, const str
     return respond(connection);
 }
 
-/* --- the request ----------------------------------------------------------------------------- */
+/* --- the request ------------------------------------------------------------------------------ */
 
 static long read_body(void *context, char *buffer, size_t size)
 {

@@ -14,11 +14,9 @@
 #include <sys/queue.h>
 
 #include "api/auth.h"
-#include "api/fcgi_record.h"
+#include "api/fcgi.h"
 #include "api/response.h"
 #include "api/scheduler.h"
-
-struct FCGX_Request; /* defined by libfcgi */
 
 enum connection_state {
     CONNECTION_IDLE,    /* between requests */

@@ -10,8 +10,7 @@
 #include <sys/socket.h>
 
 #include "api/connection.h"
-#include "api/fcgi.h"
-#include "api/handover.h"
+#include "api/listen.h"
 #include "base/log.h"
 
 enum { PIECE = 16 * 1024 /* bytes read at a time */ };
@@ -57,7 +56,7 @@ static bool handle_notice(struct connection *connection, const struct fcgi_scan 
     }
 }
 
-/* --- reading --------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static bool discard(struct connection *connection)
 {
@@ -154,7 +153,7 @@ static bool is_late(struct connection *connection)
 static bool adopt(struct connection *connection)
 {
     struct io *io = connection->io;
-    int fd = handover_receive(connection->fd);
+    int fd = listen_take_over(connection->fd);
 
     if (fd >= 0)
         connection_open(io, fd);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "api/auditor.h"
-#include "api/heavy_callers.h"
 #include "base/xalloc.h"
 #include "store/audit.h"
 
@@ -57,7 +56,7 @@ static unsigned first_weight(struct call *call)
 
     if (!route->batch || (route->shared && call->scope.kind == SCOPE_ALL))
         return 0;
-    return !route->shared || !heavy_callers_check(route->pattern, &call->scope, &call->measure);
+    return !route->shared || !call_is_heavy(call);
 }
 
 static bool is_large_report(const struct request *request, const struct call *call)
@@ -95,7 +94,7 @@ static enum err check_and_parse(struct auth *auth, struct request *request,
     if (!err)
         err = query_parse(request->query, route->parameters, &call->query, e);
     if (route->list)
-        call->format = format_choose(request->accept);
+        call->format = list_format(request->accept);
     if (err || !is_large_report(request, call))
         return err ? err : parse_input(request, call, e);
     call->outcome = OUTCOME_CONTINUE;

@@ -17,7 +17,7 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* --- the names and values of PARAMS (section 3.4) -------------------------------------------- */
+/* --- the names and values of PARAMS (section 3.4) --------------------------------------------- */
 
 /* Reads the length at `at`, of one byte or four; false while it is incomplete. */
 static bool length_at(const struct fcgi_scan *scan, size_t *at, size_t *length)
@@ -61,7 +61,7 @@ static bool take_params(struct fcgi_scan *scan, const unsigned char *bytes, size
     return true;
 }
 
-/* --- records --------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static unsigned id_of(const struct fcgi_scan *scan)
 {

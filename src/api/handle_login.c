@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "api/auth.h"
-#include "api/cookie.h"
 #include "base/xalloc.h"
 
 enum { BODY_MAX = 4096 /* bytes of a body that is ignored */ };

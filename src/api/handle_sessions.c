@@ -134,7 +134,7 @@ enum err handle_sessions(struct db *db, struct call **calls, size_t count, struc
     return err;
 }
 
-/* --- closing --------------------------------------------------------------------------------- */
+/* --- closing ---------------------------------------------------------------------------------- */
 
 enum err parse_session_close(struct request *request, struct call *call, struct error *e)
 {

@@ -33,7 +33,7 @@ out:
     return err;
 }
 
-/* --- members --------------------------------------------------------------------------------- */
+/* --- members ---------------------------------------------------------------------------------- */
 
 /* There are few members, so each message is a static text, as error_public requires. */
 static const struct {

@@ -3,10 +3,16 @@
 #ifndef API_LIST_H
 #define API_LIST_H
 
-#include "api/format.h"
 #include "api/query.h"
 #include "api/response.h"
 #include "store/db.h"
+
+enum format { FORMAT_JSON, FORMAT_CSV, FORMAT_NDJSON, FORMAT_COUNT };
+
+/* Chooses the format that an Accept header (NULL: none) prefers (RFC 9110 section 12.5.1): the
+ * largest q-value wins, then the more specific range, then JSON. Also JSON when none is
+ * acceptable. */
+enum format list_format(const char *accept);
 
 enum column_kind {
     COLUMN_TEXT,

@@ -132,7 +132,7 @@ enum err listen_on(const char *address, int *fd, struct error *e)
     return err;
 }
 
-/* --- connections ----------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static bool is_loopback(const struct sockaddr_storage *address)
 {
@@ -240,4 +240,73 @@ int listen_accept(int listener, bool *exhausted)
     if (is_tcp(&peer))
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
+}
+
+/* --- connections handed from worker to worker ------------------------------------------------- */
+
+/* A message with the mark and one descriptor. */
+struct descriptor_message {
+    unsigned char mark;
+    struct iovec part;
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    struct msghdr header;
+};
+
+static struct cmsghdr *prepare(struct descriptor_message *message)
+{
+    *message = (struct descriptor_message){.mark = HANDOVER_MARK};
+    message->part = (struct iovec){&message->mark, 1};
+    message->header = (struct msghdr){.msg_iov = &message->part,
+                                      .msg_iovlen = 1,
+                                      .msg_control = message->control,
+                                      .msg_controllen = sizeof message->control};
+    return CMSG_FIRSTHDR(&message->header);
+}
+
+/* Connects to the listener's own address; -1 on failure. */
+static int connect_to(int listener)
+{
+    struct sockaddr_un address = {0};
+    socklen_t length = sizeof address;
+
+    if (getsockname(listener, (struct sockaddr *)&address, &length) ||
+        address.sun_family != AF_UNIX)
+        return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, length)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+bool listen_hand_over(int listener, int fd)
+{
+    struct descriptor_message message;
+    struct cmsghdr *control = prepare(&message);
+    int carrier = connect_to(listener);
+
+    if (carrier < 0)
+        return false;
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(control), &fd, sizeof fd);
+    bool sent = sendmsg(carrier, &message.header, MSG_NOSIGNAL) == 1;
+    close(carrier);
+    return sent;
+}
+
+int listen_take_over(int fd)
+{
+    struct descriptor_message message;
+    struct cmsghdr *control = prepare(&message);
+    int received = -1;
+
+    if (recvmsg(fd, &message.header, MSG_CMSG_CLOEXEC) != 1)
+        return -1;
+    if (message.header.msg_controllen >= CMSG_LEN(sizeof received) &&
+        control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_RIGHTS)
+        memcpy(&received, CMSG_DATA(control), sizeof received);
+    return received;
 }

@@ -65,8 +65,7 @@ static enum err poll_once(struct scheduler *scheduler, struct db *db, enum err b
     enum err err = db_run(db, DB_READ, poll_database, &findings, &e);
 
     if (err && err != before)
-        log_event(LEVEL_WARNING, "poll", "error=%s detail=\"%s\"", error_info(err)->name,
-                  e.detail);
+        log_event(LEVEL_WARNING, "poll", "error=%s detail=\"%s\"", error_info(err)->name, e.detail);
     if (!err) {
         wake_all(scheduler, WAIT_SIGNAL, &findings.agents);
         wake_all(scheduler, WAIT_END, &findings.closed);

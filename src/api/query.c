@@ -14,7 +14,7 @@
 #include "base/xalloc.h"
 #include "common/protocol.h"
 
-/* --- application/x-www-form-urlencoded ------------------------------------------------------- */
+/* --- application/x-www-form-urlencoded -------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -86,7 +86,7 @@ bool query_cursor_parse(const char *text, struct position *out)
     return strcmp(text, again) == 0;
 }
 
-/* --- values ---------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static bool is_choice(const char *choices, const char *value)
 {
@@ -171,7 +171,7 @@ static enum err kind_error(const struct query_parameter *parameter, struct error
     return ERR_REQUEST;
 }
 
-/* --- parsing --------------------------------------------------------------------------------- */
+/* --- parsing ---------------------------------------------------------------------------------- */
 
 /* Returns QUERY_PARAMETERS_MAX when the table lacks the name. */
 static size_t find(const struct query_parameter *parameters, const char *name)

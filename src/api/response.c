@@ -112,7 +112,7 @@ void response_release(struct response *response)
     free(response);
 }
 
-/* --- the header ------------------------------------------------------------------------------ */
+/* --- the header ------------------------------------------------------------------------------- */
 
 struct head {
     char *text;

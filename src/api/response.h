@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "api/cookie.h"
+#include "api/auth.h"
 #include "api/request.h"
 #include "base/error.h"
 #include "common/settings.h"

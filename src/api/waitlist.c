@@ -176,7 +176,7 @@ static void insert(struct waitlist *waitlist, struct waiter *waiter, const char 
     waitlist->parked++;
 }
 
-/* --- public ---------------------------------------------------------------------------------- */
+/* --- public ----------------------------------------------------------------------------------- */
 
 bool waitlist_park(struct waitlist *waitlist, struct waiter *waiter, const char *key,
                    const char *owner, int64_t until)

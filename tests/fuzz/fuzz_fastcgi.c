@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/fcgi.h"
 #include "api/io.h"
 #include "fuzz_api.h"
 

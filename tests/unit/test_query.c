@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "api/format.h"
 #include "api/list.h"
 #include "api/query.h"
 
@@ -165,8 +164,8 @@ static void formats(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (format_choose(rows[i].accept) != rows[i].format)
-            fail_msg("%s: %d", rows[i].accept, (int)format_choose(rows[i].accept));
+        if (list_format(rows[i].accept) != rows[i].format)
+            fail_msg("%s: %d", rows[i].accept, (int)list_format(rows[i].accept));
     }
 }
 

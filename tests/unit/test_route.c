@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "api/dispatch.h"
-#include "api/heavy_callers.h"
 #include "store/statements.h"
 
 static long no_body(void *gateway, char *buffer, size_t size)
@@ -146,23 +145,35 @@ static void users_of_a_tenant_are_a_batch_and_admins(void **state)
     assert_false(in_one_batch(user, other));
 }
 
+static void read_rows(struct call call, uint64_t rows)
+{
+    struct call *calls[] = {&call};
+
+    call.measure = true;
+    struct callers callers = calls_callers(calls, 1);
+    callers.rows[0] = rows;
+    calls_loaded(calls, &callers);
+}
+
 static void heavy_callers_are_remembered(void **state)
 {
     struct call heavy = stats_of("t", "u", ROLE_USER), other = stats_of("u", "t", ROLE_USER);
-    bool measure = true;
+    struct call elsewhere = heavy;
 
     (void)state;
-    assert_false(heavy_callers_check("/a", &heavy.scope, &measure));
-    assert_false(measure);
-    heavy_callers_note("/a", &heavy.scope, 10000);
-    assert_true(heavy_callers_check("/a", &heavy.scope, &measure));
-    assert_false(measure);
-    assert_false(heavy_callers_check("/b", &heavy.scope, &measure));
-    assert_false(heavy_callers_check("/a", &other.scope, &measure));
-    heavy_callers_note("/a", &other.scope, 3);
-    assert_true(heavy_callers_check("/a", &heavy.scope, &measure));
-    heavy_callers_note("/a", &heavy.scope, 3);
-    assert_false(heavy_callers_check("/a", &heavy.scope, &measure));
+    elsewhere.route++;
+    heavy.measure = true;
+    assert_false(call_is_heavy(&heavy));
+    assert_false(heavy.measure);
+    read_rows(heavy, 10000);
+    assert_true(call_is_heavy(&heavy));
+    assert_false(heavy.measure);
+    assert_false(call_is_heavy(&elsewhere));
+    assert_false(call_is_heavy(&other));
+    read_rows(other, 3);
+    assert_true(call_is_heavy(&heavy));
+    read_rows(heavy, 3);
+    assert_false(call_is_heavy(&heavy));
 }
 
 static void writes_share_no_answer(void **state)

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "api/fcgi_record.h"
+#include "api/fcgi.h"
 
 static void pair(int ends[2])
 {
