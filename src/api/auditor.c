@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/* Why a queue and not a row in the request's own transaction: looking at a session is a read, and a
+ * read must not fail, or be slow, because the database refuses a write. A replica that became read
+ * only still answers. The price is that notes can be lost with the process. An entry about a
+ * termination matters most, so it is also in the log, and the signal itself names who requested it.
+ *
+ * A note copies all it needs, since its call is gone when it is written. */
 #include "config.h"
 #include "api/auditor.h"
 
@@ -81,7 +87,7 @@ static struct note *note_new(const struct call *call, const char *action, const 
     return note;
 }
 
-/* The last resort for a note that the database does not take. */
+/* The last resort for a note that the database does not take: the log has it at least. */
 static void log_note(const struct note *note)
 {
     log_event(LEVEL_ERROR, "audit_lost",
@@ -116,6 +122,8 @@ static const char *text_or_null(const char *text)
     return *text ? text : NULL;
 }
 
+/* The age and not the time is stored: the database's clock is the only one for data, and the
+ * worker's may differ. A note may have waited, so its age is taken when it is written. */
 static enum err write_notes(struct db *db, void *context, struct error *e)
 {
     struct audit_entry entries[BATCH];
@@ -149,6 +157,7 @@ static void take(struct notes *out)
     pthread_mutex_unlock(&auditor.lock);
 }
 
+/* Puts notes back in front of newer ones, so that the order of the ids is that of the events. */
 static void put_back(struct notes *notes)
 {
     const struct note *note = NULL;
@@ -212,6 +221,8 @@ static bool wait_for_notes(bool failed)
     return goes_on;
 }
 
+/* Writes until nothing is left, or the database fails once. A worker that stops must not wait for a
+ * database that is away, so the rest goes to the log. */
 static void write_rest(struct db *db)
 {
     struct notes notes;

@@ -18,6 +18,9 @@
 #include "common/keyring.h"
 #include "common/token.h"
 
+/* Checks take the lock for reading, so they do not wait for each other. New keys are loaded without
+ * the lock and put in place under it; a check sees the old ring or the new one. The cache is
+ * emptied in the same critical section: a token of a removed key must not be found any more. */
 struct auth {
     const struct settings *settings;
     const char *config;
@@ -80,6 +83,8 @@ void auth_free(struct auth *auth)
     free(auth);
 }
 
+/* Only auth.keys are taken from the file. Other settings are read by threads without a lock, so
+ * they stay as they were at the start. */
 enum err auth_reload(struct auth *auth, struct error *e)
 {
     struct settings fresh;
@@ -154,7 +159,8 @@ static const char *why_no_header(const char *server)
 }
 
 /* Parses `Bearer TOKEN` (RFC 6750 section 2.1); the scheme is case-insensitive (RFC 9110 section
- * 11.1). */
+ * 11.1). Apache and lighttpd join two Authorization headers with a comma, nginx answers 400 by
+ * itself. Which of two tokens was meant is unknown, so both are refused. */
 enum err auth_bearer(const struct request *request, const char **token, struct error *e)
 {
     static const char scheme[] = "Bearer";
@@ -198,6 +204,7 @@ static const char *value_of(const char *p, const char *name)
     return strncmp(p, name, length) == 0 && p[length] == '=' ? p + length + 1 : NULL;
 }
 
+/* Copies a cookie's value, which ends at a semicolon, without white space at its end. */
 static enum err copy_value(const char *value, char out[COOKIE_MAX + 1], struct error *e)
 {
     size_t length = strcspn(value, ";");
@@ -244,6 +251,9 @@ bool cookie_takes(const struct request *request, const char *token)
     return strlen(name_of(request)) + 1 + strlen(token) <= COOKIE_MAX;
 }
 
+/* The path is the one that the client sees, which on shared hosting is not that of the program.
+ * With SameSite=Strict, other sites' links and forms do not carry the cookie; with HttpOnly, no
+ * script can read it. */
 void cookie_format(const struct request *request, const struct settings *settings,
                    const char *token, int64_t until, char out[COOKIE_LINE_MAX])
 {
@@ -260,7 +270,8 @@ void cookie_format(const struct request *request, const struct settings *setting
 
 /* --- requests --------------------------------------------------------------------------------- */
 
-/* *token borrows from the request, or points to `cookie`. */
+/* A bearer token comes first: clients send one on purpose, while browsers add the cookie on their
+ * own. *token borrows from the request, or points to `cookie`. */
 static enum err find_token(const struct request *request, char cookie[COOKIE_MAX + 1],
                            const char **token, struct error *e)
 {

@@ -35,6 +35,7 @@ void call_respond(struct call *call, struct response *response)
     call->outcome = OUTCOME_DONE;
 }
 
+/* The client gets the route's own response, but the log still names the error. */
 void call_refuse(struct call *call, enum err err, const struct error *e)
 {
     struct response *response = response_error(err, e);
@@ -66,6 +67,9 @@ void call_log(const struct call *call, const struct request *request,
               who->user_id, who->tenant_id, *who->user_id ? role_names[who->role] : "");
 }
 
+/* What may share an answer is decided here, and nowhere else. A key that leaves something out would
+ * show one caller another one's rows, so every part on which the answer depends is in it. A batch
+ * leaves out the caller, since its rows come back with the caller's id. */
 bool call_key(const struct call *call, char out[CALL_KEY_MAX])
 {
     const char *pattern = call->route->pattern;
@@ -84,11 +88,15 @@ bool call_key(const struct call *call, char out[CALL_KEY_MAX])
 
 /* --- heavy callers ---------------------------------------------------------------------------- */
 
-/* From about 100 rows on, reading them costs more than the statement that a batch saves. */
+/* A user with 10,000 machines makes the database read 10,000 rows, for which all callers of the
+ * batch would wait. Nothing about a user tells so before its rows were counted, so it is
+ * remembered. From about 100 rows on, reading them costs more than the statement that a batch
+ * saves. A minute later the rows are counted again, since machines come and go. */
 enum { ROWS_MAX = 100, KNOWN_FOR = 60 /* s */, SLOTS = 4096 };
 
-/* A heavy caller is 48 bits of a hash and 16 bits of time in seconds. A newer one replaces an older
- * one in the same slot. */
+/* A heavy caller is 48 bits of a hash and 16 bits of time in seconds, so one atomic word holds it
+ * and io threads need no lock. A newer one replaces an older one in the same slot. A caller that is
+ * forgotten, or taken for another one, is served all the same, only less cheaply. */
 static _Atomic uint64_t slots[SLOTS];
 
 /* FNV-1a over the text and its NUL. */

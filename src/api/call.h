@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A call: what one request asks of the database, with its arguments and its outcome. It lives from
  * dispatch to response. The coalescer groups calls by key without knowing what is in them; handlers
- * read the arguments and set the outcome. */
+ * read the arguments and set the outcome.
+ *
+ * The outcome is a member of its own. It once followed from whether there was a response, which
+ * meant three things to three readers. */
 #ifndef API_CALL_H
 #define API_CALL_H
 

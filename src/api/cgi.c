@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* A process for each request, so nothing is prepared that the request may not need: the database is
+ * connected when a handler asks it, and the audit is written after the response has gone. */
 #include "config.h"
 #include "api/cgi.h"
 
@@ -33,6 +35,7 @@ static long read_body(void *gateway, char *buffer, size_t size)
     return n;
 }
 
+/* The same loop as that of coalescer and db workers, for one call. */
 static void run_on_database(const struct settings *settings, struct request *request,
                             struct call *call)
 {

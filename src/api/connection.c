@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* The states of a connection, and the way of a request through them. connection_read.c has the
+ * other half: bytes that come in.
+ *
+ * A function that may close the connection returns false once it did. The struct is freed then, so
+ * a caller must return at once, and pass the false on. */
 #include "config.h"
 #include "api/connection.h"
 
@@ -20,6 +25,8 @@ enum { IDLE_MS = 10 * 60 * 1000 /* web servers close idle connections much soone
 
 /* --- states ----------------------------------------------------------------------------------- */
 
+/* A connection that waits for its call has no limit here: the coalescer and the waitlists expire
+ * their waiters, and taking one back from them must have one place. */
 static int64_t limit_of(const struct connection *connection)
 {
     const struct io *io = connection->io;
@@ -48,7 +55,9 @@ void connection_enter(struct connection *connection, enum connection_state state
     connection->until = limit_of(connection);
 }
 
-/* Registers with epoll for input, for the peer's close, and for EPOLLOUT if `events` has it. */
+/* Registers with epoll for input, for the peer's close, and for EPOLLOUT if `events` has it. The
+ * events are edge-triggered, so a connection costs a system call when its state changes, and not
+ * one each turn. */
 static void set_events(struct connection *connection, uint32_t events)
 {
     struct epoll_event event = {.events = events | EPOLLIN | EPOLLRDHUP | EPOLLET,
@@ -89,6 +98,8 @@ static bool hand_over(struct connection *connection)
     return listen_hand_over(connection->io->listener, connection->fd);
 }
 
+/* A worker that stops hands the connection to another one, between two requests: a web server that
+ * holds it as idle may send the next request at any moment. */
 bool connection_end_request(struct connection *connection)
 {
     if (connection->fcgi)
@@ -110,6 +121,7 @@ bool connection_end_request(struct connection *connection)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+/* Bytes in the socket that the peer has not read yet. */
 static unsigned unread_by_peer(const struct connection *connection)
 {
     int bytes = 0;
@@ -126,6 +138,7 @@ static bool abort_writing(struct connection *connection)
     return connection_close(connection);
 }
 
+/* Counts and logs the request only once all of its response is written. */
 static bool write_some(struct connection *connection)
 {
     const struct call *call = connection->waiter.call;
@@ -193,6 +206,8 @@ void connection_end_reading(struct connection *connection)
     incoming_close(&connection->incoming);
 }
 
+/* Parks the request. From here until it is delivered, the waiter belongs to other threads: after
+ * scheduler_enqueue has succeeded, nothing of it may be touched. */
 static bool enqueue(struct connection *connection)
 {
     struct call *call = connection->waiter.call;
@@ -224,6 +239,8 @@ static bool proceed(struct connection *connection)
                                    : respond(connection);
 }
 
+/* Over the limit of descriptors a connection is still served once, with 503. Closed without a word,
+ * it would become a 502 of the web server, and look like a crash. */
 static bool run(struct connection *connection)
 {
     const struct io_shared *shared = connection->io->shared;
@@ -249,12 +266,15 @@ bool connection_serve(struct connection *connection, int fd)
         connection->scan.request_id = (unsigned)fcgi_request_id(connection->fcgi);
         return run(connection);
     }
+    /* libfcgi has closed what it read from */
     *(fd == connection->fd ? &connection->fd : &connection->incoming.file) = -1;
     log_event(LEVEL_WARNING, "request", "detail=\"libfcgi rejected the request\"");
     return connection_close(connection);
 }
 
-/* Only the id of a dropped request is known. */
+/* Answers a request whose bytes were dropped, with 503. Only its id is known. END_REQUEST with
+ * FCGI_OVERLOADED would be the protocol's own answer, but Apache makes an empty 200 of it, and
+ * HAProxy hangs. */
 static bool refuse_overloaded(struct connection *connection)
 {
     char *nothing[] = {NULL};
@@ -305,6 +325,9 @@ void connection_stop(struct connection *connection)
     set_events(connection, 0);
 }
 
+/* A client that has gone frees the place of its request at once, if it is on a waitlist. Otherwise
+ * the request is with a db worker, and its response comes anyway. Input while a request waits may
+ * be an abort or the next request. */
 void connection_event(struct connection *connection, uint32_t events)
 {
     const uint32_t ended = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
@@ -323,6 +346,8 @@ void connection_event(struct connection *connection, uint32_t events)
         connection_read(connection);
 }
 
+/* Bytes that came in while the request waited have caused no event since then, so they are read
+ * now. */
 void connection_respond(struct connection *connection)
 {
     struct call *call = connection->waiter.call;

@@ -4,8 +4,8 @@
  *     idle -> reading -> (answered at once | waiting for the database) -> writing -> idle or closed
  *
  * One struct serves both because FastCGI requests on a connection come one after the other; vsay
- * does not multiplex. Only the connection's io thread touches it, with one exception: while it
- * waits, `waiter` belongs to the coalescer or to a waitlist. */
+ * does not multiplex, and says so (FCGI_MPXS_CONNS). Only the connection's io thread touches it,
+ * with one exception: while it waits, `waiter` belongs to the coalescer or to a waitlist. */
 #ifndef API_CONNECTION_H
 #define API_CONNECTION_H
 

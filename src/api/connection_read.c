@@ -25,6 +25,7 @@ static bool send_record(struct connection *connection, const unsigned char *reco
     return connection_close(connection);
 }
 
+/* Ends a request that is not served, with a protocolStatus. */
 static bool refuse(struct connection *connection, unsigned request_id, enum protocol_status status,
                    bool keep_conn)
 {
@@ -58,12 +59,16 @@ static bool handle_notice(struct connection *connection, const struct fcgi_scan 
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+/* The peer is no web server, is broken, or fell silent: there is no request to answer. */
 static bool discard(struct connection *connection)
 {
     log_event(LEVEL_WARNING, "request", "detail=\"not a whole FastCGI request\"");
     return connection_close(connection);
 }
 
+/* In its body, a request is served with what has come: the handler finds the body short, and the
+ * client gets a 400 or, while the worker stops, a 503. Before that there is no request to
+ * answer. */
 bool connection_break_off(struct connection *connection)
 {
     connection->last_request = true;
@@ -85,6 +90,8 @@ static bool is_one_request(const unsigned char *bytes, size_t count)
     return at == count && scan.stage == RECORDS_WHOLE && !scan.mixed;
 }
 
+/* Too much to keep: the rest is scanned all the same, so that the request's end is found, and it
+ * can be answered. */
 static void keep(struct connection *connection, const struct record_piece *piece)
 {
     if (connection->overloaded || incoming_keep(&connection->incoming, piece))
@@ -160,7 +167,8 @@ static bool adopt(struct connection *connection)
     return connection_close(connection);
 }
 
-/* Reads once. *more: there may be more to read. */
+/* Reads once. *more: there may be more to read. Peeks first, since a complete request must stay in
+ * the socket for libfcgi to read it from there. Bytes of any other request are taken and kept. */
 static bool read_some(struct connection *connection, bool *more)
 {
     unsigned char bytes[PIECE];
@@ -216,7 +224,8 @@ static bool abort_waiting(struct connection *connection)
 }
 
 /* Reads a record that arrives while the request waits: an abort, or a management record. The next
- * request stays in the socket until this one is answered. */
+ * request stays in the socket until this one is answered, since a connection has one request at a
+ * time. *more says whether something was taken, so that more may follow. */
 static bool read_while_waiting(struct connection *connection, bool *more)
 {
     unsigned char bytes[RECORD_HEADER + RECORD_SMALL_MAX + UINT8_MAX];

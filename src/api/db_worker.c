@@ -18,6 +18,9 @@ static enum err check_schema(struct db *db, void *unused, struct error *e)
     return schema_check(db, e);
 }
 
+/* Connects, and compares the schema: a worker that is newer than the schema would fail on each
+ * statement, so it stays down instead, and says so once. `before` is the last result; the same
+ * error is logged only once, however often it is met. */
 static enum err bring_up(struct db *db, enum err before)
 {
     struct error e = {0};
@@ -32,6 +35,8 @@ static enum err bring_up(struct db *db, enum err before)
     return err;
 }
 
+/* The last worker that goes down answers all parked requests. Without it, each would wait for its
+ * deadline only to be refused. */
 static void go_down(struct scheduler *scheduler, enum err reason)
 {
     struct waiters removed;
@@ -40,6 +45,9 @@ static void go_down(struct scheduler *scheduler, enum err reason)
     scheduler_refuse(&removed, reason);
 }
 
+/* The key's next batch may start as soon as the rows are loaded, while the responses of this one
+ * are still delivered. Requests that this batch wakes are parked before its own responses go
+ * out. */
 static enum err handle_batch(struct scheduler *scheduler, struct db *db, struct batch *batch)
 {
     struct call **calls = xcalloc(batch->count, sizeof *calls);
@@ -62,6 +70,7 @@ static enum err handle_batch(struct scheduler *scheduler, struct db *db, struct 
     return err;
 }
 
+/* Ends when the connection or the schema is lost, or the coalescer is stopped and empty. */
 static void handle_until_down(struct scheduler *scheduler, struct db *db, bool reads_only)
 {
     struct batch *batch = NULL;

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* The two halves of a request's way meet here. The first runs on an io thread, so nothing in it may
+ * block; the second on a db worker. Checks come in the order of their price and of what they tell:
+ * the path, the method, the token, the role, and only then anything that the client wrote. So a
+ * client without a token learns nothing of what its request lacks. */
 #include "config.h"
 #include "api/dispatch.h"
 
@@ -59,6 +63,8 @@ static unsigned first_weight(struct call *call)
     return !route->shared || !call_is_heavy(call);
 }
 
+/* A report of unknown length (a chunked body over CGI) counts as large. One over the route's limit
+ * is refused without being read, so its agent does not matter. */
 static bool is_large_report(const struct request *request, const struct call *call)
 {
     long length = request->content_length;
@@ -67,6 +73,8 @@ static bool is_large_report(const struct request *request, const struct call *ca
            (length < 0 || (length > UNCHECKED_REPORT && (size_t)length <= call->route->body_limit));
 }
 
+/* The body of a GET or DELETE means nothing (RFC 9110 section 9.3.1), but it has a limit like any
+ * other. */
 static enum err parse_input(struct request *request, struct call *call, struct error *e)
 {
     const struct route *route = call->route;
@@ -154,13 +162,17 @@ static enum err run_handler(struct db *db, void *context, struct error *e)
 }
 
 /* Whether a call may have failed on its own data, so that trying the batch's calls one by one
- * helps. */
+ * helps. One agent with a value that the database refuses must not fail the reports of the 499
+ * others, and again each time they are repeated. */
 static bool is_own_fault(enum err err)
 {
     return err != ERR_DB_AWAY && err != ERR_DB_BUSY && err != ERR_DB_SCHEMA &&
            err != ERR_DB_CONFLICT;
 }
 
+/* Runs the handler in a transaction, and gives each call its response if that fails. Trying the
+ * calls one by one ends as soon as the fault is the database's: the others would wait for the same
+ * timeout, one after the other. */
 static enum err handle_distinct(struct db *db, struct call **calls, size_t count)
 {
     struct task task = {calls[0]->route, calls, count};
@@ -185,8 +197,9 @@ static int compare_callers(const void *a, const void *b)
     return scope_compare(&(*(struct call *const *)a)->scope, &(*(struct call *const *)b)->scope);
 }
 
-/* Sorts the calls by caller, and moves duplicates to the end. Returns the number of distinct
- * callers. */
+/* Sorts the calls by caller, and moves duplicates to the end: ten browser tabs of one user are one
+ * caller of the statement. Rows are assigned to callers by a binary search, so these must be
+ * sorted. Returns the number of distinct callers. */
 static size_t put_equal_last(struct call **calls, size_t count)
 {
     struct call **equal = xcalloc(count, sizeof *equal);
@@ -206,6 +219,8 @@ static size_t put_equal_last(struct call **calls, size_t count)
     return distinct;
 }
 
+/* Only after the commit, and only for what succeeded: the audit must not name what did not
+ * happen. */
 static void notify(const struct call *call)
 {
     bool failed = call->outcome == OUTCOME_DONE && call->response->error;

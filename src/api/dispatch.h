@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Dispatch: turns a request into a call on the database, and later runs the handlers that answer
- * it. Io threads do the first part (route, token, input), database workers the second. */
+ * it. Io threads do the first part (route, token, input), database workers the second. CGI does
+ * both in one process, so neither part knows of queues. */
 #ifndef API_DISPATCH_H
 #define API_DISPATCH_H
 

@@ -18,6 +18,8 @@
 
 /* --- libfcgi ---------------------------------------------------------------------------------- */
 
+/* Installs libfcgi's handlers for signals too. They do nothing here, since all threads block
+ * signals, and the main thread takes them with sigtimedwait. */
 void fcgi_library_init(void)
 {
     FCGX_Init();
@@ -114,15 +116,18 @@ enum {
 
 /* --- incoming --------------------------------------------------------------------------------- */
 
+/* Bytes kept by all threads. A limit for each request alone would not hold: a thousand slow clients
+ * with 8 MiB each are 8 GB. */
 static atomic_size_t collected;
 
+/* A memory file grows or fails at once, so a short write is a failure. */
 static bool put(struct incoming *incoming, const unsigned char *bytes, size_t length)
 {
     return write(incoming->file, bytes, length) == (ssize_t)length;
 }
 
 /* A large buffer that grew by realloc fragments the heap and is hard to give back to the system; a
- * memory file goes back whole. */
+ * memory file goes back whole. libfcgi reads it like a socket. */
 static bool move_to_file(struct incoming *incoming)
 {
     if (incoming->file >= 0)
@@ -220,6 +225,8 @@ static void chunk_add_text(struct chunk *chunk, const char *text, size_t length,
         chunk_add(chunk, text + begin, end - begin);
 }
 
+/* Builds the next chunk from the number of bytes sent, and keeps no other state: all records but
+ * the last have the same length, so a division finds where to go on. */
 static void chunk_fill(struct chunk *chunk, const struct outgoing *out)
 {
     size_t all = out->head_length + out->body_length;
@@ -286,7 +293,8 @@ size_t record_unknown_type(unsigned char out[RECORD_ANSWER_MAX], unsigned type)
     return 2 * RECORD_HEADER;
 }
 
-/* Whether GET_VALUES lists `name`. Its pairs have short names and empty values. */
+/* Whether GET_VALUES lists `name`. Its pairs have short names and empty values (section 4.1), so
+ * lengths of four bytes are not understood. */
 static bool lists_name(const unsigned char *content, size_t length, const char *name)
 {
     size_t size = strlen(name);

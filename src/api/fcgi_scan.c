@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* A state machine over the bytes as they come, in whichever pieces. It keeps no more than the
+ * header of a record and, of short ones, the content: some 600 bytes for a connection. It accepts
+ * what web servers send and refuses the rest. A record out of order is an attack or a bug, and
+ * libfcgi's own handling of it (a leak, a wait, an abort) is worse than a closed connection. */
 #include "config.h"
 #include "api/fcgi_scan.h"
 
@@ -34,7 +38,9 @@ static bool length_at(const struct fcgi_scan *scan, size_t *at, size_t *length)
     return true;
 }
 
-/* Takes one byte of a pair's two lengths. False when they announce too much. */
+/* Takes one byte of a pair's two lengths. False when they announce too much: the sum of all that is
+ * announced is limited, not that of what has come, so an absurd length is refused at once and
+ * cannot overflow. */
 static bool take_length(struct fcgi_scan *scan, unsigned char byte)
 {
     size_t at = 0, name = 0, value = 0;
@@ -81,7 +87,9 @@ static void set_notice(struct fcgi_scan *scan, enum record_notice notice)
     scan->notice_length = scan->used - RECORD_HEADER;
 }
 
-/* Decides from a complete header how to treat the record. */
+/* Decides from a complete header how to treat the record. An id of 0 belongs to management records,
+ * and to them only (section 3.3). Late records of a request that was refused or ended are skipped:
+ * the web server may have sent them before it knew. */
 static enum kind kind_of(struct fcgi_scan *scan)
 {
     unsigned type = scan->record[1], id = id_of(scan);
@@ -195,6 +203,8 @@ static size_t take_padding(struct fcgi_scan *scan, size_t count)
     return taken;
 }
 
+/* One step is a header, a part of a record's content, or padding. A record may be complete after
+ * any of them, even after the header alone if it is empty. */
 size_t fcgi_scan(struct fcgi_scan *scan, const unsigned char *bytes, size_t count,
                  struct record_piece *piece)
 {

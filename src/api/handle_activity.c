@@ -12,7 +12,8 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
-/* Long commands weigh more than their number: 8 KB count as one more entry. */
+/* The weight of a report in a batch. Long commands weigh more than their number: 8 KB count as one
+ * more entry, so that a transaction is bounded in bytes too. */
 enum { ENTRIES_MAX = BATCH_WEIGHT_MAX, BYTES_WEIGH_ONE = 8192 };
 
 static void activity_free(void *report)
@@ -25,7 +26,7 @@ static void activity_free(void *report)
     free(activity);
 }
 
-/* Unlike other text, a command may contain line ends and tabs. */
+/* Unlike other text, a command may contain line ends and tabs: a here-document is a command too. */
 static enum err parse_command(struct json_object *item, struct entry *out, struct error *e)
 {
     struct json_object *value = NULL;
@@ -113,6 +114,7 @@ enum err parse_activity(struct request *request, struct call *call, struct error
     return err;
 }
 
+/* 200 even if all entries were refused: the agent shall not send them again. */
 static struct response *activity_response(const struct activity *activity)
 {
     struct json_object *body = json_object_new_object(), *errors = json_object_new_array();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /api/dashboard/stats, recent-activity, recent-machines: what a dashboard polls, so all are
- * batched. */
+/* GET /api/dashboard/stats, recent-activity, recent-machines: what each open dashboard polls every
+ * few seconds. So all are batched: the rows of many callers are loaded by one statement, and each
+ * caller gets its own. Members and their order are those of the public contract. */
 #include "config.h"
 #include "api/call.h"
 
@@ -9,24 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/list.h"
 #include "base/xalloc.h"
 #include "store/dashboard.h"
 
-/* Tenths of a percent, printed with one decimal: 35.5, 48.0. */
-static struct json_object *tenths(int64_t value)
-{
-    char text[32];
-
-    snprintf(text, sizeof text, "%" PRId64 ".%d", value / 10, (int)(value % 10));
-    return json_object_new_double_s((double)value / 10, text);
-}
-
-/* The mean of `count` values whose sum is in hundredths, rounded half up; 0.0 without values. */
+/* The mean of `count` values whose sum is in hundredths, rounded half up; 0.0 without values, as
+ * the contract wants a number. Rounding is done once and on integers: a mean rounded to hundredths
+ * first could end up on the wrong side. */
 static struct json_object *mean(int64_t sum, int64_t count)
 {
-    return tenths(count ? (2 * sum + 10 * count) / (20 * count) : 0);
+    return list_tenths(count ? (2 * sum + 10 * count) / (20 * count) : 0);
 }
 
+/* Machines without a heartbeat count as offline. */
 static struct response *stats_response(const struct fleet_stats *stats)
 {
     struct json_object *body = json_object_new_object();
@@ -57,7 +53,7 @@ enum err handle_stats(struct db *db, struct call **calls, size_t count, struct e
 typedef enum err list_load(struct db *db, const struct callers *callers, struct json_object **lists,
                            struct error *e);
 
-/* Answers each call with {NAME: [...]}. */
+/* Answers each call with {NAME: [...]}. A caller without rows gets an empty list. */
 static enum err handle_lists(struct db *db, struct call **calls, size_t count, const char *name,
                              list_load *load, struct error *e)
 {

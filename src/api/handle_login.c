@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* GET, POST and DELETE /api/login: a browser exchanges its bearer token for a cookie, asks who it
- * is, and deletes the cookie. */
+ * is, and deletes the cookie. None of them needs the database, and vsay stores nothing: the cookie
+ * is the token, and ends with it. */
 #include "config.h"
 #include "api/call.h"
 
@@ -40,6 +41,8 @@ enum err handle_whoami(struct db *db, struct call *call, struct error *e)
     return ERR_OK;
 }
 
+/* Without this, any page could log its visitors in as somebody else, or out. Logging out needs no
+ * token: a cookie whose token has expired must go too. */
 static enum err check_origin(struct request *request, struct error *e)
 {
     enum err err = request_discard_body(request, BODY_MAX, e);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* GET /api/terminal/sessions: the active sessions. DELETE /api/terminal/sessions/:id: ends one. The
  * DELETE writes a signal, which wakes the agent's poll; with `Prefer: wait` the response comes once
- * the agent has confirmed the end. */
+ * the agent has confirmed the end.
+ *
+ * The list has no pages unless `limit` is given, as the public contract knows none. */
 #include "config.h"
 #include "api/call.h"
 
@@ -64,6 +66,8 @@ static struct json_object *time_of(const char *started_at)
     return json_object_new_string(text);
 }
 
+/* For users, the statement returns what it finds in their own sessions and on their machines, which
+ * may be more than a page: the surplus only says that there is a next one. */
 static void add_session(struct page *page, const struct active_session *session)
 {
     if (page->limit && json_object_array_length(page->list) == page->limit) {
@@ -162,7 +166,8 @@ struct response *timeout_session_close(const struct call *call)
                       : close_response(call, 200, "Session closed");
 }
 
-/* With `Prefer: wait`, responds when the session has ended or the wait is over. */
+/* With `Prefer: wait`, responds when the session has ended or the wait is over. Runs again whenever
+ * the request is woken; then the session is closing already, and no second signal is written. */
 enum err handle_session_close(struct db *db, struct call *call, struct error *e)
 {
     struct closing *closing = &call->closing;

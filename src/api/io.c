@@ -25,6 +25,8 @@ static void watch_listener(struct io *io)
     epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->listener, &event);
 }
 
+/* The inbox is edge-triggered and never read: each write to an eventfd is a new edge. So a wake-up
+ * costs the loop no system call. */
 struct io *io_new(struct io_shared *shared, int listener)
 {
     struct io *io = xcalloc(1, sizeof *io);
@@ -60,7 +62,8 @@ void io_stop(struct io *io)
 
 /* --- the event loop --------------------------------------------------------------------------- */
 
-/* Accepts one connection a turn, so that the loops share them. */
+/* Accepts one connection a turn, so that the loops share them. Out of descriptors, it leaves the
+ * listener alone for a while: epoll would report it again at once, and the loop would spin. */
 static void accept_one(struct io *io)
 {
     bool exhausted =
@@ -75,6 +78,8 @@ static void accept_one(struct io *io)
         connection_open(io, fd);
 }
 
+/* Requests that have begun to arrive get a second more. Idle connections are handed to another
+ * worker now, the others after their responses. */
 static void start_stopping(struct io *io)
 {
     struct connection *connection = NULL, *later = NULL;
@@ -91,7 +96,8 @@ static void start_stopping(struct io *io)
     }
 }
 
-/* Handles what other threads have sent. */
+/* Handles what other threads have sent. The stop is looked at after the inbox is emptied: a wake-up
+ * that comes in between causes another turn. */
 static void take_delivered(struct io *io)
 {
     struct waiters delivered;
@@ -106,6 +112,8 @@ static void take_delivered(struct io *io)
     }
 }
 
+/* Each list is in the order of its times, since all connections of a state have the same limit. So
+ * only those that are due are visited. */
 static void expire(struct io *io)
 {
     struct connection *connection = NULL;
@@ -134,6 +142,8 @@ static int ms_until_next_timeout(const struct io *io)
     return next > io->now ? (int)(next - io->now) : 0;
 }
 
+/* Connections come before the inbox: a client that has gone is noticed before its response is
+ * written. */
 void io_turn(struct io *io, int ms)
 {
     struct epoll_event events[EVENTS_MAX];

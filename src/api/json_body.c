@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Members that nothing here asks for are ignored, since agents may be newer than vsay-api: an old
+ * worker takes the reports of a new agent, and loses only what it cannot know. */
 #include "config.h"
 #include "api/json_body.h"
 
@@ -8,6 +10,8 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
+/* json_read refuses too many values before anything is allocated, so the body's limit in bytes
+ * bounds its cost in memory too. */
 enum err json_body_read(struct request *request, size_t limit, struct json_object **out,
                         struct error *e)
 {
@@ -35,7 +39,9 @@ out:
 
 /* --- members ---------------------------------------------------------------------------------- */
 
-/* There are few members, so each message is a static text, as error_public requires. */
+/* There are few members, so each message is a static text, as error_public requires: the client
+ * sees nothing that a bug could have put into a format. A member that is missing here gets the
+ * general message of ERR_REQUEST. */
 static const struct {
     const char *name, *message;
 } messages[] = {
@@ -169,6 +175,7 @@ enum err json_body_ip(struct json_object *object, const char *name, enum json_bo
     return address_ip(text, length, out) ? ERR_OK : json_body_wrong(name, e);
 }
 
+/* json-c clamps an integer that is too large to INT64_MAX, which is over any `max`. */
 enum err json_body_integer(struct json_object *object, const char *name, enum json_body_need need,
                            int64_t min, int64_t max, int64_t *out, struct error *e)
 {

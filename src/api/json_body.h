@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Parses request bodies: one JSON object (RFC 8259) and its members. Every error is ERR_REQUEST
- * with a message for the client that names the member. */
+ * with a message for the client that names the member. base/json.h does the parsing proper,
+ * strictly and within bounds. */
 #ifndef API_JSON_BODY_H
 #define API_JSON_BODY_H
 

@@ -13,7 +13,7 @@
 
 /* --- content negotiation ---------------------------------------------------------------------- */
 
-static const char *const types[FORMAT_COUNT] = {
+const char *const list_types[FORMAT_COUNT] = {
     [FORMAT_JSON] = "application/json",
     [FORMAT_CSV] = "text/csv; charset=utf-8; header=present",
     [FORMAT_NDJSON] = "application/x-ndjson",
@@ -22,9 +22,11 @@ static const char *const types[FORMAT_COUNT] = {
 /* How specific the matching media range is. */
 enum fit { FIT_NONE, FIT_ALL, FIT_TYPE, FIT_EXACT };
 
+/* Parameters of our own type, such as charset, are not compared: a client that lists text/csv takes
+ * any of it. */
 static enum fit fit_of(const char *range, size_t length, enum format format)
 {
-    const char *type = types[format];
+    const char *type = list_types[format];
     size_t type_length = strcspn(type, ";"), main_length = strcspn(type, "/") + 1;
 
     if (length == type_length && strncasecmp(range, type, length) == 0)
@@ -111,12 +113,25 @@ struct list {
     size_t length;
 };
 
+static void print_tenths(int64_t value, char buffer[PRINTED_MAX])
+{
+    snprintf(buffer, PRINTED_MAX, "%" PRId64 ".%d", value / 10, (int)(value % 10));
+}
+
+/* The number keeps its text: json-c would print 62.3 as 62.299999999999997. */
+struct json_object *list_tenths(int64_t value)
+{
+    char text[PRINTED_MAX];
+
+    print_tenths(value, text);
+    return json_object_new_double_s((double)value / 10, text);
+}
+
 /* Formats a value; text is returned as it is, other kinds in `buffer`. */
 static const char *print(const struct column *column, const struct cell *cell,
                          char buffer[PRINTED_MAX])
 {
     int64_t number = cell_int(cell);
-    int64_t tenths = (number + 5) / 10;
 
     switch (column->kind) {
     case COLUMN_TEXT:
@@ -128,7 +143,7 @@ static const char *print(const struct column *column, const struct cell *cell,
         snprintf(buffer, PRINTED_MAX, "%s", number ? "true" : "false");
         break;
     case COLUMN_PERCENT:
-        snprintf(buffer, PRINTED_MAX, "%" PRId64 ".%d", tenths / 10, (int)(tenths % 10));
+        print_tenths((number + 5) / 10, buffer);
         break;
     }
     return buffer;
@@ -136,8 +151,6 @@ static const char *print(const struct column *column, const struct cell *cell,
 
 static struct json_object *value_of(const struct column *column, const struct cell *cell)
 {
-    char printed[PRINTED_MAX];
-
     if (!cell->text)
         return NULL;
     switch (column->kind) {
@@ -146,7 +159,7 @@ static struct json_object *value_of(const struct column *column, const struct ce
     case COLUMN_BOOLEAN:
         return json_object_new_boolean(cell_int(cell) != 0);
     case COLUMN_PERCENT:
-        return json_object_new_double_s((double)cell_int(cell) / 100, print(column, cell, printed));
+        return list_tenths((cell_int(cell) + 5) / 10);
     case COLUMN_TEXT:
         break;
     }
@@ -183,6 +196,7 @@ struct json_object *list_object(const struct columns *columns, const struct cell
     return object;
 }
 
+/* NDJSON: a line for each row, which tools that read lines can take. */
 static void add_line(struct list *list, struct json_object *row)
 {
     fprintf(list->stream, "%s\n",
@@ -193,12 +207,14 @@ static void add_line(struct list *list, struct json_object *row)
 
 /* --- CSV (RFC 4180) --------------------------------------------------------------------------- */
 
-/* Spreadsheets take text that begins with one of these for a formula. */
+/* Spreadsheets take text that begins with one of these for a formula, and commands are written by
+ * the people whose sessions they are. An apostrophe in front makes it text. */
 static bool is_formula(const char *text)
 {
     return *text && strchr("=+-@\t\r", *text);
 }
 
+/* Quotes a cell only where RFC 4180 section 2 demands it. */
 static void put_cell(FILE *out, const char *text, bool may_be_formula)
 {
     const char *escape = may_be_formula && is_formula(text) ? "'" : "";
@@ -306,11 +322,12 @@ static struct response *json_response(struct list *list, const struct page_end *
     return response_json(200, body);
 }
 
+/* CSV and NDJSON have no place for a cursor: it is in the Link header only. */
 static struct response *text_response(struct list *list)
 {
     xfclose(list->stream);
     list->stream = NULL;
-    struct response *response = response_text(200, types[list->format], list->text, list->length);
+    struct response *response = response_text(200, list_types[list->format], list->text, list->length);
     list->text = NULL;
     return response;
 }

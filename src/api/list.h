@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A page of a list: database rows, described by columns, as JSON, CSV or NDJSON. */
+/* A page of a list: database rows, described by columns, as JSON, CSV or NDJSON. One description
+ * makes all three, so that they cannot differ in what they contain or how it is named. */
 #ifndef API_LIST_H
 #define API_LIST_H
 
@@ -8,6 +9,8 @@
 #include "store/db.h"
 
 enum format { FORMAT_JSON, FORMAT_CSV, FORMAT_NDJSON, FORMAT_COUNT };
+
+extern const char *const list_types[FORMAT_COUNT]; /* Content-Type */
 
 /* Chooses the format that an Accept header (NULL: none) prefers (RFC 9110 section 12.5.1): the
  * largest q-value wins, then the more specific range, then JSON. Also JSON when none is
@@ -58,6 +61,9 @@ void list_add(struct list *list, const struct cell *row);
 
 /* Returns a row as a JSON object; the caller puts it. */
 struct json_object *list_object(const struct columns *columns, const struct cell *row);
+
+/* Tenths as a JSON number with one decimal: 355 is 35.5. */
+struct json_object *list_tenths(int64_t value);
 
 /* Adds a member before the list, in JSON only. */
 void list_number(struct list *list, const char *name, int64_t number);

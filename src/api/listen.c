@@ -42,7 +42,8 @@ static enum err bind_and_listen(int fd, const struct sockaddr *address, socklen_
     return bind(fd, address, length) == 0 && listen(fd, BACKLOG) == 0 ? ERR_OK : ERR_IO;
 }
 
-/* Removes a socket that refuses connections; leaves one that is in use, and any other file. */
+/* Removes a socket that refuses connections, which a killed process leaves behind; bind would fail
+ * on it for ever. Leaves one that is in use, and any other file: the path may be a typing error. */
 static void remove_stale(const struct sockaddr_un *address)
 {
     struct stat status;
@@ -84,7 +85,8 @@ static enum err listen_tcp(const char *host, const char *port, int *fd, struct e
     return err;
 }
 
-/* Needed because getaddrinfo takes 65616 for 80. */
+/* Needed because getaddrinfo takes 65616 for 80. Port 0 would mean any port, which nobody could
+ * configure in the web server. */
 static bool is_port(const char *text)
 {
     char *end = NULL;
@@ -114,6 +116,7 @@ enum err listen_check(const char *address, struct error *e)
     return ERR_OK;
 }
 
+/* The brackets of an IPv6 address keep its colons apart from the port's. */
 enum err listen_on(const char *address, int *fd, struct error *e)
 {
     enum err wrong = listen_check(address, e);
@@ -201,6 +204,8 @@ static void warn_if_open(int listener)
         host);
 }
 
+/* The list is FastCGI's only access control (FastCGI 1.0 section 3.2). Workers that listen on a
+ * UNIX socket leave that to its file mode. */
 static bool may_connect(const struct sockaddr_storage *peer)
 {
     char host[NI_MAXHOST];
@@ -220,6 +225,8 @@ void listen_prepare(int listener)
     fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) | O_NONBLOCK);
 }
 
+/* Without TCP_NODELAY, the end of a response written in two pieces waits for the web server's
+ * acknowledgement. */
 int listen_accept(int listener, bool *exhausted)
 {
     struct sockaddr_storage peer = {0};

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* All counters of a worker are one array: those of each route, then the others. Their place follows
+ * from the order of the tables below, and `meaning` hashes these tables. So the file needs no
+ * names, counting needs no lookup, and an upgrade that adds a route starts a new file by itself. */
 #include "config.h"
 #include "api/metrics.h"
 
@@ -13,7 +16,8 @@
 
 /* --- the numbers ------------------------------------------------------------------------------ */
 
-/* The last one stands for all others. */
+/* The statuses that have a counter of their own; the last one stands for all others. A fixed list
+ * bounds the number of time series, whatever a bug may answer. */
 static const int statuses[] = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405,
                                406, 409, 410, 413, 415, 429, 500, 503, 0};
 
@@ -180,11 +184,13 @@ void metrics_close(void)
     memory = NULL;
 }
 
+/* Relaxed: the numbers need no order among each other, only to be complete. */
 static void add(metric *counter, uint64_t by)
 {
     atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
 }
 
+/* A search of a short table, most often ended by its first entry. */
 static size_t status_index(int status)
 {
     size_t i = 0;
@@ -222,6 +228,8 @@ void metrics_batch(enum db_mode mode, size_t requests)
     add(&of[mode == DB_WRITE ? COUNTER_WRITE_BATCHES : COUNTER_READ_BATCHES], 1);
 }
 
+/* Errors are counted where the connection is used, and taken from it afterwards, so that the store
+ * need not know of metrics. */
 void metrics_database(struct db *db)
 {
     struct db_trouble trouble = db_take_trouble(db);
@@ -242,6 +250,8 @@ static void set(enum gauge gauge, uint64_t value)
     atomic_store_explicit(&gauges[gauge], value, memory_order_relaxed);
 }
 
+/* Called every 100 ms, which is more often than any scrape. So a change costs nothing where it
+ * happens. */
 void metrics_state(const struct metrics_state *state)
 {
     set(GAUGE_WAITING_DATABASE, state->waiting[WAIT_NOTHING]);
@@ -293,6 +303,7 @@ static void write_route(FILE *out, size_t i)
         fputs("route=\"other\",method=\"other\"", out);
 }
 
+/* Series that were never counted are left out: there is one for each route and each status. */
 static void write_requests(FILE *out, const uint64_t *sums)
 {
     write_family(out, "vsay_requests_total", "counter",
@@ -312,6 +323,8 @@ static void write_requests(FILE *out, const uint64_t *sums)
     }
 }
 
+/* Prometheus' buckets are cumulative, ours are not: a request then costs one addition, and not one
+ * for each larger bucket. */
 static void write_histogram(FILE *out, size_t i, const uint64_t *of)
 {
     static const char name[] = "vsay_request_duration_seconds";
@@ -365,6 +378,8 @@ static void write_gauges(FILE *out)
     metrics_write_series(out, gauge_series, GAUGE_SUMS, sums);
 }
 
+/* Counters are read one after the other while others count, so sums of one scrape may differ by the
+ * requests of that moment. */
 void metrics_write(FILE *out)
 {
     static const struct series is_shared = {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* The file is opened under a lock, since workers start at the same time: systemd starts all
+ * instances at once, and only one may write the header. A lock that another process holds is tried
+ * again for two seconds, and then the worker counts for itself: metrics must not keep it from
+ * serving. */
 #include "config.h"
 #include "api/metrics_memory.h"
 
@@ -64,6 +68,7 @@ static void unlock(int fd, size_t byte)
     fcntl(fd, F_SETLK, &range);
 }
 
+/* A slot's lock is its owner's sign of life, without a heartbeat that could be late. */
 static bool locked_by_other(int fd, size_t byte)
 {
     struct flock range = lock_of(F_WRLCK, byte);
@@ -121,6 +126,7 @@ static enum verdict examine(int fd, const char *path, const struct header *expec
     return unlink(path) == 0 ? FILE_AGAIN : unusable(e, path, strerror(errno));
 }
 
+/* Does not wait in fcntl: a stopped or hung process may hold the lock for ever. */
 static enum verdict take_file(int fd, const char *path, const struct header *expected, size_t size,
                               struct error *e)
 {
@@ -135,7 +141,9 @@ static enum verdict take_file(int fd, const char *path, const struct header *exp
     return FILE_AGAIN;
 }
 
-/* Opens and locks the file; -1 on failure. */
+/* Opens and locks the file; -1 on failure. Opens it again after each failed try, since it may have
+ * been replaced meanwhile. O_NOFOLLOW and O_NONBLOCK: the path may be in a directory that others
+ * can write to, and a FIFO there must not block the start. */
 static int open_file(const char *path, const struct header *expected, size_t size, struct error *e)
 {
     enum verdict verdict = FILE_AGAIN;
@@ -152,6 +160,7 @@ static int open_file(const char *path, const struct header *expected, size_t siz
     return -1;
 }
 
+/* The lowest free slot, so that the numbers of workers stay small over restarts. */
 static bool take_slot(struct metrics_memory *memory)
 {
     for (memory->own = 0; memory->own < METRICS_SLOTS; memory->own++) {
@@ -194,8 +203,9 @@ static void *map_private(void *where, size_t size)
     return mmap(where, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
 }
 
-/* Counting in a page that was truncated raises SIGBUS. Put private memory in its place and go
- * on. */
+/* Counting in a page that was truncated raises SIGBUS. Put private memory in its place and go on:
+ * an operator's `> metrics` must not end a worker that serves. Only mmap and atomics are used,
+ * which are safe in a handler. */
 static void on_bus_error(int number, siginfo_t *info, void *context)
 {
     struct metrics_memory *memory = atomic_load(&guarded);
@@ -260,6 +270,8 @@ void metrics_memory_close(struct metrics_memory *memory)
     free(memory);
 }
 
+/* Counters start where the last owner of the slot left them, so the sum over all slots never falls,
+ * which Prometheus would take for a restart. */
 metric *metrics_memory_counters(const struct metrics_memory *memory)
 {
     return slot_at(memory, memory->own);

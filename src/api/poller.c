@@ -21,6 +21,7 @@ struct findings {
     struct idents closed; /* closed sessions that requests wait for */
 };
 
+/* Asks only for the sessions that requests of this worker wait for. */
 static enum err poll_ends(struct db *db, struct findings *findings, struct error *e)
 {
     struct idents waited = {0};
@@ -38,6 +39,8 @@ static enum err poll_ends(struct db *db, struct findings *findings, struct error
     return err;
 }
 
+/* Asks for all machines with due signals, and not for those that wait here, so its cost does not
+ * grow with the number of polls. */
 static enum err poll_database(struct db *db, void *context, struct error *e)
 {
     struct findings *findings = context;
@@ -58,6 +61,8 @@ static void wake_all(struct scheduler *scheduler, enum wait_for what, const stru
         scheduler_wake(scheduler, what, keys->items[i]);
 }
 
+/* Waits longer after an error, and logs it once. A machine that polls meanwhile still gets its
+ * signal: from the next heartbeat's response, or when its poll runs again. */
 static enum err poll_once(struct scheduler *scheduler, struct db *db, enum err before)
 {
     struct findings findings = {.scheduler = scheduler};
@@ -81,6 +86,8 @@ static bool has_waiters(const struct scheduler *scheduler)
            waitlist_count(scheduler->waitlists[WAIT_END]);
 }
 
+/* Every worker does this, once a minute: the update itself decides which of them closes a
+ * session. */
 static void expire(struct db *db)
 {
     struct idents expired = {0};

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The poller: a thread that looks in the database every 100 ms for what other workers have
- * committed: signals and ended sessions that requests of this worker wait for. One query serves
- * all waiters, so the cost does not grow with their number. It also expires old signals, once a
- * minute. */
+ * committed: signals and ended sessions that requests of this worker wait for. One query serves all
+ * waiters, so the cost does not grow with their number. It also expires old signals, once a minute.
+ *
+ * It keeps no position of what it has seen, since transactions do not commit in the order of their
+ * times. It looks at signals of the last 90 s, and a poll waits for at most 55 s: what was due
+ * before a poll began was delivered to it. */
 #ifndef API_POLLER_H
 #define API_POLLER_H
 

@@ -24,7 +24,8 @@ static int hex_digit(char c)
     return at ? (int)(at - digits) : -1;
 }
 
-/* Decodes the character at text[*at], which may take three bytes; '\0' when malformed. */
+/* Decodes the character at text[*at], which may take three bytes; '\0' when malformed. That is no
+ * loss, since %00 is refused too. */
 static char decode_character(const char *text, size_t length, size_t *at)
 {
     char c = text[*at];
@@ -57,7 +58,8 @@ static char *decode(const char *text, size_t length)
 
 /* --- cursors ---------------------------------------------------------------------------------- */
 
-/* `20260206T120000.123000-4711` */
+/* `20260206T120000.123000-4711`: no character needs an escape in a URL, and an operator can read
+ * from where a page goes on. */
 void query_cursor_format(const struct position *position, char out[CURSOR_MAX + 1])
 {
     const char *t = position->at;
@@ -66,6 +68,8 @@ void query_cursor_format(const struct position *position, char out[CURSOR_MAX + 
              position->id);
 }
 
+/* Formats the result again and compares, since sscanf also takes blanks, signs and missing
+ * digits. */
 bool query_cursor_parse(const char *text, struct position *out)
 {
     struct tm given = {0};
@@ -99,6 +103,7 @@ static bool is_choice(const char *choices, const char *value)
     return false;
 }
 
+/* Nine digits always fit into a long, so strtol cannot overflow. */
 static bool is_number(const struct query_parameter *parameter, const char *value)
 {
     enum { DIGITS_MAX = 9 };
@@ -183,7 +188,8 @@ static size_t find(const struct query_parameter *parameters, const char *name)
     return QUERY_PARAMETERS_MAX;
 }
 
-/* Names the parameter in the message if it is short and ASCII. */
+/* Names the parameter in the message if it is short and ASCII. The name comes from the client, and
+ * the message goes into a log and onto a terminal. */
 static enum err unknown_parameter(const char *name, struct error *e)
 {
     enum { NAME_MAX_LENGTH = 64 };
@@ -276,6 +282,8 @@ bool query_position(const struct query *query, struct position *out)
     return cursor && query_cursor_parse(cursor, out);
 }
 
+/* Text of limited size. Its length is counted past the end, as snprintf does, so that the caller
+ * sees that it was cut. */
 struct output {
     char *text;
     size_t size, length;
@@ -305,6 +313,8 @@ static void put_encoded(struct output *out, const char *text)
     }
 }
 
+/* In the order of the table, so that two requests with the same parameters in another order have
+ * the same key. */
 size_t query_format(const struct query *query, const char *cursor, char *out, size_t size)
 {
     struct output output = {.text = out, .size = size};

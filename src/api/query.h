@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The query parameters of a request, checked against its route's table. A typing error in a filter
- * must not widen a result, so unknown, repeated and malformed parameters are errors. */
+/* The query parameters of a request, checked against its route's table. Unknown, repeated and
+ * malformed parameters are errors: when they were ignored, `?agentid=` listed everything, and
+ * `?reson=` ended a session without its reason. */
 #ifndef API_QUERY_H
 #define API_QUERY_H
 

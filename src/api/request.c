@@ -35,6 +35,9 @@ static enum method method_by_name(const char *name)
     return METHOD_OTHER;
 }
 
+/* The path that the client sent ends like the path that the web server has decoded. What stands
+ * before that is the prefix. It is sent back in links and cookies, so it is used only if all its
+ * characters are harmless there. */
 int request_prefix(const struct request *request, const char *configured, const char **prefix)
 {
     static const char safe[] =
@@ -83,7 +86,8 @@ static void choose_first_id(void)
     atomic_store(&next_id, first);
 }
 
-/* A counter makes ids unique within the process, its random start among processes. */
+/* A counter makes ids unique within the process, its random start among processes. A random id each
+ * time would cost a system call. */
 static void new_id(char id[REQUEST_ID_LENGTH + 1])
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -111,6 +115,8 @@ static enum err parse_path(struct request *out, char *const *envp, const char *p
     return ERR_OK;
 }
 
+/* strtol alone would take blanks and signs. The value decides how much is read, so it must be
+ * exact. */
 static enum err parse_content_length(struct request *out, const char *text, struct error *e)
 {
     out->content_length = -1;
@@ -174,7 +180,9 @@ enum err request_parse(struct request *out, char *const *envp, const char *prefi
     return err ? err : parse_path(out, envp, prefix, e);
 }
 
-/* Each piece of the body is written to `keep`, unless that is NULL. */
+/* Reads the body to its end, or past `limit`. Each piece is written to `keep`, unless that is NULL.
+ * The length is compared with Content-Length: a body that broke off must not be taken for a whole
+ * one. */
 static enum err read_body(struct request *request, size_t limit, FILE *keep, struct error *e)
 {
     char buffer[4096];
@@ -224,6 +232,7 @@ static const char *value_of(const char *preference, const char *name)
     return *preference == '=' ? preference + 1 + strspn(preference + 1, " \t") : NULL;
 }
 
+/* Other preferences, and a wait that is no number, are ignored (RFC 7240 section 2). */
 long request_prefers_wait(const struct request *request)
 {
     const char *p = request->prefer ? request->prefer : "";

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* An HTTP request as CGI/1.1 (RFC 3875) describes it. FastCGI and CGI pass the same variables, so
  * both gateways fill this one struct. request_parse validates them once; handlers need not check
- * again. */
+ * again.
+ *
+ * The path is SCRIPT_NAME and PATH_INFO together, less api.prefix: some web servers put all of it
+ * into the first, others divide it. Both are decoded and normalised, and the web server's own
+ * access rules have seen them in this form. REQUEST_URI keeps `..`, `//` and `%2F` as they were
+ * sent, so it is used for links only. */
 #ifndef API_REQUEST_H
 #define API_REQUEST_H
 
@@ -55,9 +60,10 @@ struct request {
 enum err request_parse(struct request *out, char *const *envp, const char *prefix,
                        body_fn *read_body, void *gateway, struct error *e);
 
-/* The path prefix under which the client reaches the API. It may differ from `configured`
- * (api.prefix): on shared hosting, rewriting puts the program's own path there. *prefix borrows
- * from the request or from `configured`; returns its length. */
+/* The path prefix under which the client reaches the API, for links and cookies. It may differ from
+ * `configured` (api.prefix): on shared hosting, rewriting puts the program's own path there, which
+ * the client never sees. *prefix borrows from the request or from `configured`; returns its
+ * length. */
 int request_prefix(const struct request *request, const char *configured, const char **prefix);
 
 /* The method's name; "other" for METHOD_OTHER. */

@@ -20,6 +20,8 @@ static struct response *response_new(int status)
     return response;
 }
 
+/* Text is made at once: it is written by an io thread, which should not spend time on it, and is
+ * shared by all calls with the same answer. */
 struct response *response_json(int status, struct json_object *body)
 {
     struct response *response = response_new(status);
@@ -50,6 +52,8 @@ struct response *response_message(int status, const char *message)
     return response_json(status, body);
 }
 
+/* A detail is for the log: it may hold SQL, paths or what a library said. Only a message that was
+ * written for clients gets to them. */
 static const char *public_message(const struct error_info *info, const struct error *e)
 {
     if (e && e->detail_is_public)
@@ -114,6 +118,7 @@ void response_release(struct response *response)
 
 /* --- the header ------------------------------------------------------------------------------- */
 
+/* A buffer of fixed size. What does not fit is left out, and not cut in half. */
 struct head {
     char *text;
     size_t length;
@@ -132,6 +137,7 @@ static void add(struct head *head, const char *format, ...)
         head->length += (size_t)n;
 }
 
+/* RFC 3875 section 6.3.3 wants a reason phrase in Status. */
 static const char *reason(int status)
 {
     static const struct {
@@ -193,7 +199,8 @@ bool response_allows_origin(const struct settings *settings, const char *origin)
     return false;
 }
 
-/* CORS, https://fetch.spec.whatwg.org/#http-cors-protocol */
+/* CORS, https://fetch.spec.whatwg.org/#http-cors-protocol. Vary is sent to all clients as soon as
+ * there is a list of origins, since a cache must not give one origin's answer to another. */
 static void add_cors(struct head *head, const struct response *response,
                      const struct request *request, const struct settings *settings)
 {
@@ -239,6 +246,8 @@ static void add_challenge(struct head *head, const char *code)
     add(head, "\r\n");
 }
 
+/* no-store: answers are for one caller, and fresh. Retry-After tells clients when a refusal for
+ * load is worth another try. */
 size_t response_head(const struct response *response, const struct request *request,
                      const struct settings *settings, char out[RESPONSE_HEAD_MAX])
 {
@@ -274,6 +283,8 @@ size_t response_body_length(const struct response *response, const struct reques
     return request->method == METHOD_HEAD ? 0 : response->body_length;
 }
 
+/* At debug, a request that succeeded has a line too. Whether a line is wanted is checked first,
+ * since this runs for each request. */
 void response_log(const struct response *response, const struct request *request)
 {
     enum log_level level =

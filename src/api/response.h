@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* An HTTP response, before a gateway writes it. Reference-counted, since all calls that a batch
- * answers alike share one; immutable once it is shared or being written. */
+ * answers alike share one; immutable once it is shared or being written.
+ *
+ * Its head is made when it is written, for each request: the request's id, CORS and the path of a
+ * cookie differ between requests that share a body. */
 #ifndef API_RESPONSE_H
 #define API_RESPONSE_H
 

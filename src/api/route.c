@@ -60,6 +60,8 @@ static const struct query_parameter of_closing[] = {
 static const struct query_parameter of_signals[] = {
     {.name = "wait", .kind = QUERY_NUMBER, .min = 0, .max = POLL_WAIT_MAX}, END};
 
+/* In the order of docs/api.md. `shared` may be set only where the answer depends on nothing but the
+ * call's key (see call_key). A route that writes has DB_WRITE, and is never shared. */
 const struct route routes[] = {
     {.methods = READ,
      .pattern = "/health",
@@ -258,6 +260,7 @@ const size_t routes_count = sizeof routes / sizeof *routes;
 const struct route route_admission = {
     .pattern = "admission", .mode = DB_READ, .batch = handle_admissions};
 
+/* `:id` is one segment, and at most one in a pattern. */
 static bool matches(const char *pattern, const char *path, struct segment *id)
 {
     size_t fixed = strcspn(pattern, ":");
@@ -271,6 +274,8 @@ static bool matches(const char *pattern, const char *path, struct segment *id)
     return id->length > 0 && strcmp(id->text + id->length, pattern + fixed + strlen(":id")) == 0;
 }
 
+/* Goes through the whole table even after a match, since Allow lists the methods of all routes with
+ * that path (RFC 9110 section 10.2.1). */
 const struct route *route_find(const char *path, enum method method, unsigned *allow,
                                struct segment *id)
 {

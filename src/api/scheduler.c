@@ -100,6 +100,8 @@ static struct waiter *take_first(struct waiters *waiters)
     return waiter;
 }
 
+/* `since` stays that of the first time: of two polls of a machine the newer one waits, and a poll
+ * that was woken and runs again is not newer for that. */
 enum err scheduler_enqueue(struct scheduler *scheduler, struct waiter *waiter)
 {
     const struct call *call = waiter->call;
@@ -122,7 +124,8 @@ static void deliver_timeout(struct waiter *waiter)
     deliver(waiter);
 }
 
-/* A call that has run before already has a true answer: nothing has happened yet. */
+/* A call that has run before already has a true answer: nothing has happened yet. So it is answered
+ * with that, and not with an error, when the database fails or the worker stops. */
 static void refuse(struct waiter *waiter, enum err code)
 {
     struct call *call = waiter->call;
@@ -164,6 +167,8 @@ static bool wait_for_signal(struct scheduler *scheduler, struct waiter *waiter)
     return parked;
 }
 
+/* The owner is a user of a tenant: no user may take all places. A tenant's id has no slash, so the
+ * name is unique. */
 static bool wait_for_end(struct scheduler *scheduler, struct waiter *waiter)
 {
     const struct call *call = waiter->call;
@@ -173,6 +178,8 @@ static bool wait_for_end(struct scheduler *scheduler, struct waiter *waiter)
     return waitlist_park(scheduler->waitlists[WAIT_END], waiter, call->id, owner, call->until);
 }
 
+/* The event may have come between the handler's query and here. The poller finds it within 100
+ * ms. */
 static void wait_for_event(struct scheduler *scheduler, struct waiter *waiter)
 {
     struct call *call = waiter->call;
@@ -209,6 +216,8 @@ static bool client_has_gone(const struct waiter *waiter)
     return poll(&peer, 1, 0) > 0 && peer.revents & (POLLHUP | POLLRDHUP | POLLERR);
 }
 
+/* Delivers nothing by itself: what woke the request is only a reason to look. So a wake-up too many
+ * costs a query, and no wrong answer. */
 void scheduler_wake(struct scheduler *scheduler, enum wait_for what, const char *key)
 {
     struct waiters woken;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Moves parked requests between their queues: from the connection to the coalescer, from there back
- * to the connection or on to a waitlist, and from the waitlist to the coalescer again.
+ * to the connection or on to a waitlist, and from the waitlist to the coalescer again. The queues
+ * know nothing of calls, and calls nothing of queues; only this module knows both. A waiter's
+ * `call` is a struct call here.
  *
  * A request that is woken always runs again through the coalescer, so the database stays the only
- * source of truth. A waiter's `call` is a struct call here. */
+ * source of truth. Whoever takes a waiter out of a queue owns it, and must answer it or put it into
+ * another one. */
 #ifndef API_SCHEDULER_H
 #define API_SCHEDULER_H
 

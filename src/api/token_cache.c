@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* A table without chains, in which a newer token replaces an older one of the same slot. The lost
+ * entry costs one verification, which is cheaper than keeping a list by age under the lock. An
+ * attacker cannot fill the table, since only verified tokens get in.
+ *
+ * The whole token is compared, and not a hash, so a hit is as certain as a verification. */
 #include "config.h"
 #include "api/token_cache.h"
 
@@ -74,6 +79,7 @@ bool token_cache_get(struct token_cache *cache, const char *token, int64_t now,
     return found;
 }
 
+/* Allocates and frees outside the lock, which all io threads share. */
 void token_cache_put(struct token_cache *cache, const char *token, const struct principal *who)
 {
     size_t length = strlen(token);

@@ -63,6 +63,8 @@ void waitlist_free(struct waitlist *waitlist)
 
 /* --- internal; the caller holds the lock ------------------------------------------------------ */
 
+/* The wheel is one bucket longer than the longest wait, plus the one in progress, so no bucket
+ * holds two rounds of the wheel. */
 static struct waiters *bucket_of(struct waitlist *waitlist, int64_t until)
 {
     return &waitlist->wheel[(until / BUCKET_MS) % BUCKETS];
@@ -103,6 +105,7 @@ static void give_place_back(struct waitlist *waitlist, struct owner *owner)
     free(owner);
 }
 
+/* The only way out of the list, so a waiter leaves key, wheel and owner together. */
 static void hand_out(struct waitlist *waitlist, struct waiter *waiter, struct waiters *out)
 {
     TAILQ_REMOVE(bucket_of(waitlist, waiter->deadline), waiter, age);
@@ -139,13 +142,15 @@ static void hand_out_key(struct waitlist *waitlist, const char *key, struct wait
     }
 }
 
+/* A time whose bucket was visited already would wait a whole turn of the wheel. */
 static bool may_park(const struct waitlist *waitlist, const struct waiter *waiter, int64_t until)
 {
     return !waitlist->closed && !waiter->client_gone &&
            until / BUCKET_MS >= waitlist->next_bucket && until > clock_ms();
 }
 
-/* NULL when the owner has its share: others must find as many free places as it holds. */
+/* NULL when the owner has its share: others must find as many free places as it holds. So one user
+ * may take half of an empty list, two a third each, and a newcomer still finds places. */
 static struct owner *take_place(struct waitlist *waitlist, const char *name)
 {
     struct owner *owner = NULL;
@@ -217,6 +222,7 @@ void waitlist_wake(struct waitlist *waitlist, const char *key, struct waiters *o
     pthread_mutex_unlock(&waitlist->lock);
 }
 
+/* Visits the buckets whose time is over; after a long pause, each bucket once. */
 void waitlist_expire(struct waitlist *waitlist, int64_t now, struct waiters *out)
 {
     TAILQ_INIT(out);
@@ -227,6 +233,8 @@ void waitlist_expire(struct waitlist *waitlist, int64_t now, struct waiters *out
     pthread_mutex_unlock(&waitlist->lock);
 }
 
+/* The waiter is marked even if it is not here: it may be on its way to this list, and would then
+ * wait for nobody. */
 bool waitlist_abandon(struct waitlist *waitlist, struct waiter *waiter)
 {
     struct waiters out;
@@ -251,6 +259,7 @@ void waitlist_close(struct waitlist *waitlist, struct waiters *out)
     pthread_mutex_unlock(&waitlist->lock);
 }
 
+/* Copies, since the keys are used in a query, without the lock. */
 void waitlist_keys(struct waitlist *waitlist, char ***out, size_t *count)
 {
     pthread_mutex_lock(&waitlist->lock);

@@ -2,7 +2,11 @@
 /* The waitlist: parked requests that wait for an event (a signal for a machine, the end of a
  * session) or for their time to pass. They need neither a thread nor the database: 10,000 agents
  * that poll cost a worker 106 MB and 0.1 % of a core. A hash finds the waiters of a key, a timing
- * wheel those whose time is over. */
+ * wheel those whose time is over.
+ *
+ * It decides nothing. A request that is woken asks the database again, so a wake-up may come too
+ * often or from the wrong place, and the answer is right all the same. It may not fail to come: for
+ * commits of other workers, there is the poller. */
 #ifndef API_WAITLIST_H
 #define API_WAITLIST_H
 

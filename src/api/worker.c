@@ -50,6 +50,8 @@ struct worker {
 
 /* --- threads ---------------------------------------------------------------------------------- */
 
+/* A thread of a group. Threads are joined by the main thread only after all have ended, so that it
+ * can go on with its ticks, and end the process if one hangs. */
 struct thread {
     pthread_t thread;
     struct thread_group *group;
@@ -189,6 +191,7 @@ static size_t io_threads(const struct settings *settings)
     return cores < 1 ? 1 : cores > IO_DEFAULT ? IO_DEFAULT : (size_t)cores;
 }
 
+/* Half of the descriptors if they are very few, so that a misconfigured worker serves at all. */
 static size_t connections_max(void)
 {
     size_t descriptors = limits_descriptors();

@@ -218,7 +218,7 @@ static void lists(void **state)
         struct response *response = list_in((enum format)format);
         assert_int_equal(response->body_length, strlen(bodies[format]));
         assert_memory_equal(response->body, bodies[format], response->body_length);
-        assert_string_equal(response->type, format_types[format]);
+        assert_string_equal(response->type, list_types[format]);
         assert_string_equal(response->next, "cursor=c");
         response_release(response);
     }
