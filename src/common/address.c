@@ -142,7 +142,7 @@ const char *address_check_origin(const char *text)
     return NULL;
 }
 
-/* --- database servers ------------------------------------------------------------------------- */
+/* --- database servers ------------------------------------------------------------------------ */
 
 static enum err check_socket(const char *path, struct error *e)
 {

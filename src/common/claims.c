@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
-/* --- looking up ---------------------------------------------------------- */
+/* --- looking up ------------------------------------------------------------------------------ */
 
 /* Tries the whole name first: claim names may have dots, as URLs do. NULL: absent. */
 static struct json_object *find(struct json_object *object, const char *path)
@@ -72,7 +72,7 @@ static enum err get_text(struct json_object *claims, const struct strlist *names
     return value ? text_of(value, *name, out, e) : ERR_OK;
 }
 
-/* --- when and for whom --------------------------------------------------- */
+/* --- when and for whom ----------------------------------------------------------------------- */
 
 static const int64_t time_max = 253402300799; /* the end of the year 9999 */
 
@@ -145,7 +145,7 @@ static enum err check_origin(const struct settings *settings, struct json_object
     return ERR_OK;
 }
 
-/* --- machines ------------------------------------------------------------ */
+/* --- machines -------------------------------------------------------------------------------- */
 
 static enum err get_agent(struct json_object *claims, struct principal *out, struct error *e)
 {
@@ -166,7 +166,7 @@ static enum err get_agent(struct json_object *claims, struct principal *out, str
     return ERR_OK;
 }
 
-/* --- Prometheus ---------------------------------------------------------- */
+/* --- Prometheus ------------------------------------------------------------------------------ */
 
 static enum err get_scraper(struct json_object *claims, struct principal *out, struct error *e)
 {
@@ -183,51 +183,7 @@ static enum err get_scraper(struct json_object *claims, struct principal *out, s
     return ERR_OK;
 }
 
-/* --- roles of people ----------------------------------------------------- */
-
-static bool person_role(const char *name, enum role *out)
-{
-    return role_from_name(name, out) && *out <= ROLE_SUPER_ADMIN;
-}
-
-const char *claims_check_role(const char *item)
-{
-    const char *colon = strrchr(item, ':');
-    enum role role;
-
-    if (!colon || colon == item)
-        return "is not VALUE:ROLE";
-    return person_role(colon + 1, &role) ? NULL
-                                         : "does not end in user, company_admin or super_admin";
-}
-
-/* Maps a value of the claim to a role. Without a table the value is the role's name. */
-static bool role_of(const struct strlist *table, const char *value, enum role *out)
-{
-    if (table->count == 0)
-        return person_role(value, out);
-    for (size_t i = 0; i < table->count; i++) {
-        const char *colon = strrchr(table->items[i], ':');
-        size_t length = (size_t)(colon - table->items[i]);
-        if (strlen(value) == length && strncmp(value, table->items[i], length) == 0)
-            return person_role(colon + 1, out);
-    }
-    return false;
-}
-
-char *claims_role_value(const struct settings *settings, enum role role)
-{
-    const struct strlist *table = &settings->auth.roles;
-
-    if (table->count == 0 || role > ROLE_SUPER_ADMIN)
-        return xstrdup(role_names[role]);
-    for (size_t i = 0; i < table->count; i++) {
-        const char *colon = strrchr(table->items[i], ':');
-        if (strcmp(colon + 1, role_names[role]) == 0)
-            return xstrndup(table->items[i], (size_t)(colon - table->items[i]));
-    }
-    return NULL;
-}
+/* --- people ---------------------------------------------------------------------------------- */
 
 /* The strongest role that the values map to. Unknown values are ignored: providers send roles of
  * their own too. */
@@ -241,7 +197,7 @@ static enum err strongest_role(const struct strlist *table, struct json_object *
         const char *value;
         if (text_of(json_object_array_get_idx(values, i), name, &value, e))
             return ERR_TOKEN;
-        if (!role_of(table, value, &role))
+        if (!role_from_claim(table, value, &role))
             continue;
         best = !found || role > best ? role : best;
         found = true;
@@ -265,12 +221,10 @@ static enum err get_role(const struct settings *settings, struct json_object *cl
         return strongest_role(table, value, name, out, e);
     if (text_of(value, name, &text, e))
         return ERR_TOKEN;
-    if (!role_of(table, text, out) && table->count == 0)
+    if (!role_from_claim(table, text, out) && table->count == 0)
         return error_set(e, ERR_TOKEN, "unknown role");
     return ERR_OK;
 }
-
-/* --- people -------------------------------------------------------------- */
 
 static enum err get_user(const struct settings *settings, struct json_object *claims,
                          struct principal *out, struct error *e)

@@ -22,11 +22,4 @@ struct json_object;
 enum err claims_read(const struct settings *settings, struct json_object *claims, bool is_ours,
                      int64_t now, struct principal *out, struct error *e);
 
-/* The claim value that claims_read maps to `role`. NULL when auth.roles has none. The caller frees
- * it. */
-char *claims_role_value(const struct settings *settings, enum role role);
-
-/* Checks an item of auth.roles, VALUE:ROLE. Returns NULL, or what is wrong (static). */
-const char *claims_check_role(const char *item);
-
 #endif

@@ -25,7 +25,7 @@ enum {
     COORDINATE = 32    /* bytes of P-256's */
 };
 
-/* --- members ------------------------------------------------------------- */
+/* --- members --------------------------------------------------------------------------------- */
 
 /* The text of a member. "": absent; NULL: not text, or text with a NUL byte. */
 static const char *text_of(struct json_object *jwk, const char *name)
@@ -88,7 +88,7 @@ static BIGNUM *number_of(struct json_object *jwk, const char *name)
     return length ? BN_bin2bn(bytes, (int)length, NULL) : NULL;
 }
 
-/* --- one key ------------------------------------------------------------- */
+/* --- one key --------------------------------------------------------------------------------- */
 
 static EVP_PKEY *make_key(const char *type, OSSL_PARAM_BLD *members)
 {
@@ -192,7 +192,7 @@ static const char *read_key(struct json_object *jwk, struct key *key)
     return "is neither RSA (RS256) nor EC on P-256 (ES256)";
 }
 
-/* --- the set ------------------------------------------------------------- */
+/* --- the set --------------------------------------------------------------------------------- */
 
 static enum err read_keys(struct json_object *keys, struct keyring *ring, struct error *e)
 {

@@ -23,7 +23,7 @@ const char *const algorithm_names[] = {
     [ALG_ES256] = "ES256",
 };
 
-/* --- PEM ----------------------------------------------------------------- */
+/* --- PEM ------------------------------------------------------------------------------------- */
 
 /* Without a callback OpenSSL would ask at the terminal. */
 static int no_passphrase(char *buffer, int size, int writing, void *arg)
@@ -91,7 +91,7 @@ static const char *pem_problem(const struct key *key, EVP_PKEY *pkey)
     return NULL;
 }
 
-/* --- one key ------------------------------------------------------------- */
+/* --- one key --------------------------------------------------------------------------------- */
 
 static enum err refuse(const struct key *key, const char *path, const char *why, struct error *e)
 {
@@ -175,7 +175,7 @@ static enum err load_key(const char *spec, struct key *key, struct error *e)
                                        : accept_pem(key, path, open_to_all, e);
 }
 
-/* --- the ring ------------------------------------------------------------ */
+/* --- the ring -------------------------------------------------------------------------------- */
 
 static bool kid_taken(const struct keyring *ring, size_t index)
 {

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/xalloc.h"
+
 const char *const role_names[] = {
     [ROLE_USER] = "user",
     [ROLE_COMPANY_ADMIN] = "company_admin",
@@ -22,4 +24,45 @@ bool role_from_name(const char *name, enum role *out)
         }
     }
     return false;
+}
+
+static bool is_person(const char *name, enum role *out)
+{
+    return role_from_name(name, out) && *out <= ROLE_SUPER_ADMIN;
+}
+
+const char *role_check_mapping(const char *item)
+{
+    const char *colon = strrchr(item, ':');
+    enum role role;
+
+    if (!colon || colon == item)
+        return "is not VALUE:ROLE";
+    return is_person(colon + 1, &role) ? NULL
+                                       : "does not end in user, company_admin or super_admin";
+}
+
+bool role_from_claim(const struct strlist *mapping, const char *value, enum role *out)
+{
+    if (mapping->count == 0)
+        return is_person(value, out);
+    for (size_t i = 0; i < mapping->count; i++) {
+        const char *colon = strrchr(mapping->items[i], ':');
+        size_t length = (size_t)(colon - mapping->items[i]);
+        if (strlen(value) == length && strncmp(value, mapping->items[i], length) == 0)
+            return is_person(colon + 1, out);
+    }
+    return false;
+}
+
+char *role_to_claim(const struct strlist *mapping, enum role role)
+{
+    if (mapping->count == 0 || role > ROLE_SUPER_ADMIN)
+        return xstrdup(role_names[role]);
+    for (size_t i = 0; i < mapping->count; i++) {
+        const char *colon = strrchr(mapping->items[i], ':');
+        if (strcmp(colon + 1, role_names[role]) == 0)
+            return xstrndup(mapping->items[i], (size_t)(colon - mapping->items[i]));
+    }
+    return NULL;
 }

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The principal of a request: the user, machine or scraper that its token names. */
+/* The principal of a request: the user, machine or scraper that its token names; and the roles, in
+ * which an identity provider's tokens have values of their own.
+ *
+ * The roles are here and not with the other claims, because the settings need them too: they check
+ * auth.roles, and claims.c reads the settings. */
 #ifndef COMMON_PRINCIPAL_H
 #define COMMON_PRINCIPAL_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/conf.h"
 #include "common/protocol.h"
 
 /* The roles of people come first, the strongest last. */
@@ -16,6 +21,19 @@ extern const char *const role_names[];
 
 /* False: there is no such role. */
 bool role_from_name(const char *name, enum role *out);
+
+/* What auth.roles says: items VALUE:ROLE, in which VALUE is one of the role claim. It may hold
+ * colons itself, as URLs do, so the last one counts. An empty list stands for the roles' own names.
+ * Only people's roles can be mapped: a machine's token is always vsay's own. */
+
+/* Returns NULL, or what is wrong with the item (static). */
+const char *role_check_mapping(const char *item);
+
+/* False: the value stands for no role. */
+bool role_from_claim(const struct strlist *mapping, const char *value, enum role *out);
+
+/* The value that stands for `role`; NULL if there is none. The caller frees it. */
+char *role_to_claim(const struct strlist *mapping, enum role role);
 
 enum { USERNAME_MAX = 255 }; /* bytes */
 

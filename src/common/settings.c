@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "common/address.h"
-#include "common/claims.h"
 #include "common/jwks.h"
 #include "common/keyring.h"
 #include "common/principal.h"
@@ -183,7 +182,7 @@ static enum err check_roles(const void *settings, unsigned use, struct error *e)
 
     (void)use;
     for (size_t i = 0; i < roles->count; i++) {
-        const char *why = claims_check_role(roles->items[i]);
+        const char *why = role_check_mapping(roles->items[i]);
         if (why)
             return error_set(e, ERR_CONFIG, "auth.roles: '%.80s' %s", roles->items[i], why);
     }

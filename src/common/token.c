@@ -29,7 +29,7 @@ static const jwt_alg_t jwt_algorithms[] = {
     [ALG_ES256] = JWT_ALG_ES256,
 };
 
-/* --- the three segments -------------------------------------------------- */
+/* --- the three segments ---------------------------------------------------------------------- */
 
 struct segment {
     const char *text; /* borrowed from the token */
@@ -66,7 +66,7 @@ static struct json_object *parse(const struct segment *segment)
     return object;
 }
 
-/* --- the header ---------------------------------------------------------- */
+/* --- the header ------------------------------------------------------------------------------ */
 
 /* *out is NULL when the member is absent. It never holds a NUL byte. */
 static enum err get_text(struct json_object *header, const char *name, const char **out,
@@ -124,7 +124,7 @@ static enum err read_header(struct json_object *header, enum algorithm *algorith
     return ERR_OK;
 }
 
-/* --- the signature ------------------------------------------------------- */
+/* --- the signature --------------------------------------------------------------------------- */
 
 struct signature {
     const unsigned char *text; /* the signed text */
@@ -244,7 +244,7 @@ enum err token_verify(const struct settings *settings, const struct keyring *rin
     return err;
 }
 
-/* --- minting ------------------------------------------------------------- */
+/* --- minting --------------------------------------------------------------------------------- */
 
 static const struct key *signing_key(const struct keyring *ring)
 {
@@ -264,7 +264,7 @@ static bool add(jwt_t *jwt, const struct strlist *names, const char *value)
 
 static bool fill_identity(jwt_t *jwt, const struct settings *settings, const struct principal *who)
 {
-    char *role = claims_role_value(settings, who->role);
+    char *role = role_to_claim(&settings->auth.roles, who->role);
     bool filled;
 
     if (who->role == ROLE_AGENT)
