@@ -28,7 +28,8 @@ _vsayctl() {
         if [[ $current == -* && ${#words[@]} -gt 0 ]]; then
             local name=("${words[0]}")
             case ${words[0]} in machine | session) name+=("${words[1]-}") ;; esac
-            found=$("${vsayctl[@]}" "${name[@]}" --help 2>/dev/null | grep -o '^  --[a-z-]*')
+            found=$("${vsayctl[@]}" "${name[@]}" --help 2>/dev/null |
+                sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')
         elif [[ $current == -* ]]; then
             found='--config --help --version'
         else

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,60 +21,27 @@
 #include "agent/session_manager.h"
 #include "agent/poller.h"
 #include "agent/sender.h"
+#include "base/arguments.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
-static const char usage[] =
-    "Usage: vsay-agent [--config FILE] [--check-config]\n"
-    "\n"
-    "Reports this machine's terminal sessions, their commands and the machine's load\n"
-    "to vsay, and ends the sessions that vsay asks it to end.\n"
-    "\n"
-    "  -c, --config FILE   configuration (default: $VSAY_AGENT_CONF, then\n"
-    "                      " SYSCONFDIR "/vsay/agent.conf)\n"
-    "      --check-config  check the configuration and exit\n"
-    "  -h, --help          show this text\n"
-    "  -V, --version       show the version\n";
+enum { CONFIG, CHECK_CONFIG };
 
-struct arguments {
-    const char *config;
-    bool check_config;
+static const struct arguments_syntax syntax = {
+    .program = "vsay-agent",
+    .usage = {"[--config FILE] [--check-config]"},
+    .about = "Reports this machine's terminal sessions, their commands and the machine's load\n"
+             "to vsay, and ends the sessions that vsay asks it to end.",
+    .options =
+        {
+            [CONFIG] = {"config", "FILE",
+                        "configuration (default: $VSAY_AGENT_CONF, then " SYSCONFDIR
+                        "/vsay/agent.conf)",
+                        .letter = 'c'},
+            [CHECK_CONFIG] = {"check-config",
+                              .help = "check the configuration, print its first error, and exit"},
+        },
 };
-
-/* Returns -1 to continue, or the exit status. */
-static int parse_arguments(int argc, char **argv, struct arguments *out)
-{
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"check-config", no_argument, NULL, 'k'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {NULL, 0, NULL, 0}};
-    int option;
-
-    while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            out->config = optarg;
-            break;
-        case 'k':
-            out->check_config = true;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return EXIT_SUCCESS;
-        case 'V':
-            puts("vsay-agent " PACKAGE_VERSION);
-            return EXIT_SUCCESS;
-        default:
-            return 2;
-        }
-    }
-    if (optind < argc) {
-        log_say("vsay-agent: unexpected argument '%s'; see vsay-agent --help", argv[optind]);
-        return 2;
-    }
-    return -1;
-}
 
 /* --- preparations ---------------------------------------------------------------------------- */
 
@@ -223,22 +189,24 @@ static enum err run(const struct agent_options *options, struct error *e)
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments = {0};
+    struct arguments_given given = {0};
     struct agent_options options;
     struct error e = {0};
 
-    int status = parse_arguments(argc, argv, &arguments);
+    int status = arguments_parse(&syntax, argc, argv, &given);
     if (status >= 0)
         return status;
-    unsigned use = OPTIONS_AGENT | (arguments.check_config ? OPTIONS_COMPLETE : 0);
-    enum err err = agent_options_load("vsay-agent", arguments.config, true, use, &options, &e);
-    if (!err && arguments.check_config && agent_options_exposes_token(&options))
+    const char *config = given.values[CONFIG];
+    bool check = given.values[CHECK_CONFIG];
+    unsigned use = OPTIONS_AGENT | (check ? OPTIONS_COMPLETE : 0);
+    enum err err = agent_options_load("vsay-agent", config, true, use, &options, &e);
+    if (!err && check && agent_options_exposes_token(&options))
         fputs("vsay-agent: warning: the token is sent by plain http; use https\n", stderr);
-    if (!err && arguments.check_config)
+    if (!err && check)
         puts("vsay-agent: the configuration is good");
     else if (!err)
         err = run(&options, &e);
-    if (err && arguments.check_config)
+    if (err && check)
         log_say("vsay-agent: %s", e.detail);
     else if (err)
         log_event(LEVEL_ERROR, "start", "detail=\"%s\"", e.detail);

@@ -47,7 +47,7 @@ static void add_row(struct output *output, const struct cell *row)
     output_row(output, cells);
 }
 
-/* --- existing commands ------------------------------------------------------------------------ */
+/* --- existing commands ----------------------------------------------------------------------- */
 
 struct search {
     const struct history_filter *filter;
@@ -84,7 +84,7 @@ static enum err show(const struct invocation *invocation, const struct history_f
     return err;
 }
 
-/* --- new commands ----------------------------------------------------------------------------- */
+/* --- new commands ---------------------------------------------------------------------------- */
 
 struct following {
     struct follow follow;
@@ -172,7 +172,7 @@ static enum err follow(const struct invocation *invocation, const struct history
     return err;
 }
 
-/* --- the command line ------------------------------------------------------------------------- */
+/* --- the command line ------------------------------------------------------------------------ */
 
 static enum err parse_limit(const struct invocation *invocation, struct history_filter *out,
                             struct error *e)
@@ -234,12 +234,12 @@ const struct subcommand cmd_activity = {
     .summary = "Show the newest commands that were run, the newest last.",
     .options =
         {
-            [GREP] = {"grep", "TEXT", NULL, "only commands that contain it, in any case"},
-            [MACHINE] = {"machine", "AGENT_ID", NULL, "only commands on this machine"},
-            [USER] = {"user", "USER_ID", NULL, "only commands of this user"},
-            [SESSION] = {"session", "SESSION_ID", NULL, "only commands of this session"},
-            [LIMIT] = {"limit", "N", NULL, "no more than N, up to 1000; otherwise 100"},
-            [FOLLOW] = {"follow", NULL, NULL, "show new ones as they come, until interrupted"},
+            [GREP] = {"grep", "TEXT", "only commands that contain it, in any case"},
+            [MACHINE] = {"machine", "AGENT_ID", "only commands on this machine"},
+            [USER] = {"user", "USER_ID", "only commands of this user"},
+            [SESSION] = {"session", "SESSION_ID", "only commands of this session"},
+            [LIMIT] = {"limit", "N", "no more than N, up to 1000; otherwise 100"},
+            [FOLLOW] = {"follow", .help = "show new ones as they come, until interrupted"},
         },
     .run = run,
 };

@@ -144,11 +144,11 @@ const struct subcommand cmd_machine_add = {
     .operand = "AGENT_ID",
     .options =
         {
-            [ADD_NAME] = {"name", "NAME", NULL, "name to show (default: the agent id)"},
-            [ADD_TENANT] = {"tenant", "ID", "default", "tenant of the machine"},
-            [ADD_OWNER] = {"owner", "USER_ID", NULL, "user of the tenant who owns the machine"},
-            [ADD_TTL] = {"ttl", "TIME", TTL_FALLBACK, "how long the token is valid"},
-            [ADD_OUT] = {"out", "FILE", NULL, OUT_HELP},
+            [ADD_NAME] = {"name", "NAME", "name to show (default: the agent id)"},
+            [ADD_TENANT] = {"tenant", "ID", "tenant of the machine", .fallback = "default"},
+            [ADD_OWNER] = {"owner", "USER_ID", "user of the tenant who owns the machine"},
+            [ADD_TTL] = {"ttl", "TIME", "how long the token is valid", .fallback = TTL_FALLBACK},
+            [ADD_OUT] = {"out", "FILE", OUT_HELP},
         },
     .run = run_add,
 };
@@ -250,7 +250,7 @@ static enum err run_list(const struct invocation *invocation, struct error *e)
 const struct subcommand cmd_machine_list = {
     .name = "machine list",
     .summary = "List the machines and how they are.",
-    .options = {[LIST_TENANT] = {"tenant", "ID", NULL, "only machines of this tenant"}},
+    .options = {[LIST_TENANT] = {"tenant", "ID", "only machines of this tenant"}},
     .run = run_list,
 };
 
@@ -361,8 +361,8 @@ const struct subcommand cmd_machine_rotate = {
     .operand = "AGENT_ID",
     .options =
         {
-            [ROTATE_TTL] = {"ttl", "TIME", TTL_FALLBACK, "how long the token is valid"},
-            [ROTATE_OUT] = {"out", "FILE", NULL, OUT_HELP},
+            [ROTATE_TTL] = {"ttl", "TIME", "how long the token is valid", .fallback = TTL_FALLBACK},
+            [ROTATE_OUT] = {"out", "FILE", OUT_HELP},
         },
     .run = run_rotate,
 };

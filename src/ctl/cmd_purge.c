@@ -115,9 +115,8 @@ const struct subcommand cmd_purge = {
     .name = "purge",
     .summary =
         "Delete old commands, closed sessions and audit, and close sessions of lost machines.",
-    .options = {[OLDER_THAN] = {"older-than", "TIME", NULL,
-                                "what to delete, such as 90d; must be given"},
-                [AUDIT_OLDER_THAN] = {"audit-older-than", "TIME", "365d",
-                                      "what to delete of the audit"}},
+    .options = {[OLDER_THAN] = {"older-than", "TIME", "what to delete, such as 90d; must be given"},
+                [AUDIT_OLDER_THAN] = {"audit-older-than", "TIME", "what to delete of the audit",
+                                      .fallback = "365d"}},
     .run = run,
 };

@@ -89,12 +89,13 @@ const struct subcommand cmd_session_list = {
     .summary = "List the sessions that have not ended, newest first.",
     .options =
         {
-            [LIST_TENANT] = {"tenant", "ID", NULL, "only sessions of this tenant"},
-            [LIST_MACHINE] = {"machine", "AGENT_ID", NULL, "only sessions on this machine"},
-            [LIST_AGENT] = {"agent-id", "AGENT_ID", NULL, "the same"},
-            [LIST_USER] = {"user", "USER_ID", NULL, "only sessions of this user"},
-            [LIST_ALL] = {"all", NULL, NULL, "also sessions that have ended"},
-            [LIST_LIMIT] = {"limit", "N", "1000", "no more than the newest N, up to 10000"},
+            [LIST_TENANT] = {"tenant", "ID", "only sessions of this tenant"},
+            [LIST_MACHINE] = {"machine", "AGENT_ID", "only sessions on this machine"},
+            [LIST_AGENT] = {"agent-id", "AGENT_ID", "the same"},
+            [LIST_USER] = {"user", "USER_ID", "only sessions of this user"},
+            [LIST_ALL] = {"all", .help = "also sessions that have ended"},
+            [LIST_LIMIT] = {"limit", "N", "no more than the newest N, up to 10000",
+                            .fallback = "1000"},
         },
     .run = run_list,
 };
@@ -149,7 +150,7 @@ static enum err close_body(struct db *db, void *context, struct error *e)
                          e);
 }
 
-/* --- waiting for the receipt ------------------------------------------------------------------ */
+/* --- waiting for the receipt ----------------------------------------------------------------- */
 
 struct wait {
     const char *session_id;
@@ -239,9 +240,9 @@ const struct subcommand cmd_session_close = {
     .operand = "SESSION_ID",
     .options =
         {
-            [CLOSE_REASON] = {"reason", "TEXT", NULL, "why, to be shown to its user"},
-            [CLOSE_WAIT] = {"wait", NULL, NULL, "until it has ended; status 1: not confirmed"},
-            [CLOSE_TIMEOUT] = {"timeout", "TIME", "60s", "how long to wait"},
+            [CLOSE_REASON] = {"reason", "TEXT", "why, to be shown to its user"},
+            [CLOSE_WAIT] = {"wait", .help = "until it has ended; status 1: not confirmed"},
+            [CLOSE_TIMEOUT] = {"timeout", "TIME", "how long to wait", .fallback = "60s"},
         },
     .run = run_close,
 };

@@ -7,31 +7,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/arguments.h"
 #include "base/error.h"
-
-enum { COMMAND_OPTIONS_MAX = 10 };
-
-/* An option: --NAME ARGUMENT, or a flag: --NAME. */
-struct command_option {
-    const char *name, *argument; /* NULL: a flag */
-    const char *fallback;        /* NULL: none */
-    const char *help;
-};
 
 /* The parsed command line. */
 struct invocation {
-    const char *config;                      /* path of --config, or NULL */
-    const char *operand;                     /* NULL: none */
-    const char *values[COMMAND_OPTIONS_MAX]; /* values[i] is that of options[i]; of a given flag,
-                                              * its name */
-    bool json;                               /* print JSON; every command has this option */
+    const char *config;        /* path of --config, or NULL */
+    const char *operand;       /* NULL: none */
+    const char *const *values; /* values[i] is that of options[i]; of a given flag, its name */
+    bool json;                 /* print JSON; every command has this option */
 };
 
 struct subcommand {
     const char *name; /* one word or two */
     const char *summary;
     const char *operand; /* name of the only argument that is not an option; NULL: none */
-    struct command_option options[COMMAND_OPTIONS_MAX + 1]; /* ends with a NULL name */
+    struct arguments_option options[ARGUMENTS_MAX]; /* up to one without a name */
 
     /* ERR_REQUEST: the command line is wrong (exit status 2). */
     enum err (*run)(const struct invocation *invocation, struct error *e);

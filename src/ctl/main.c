@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* vsayctl: parses the command line and runs a command. Exit status: 0, 1 (failed) or 2 (usage). */
+/* vsayctl: parses the command line and runs a command. Exit status: 0, 1 (failed) or 2 (usage).
+ *
+ * Two command lines are parsed one after the other: the options of vsayctl itself, up to the
+ * command's name, and the command's own, from the table in its cmd_*.c. */
 #include "config.h"
 #include "ctl/ctl.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +13,14 @@
 #include <mysqld_error.h>
 
 #include "base/log.h"
+#include "base/xalloc.h"
 #include "store/db.h"
 
+#define PROGRAM "vsayctl"
+#define BEFORE "[--config FILE]"
+
 enum { ER_ACCESS_DENIED_NO_PASSWORD = 1698 }; /* its name differs between client libraries */
-enum { EXIT_USAGE = 2, OPTION_HELP = 256, OPTION_VERSION, OPTION_CONFIG, OPTION_JSON };
+enum { CONFIG };
 
 static const struct subcommand *const commands[] = {
     &cmd_setup,        &cmd_migrate,        &cmd_doctor,         &cmd_token, &cmd_machine_add,
@@ -39,40 +45,22 @@ static bool is_group(const char *word)
     return false;
 }
 
-/* Lists all commands, or those whose first word is `group`. */
-static void print_usage(FILE *out, const char *group)
+/* Lists all commands, or those whose first word is `group`. The caller frees the text. */
+static char *list_commands(const char *group)
 {
-    fprintf(out, "Usage: vsayctl [--config FILE] %s%sCOMMAND [options]\n\nCommands:\n",
-            group ? group : "", group ? " " : "");
+    char *text = NULL;
+    size_t length = 0;
+    FILE *stream = xmemstream(&text, &length);
+
+    fputs("Commands:\n", stream);
     for (size_t i = 0; i < command_count; i++) {
         if (!group || in_group(commands[i], group))
-            fprintf(out, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
+            fprintf(stream, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
     }
-    if (group) {
-        fprintf(out, "\nSee vsayctl %s COMMAND --help for the options of a command.\n", group);
-        return;
-    }
-    fputs("\nOptions:\n"
-          "  --config FILE  configuration file; otherwise $VSAY_CONF, otherwise\n"
-          "                 " SYSCONFDIR "/vsay/vsay.conf\n"
-          "  --help         print this, or with a command, its options\n"
-          "  --version      print the version\n",
-          out);
-}
-
-static void print_help(const struct subcommand *subcommand)
-{
-    const char *operand = subcommand->operand;
-
-    printf("Usage: vsayctl [--config FILE] %s%s%s%s\n\n%s\n", subcommand->name, " [options]",
-           operand ? " " : "", operand ? operand : "", subcommand->summary);
-    puts("\nOptions:");
-    for (const struct command_option *o = subcommand->options; o->name; o++) {
-        int width = 24 - (int)strlen(o->name);
-        printf("  --%s %-*s %s", o->name, width, o->argument ? o->argument : "", o->help);
-        printf(o->fallback ? " (default: %s)\n" : "\n", o->fallback);
-    }
-    printf("  --%-25s print JSON\n", "json");
+    fprintf(stream, "\nSee vsayctl %s%sCOMMAND --help for the options of a command.",
+            group ? group : "", group ? " " : "");
+    xfclose(stream);
+    return text;
 }
 
 /* Advice when the database refuses the user: a step of the installation is missing. */
@@ -108,64 +96,43 @@ static int finish(const struct subcommand *subcommand, enum err err, struct erro
     if (!err)
         return EXIT_SUCCESS;
     log_say("vsayctl: %s%s", e->detail, advice(subcommand, e));
-    return err == ERR_REQUEST ? EXIT_USAGE : EXIT_FAILURE;
+    return err == ERR_REQUEST ? ARGUMENTS_USAGE : EXIT_FAILURE;
 }
 
-/* Parses the options. Returns getopt's last result: OPTION_HELP, '?', or -1 at the end. */
-static int parse_options(const struct subcommand *subcommand, int argc, char **argv,
-                         struct invocation *invocation)
+/* The syntax of a command: its options, and --json as the last of them, at `json`. */
+static struct arguments_syntax syntax_of(const struct subcommand *subcommand, size_t *json)
 {
-    struct option options[COMMAND_OPTIONS_MAX + 3] = {0};
-    int count = 0, c;
+    struct arguments_syntax syntax = {.program = PROGRAM,
+                                      .before = BEFORE,
+                                      .command = subcommand->name,
+                                      .about = subcommand->summary,
+                                      .operand = subcommand->operand};
+    size_t i = 0;
 
-    for (; subcommand->options[count].name; count++) {
-        const struct command_option *o = &subcommand->options[count];
-        options[count] =
-            (struct option){o->name, o->argument ? required_argument : no_argument, NULL, count};
-        invocation->values[count] = o->fallback;
-    }
-    options[count] = (struct option){"json", no_argument, NULL, OPTION_JSON};
-    options[count + 1] = (struct option){"help", no_argument, NULL, OPTION_HELP};
-    optind = 0; /* tells getopt of a new argument list */
-    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-        if (c == OPTION_JSON)
-            invocation->json = true;
-        else if (c < count && c != '?')
-            invocation->values[c] = optarg ? optarg : subcommand->options[c].name;
-        else
-            break;
-    }
-    return c;
-}
-
-static enum err parse_operand(const struct subcommand *subcommand, int argc, char **argv,
-                              struct invocation *invocation, struct error *e)
-{
-    if (subcommand->operand && optind < argc)
-        invocation->operand = argv[optind++];
-    if (optind < argc)
-        return error_set(e, ERR_REQUEST, "unexpected argument '%s'", argv[optind]);
-    return ERR_OK;
+    for (; subcommand->options[i].name; i++)
+        syntax.options[i] = subcommand->options[i];
+    syntax.options[i] = (struct arguments_option){"json", .help = "print JSON"};
+    *json = i;
+    return syntax;
 }
 
 static int run_command(const struct subcommand *subcommand, const char *config, int argc,
                        char **argv)
 {
-    struct invocation invocation = {.config = config};
+    size_t json;
+    const struct arguments_syntax syntax = syntax_of(subcommand, &json);
+    struct arguments_given given;
     struct error e = {0};
+    int status = arguments_parse(&syntax, argc, argv, &given);
 
-    switch (parse_options(subcommand, argc, argv, &invocation)) {
-    case OPTION_HELP:
-        print_help(subcommand);
-        return finish(subcommand, ERR_OK, &e);
-    case '?':
-        return EXIT_USAGE;
-    }
-    if (parse_operand(subcommand, argc, argv, &invocation, &e))
-        return finish(subcommand, ERR_REQUEST, &e);
-
+    if (status >= 0)
+        return status;
+    const struct invocation invocation = {.config = config,
+                                          .operand = given.operands[0],
+                                          .values = given.values,
+                                          .json = given.values[json]};
     db_library_init();
-    int status = finish(subcommand, subcommand->run(&invocation, &e), &e);
+    status = finish(subcommand, subcommand->run(&invocation, &e), &e);
     db_library_end();
     return status;
 }
@@ -192,57 +159,72 @@ static const struct subcommand *find_command(int argc, char **argv, int *words)
     return NULL;
 }
 
+/* Parses what follows the first word of several commands, which should have been the second word of
+ * one. Returns -1 if it is no option. */
+static int explain_group(int argc, char **argv)
+{
+    char *commands_of_group = list_commands(argv[0]);
+    const struct arguments_syntax syntax = {.program = PROGRAM,
+                                            .before = BEFORE,
+                                            .command = argv[0],
+                                            .usage = {"COMMAND [options]"},
+                                            .about = commands_of_group,
+                                            .leading = true};
+    struct arguments_given given;
+    int status = arguments_parse(&syntax, argc, argv, &given);
+
+    free(commands_of_group);
+    return status;
+}
+
 /* Handles words that are not a command: prints the help of a group, or an error. */
 static int explain(int argc, char **argv)
 {
     bool group = is_group(argv[0]);
     struct error e = {0};
+    int status = group ? explain_group(argc, argv) : -1;
 
-    if (group && argc > 1 && strcmp(argv[1], "--help") == 0) {
-        print_usage(stdout, argv[0]);
-        return finish(NULL, ERR_OK, &e);
-    }
+    if (status >= 0)
+        return status;
     error_set(&e, ERR_REQUEST, "no such command: %s%s%s; see vsayctl %s%s--help", argv[0],
               argc > 1 ? " " : "", argc > 1 ? argv[1] : "", group ? argv[0] : "", group ? " " : "");
     return finish(NULL, ERR_REQUEST, &e);
 }
 
+/* Parses what stands before the command. Returns -1 to go on, or the exit status. */
+static int parse_arguments(int argc, char **argv, struct arguments_given *out)
+{
+    char *all_commands = list_commands(NULL);
+    const struct arguments_syntax syntax = {
+        .program = PROGRAM,
+        .usage = {BEFORE " COMMAND [options]"},
+        .about = all_commands,
+        .options = {[CONFIG] = {"config", "FILE",
+                                "configuration (default: $VSAY_CONF, then " SYSCONFDIR
+                                "/vsay/vsay.conf)"}},
+        .leading = true,
+    };
+    int status = arguments_parse(&syntax, argc, argv, out);
+
+    if (status < 0 && !*out->operands) {
+        arguments_print_help(&syntax, stderr);
+        status = ARGUMENTS_USAGE;
+    }
+    free(all_commands);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, OPTION_CONFIG},
-                                            {"help", no_argument, NULL, OPTION_HELP},
-                                            {"version", no_argument, NULL, OPTION_VERSION},
-                                            {0}};
-    static char program[] = "vsayctl";
-    const char *config = NULL;
-    struct error e = {0};
+    struct arguments_given given;
+    int words, status = parse_arguments(argc, argv, &given);
 
-    argv[0] = program; /* in getopt's messages */
-    for (int c; (c = getopt_long(argc, argv, "+", options, NULL)) != -1;) {
-        switch (c) {
-        case OPTION_CONFIG:
-            config = optarg;
-            break;
-        case OPTION_HELP:
-            print_usage(stdout, NULL);
-            return finish(NULL, ERR_OK, &e);
-        case OPTION_VERSION:
-            puts("vsayctl " PACKAGE_VERSION);
-            return finish(NULL, ERR_OK, &e);
-        default:
-            return EXIT_USAGE;
-        }
-    }
-    if (optind == argc) {
-        print_usage(stderr, NULL);
-        return EXIT_USAGE;
-    }
-
-    int words;
-    const struct subcommand *subcommand = find_command(argc - optind, argv + optind, &words);
+    if (status >= 0)
+        return status;
+    argc -= (int)(given.operands - argv);
+    argv = given.operands;
+    const struct subcommand *subcommand = find_command(argc, argv, &words);
     if (!subcommand)
-        return explain(argc - optind, argv + optind);
-    optind += words - 1;
-    argv[optind] = program;
-    return run_command(subcommand, config, argc - optind, argv + optind);
+        return explain(argc, argv);
+    return run_command(subcommand, given.values[CONFIG], argc - words + 1, argv + words - 1);
 }

@@ -165,7 +165,7 @@ void output_print(struct output *output)
     }
 }
 
-/* --- lists that go on ------------------------------------------------------------------------- */
+/* --- lists that go on ------------------------------------------------------------------------ */
 
 void output_begin(const struct output *output)
 {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/arguments.h"
 #include "common/protocol.h"
 #include "machine/options.h"
 #include "shell/shell_arguments.h"
@@ -20,26 +21,30 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-enum { EXIT_USAGE = 2 };
+enum { LOGIN, SOURCE, USER_ID, USERNAME, CONFIG, SHARE };
 
-static const char usage[] =
-    "Usage: vsay-shell [options] [shell's options] [-c COMMAND [ARGUMENT...]]\n"
-    "       vsay-shell [options] [shell's options] SCRIPT [ARGUMENT...]\n"
-    "\n"
-    "Runs a shell, or a command or script in it, as a session that is reported to vsay-agent.\n"
-    "Use it as a login shell, as sshd's ForceCommand or behind a web terminal.\n"
-    "\n"
-    "      --login            be a login shell\n"
-    "      --source SOURCE    ui, cli or vscode (default: $VSAY_SOURCE, then a guess)\n"
-    "      --user-id ID       the user to attribute the session to, for web terminals\n"
-    "      --username NAME    the user's display name\n"
-    "      --config FILE      configuration (default: " SYSCONFDIR "/vsay/agent.conf)\n"
-    "      --share DIR        shell integration (default: " PKGDATADIR "/shell)\n"
-    "  -h, --help             show this text\n"
-    "  -V, --version          show the version\n"
-    "\n"
-    "All arguments after these options are passed to the shell. If they name no command or\n"
-    "script, the shell runs $SSH_ORIGINAL_COMMAND, if that is set.\n";
+static const struct arguments_syntax syntax = {
+    .program = "vsay-shell",
+    .usage = {"[options] [shell's options] [-c COMMAND [ARGUMENT...]]",
+              "[options] [shell's options] SCRIPT [ARGUMENT...]"},
+    .about = "Runs a shell, or a command or script in it, as a session that is reported to\n"
+             "vsay-agent. Use it as a login shell, as sshd's ForceCommand or behind a web\n"
+             "terminal. All arguments after these options are passed to the shell. If they\n"
+             "name no command or script, the shell runs $SSH_ORIGINAL_COMMAND, if that is set.",
+    .options =
+        {
+            [LOGIN] = {"login", .help = "be a login shell"},
+            [SOURCE] = {"source", "SOURCE",
+                        "ui, cli or vscode (default: $VSAY_SOURCE, then a guess)"},
+            [USER_ID] = {"user-id", "ID",
+                         "the user to attribute the session to, for web terminals"},
+            [USERNAME] = {"username", "NAME", "the user's display name"},
+            [CONFIG] = {"config", "FILE",
+                        "configuration (default: " SYSCONFDIR "/vsay/agent.conf)"},
+            [SHARE] = {"share", "DIR", "directory of the shell integration",
+                       .fallback = PKGDATADIR "/shell"},
+        },
+};
 
 struct arguments {
     const char *config, *share;
@@ -52,7 +57,7 @@ struct arguments {
 static int refuse(const char *what, const char *why)
 {
     log_say("vsay-shell: %s: %s", what, why);
-    return EXIT_USAGE;
+    return ARGUMENTS_USAGE;
 }
 
 /* Returns -1 to continue, or the exit status. */
@@ -77,64 +82,45 @@ static void pass_on(struct arguments *out, char *argument)
     out->shell[out->count] = NULL;
 }
 
-/* Returns where the value of one of our own options is stored, or NULL for other arguments. Sets
- * *value to the text after a '=', or to NULL. */
-static const char **find_value(struct arguments *out, const char *argument, const char **value)
-{
-    const struct {
-        const char *name;
-        const char **value;
-    } options[] = {{"--config", &out->config},
-                   {"--share", &out->share},
-                   {"--source", &out->identity.source},
-                   {"--user-id", &out->identity.user_id},
-                   {"--username", &out->identity.username}};
-
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        size_t length = strlen(options[i].name);
-        if (strncmp(argument, options[i].name, length) != 0)
-            continue;
-        *value = argument[length] == '=' ? argument + length + 1 : NULL;
-        if (*value || !argument[length])
-            return options[i].value;
-    }
-    return NULL;
-}
-
 static bool is_any(const char *argument, const char *a, const char *b)
 {
     return strcmp(argument, a) == 0 || strcmp(argument, b) == 0;
 }
 
+/* --help and --version are ours only if they stand alone: with other arguments they are the
+ * shell's. */
+static bool asks_about_us(int argc, char **argv)
+{
+    return argc == 2 && (is_any(argv[1], "-h", "--help") || is_any(argv[1], "-V", "--version"));
+}
+
 /* Our options come first, mixed with -l, -i and --login, which the shell gets too. Any other
  * argument begins the shell's own. Returns -1 to continue, or the exit status. */
-static int parse_arguments(char **argv, struct arguments *out)
+static int parse_arguments(int argc, char **argv, struct arguments *out)
 {
-    const char *only = argv[1] && !argv[2] ? argv[1] : "";
+    struct arguments_given given = {.values[SHARE] = syntax.options[SHARE].fallback};
     char **next = argv + 1;
 
-    if (is_any(only, "-h", "--help")) {
-        fputs(usage, stdout);
-        return EXIT_SUCCESS;
-    }
-    if (is_any(only, "-V", "--version")) {
-        puts(PACKAGE_STRING);
-        return EXIT_SUCCESS;
-    }
-    for (; *next; next++) {
-        const char *value, **place = find_value(out, *next, &value);
-        if (place && !value && !next[1])
-            return refuse(*next, "needs a value");
-        if (place)
-            *place = value ? value : *++next;
-        else if (is_any(*next, "-l", "--login") || strcmp(*next, "-i") == 0)
-            pass_on(out, *next);
-        else
+    if (asks_about_us(argc, argv))
+        return arguments_parse(&syntax, argc, argv, &given);
+    for (int taken; *next; next += taken) {
+        bool shells = is_any(*next, "-l", "--login") || strcmp(*next, "-i") == 0;
+        taken = shells ? 1 : arguments_take(&syntax, next, &given);
+        if (taken < 0)
+            return ARGUMENTS_USAGE;
+        if (taken == 0)
             break;
+        if (shells)
+            pass_on(out, *next);
     }
     out->first = out->count;
     while (*next)
         pass_on(out, *next++);
+    out->config = given.values[CONFIG];
+    out->share = given.values[SHARE];
+    out->identity = (struct session_attribution){.source = given.values[SOURCE],
+                                                 .user_id = given.values[USER_ID],
+                                                 .username = given.values[USERNAME]};
     return check_arguments(out);
 }
 
@@ -232,12 +218,12 @@ static int run(const struct agent_options *options, struct arguments *arguments)
 /* With a broken configuration the shell runs unrecorded: a mistake must not lock all users out. */
 int main(int argc, char **argv)
 {
-    struct arguments arguments = {.share = PKGDATADIR "/shell", .login = **argv == '-'};
+    struct arguments arguments = {.login = **argv == '-'};
     struct agent_options options;
     struct error e = {0};
 
     arguments.shell = xcalloc((size_t)argc + 3, sizeof *arguments.shell); /* "-c", command, NULL */
-    int status = parse_arguments(argv, &arguments);
+    int status = parse_arguments(argc, argv, &arguments);
     if (status >= 0) {
         free(arguments.shell);
         return status;

@@ -130,7 +130,7 @@ def test_help(operator, command):
         REPO / "docs" / "man" / "vsayctl.1").read_text()
     assert f"vsayctl [--config FILE] {command}" in text and f" {command} " in operator.do("--help")
     assert f"\n.Cm {command}\n" in manual and f"\n.It Cm {command}" in manual
-    for option in re.findall(r"^  --([\w-]+)", text, re.M):
+    for option in re.findall(r"^ +(?:-\w, )?--([\w-]+)", text, re.M):
         assert re.search(rf"Fl -{option}[ \n]", manual), option
 
 
