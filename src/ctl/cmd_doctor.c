@@ -14,7 +14,6 @@
 #include "base/xalloc.h"
 #include "common/jwks.h"
 #include "common/keyring.h"
-#include "ctl/doctor.h"
 #include "ctl/output.h"
 #include "store/machines.h"
 #include "store/schema.h"

@@ -28,6 +28,13 @@ struct subcommand {
     enum err (*run)(const struct invocation *invocation, struct error *e);
 };
 
+struct json_object;
+
+/* vsayctl doctor, with which setup ends: checks everything that the service needs, as the present
+ * user. `config` is its configuration; NULL: the default. Each result goes to the array `results`,
+ * or if that is NULL, to standard output. ERR_CONFIG when a check has failed. */
+enum err doctor_examine(const char *config, struct json_object *results, struct error *e);
+
 extern const struct subcommand cmd_setup, cmd_migrate, cmd_token, cmd_doctor;
 extern const struct subcommand cmd_machine_add, cmd_machine_list, cmd_machine_remove,
     cmd_machine_rotate;

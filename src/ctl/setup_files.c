@@ -46,30 +46,17 @@ static enum err write_beside(const char *path, const char *text, struct readers 
     return err;
 }
 
-enum err setup_secret(const char *path, const char *secret, struct readers readers, bool *made,
-                      struct error *e)
-{
-    struct stat st;
-    char *temporary = NULL;
+/* --- secrets --------------------------------------------------------------------------------- */
 
-    *made = false;
-    if (lstat(path, &st) == 0)
-        return ERR_OK;
-    char *line = xasprintf("%s\n", secret);
-    enum err err = write_beside(path, line, readers, &temporary, e);
-    if (!err && link(temporary, path) == 0) /* link() replaces no file */
-        *made = true;
-    else if (!err && errno != EEXIST)
-        err = cannot(e, "make", path);
-    if (temporary)
-        unlink(temporary);
-    free(temporary);
-    explicit_bzero(line, strlen(line));
-    free(line);
-    return err;
+void setup_wipe(char *secret)
+{
+    if (secret)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
 }
 
-enum err setup_random(char **out, struct error *e)
+/* Makes a random secret: 64 hexadecimal digits, and what password policies require. */
+static enum err make_random(char **out, struct error *e)
 {
     unsigned char bytes[RANDOM_BYTES];
     char hex[2 * RANDOM_BYTES + 1];
@@ -83,6 +70,120 @@ enum err setup_random(char **out, struct error *e)
     explicit_bzero(hex, sizeof hex);
     return ERR_OK;
 }
+
+/* Creates the file with its text at once. If another process was faster, its file stays. */
+static enum err write_secret(const char *path, const char *secret, struct readers readers,
+                             bool *made, struct error *e)
+{
+    char *temporary = NULL, *line = xasprintf("%s\n", secret);
+    enum err err = write_beside(path, line, readers, &temporary, e);
+
+    if (!err && link(temporary, path) == 0) /* link() replaces no file */
+        *made = true;
+    else if (!err && errno != EEXIST)
+        err = cannot(e, "make", path);
+    if (temporary)
+        unlink(temporary);
+    free(temporary);
+    setup_wipe(line);
+    return err;
+}
+
+enum err setup_secret(const char *path, const char *secret, struct readers readers, bool *made,
+                      struct error *e)
+{
+    struct stat st;
+    char *random = NULL;
+
+    *made = false;
+    if (lstat(path, &st) == 0)
+        return ERR_OK;
+    enum err err = secret ? ERR_OK : make_random(&random, e);
+    if (!err)
+        err = write_secret(path, secret ? secret : random, readers, made, e);
+    setup_wipe(random);
+    return err;
+}
+
+/* --- the text of the configuration ----------------------------------------------------------- */
+
+static const char *next_line(const char *line)
+{
+    line += strcspn(line, "\n");
+    return *line ? line + 1 : NULL;
+}
+
+static bool begins(const char *line, const char *section)
+{
+    size_t length = strlen(section);
+
+    return *line == '[' && strncmp(line + 1, section, length) == 0 && line[1 + length] == ']';
+}
+
+static bool names(const char *line, const char *key)
+{
+    size_t length = strlen(key);
+
+    if (strncmp(line, key, length) != 0)
+        return false;
+    line += length;
+    line += strspn(line, " \t");
+    return *line == '=' || *line == ':';
+}
+
+/* The line of the option, or if `commented`, of `#key =`. NULL: not in its section. */
+static const char *find(const char *text, const char *section, const char *key, bool commented)
+{
+    bool within = false;
+
+    for (const char *line = text; line; line = next_line(line)) {
+        if (*line == '[')
+            within = begins(line, section);
+        else if (within && commented && *line == '#' && names(line + 1, key))
+            return line;
+        else if (within && !commented && names(line + strspn(line, " \t"), key))
+            return line;
+    }
+    return NULL;
+}
+
+/* The line after `[section]`. NULL: there is no such section. */
+static const char *find_section(const char *text, const char *section)
+{
+    for (const char *line = text; line; line = next_line(line)) {
+        if (begins(line, section))
+            return next_line(line) ? next_line(line) : line + strlen(line);
+    }
+    return NULL;
+}
+
+bool setup_conf_has(const char *text, const char *section, const char *key)
+{
+    return find(text, section, key, false) != NULL;
+}
+
+void setup_conf_set(char **text, const char *section, const char *key, const char *value)
+{
+    const char *at = find(*text, section, key, true), *rest = at;
+    char *head = NULL;
+
+    if (at) {
+        rest += strcspn(rest, "\n");
+        rest += *rest == '\n';
+    } else if (!(at = rest = find_section(*text, section))) {
+        at = rest = *text + strlen(*text);
+        head = xasprintf("%s\n[%s]\n", at == *text || at[-1] == '\n' ? "" : "\n", section);
+    } else if (at[-1] != '\n') {
+        head = xstrdup("\n");
+    }
+    char *changed = xasprintf("%.*s%s%s = %s\n%s", (int)(at - *text), *text, head ? head : "", key,
+                              value, rest);
+    free(head);
+    free(*text);
+    *text = changed;
+}
+
+/* --- the file of the configuration ----------------------------------------------------------- */
 
 enum err setup_read(const char *path, char **out, struct error *e)
 {
@@ -102,7 +203,7 @@ static enum err check_conf(const char *path, struct error *e)
     return err;
 }
 
-enum err setup_conf(const char *path, const char *text, struct error *e)
+enum err setup_conf_write(const char *path, const char *text, struct error *e)
 {
     struct readers readers = {0644, (gid_t)-1};
     struct stat st;

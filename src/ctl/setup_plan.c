@@ -15,7 +15,6 @@
 #include "base/xalloc.h"
 #include "common/address.h"
 #include "common/protocol.h"
-#include "ctl/conf_text.h"
 
 enum { PASSWORD_MAX = 4096 };
 
@@ -62,7 +61,7 @@ bool setup_plan_ask_password(struct setup_plan *plan)
     return true;
 }
 
-/* --- the present state ------------------------------------------------------------------------ */
+/* --- the present state ----------------------------------------------------------------------- */
 
 /* Ignores VSAY_* variables: an operator's shell may have them for another user or installation. */
 static void forget_environment(void)
@@ -137,7 +136,7 @@ static enum err choose(const struct setup_plan *plan, const char *key, const cha
                        const char *option, const char *flag, const char *question, char **out,
                        struct error *e)
 {
-    if (!conf_text_has(plan->text, "db", key))
+    if (!setup_conf_has(plan->text, "db", key))
         *out = flag ? xstrdup(flag) : plan->asks ? ask(question, set) : xstrdup(set);
     else if (!flag || strcmp(flag, set) == 0)
         *out = xstrdup(set);
@@ -150,7 +149,7 @@ static enum err choose(const struct setup_plan *plan, const char *key, const cha
 static enum err choose_host(struct setup_plan *plan, struct error *e)
 {
     static const char socket[] = "/run/mysqld/mysqld.sock";
-    bool is_set = conf_text_has(plan->text, "db", "host");
+    bool is_set = setup_conf_has(plan->text, "db", "host");
     const char *set = is_set || access(socket, F_OK) ? plan->settings.db.host.items[0] : socket;
     struct db_address address = {0};
     enum err err = choose(plan, "host", set, "host", plan->flags[SETUP_HOST],
@@ -189,7 +188,7 @@ static enum err read_password(const char *path, char **out, struct error *e)
 static enum err choose_admin(struct setup_plan *plan, struct error *e)
 {
     const char *flag = plan->flags[SETUP_ADMIN], *file = plan->flags[SETUP_ADMIN_PASSWORD_FILE];
-    bool named = plan->one_user && conf_text_has(plan->text, "db", "user");
+    bool named = plan->one_user && setup_conf_has(plan->text, "db", "user");
 
     if (flag || named)
         plan->admin = xstrdup(flag ? flag : plan->settings.db.user);
@@ -207,7 +206,7 @@ enum err setup_plan_one_user(struct setup_plan *plan, struct error *e)
 {
     const char *user = plan->settings.db.user;
 
-    if (conf_text_has(plan->text, "db", "user") && strcmp(user, plan->admin) != 0)
+    if (setup_conf_has(plan->text, "db", "user") && strcmp(user, plan->admin) != 0)
         return error_set(e, ERR_CONFIG,
                          "%s has user = %s, not %s: change it there, or leave "
                          "--one-user out",
@@ -281,17 +280,10 @@ enum err setup_plan_make(struct setup_plan *plan, const struct invocation *invoc
     return err;
 }
 
-static void wipe(char *secret)
-{
-    if (secret)
-        explicit_bzero(secret, strlen(secret));
-    free(secret);
-}
-
 void setup_plan_free(struct setup_plan *plan)
 {
     settings_free(&plan->settings);
-    wipe(plan->password);
+    setup_wipe(plan->password);
     free(plan->conf);
     free(plan->directory);
     free(plan->text);

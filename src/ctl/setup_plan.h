@@ -27,8 +27,8 @@ enum setup_option {
 struct setup_plan {
     const char *const *flags; /* by enum setup_option */
     bool asks;                /* a person at a terminal answers */
-    char *conf,
-        *directory; /* absolute: the configuration file, and the directory of it and the secrets */
+    char *conf;               /* absolute path of the configuration file */
+    char *directory;          /* of it and of the secrets */
     bool conf_there;
     char *text;               /* text of the configuration, or of the sample */
     struct settings settings; /* as in the text, without the environment */
