@@ -9,7 +9,6 @@
 #include "machine/ipc.h"
 #include "common/protocol.h"
 #include "base/clock.h"
-#include "base/rfc3339.h"
 #include "base/utf8.h"
 #include "common/address.h"
 
@@ -44,7 +43,7 @@ static const char *time_member(const struct json_object *packet, const char *nam
     const char *text = text_member(packet, name);
     char sql[SQL_TIME_LENGTH + 1];
 
-    return text && rfc3339_to_sql(text, sql) ? text : NULL;
+    return text && clock_parse(text, sql) ? text : NULL;
 }
 
 static struct json_object *new_record(const char *type, const char *session_id, uid_t uid)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "api/list.h"
-#include "base/rfc3339.h"
+#include "base/clock.h"
 #include "store/audit.h"
 
 static const struct column audit_columns[] = {
@@ -28,9 +28,9 @@ static struct audit_filter filter_of(const struct query *query)
     };
 
     if (from)
-        rfc3339_to_sql(from, filter.from);
+        clock_parse(from, filter.from);
     if (until)
-        rfc3339_to_sql(until, filter.until);
+        clock_parse(until, filter.until);
     query_position(query, &filter.before);
     return filter;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "api/list.h"
-#include "base/rfc3339.h"
+#include "base/clock.h"
 #include "store/history.h"
 
 /* --- columns ---------------------------------------------------------------------------------- */
@@ -71,7 +71,7 @@ static struct position time_of(const struct query *query, const char *name)
     struct position position = {.id = 0};
     char sql[SQL_TIME_LENGTH + 1];
 
-    if (text && rfc3339_to_sql(text, sql))
+    if (text && clock_parse(text, sql))
         snprintf(position.at, sizeof position.at, "%.10sT%s000", sql, sql + 11);
     return position;
 }

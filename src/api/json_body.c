@@ -159,7 +159,7 @@ enum err json_body_time(struct json_object *object, const char *name, enum json_
     *out = '\0';
     if (err || !text)
         return err;
-    return rfc3339_to_sql(text, out) ? ERR_OK : json_body_wrong(name, e);
+    return clock_parse(text, out) ? ERR_OK : json_body_wrong(name, e);
 }
 
 enum err json_body_ip(struct json_object *object, const char *name, enum json_body_need need,

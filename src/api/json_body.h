@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "api/request.h"
-#include "base/rfc3339.h"
+#include "base/clock.h"
 #include "common/address.h"
 #include "common/protocol.h"
 

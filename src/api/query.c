@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/rfc3339.h"
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "common/protocol.h"
@@ -140,7 +140,7 @@ static bool is_of_kind(const struct query_parameter *parameter, const char *valu
     case QUERY_NUMBER:
         return is_number(parameter, value);
     case QUERY_TIME:
-        return rfc3339_to_sql(value, time);
+        return clock_parse(value, time);
     case QUERY_CURSOR:
         return query_cursor_parse(value, &position);
     }

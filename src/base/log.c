@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/types.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/utf8.h"
 
 enum { LINE_SIZE = 2048 }; /* under PIPE_BUF, so that lines of several processes do not mix */
@@ -98,15 +98,11 @@ static void put_value(struct line *line, const char *value)
 
 static void put_time(struct line *line)
 {
-    char text[64];
-    struct timespec now;
-    struct tm tm;
+    char text[CLOCK_TEXT_SIZE];
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    put(line, text, strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm));
-    snprintf(text, sizeof text, ".%03ldZ ", now.tv_nsec / 1000000);
+    clock_text(text);
     put_string(line, text);
+    put_string(line, " ");
 }
 
 /* --- formats --------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
@@ -74,8 +75,6 @@ static enum err get_text(struct json_object *claims, const struct strlist *names
 
 /* --- when and for whom ----------------------------------------------------------------------- */
 
-static const int64_t time_max = 253402300799; /* the end of the year 9999 */
-
 /* A NumericDate (RFC 7519 section 2); a fraction is rounded up. *out keeps its value when the claim
  * is absent. */
 static enum err get_time(struct json_object *claims, const char *name, int64_t *out,
@@ -89,7 +88,7 @@ static enum err get_time(struct json_object *claims, const char *name, int64_t *
         *out = json_object_get_int64(value);
         return ERR_OK;
     }
-    double seconds = json_object_get_double(value), limit = (double)time_max;
+    double seconds = json_object_get_double(value), limit = (double)CLOCK_MAX;
     if (!json_object_is_type(value, json_type_double) || !(seconds >= -limit && seconds <= limit))
         return error_set(e, ERR_TOKEN, "%s is not a time", name);
     *out = (int64_t)seconds;
@@ -105,7 +104,7 @@ static enum err check_times(struct json_object *claims, int64_t now, long leeway
     if (get_time(claims, "exp", &expires, e) || get_time(claims, "nbf", &not_before, e) ||
         get_time(claims, "iat", &issued, e))
         return ERR_TOKEN;
-    if (expires <= 0 || expires > time_max)
+    if (expires <= 0 || expires > CLOCK_MAX)
         return error_set(e, ERR_TOKEN, "exp is missing or out of range");
     if (now >= expires + leeway)
         return error_set(e, ERR_TOKEN, "expired");

@@ -16,12 +16,11 @@
 #include <strings.h>
 
 #include "base/base64url.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "common/claims.h"
 
 enum { P256_NUMBER = 32 /* bytes */ };
-
-static const int64_t time_max = 253402300799; /* the end of the year 9999 */
 
 static const jwt_alg_t jwt_algorithms[] = {
     [ALG_HS256] = JWT_ALG_HS256,
@@ -313,7 +312,7 @@ enum err token_mint(const struct settings *settings, const struct keyring *ring,
     *out = NULL;
     if (!key)
         return error_set(e, ERR_CONFIG, "auth.keys: no key can sign, all are public keys");
-    if (ttl < 1 || ttl > time_max - now)
+    if (ttl < 1 || ttl > CLOCK_MAX - now)
         return error_set(e, ERR_REQUEST, "the time to live is out of range");
     if (jwt_new(&jwt) == 0 && fill(jwt, settings, key, who, now, ttl))
         *out = jwt_encode_str(jwt);

@@ -8,7 +8,7 @@
 #ifndef STORE_AGENTS_H
 #define STORE_AGENTS_H
 
-#include "base/rfc3339.h"
+#include "base/clock.h"
 #include "common/address.h"
 #include "store/usage.h"
 

@@ -4,7 +4,7 @@
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H
 
-#include "base/rfc3339.h"
+#include "base/clock.h"
 #include "store/db.h"
 
 enum { AUDIT_DETAIL_MAX = 1000 }; /* bytes */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/rfc3339: valid times, and texts that only look like one. */
+/* base/clock: valid RFC 3339 times, and texts that only look like one. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "base/rfc3339.h"
+#include "base/clock.h"
 
 static void times(void **state)
 {
@@ -45,7 +45,7 @@ static void times(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        assert_true(rfc3339_to_sql(rows[i].text, sql));
+        assert_true(clock_parse(rows[i].text, sql));
         assert_string_equal(sql, rows[i].sql);
     }
 }
@@ -98,7 +98,7 @@ static void no_times(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (rfc3339_to_sql(rows[i], sql))
+        if (clock_parse(rows[i], sql))
             fail_msg("\"%s\" was taken for %s", rows[i], sql);
     }
 }
@@ -112,7 +112,7 @@ static void cut_times(void **state)
     (void)state;
     for (size_t length = 0; length < strlen(whole); length++) {
         char *cut = strndup(whole, length);
-        assert_false(rfc3339_to_sql(cut, sql));
+        assert_false(clock_parse(cut, sql));
         free(cut);
     }
 }
@@ -125,5 +125,5 @@ int main(void)
         cmocka_unit_test(cut_times),
     };
 
-    return cmocka_run_group_tests_name("rfc3339", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
 }
