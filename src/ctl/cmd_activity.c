@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "ctl/args.h"
+#include "ctl/check.h"
 #include "ctl/output.h"
 #include "ctl/context.h"
 #include "store/follow.h"
@@ -182,7 +182,7 @@ static enum err parse_limit(const struct invocation *invocation, struct history_
 
     if (text && invocation->values[FOLLOW])
         return error_set(e, ERR_REQUEST, "--limit: cannot be used with --follow");
-    enum err err = args_number("--limit", text ? text : "100", ACTIVITY_MAX, &limit, e);
+    enum err err = check_number("--limit", text ? text : "100", ACTIVITY_MAX, &limit, e);
     out->limit = (size_t)limit;
     return err;
 }
@@ -200,13 +200,13 @@ static enum err parse_filter(const struct invocation *invocation, struct history
     if (!err && text && !*text)
         err = error_set(e, ERR_REQUEST, "--grep: is empty");
     if (!err && text)
-        err = args_text("--grep", text, GREP_MAX, e);
+        err = check_text("--grep", text, GREP_MAX, e);
     if (!err)
-        err = args_optional_ident("--machine", out->agent_id, e);
+        err = check_optional_ident("--machine", out->agent_id, e);
     if (!err && out->user_id)
-        err = args_user_id("--user", out->user_id, e);
+        err = check_user_id("--user", out->user_id, e);
     if (!err)
-        err = args_optional_ident("--session", out->session_id, e);
+        err = check_optional_ident("--session", out->session_id, e);
     return err;
 }
 

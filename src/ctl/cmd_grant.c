@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/args.h"
+#include "ctl/check.h"
 #include "ctl/output.h"
 #include "ctl/context.h"
 #include "store/machines.h"
@@ -31,9 +31,9 @@ static enum err parse_access(const struct invocation *invocation, struct access 
 {
     *out = (struct access){.user_id = invocation->values[USER_ID],
                            .agent_id = invocation->values[AGENT_ID]};
-    enum err err = args_user_id("--user-id", out->user_id, e);
+    enum err err = check_user_id("--user-id", out->user_id, e);
     if (!err)
-        err = args_ident("--agent-id", out->agent_id, e);
+        err = check_ident("--agent-id", out->agent_id, e);
     return err;
 }
 

@@ -11,7 +11,7 @@
 
 #include "common/keyring.h"
 #include "common/token.h"
-#include "ctl/args.h"
+#include "ctl/check.h"
 #include "ctl/output.h"
 #include "ctl/context.h"
 #include "ctl/token_file.h"
@@ -73,18 +73,18 @@ static enum err first_generation(int64_t *out, struct error *e)
 static enum err check_new(const struct invocation *invocation, long *ttl, struct error *e)
 {
     const char *name = invocation->values[ADD_NAME];
-    enum err err = args_ident("AGENT_ID", invocation->operand, e);
+    enum err err = check_ident("AGENT_ID", invocation->operand, e);
 
     if (!err && name && !*name)
         err = error_set(e, ERR_REQUEST, "--name: is empty");
     if (!err && name)
-        err = args_text("--name", name, NAME_MAX_BYTES, e);
+        err = check_text("--name", name, NAME_MAX_BYTES, e);
     if (!err)
-        err = args_ident("--tenant", invocation->values[ADD_TENANT], e);
+        err = check_ident("--tenant", invocation->values[ADD_TENANT], e);
     if (!err)
-        err = args_optional_ident("--owner", invocation->values[ADD_OWNER], e);
+        err = check_optional_ident("--owner", invocation->values[ADD_OWNER], e);
     if (!err)
-        err = args_seconds("--ttl", invocation->values[ADD_TTL], ttl, e);
+        err = check_seconds("--ttl", invocation->values[ADD_TTL], ttl, e);
     return err;
 }
 
@@ -237,7 +237,7 @@ static enum err run_list(const struct invocation *invocation, struct error *e)
                    .width = sizeof list_columns / sizeof *list_columns,
                    .json = invocation->json},
     };
-    enum err err = args_optional_ident("--tenant", listing.tenant_id, e);
+    enum err err = check_optional_ident("--tenant", listing.tenant_id, e);
 
     if (!err)
         err = context_run(invocation, DB_READ, list_body, &listing, e);
@@ -274,7 +274,7 @@ static enum err remove_body(struct db *db, void *context, struct error *e)
 static enum err run_remove(const struct invocation *invocation, struct error *e)
 {
     struct removal removal = {.agent_id = invocation->operand};
-    enum err err = args_ident("AGENT_ID", invocation->operand, e);
+    enum err err = check_ident("AGENT_ID", invocation->operand, e);
 
     if (!err)
         err = context_run(invocation, DB_WRITE, remove_body, &removal, e);
@@ -337,10 +337,10 @@ static enum err run_rotate(const struct invocation *invocation, struct error *e)
     struct context ctx = {0};
     struct rotation rotation = {
         .settings = &ctx.settings, .agent_id = invocation->operand, .file.fd = -1};
-    enum err err = args_ident("AGENT_ID", invocation->operand, e);
+    enum err err = check_ident("AGENT_ID", invocation->operand, e);
 
     if (!err)
-        err = args_seconds("--ttl", invocation->values[ROTATE_TTL], &rotation.ttl, e);
+        err = check_seconds("--ttl", invocation->values[ROTATE_TTL], &rotation.ttl, e);
     if (!err)
         err = context_open(&ctx, invocation, e);
     if (!err)

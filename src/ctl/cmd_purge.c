@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "ctl/args.h"
+#include "ctl/check.h"
 #include "ctl/output.h"
 #include "ctl/context.h"
 #include "store/purge.h"
@@ -53,7 +53,7 @@ static void show_nothing(void *context, const struct purge_progress *progress)
 
 static enum err parse_age(const char *option, const char *value, long *out, struct error *e)
 {
-    enum err err = args_seconds(option, value, out, e);
+    enum err err = check_seconds(option, value, out, e);
 
     if (!err && (*out < day || *out > century))
         err = error_set(e, ERR_REQUEST, "%s: '%.80s' is not from 1d to 36500d", option, value);

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ctl/args.h"
+#include "ctl/check.h"
 #include "ctl/output.h"
 #include "ctl/context.h"
 #include "store/sessions.h"
@@ -53,15 +53,15 @@ static enum err parse_choice(const struct invocation *invocation, struct session
                                    .agent_id = invocation->values[LIST_MACHINE],
                                    .user_id = invocation->values[LIST_USER],
                                    .closed = invocation->values[LIST_ALL]};
-    enum err err = args_optional_ident("--tenant", out->tenant_id, e);
+    enum err err = check_optional_ident("--tenant", out->tenant_id, e);
     if (!err && invocation->values[LIST_AGENT])
         out->agent_id = invocation->values[LIST_AGENT];
     if (!err)
-        err = args_optional_ident("--machine", out->agent_id, e);
+        err = check_optional_ident("--machine", out->agent_id, e);
     if (!err && out->user_id)
-        err = args_user_id("--user", out->user_id, e);
+        err = check_user_id("--user", out->user_id, e);
     if (!err)
-        err = args_number("--limit", invocation->values[LIST_LIMIT], 10000, &limit, e);
+        err = check_number("--limit", invocation->values[LIST_LIMIT], 10000, &limit, e);
     out->limit = (uint64_t)limit;
     return err;
 }
@@ -219,12 +219,12 @@ static enum err run_close(const struct invocation *invocation, struct error *e)
                                 .who = context_operator(),
                                 .message = outcomes[0].message};
     long timeout = 0;
-    enum err err = args_ident("SESSION_ID", invocation->operand, e);
+    enum err err = check_ident("SESSION_ID", invocation->operand, e);
 
     if (!err)
-        err = args_text("--reason", order.reason, REASON_MAX, e);
+        err = check_text("--reason", order.reason, REASON_MAX, e);
     if (!err)
-        err = args_seconds("--timeout", invocation->values[CLOSE_TIMEOUT], &timeout, e);
+        err = check_seconds("--timeout", invocation->values[CLOSE_TIMEOUT], &timeout, e);
     if (!err)
         err = context_run(invocation, DB_WRITE, close_body, &order, e);
     if (!err && invocation->values[CLOSE_WAIT])

@@ -182,10 +182,12 @@ const struct subcommand cmd_setup = {
             [SETUP_FROM] =
                 {"from", "HOST",
                  "host that the users connect from, such as 10.0.0.% (default: this one)"},
-            [SETUP_ONE_USER] = {"one-user",
-                                .help = "make no database users: all works as the administrator"},
-            [SETUP_RUN_AS] = {"run-as", "USER",
-                              "system user of the workers (default: vsay, or who is not root)"},
+            [SETUP_ONE_USER] =
+                {"one-user",
+                 .help = "make no database users: workers and operators use the administrator"},
+            [SETUP_RUN_AS] =
+                {"run-as", "USER",
+                 "system user of the workers (default: vsay; if you are not root, you)"},
             [SETUP_DIR] = {"dir", "DIR", "directory of migrations, grants and sample",
                            .fallback = PKGDATADIR},
             [SETUP_YES] = {"yes", .help = "ask nothing"},

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "common/token.h"
-#include "ctl/args.h"
+#include "ctl/check.h"
 #include "ctl/output.h"
 #include "ctl/context.h"
 
@@ -19,9 +19,9 @@ enum { USER_ID, USERNAME, ROLE, TENANT, TTL, LINK };
 static enum err parse_principal(const char *const *values, struct principal *who, struct error *e)
 {
     const char *tenant = values[TENANT] ? values[TENANT] : "default";
-    enum err err = args_user_id("--user-id", values[USER_ID], e);
+    enum err err = check_user_id("--user-id", values[USER_ID], e);
     if (!err)
-        err = args_ident("--tenant", tenant, e);
+        err = check_ident("--tenant", tenant, e);
     if (err)
         return err;
     strcpy(who->user_id, values[USER_ID]);
@@ -130,7 +130,7 @@ static enum err run(const struct invocation *invocation, struct error *e)
     enum err err = parse_principal(invocation->values, &who, e);
 
     if (!err)
-        err = args_seconds("--ttl", invocation->values[TTL], &ttl, e);
+        err = check_seconds("--ttl", invocation->values[TTL], &ttl, e);
     if (!err && invocation->values[LINK])
         err = check_url(invocation->values[LINK], e);
     if (!err)

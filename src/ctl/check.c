@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
-#include "ctl/args.h"
+#include "ctl/check.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static enum err missing(const char *what, struct error *e)
     return error_set(e, ERR_REQUEST, "%s is missing; see --help", what);
 }
 
-enum err args_ident(const char *what, const char *text, struct error *e)
+enum err check_ident(const char *what, const char *text, struct error *e)
 {
     if (!text)
         return missing(what, e);
@@ -27,7 +27,7 @@ enum err args_ident(const char *what, const char *text, struct error *e)
     return ERR_OK;
 }
 
-enum err args_user_id(const char *what, const char *text, struct error *e)
+enum err check_user_id(const char *what, const char *text, struct error *e)
 {
     if (!text)
         return missing(what, e);
@@ -40,12 +40,12 @@ enum err args_user_id(const char *what, const char *text, struct error *e)
     return ERR_OK;
 }
 
-enum err args_optional_ident(const char *what, const char *text, struct error *e)
+enum err check_optional_ident(const char *what, const char *text, struct error *e)
 {
-    return text ? args_ident(what, text, e) : ERR_OK;
+    return text ? check_ident(what, text, e) : ERR_OK;
 }
 
-enum err args_text(const char *what, const char *text, size_t max, struct error *e)
+enum err check_text(const char *what, const char *text, size_t max, struct error *e)
 {
     size_t length = strlen(text);
 
@@ -60,7 +60,7 @@ enum err args_text(const char *what, const char *text, size_t max, struct error 
     return ERR_OK;
 }
 
-enum err args_number(const char *what, const char *text, long max, long *out, struct error *e)
+enum err check_number(const char *what, const char *text, long max, long *out, struct error *e)
 {
     char *end = NULL;
 
@@ -71,7 +71,7 @@ enum err args_number(const char *what, const char *text, long max, long *out, st
     return ERR_OK;
 }
 
-enum err args_seconds(const char *what, const char *text, long *out, struct error *e)
+enum err check_seconds(const char *what, const char *text, long *out, struct error *e)
 {
     if (!text)
         return missing(what, e);
