@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* base64url without padding (RFC 7515 section 2), the encoding of JSON Web Tokens and Keys. */
+/* base64url without padding (RFC 7515 section 2), the encoding of JSON Web Tokens and Keys.
+ *
+ * OpenSSL's decoder has another alphabet, wants padding and skips white space. RFC 7515 allows none
+ * of that in a token, so a token with it is refused here. */
 #ifndef BASE_BASE64URL_H
 #define BASE_BASE64URL_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A growing byte buffer, such as output that waits for a socket. Zero-initialise before use. */
+/* A growing byte buffer, such as output that waits for a terminal or a socket.
+ *
+ * Its room doubles, so that adding bytes one by one does not copy them each time. It has no limit:
+ * a caller that adds what a peer sends must bound it itself. Zero-initialise before use. */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 
@@ -11,7 +14,10 @@ struct buffer {
 };
 
 void buffer_add(struct buffer *buffer, const void *bytes, size_t length);
-void buffer_drop(struct buffer *buffer, size_t length); /* from the front */
+
+/* Removes bytes from the front, and moves the rest there. */
+void buffer_drop(struct buffer *buffer, size_t length);
+
 void buffer_free(struct buffer *buffer);
 
 #endif

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Errors, and what the client is told about each.
  *
+ * There is one list of errors for all layers, because the decision what an error means is one: the
+ * store knows whether a statement may be tried again, the API answers with a status, and the log
+ * needs a level. With one code for all of them no layer has to translate another's.
+ *
  * A function that can fail returns an enum err, and fills a struct error with the detail for the
  * log. Only the table in error.c maps an error to an HTTP status, a message and a log level, so a
  * detail of the database or of a file cannot reach a client by accident: only error_public and

@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* The scanner is a recursive descent over the grammar of RFC 8259, which builds nothing: it says
+ * yes or no, and counts. json-c then parses the same text again. */
+
 /* The rest of the text, and what has been counted so far. */
 struct scan {
     const char *at, *end;
@@ -160,6 +163,7 @@ static enum json_fault scan_value(struct scan *scan)
     skip_space(scan);
     char first = next(scan);
     bool container = first == '{' || first == '[';
+    /* Counted before it is looked at, so that the scan of a text that is too much ends early. */
     if (++scan->values > JSON_VALUES_MAX)
         return JSON_TOO_MUCH;
     if (container) {

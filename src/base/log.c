@@ -125,7 +125,11 @@ static unsigned long long unsigned_argument(const char *modifier, size_t length,
     return *modifier == 'z' ? va_arg(*args, size_t) : va_arg(*args, unsigned long);
 }
 
-/* Formats one conversion, after its '%': s, or d, i or u with l, ll or z, without flags or width.
+/* vsnprintf cannot do this: it would mix values with the format before anybody could escape them.
+ * So the formats are read here, and need only few conversions. The prototype's format attribute
+ * makes the compiler check each call.
+ *
+ * Formats one conversion, after its '%': s, or d, i or u with l, ll or z, without flags or width.
  * The compiler has checked the argument's type. Returns the length of the conversion. */
 static size_t put_argument(struct line *line, const char *conversion, va_list *args)
 {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A structured log: one line of `key=value` pairs per event, to stderr or syslog. Thread-safe.
  *
+ * The pairs (logfmt) are read by people with grep and by collectors without a pattern for each
+ * message. Each line is one write(2): several workers may share one stderr without locks.
+ *
  * Values come from anywhere, also from attackers. The formatter therefore escapes them itself, so
  * that no caller can forget to, and a value can neither forge a line or a key nor control a
  * terminal. */

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One row per form of RFC 3629 section 4: range of the first byte, range of the second, length. */
+/* One row per form of RFC 3629 section 4: range of the first byte, range of the second, length. The
+ * range of the second byte excludes overlong forms (e0, f0), surrogates (ed) and what lies above
+ * U+10FFFF (f4), so no further check is needed. */
 static const struct {
     unsigned char first_min, first_max, second_min, second_max;
     size_t length;
@@ -51,6 +53,7 @@ bool utf8_plain(const char *s, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)s[i];
+        /* C1, U+0080 to U+009F, of which U+009B begins a command on some terminals */
         bool c1 = c == 0xc2 && i + 1 < length && (unsigned char)s[i + 1] < 0xa0;
         if (c < 0x20 || c == 0x7f || c1)
             return false;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* UTF-8: checking it, repairing it, and making it harmless for logs and terminals. */
+/* UTF-8: checking it, repairing it, and making it harmless for logs and terminals.
+ *
+ * Text comes from users' shells, from web servers and from a database that others may write to. It
+ * is checked where it comes in. Where it goes out, to a log or an operator's terminal, it is
+ * escaped all the same: a terminal obeys control characters, and a line in a log must be one line.
+ * The functions do not use the locale, which is that of whoever starts the program. */
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H
 
