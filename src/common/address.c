@@ -59,6 +59,7 @@ bool address_ip(const char *text, size_t length, char out[ADDRESS_IP_MAX + 1])
         return inet_ntop(AF_INET, &four, out, ADDRESS_IP_MAX + 1);
     if (!read_ip(AF_INET6, text, length, &six))
         return false;
+    /* A socket for both families reports IPv4 peers like this; people search for 192.0.2.7. */
     if (IN6_IS_ADDR_V4MAPPED(&six))
         return inet_ntop(AF_INET, &six.s6_addr[12], out, ADDRESS_IP_MAX + 1);
     return inet_ntop(AF_INET6, &six, out, ADDRESS_IP_MAX + 1);
@@ -74,6 +75,7 @@ static const char *parse_port(const char *text, size_t length, unsigned *port)
     return *port >= 1 && *port <= PORT_MAX ? NULL : "its port is not a number from 1 to 65535";
 }
 
+/* An IPv6 address needs brackets even without a port: ::1:80 is an address, too. */
 const char *address_parse(const char *text, size_t length, struct address *out)
 {
     const char *bracket = length && *text == '[' ? memchr(text, ']', length) : NULL;
@@ -100,6 +102,8 @@ const char *address_parse(const char *text, size_t length, struct address *out)
 
 /* --- paths and origins ----------------------------------------------------------------------- */
 
+/* Web servers decode, merge slashes and resolve dots before they pass a path on. A prefix that they
+ * would change could never match. */
 const char *address_check_path(const char *path)
 {
     static const char plain[] = LOWER UPPER DIGITS "-._~!$&'()*+,;=:@";
@@ -119,6 +123,8 @@ const char *address_check_path(const char *path)
     return NULL;
 }
 
+/* An origin is compared with the header byte by byte, so it must have the one form that browsers
+ * send. */
 const char *address_check_origin(const char *text)
 {
     const char *host = strstr(text, "://");
@@ -144,6 +150,7 @@ const char *address_check_origin(const char *text)
 
 /* --- database servers ------------------------------------------------------------------------ */
 
+/* A missing socket is no mistake: the server may start later. */
 static enum err check_socket(const char *path, struct error *e)
 {
     struct sockaddr_un address;

@@ -42,6 +42,7 @@ static struct json_object *find_first(struct json_object *claims, const struct s
     return value;
 }
 
+/* Compares lengths too: json-c's strings may hold NUL bytes, after which strcmp sees nothing. */
 static bool is_text(struct json_object *value, const char *expected)
 {
     return json_object_is_type(value, json_type_string) &&
@@ -96,6 +97,8 @@ static enum err get_time(struct json_object *claims, const char *name, int64_t *
     return ERR_OK;
 }
 
+/* A token without exp would be valid for ever, so it is refused. Of iat only the type is checked:
+ * nbf says from when a token counts. */
 static enum err check_times(struct json_object *claims, int64_t now, long leeway,
                             struct principal *out, struct error *e)
 {
@@ -289,6 +292,7 @@ enum err claims_read(const struct settings *settings, struct json_object *claims
 
     memset(out, 0, sizeof *out);
     json_object_object_get_ex(claims, "role", &role);
+    /* A provider's token with `role: agent` is no machine's: it is read as a person's. */
     bool is_agent = is_ours && is_text(role, role_names[ROLE_AGENT]);
     enum err err = check_times(claims, now, settings->auth.leeway, out, e);
     if (!err)

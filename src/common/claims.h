@@ -3,7 +3,10 @@
  *
  * Identity providers name and nest their claims differently, so settings->auth lists the names for
  * each: the first claim that a token has counts. A name is that of a claim, or a path of members
- * joined by dots, such as realm_access.roles. JSON null counts as absent. */
+ * joined by dots, such as realm_access.roles. JSON null counts as absent.
+ *
+ * A token is taken whole or refused: a claim that is present but malformed is never replaced by a
+ * default, which might be somebody else. The signature was verified before. */
 #ifndef COMMON_CLAIMS_H
 #define COMMON_CLAIMS_H
 

@@ -103,7 +103,8 @@ static EVP_PKEY *make_key(const char *type, OSSL_PARAM_BLD *members)
     return pkey;
 }
 
-/* RFC 7518 section 6.3.1 */
+/* RFC 7518 section 6.3.1. Checks the numbers before OpenSSL gets them: with an exponent of 1, for
+ * example, anybody could make a signature. */
 static EVP_PKEY *read_rsa(struct json_object *jwk)
 {
     BIGNUM *n = number_of(jwk, "n"), *e = number_of(jwk, "e");

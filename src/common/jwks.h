@@ -3,7 +3,10 @@
  *
  * vsay reads the set from a file and fetches nothing itself: a worker that had to reach the
  * provider would make every request depend on a third machine. A job outside writes the file: see
- * docs/sso.md. */
+ * docs/sso.md.
+ *
+ * A set may hold keys for other purposes and of kinds that vsay does not know. These are skipped,
+ * not refused: a provider that adds a key must not lock all users out. */
 #ifndef COMMON_JWKS_H
 #define COMMON_JWKS_H
 

@@ -41,6 +41,8 @@ static EVP_PKEY *parse_certificate(BIO *bio)
     return pkey;
 }
 
+/* Tries what an operator may have: a private key, which can sign; a public key; or the certificate
+ * that an identity provider gives out instead of one. */
 static EVP_PKEY *parse_pem(const struct key *key, bool *is_private)
 {
     BIO *bio = BIO_new_mem_buf(key->data, (int)key->length);
@@ -56,11 +58,13 @@ static EVP_PKEY *parse_pem(const struct key *key, bool *is_private)
         pkey = parse_certificate(bio);
     }
     BIO_free(bio);
-    ERR_clear_error();
+    ERR_clear_error(); /* the attempts that failed; libraries that share the queue would see them */
     return pkey;
 }
 
-/* Reads the curve's name from the encoded key, which works with OpenSSL 1.1 and 3 alike. */
+/* ES256 is P-256 and no other curve (RFC 7518 section 3.4): OpenSSL would verify with any.
+ *
+ * Reads the curve's name from the encoded key, which works with OpenSSL 1.1 and 3 alike. */
 static bool on_p256(EVP_PKEY *pkey)
 {
     X509_PUBKEY *public = NULL;
@@ -108,6 +112,8 @@ static enum err accept_pem(struct key *key, const char *path, bool open_to_all, 
     return why ? refuse(key, path, why, e) : ERR_OK;
 }
 
+/* A secret is the bytes of the file. PEM is refused: whoever puts a public key here would make a
+ * secret of what everybody knows. */
 static enum err accept_secret(struct key *key, const char *path, bool open_to_all, struct error *e)
 {
     if (open_to_all)

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The keys that sign and verify tokens. Each is bound to one algorithm, so that a token cannot
- * choose: a public RSA key used as an HMAC secret is the classic forgery. */
+ * choose: a public RSA key used as an HMAC secret is the classic forgery.
+ *
+ * The keys of a ring are loaded together and then stay as they are. When a file changes, a new ring
+ * takes the place of the old one, so a mistake in the file leaves the old keys in use. The service's
+ * own keys and those of an identity provider are two rings: only the own ones speak for machines. */
 #ifndef COMMON_KEYRING_H
 #define COMMON_KEYRING_H
 
@@ -32,6 +36,7 @@ struct keyring {
     struct keyring *provider; /* the keys of auth.jwks, which speak for people only; NULL: none */
 };
 
+/* Shorter RSA keys are refused when they are loaded, from wherever they come. */
 enum { KEYRING_RSA_BITS_MIN = 2048 }; /* RFC 7518 section 3.3 */
 
 /* Loads `KID:ALGORITHM:FILE` specifications, without a provider's keys. A file has a secret, or a

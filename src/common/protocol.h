@@ -2,7 +2,7 @@
 /* The limits of the protocols: valid identifiers, texts and numbers, each defined once. They
  * hold for the REST API (docs/api.md) and for what machines report (docs/agent-protocol.md):
  * vsay-shell keeps to them; vsay-agent and vsay-api check them again, since neither trusts its
- * peer.
+ * peer. If two programs had different limits, one would send what the other refuses for ever.
  *
  * Identifiers of tenants, machines and sessions are `[A-Za-z0-9_.:-]{1,64}`. User ids are what
  * identity providers make of them, such as `auth0|5f7c` or `jane@example.com`: 1 to 128 bytes of

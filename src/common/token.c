@@ -37,6 +37,8 @@ struct segment {
 
 enum { HEADER, PAYLOAD, SIGNATURE, SEGMENTS };
 
+/* The compact form is three segments, of base64url, joined by dots (RFC 7515 section 3.1). The
+ * length is bounded before anything is decoded. */
 static bool split(const char *token, struct segment segments[SEGMENTS])
 {
     static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -132,6 +134,7 @@ struct signature {
     size_t length;
 };
 
+/* In constant time, or the time of an answer would tell how many bytes of a guess are right. */
 static bool hmac_matches(const struct key *key, const struct signature *signature)
 {
     unsigned char mac[EVP_MAX_MD_SIZE];
@@ -193,7 +196,8 @@ static bool fits(const struct key *key, enum algorithm algorithm, const char *ki
     return key->algorithm == algorithm && (!kid || !key->kid || strcmp(kid, key->kid) == 0);
 }
 
-/* *own: the key is the ring's own, and not a provider's. */
+/* The header only says which key to try: kid and algorithm must be those of a key that is
+ * configured. *own: the key is the ring's own, and not a provider's. */
 static enum err check_signature(const struct keyring *ring, const struct segment *segments,
                                 struct json_object *header, bool *own, struct error *e)
 {
@@ -296,6 +300,8 @@ static bool fill(jwt_t *jwt, const struct settings *settings, const struct key *
            (!*audience || jwt_add_grant(jwt, "aud", audience) == 0);
 }
 
+/* Two names for one claim, or a claim that has no value for this role, would make a token that
+ * speaks for somebody else. So a new token is read back before it is given out. */
 static bool same(const struct principal *a, const struct principal *b)
 {
     return a->role == b->role && strcmp(a->user_id, b->user_id) == 0 &&
