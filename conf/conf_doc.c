@@ -88,7 +88,7 @@ static void print_type(const struct conf_option *o)
 
 /* --- sample ------------------------------------------------------------------ */
 
-/* Writes a text as comments of at most 100 columns. */
+/* Writes a text as comments of at most 100 columns, without the marks of literals. */
 static void print_comment(const char *text)
 {
     size_t column = 0;
@@ -112,6 +112,8 @@ static void print_comment(const char *text)
     putchar('\n');
 }
 
+/* The sample sets nothing unless the table says so. So a file that was made from it follows the
+ * defaults of later versions. */
 static void print_sample(const struct conf_option *o, bool is_first)
 {
     if (o->type == CONF_OBSOLETE || o->type == CONF_RENAMED)
@@ -258,6 +260,7 @@ int main(int argc, char **argv)
             fputs(line, stdout);
     }
     free(line);
+    /* a section that was forgotten in the template */
     if (count != *table->count)
         fprintf(stderr, "conf-doc: the template has %zu of %zu options\n", count, *table->count);
     return count == *table->count && fflush(stdout) == 0 ? 0 : 1;

@@ -32,7 +32,7 @@ struct parser {
     bool environment;
     int number;                        /* of the current line */
     const char *section;               /* of the current line; "" before the first */
-    const struct conf_option *current; /* an indented line continues it; NULL: none in the section */
+    const struct conf_option *current; /* continued by an indented line; NULL: no key yet */
     struct error *e;
 };
 
@@ -98,6 +98,7 @@ static void split(const char *text, const char *separators, struct strlist *out)
 
 /* --- text to settings ---------------------------------------------------- */
 
+/* A number out of range is refused, never clamped. Nobody would notice that another one is used. */
 static enum err set_number(const struct conf_option *o, const char *origin, long n, long *member,
                            struct error *e)
 {
@@ -126,6 +127,7 @@ static enum err set_choice(const struct conf_option *o, const char *origin, cons
                      o->key, list, text);
 }
 
+/* Converts the text of an option into its member of the settings. */
 static enum err set_option(const struct conf_option *o, const char *origin, const char *text,
                            void *settings, struct error *e)
 {
@@ -167,7 +169,9 @@ static enum err set_option(const struct conf_option *o, const char *origin, cons
     return error_set(e, ERR_INTERNAL, "option %s.%s has no type", o->section, o->key);
 }
 
-/* The environment overrides the file, which overrides the default. */
+/* The environment overrides the file, which overrides the default. A variable that is set but empty
+ * overrides too, since there is no other way to say "none". Only the text that counts is
+ * converted. */
 static enum err settle(const struct parser *p, const struct conf_option *o, struct given *given,
                        void *settings)
 {
@@ -187,7 +191,7 @@ static enum err settle(const struct parser *p, const struct conf_option *o, stru
     return set_option(o, given->origin, value, settings, p->e);
 }
 
-/* Checks the given options first: an error between two options names the one that was given. */
+/* Runs the checks of the options that were given, or of those that have their default. */
 static enum err check_values(const struct parser *p, bool by_default, unsigned use,
                              const void *settings)
 {
@@ -204,6 +208,7 @@ static enum err check_values(const struct parser *p, bool by_default, unsigned u
 
 static const char blanks[] = " \t\r\n";
 
+/* Fails with the place of the current line. */
 __attribute__((format(printf, 2, 3))) static enum err
 refuse(const struct parser *p, const char *format, ...)
 {
@@ -240,7 +245,8 @@ static void trim(char *line)
     line[length] = '\0';
 }
 
-/* Syntax of other formats, which here would become part of the value. */
+/* Returns what is wrong with a value that is written as other formats want it. Its quotes or its
+ * comment would become part of it here: a path with a quote, or a host called `#`. */
 static const char *misread(const char *value)
 {
     size_t length = strlen(value);
@@ -268,7 +274,7 @@ static enum err add_value(struct parser *p, const char *value, bool indented)
     if (indented && o->type != CONF_LINES && strchr(value, '='))
         return refuse(p, "an indented line continues %s.%s; begin a key in the first column",
                       o->section, o->key);
-    if (given->text && !is_list(o))
+    if (given->text && !is_list(o)) /* in two lines of the file, or continued */
         return refuse(p, "%s.%s is given twice", o->section, o->key);
     char *text = given->text ? xasprintf("%s\n%s", given->text, value) : xstrdup(value);
     given->line = given->text ? given->line : p->number;
@@ -277,7 +283,8 @@ static enum err add_value(struct parser *p, const char *value, bool indented)
     return ERR_OK;
 }
 
-/* Reads a line that is neither empty nor a comment. */
+/* Reads a line that is neither empty nor a comment. An indented line continues the key above it.
+ * Above the first key of a section there is none to continue, so that line is a key. */
 static enum err read_statement(struct parser *p, char *text, bool indented)
 {
     size_t last = strlen(text) - 1;
@@ -318,6 +325,8 @@ static enum err read_line(struct parser *p, char *line, size_t length)
     return read_statement(p, text, text > line);
 }
 
+/* Stops at the first error. Later ones are often consequences, such as the keys of a section whose
+ * name is wrong. */
 static enum err read_file(struct parser *p)
 {
     FILE *file = fopen(p->path, "re");
@@ -349,7 +358,7 @@ enum err conf_load(const struct conf_option *options, size_t count, const char *
     enum err err = read_file(&p);
     for (size_t i = 0; !err && i < count; i++)
         err = settle(&p, &options[i], &p.given[i], settings);
-    if (!err)
+    if (!err) /* an error between two options names the one that was given, not the default */
         err = check_values(&p, false, use, settings);
     if (!err)
         err = check_values(&p, true, use, settings);

@@ -15,6 +15,7 @@
 
 /* --- reading ------------------------------------------------------------- */
 
+/* Reads `size` bytes, or fewer if the file has become shorter since its size was asked for. */
 static enum err read_all(int fd, const char *path, size_t size, char **out, size_t *length,
                          struct error *e)
 {
@@ -36,6 +37,8 @@ static enum err read_all(int fd, const char *path, size_t size, char **out, size
     return ERR_OK;
 }
 
+/* All files that are read whole are small. The limit keeps a wrong path, such as that of a disk
+ * image, from filling the memory. */
 static enum err check_file(const struct stat *st, const char *path, size_t max, struct error *e)
 {
     if (!S_ISREG(st->st_mode))
@@ -60,6 +63,7 @@ enum err file_read(const char *path, size_t max, char **out, size_t *length, boo
             close(fd);
         return ERR_CONFIG;
     }
+    /* of the open file: the path may lead to another one by now */
     *open_to_all = (st.st_mode & S_IRWXO) != 0;
     enum err err = check_file(&st, path, max, e);
     if (!err)
@@ -74,7 +78,7 @@ enum err file_read_secret(const char *path, size_t max, char **out, size_t *leng
     enum err err = file_read(path, max, out, length, &open_to_all, e);
 
     if (!err && open_to_all) {
-        explicit_bzero(*out, *length);
+        explicit_bzero(*out, *length); /* not to be found in freed memory */
         free(*out);
         *out = NULL;
         return error_set(e, ERR_CONFIG, "%s is open to all users: chmod o= %s", path, path);
@@ -84,6 +88,7 @@ enum err file_read_secret(const char *path, size_t max, char **out, size_t *leng
 
 /* --- durable writing ------------------------------------------------------ */
 
+/* One call may write a part only, when the disk fills up or a signal arrives. */
 bool file_write_at(int fd, const void *data, size_t length, off_t offset)
 {
     const char *next = data;
@@ -122,6 +127,8 @@ enum err file_sync_rename(int fd, const char *temporary, const char *path, struc
     return ERR_OK;
 }
 
+/* The temporary file is in the same directory, since a rename stays within a file system. Its name
+ * is always the same, so what a crash left behind is overwritten and does not pile up. */
 enum err file_replace(const char *path, const void *data, size_t length, struct error *e)
 {
     char *temporary = xasprintf("%s.new", path);

@@ -56,6 +56,8 @@ static enum err check_origins(const void *settings, unsigned use, struct error *
     return ERR_OK;
 }
 
+/* Parses each address as a connection will, so a wrong port shows now and not when the server is
+ * needed. */
 static enum err check_hosts(const void *settings, unsigned use, struct error *e)
 {
     const struct strlist *hosts = &((const struct settings *)settings)->db.host;
@@ -81,6 +83,7 @@ static enum err check_user(const void *settings, unsigned use, struct error *e)
                : error_set(e, ERR_CONFIG, "db.user: no user is named");
 }
 
+/* MySQL's limit for names. */
 static enum err check_name(const void *settings, unsigned use, struct error *e)
 {
     size_t length = strlen(((const struct settings *)settings)->db.name);
@@ -131,7 +134,8 @@ static enum err check_keys(const void *settings, unsigned use, struct error *e)
     struct keyring *ring = NULL;
     enum err err = use & SETTINGS_KEYS ? keyring_load(keys, &ring, e) : ERR_OK;
 
-    for (size_t i = 0; !err && ring && i < keys->count; i++) /* each is KID:ALGORITHM:FILE */
+    /* each is KID:ALGORITHM:FILE, or loading would have failed */
+    for (size_t i = 0; !err && ring && i < keys->count; i++)
         err = conf_check_absolute("auth.keys", strchr(strchr(keys->items[i], ':') + 1, ':') + 1, e);
     keyring_free(ring);
     return err;
@@ -212,6 +216,10 @@ static enum err check_heartbeat(const void *settings, unsigned use, struct error
 }
 
 /* --- the table ------------------------------------------------------------------------------- */
+
+/* In the order of the sample and the manual. An option that goes leaves a row behind: with the file
+ * of an older version a worker then starts and logs what has no effect (CONF_OBSOLETE), or says
+ * what to rename (CONF_RENAMED). */
 
 const struct conf_option settings_options[] = {
     {"api", "prefix", CONF_TEXT, AT(api.prefix), .fallback = "", .check = check_prefix,
@@ -406,7 +414,7 @@ enum err settings_load(const char *program, const char *path, unsigned use, stru
     if (!path || !*path)
         path = SYSCONFDIR "/vsay/vsay.conf";
     enum err err = conf_load(settings_options, settings_options_count, path, true, use, out, e);
-    if (!err && program) {
+    if (!err && program) { /* the log's own options are known now */
         log_open(program, out->log.target == 1, (enum log_level)out->log.level);
         for (size_t i = 0; i < out->obsolete.count; i++)
             log_event(LEVEL_WARNING, "config", "option=%s detail=\"it has no effect any more\"",

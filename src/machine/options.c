@@ -47,6 +47,7 @@ static const char *check_authority(const char *text)
     return why ? why : address_check_path(text + length);
 }
 
+/* The address is put before /api/... as it is, so it must be a URL without a query. */
 static enum err check_server(const void *options, unsigned use, struct error *e)
 {
     const char *server = ((const struct agent_options *)options)->agent.server;
@@ -63,6 +64,7 @@ static enum err check_server(const void *options, unsigned use, struct error *e)
     return why ? error_set(e, ERR_CONFIG, "agent.server: %s: %s", server, why) : ERR_OK;
 }
 
+/* A machine is often prepared before it gets its token. */
 static enum err check_token_file(const void *options, unsigned use, struct error *e)
 {
     const char *path = ((const struct agent_options *)options)->agent.token_file;
@@ -121,6 +123,7 @@ static enum err check_state_dir(const void *options, unsigned use, struct error 
     return err || !(use & OPTIONS_AGENT) ? err : check_directory("agent.state_dir", path, e);
 }
 
+/* The path must fit into sockaddr_un. Cut, it would be another one. */
 static enum err check_socket(const void *options, unsigned use, struct error *e)
 {
     const char *path = ((const struct agent_options *)options)->agent.socket;
@@ -152,6 +155,7 @@ static enum err check_disk(const void *options, unsigned use, struct error *e)
     return err;
 }
 
+/* A misspelt name would only show when that user's terminal is refused. */
 static enum err check_trusted_users(const void *options, unsigned use, struct error *e)
 {
     const struct strlist *users = &((const struct agent_options *)options)->agent.trusted_users;
@@ -164,6 +168,7 @@ static enum err check_trusted_users(const void *options, unsigned use, struct er
     return ERR_OK;
 }
 
+/* Every user runs it, so the right of all others counts. */
 static enum err check_program(const void *options, unsigned use, struct error *e)
 {
     const char *path = ((const struct agent_options *)options)->shell.program;
@@ -180,6 +185,7 @@ static enum err check_program(const void *options, unsigned use, struct error *e
     return ERR_OK;
 }
 
+/* Compiles each expression, since one that cannot be compiled would mask nothing. */
 static enum err check_masks(const void *options, unsigned use, struct error *e)
 {
     const struct strlist *masks = &((const struct agent_options *)options)->shell.mask;
@@ -199,6 +205,9 @@ static enum err check_masks(const void *options, unsigned use, struct error *e)
 }
 
 /* --- the table ------------------------------------------------------------------------------- */
+
+/* In the order of the sample and the manual. The sample sets state_dir, because the systemd unit
+ * makes that directory wherever LOCALSTATEDIR is. */
 
 const struct conf_option agent_options_table[] = {
     {"agent", "server", CONF_TEXT, AT(agent.server), .fallback = "", .check = check_server,
@@ -260,6 +269,8 @@ const struct conf_option agent_options_table[] = {
 
 const size_t agent_options_count = sizeof agent_options_table / sizeof *agent_options_table;
 
+/* Whether a name is certainly this host's, without asking anybody. What a look-up says today may
+ * lead elsewhere tomorrow. */
 static bool is_this_host(const char *name, size_t length)
 {
     return (length == 9 && strncasecmp(name, "localhost", length) == 0) ||
@@ -279,7 +290,7 @@ bool agent_options_exposes_token(const struct agent_options *options)
 
 enum err agent_options_read_token(const char *path, char **out, struct error *e)
 {
-    static const char characters[] =
+    static const char characters[] = /* of a bearer token, RFC 6750 section 2.1 */
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
         "-._~+/=";
     struct error why = {0};
