@@ -21,7 +21,7 @@
 #include "machine/ipc.h"
 #include "base/clock.h"
 #include "agent/peer.h"
-#include "base/limits.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -77,7 +77,7 @@ static enum err listen_at(const char *path, int *fd, struct error *e)
  * agent could not tell whether a session's processes live. */
 static size_t room_for_clients(void)
 {
-    size_t most = limits_descriptors();
+    size_t most = file_raise_limit();
 
     if (most >= CLIENTS_MAX + FILES)
         return CLIENTS_MAX;

@@ -18,7 +18,7 @@
 #include "api/poller.h"
 #include "api/sampler.h"
 #include "base/clock.h"
-#include "base/limits.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -194,7 +194,7 @@ static size_t io_threads(const struct settings *settings)
 /* Half of the descriptors if they are very few, so that a misconfigured worker serves at all. */
 static size_t connections_max(void)
 {
-    size_t descriptors = limits_descriptors();
+    size_t descriptors = file_raise_limit();
 
     return descriptors > 2 * DESCRIPTORS ? descriptors - DESCRIPTORS : descriptors / 2;
 }

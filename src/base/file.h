@@ -16,6 +16,11 @@
 
 #include "base/error.h"
 
+/* Raises the soft limit of open files to the hard limit, and returns it. The usual soft limit of
+ * 1,024 is there for programs that use select(2), and less than a busy worker or agent has
+ * connections. */
+size_t file_raise_limit(void);
+
 /* Reads a whole regular file of 1 to `max` bytes. *open_to_all says whether users other than its
  * owner and group have any access. ERR_CONFIG with the reason on failure. The caller frees *out;
  * *length excludes the added NUL byte. */
