@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks values from the command line. ERR_REQUEST names the option or operand, `what`, and what is
- * wrong with it. NULL is a missing value, which is an error too unless said otherwise. */
+/* Checks values from the command line before the database is asked for anything: its own messages
+ * would be about columns and keys.
+ *
+ * ERR_REQUEST names the option or operand, `what`, and what is wrong with it. NULL is a missing
+ * value, which is an error too unless said otherwise. */
 #ifndef CTL_CHECK_H
 #define CTL_CHECK_H
 

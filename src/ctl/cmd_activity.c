@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* vsayctl activity: the commands that were run, or with --follow, those that are run from now on.
+ *
+ * Reading what exists is the API's own search (store/history.h), with the same bound: it ends after
+ * 20,000 entries and says how far back it got. Following reads by the primary key instead. An index
+ * on time would miss commands that agents report late; see store/follow.h. */
 #include "config.h"
 #include "ctl/ctl.h"
 
@@ -114,7 +119,8 @@ static enum err look_body(struct db *db, void *context, struct error *e)
     return err;
 }
 
-/* Reports an error that may pass by itself once, and its end. */
+/* Reports an error that may pass by itself once, and its end. --follow is left running for hours,
+ * on a screen or in a log, so it must outlive a restart of the database. */
 static enum err tolerate(struct following *following, enum err err, const struct error *e)
 {
     bool lost = err == ERR_DB_AWAY || err == ERR_DB_BUSY || err == ERR_DB_CONFLICT;

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* vsayctl doctor: one check for each thing that can keep a service from working.
+ *
+ * A check tries what the service would do, rather than compare settings with what they should be. A
+ * check that depends on one that failed is skipped, so the first FAIL is the cause. Each has its
+ * advice beside it in the table: whoever reads it has a broken service and little time. */
 #include "config.h"
 #include "ctl/ctl.h"
 
@@ -168,6 +173,8 @@ static enum err check_binlog(struct doctor *doctor, struct error *e)
     return schema_binlog(doctor->db, e);
 }
 
+/* An upgrade may need rights that an older grants*.sql did not give. Whoever runs this may be a
+ * worker or an operator, so either set of rights is enough. */
 static enum err check_rights(struct doctor *doctor, struct error *e)
 {
     const char *worker, *operators;
@@ -187,6 +194,7 @@ static enum err check_rights(struct doctor *doctor, struct error *e)
     return ERR_OK;
 }
 
+/* The database's clock says which machines are online, this host's which tokens have expired. */
 static enum err check_clock(struct doctor *doctor, struct error *e)
 {
     int64_t now = 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* grant and revoke: access of users to machines. */
+/* vsayctl grant and revoke: access of users to machines.
+ *
+ * A user has one relation to a machine, so granting is safe to repeat, and granting another
+ * relation replaces the first. Only a change goes to the audit. */
 #include "config.h"
 #include "ctl/ctl.h"
 

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* vsayctl machine: adds, lists and removes machines, and gives them new tokens.
+ *
+ * A machine's row and its token must fit together, although one is in the database and the other in
+ * a file. So a token is signed and written before the row is committed, and the file gets its name
+ * after. If something fails, either nothing has changed or the message says where the token is. */
 #include "config.h"
 #include "ctl/ctl.h"
 
@@ -19,6 +24,7 @@
 
 enum { NAME_MAX_BYTES = 255 };
 
+/* Ten years: a machine's token is made void by machine rotate, not by its age. */
 #define TTL_FALLBACK "3650d"
 
 /* Publishes the token. With --json, prints the machine, and the token or its file. */

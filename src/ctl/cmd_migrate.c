@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* vsayctl migrate. It does not use a context: that would refuse an old schema, which is what this
+ * command is for. */
 #include "config.h"
 #include "ctl/ctl.h"
 

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* vsayctl purge: deletes what is older than an operator wants to keep.
+ *
+ * No job of vsay's own does this, and history has no default age: how long it must or may be kept
+ * is each site's decision. The work is in store/purge.c, in small transactions. This shows how far
+ * it has got, and how much was deleted even if it fails half way. */
 #include "config.h"
 #include "ctl/ctl.h"
 
@@ -13,6 +18,7 @@
 
 enum { OLDER_THAN, AUDIT_OLDER_THAN };
 
+/* At least a day: a missing suffix, 90 for 90d, must not delete the history. */
 static const long day = 24 * 3600L, century = 100 * 365 * 24 * 3600L;
 
 /* --- the bar --------------------------------------------------------------------------------- */

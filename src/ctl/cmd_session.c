@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* vsayctl session: lists sessions and ends them, as an operator who may do so for all users.
+ *
+ * Ending one only writes the signal, like DELETE in the API; the machine carries it out. With
+ * --wait the receipt is read until the machine has confirmed, so a script knows the difference
+ * between an order and its result. */
 #include "config.h"
 #include "ctl/ctl.h"
 
@@ -113,7 +118,9 @@ static const struct {
     {"closed", "it has ended already"},
 };
 
-enum { WAIT_PAUSE = 300000 }; /* us, between two reads of the receipt */
+/* The waitlist of a worker is not at hand here, so the receipt is read again and again: one row by
+ * its key. */
+enum { WAIT_PAUSE = 300000 }; /* us */
 
 struct close_order {
     const char *session_id, *reason;

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* vsayctl setup: runs its steps in order, writes the configuration, and ends as doctor does.
+ *
+ * The order is that of what depends on what: a user needs its password file, the configuration
+ * names both, and the schema must exist before rights on it can be granted. See setup.h. */
 #include "config.h"
 #include "ctl/setup.h"
 
@@ -44,7 +48,7 @@ static bool set(struct setup_plan *plan, const char *section, const char *key, c
     return true;
 }
 
-/* The file of the only key, if that is a secret. The file may not exist yet. */
+/* The file of the only key, if that is a secret. It may not exist yet; then setup makes it. */
 static const char *configured_secret(const struct setup_plan *plan)
 {
     const struct strlist *keys = &plan->settings.auth.keys;
@@ -75,6 +79,8 @@ static enum err make_key(struct setup_plan *plan, bool *changed, struct error *e
     return ERR_OK;
 }
 
+/* Sets only what differs from the defaults, so that the file stays short, and writes it only when
+ * something was set. */
 static enum err make_conf(struct setup *setup, struct error *e)
 {
     struct setup_plan *plan = &setup->plan;

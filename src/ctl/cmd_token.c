@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* vsayctl token: signs a bearer token for a person, or for Prometheus.
+ *
+ * It needs the key and not the database: a service whose database is away can still be asked for
+ * its health and metrics. Whoever can read the key can make such tokens anyhow, so the audit is
+ * told where possible, and the command does not depend on it. */
 #include "config.h"
 #include "ctl/ctl.h"
 

@@ -40,6 +40,8 @@ enum err context_run(const struct invocation *invocation, enum db_mode mode, db_
 
 struct principal context_operator(void)
 {
+    /* The login is a hint for people, not proof: an operator with the database's password is
+     * whoever they say they are. */
     struct principal who = {.role = ROLE_SUPER_ADMIN, .user_id = "vsayctl"};
     const char *login = getlogin();
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The context of a command: the configuration, and a connection to its database. */
+/* The context of a command: the configuration, and a connection to its database.
+ *
+ * vsayctl uses the service's own configuration and statements, and works on the database even while
+ * no worker runs. So an operator's command and a user's request follow the same rules. What an
+ * operator changes goes to the audit like what a user does. */
 #ifndef CTL_CONTEXT_H
 #define CTL_CONTEXT_H
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands of vsayctl. Each cmd_*.c defines one or more as a constant; main.c parses the
- * command line by these constants, prints their help, and runs them. */
+ * command line by these constants, prints their help, and runs them.
+ *
+ * To add a command, write its constant and name it here and in main.c's list. A test compares the
+ * options with the manual, and shells complete them from --help. */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 

@@ -113,6 +113,7 @@ static const char *shown(const struct output_column *column, const char *cell)
     return cell;
 }
 
+/* A table keeps its rows until it is printed: the widths of its columns depend on all of them. */
 static void table_row(struct output *output, const char *const cells[])
 {
     if (!output->table)
@@ -121,7 +122,7 @@ static void table_row(struct output *output, const char *const cells[])
 
     for (size_t i = 0; i < output->width; i++) {
         const char *text = shown(&output->columns[i], cells[i]);
-        size_t size = 10 * strlen(text) + 1;
+        size_t size = 10 * strlen(text) + 1; /* the longest escape is \U000e0001 */
         char *escaped = xcalloc(1, size);
         utf8_escape(escaped, size, text, "\"\\");
         if (!line || scols_line_refer_data(line, i, escaped))
@@ -173,6 +174,8 @@ void output_begin(const struct output *output)
         print_headers(output);
 }
 
+/* Prints the rows so far, and keeps the widths that they needed: what comes next is aligned with
+ * what stands on the screen already. */
 static void stream_table(struct output *output)
 {
     scols_table_enable_noheadings(output->table, 1);

@@ -107,6 +107,9 @@ enum err setup_secret(const char *path, const char *secret, struct readers reade
 
 /* --- the text of the configuration ----------------------------------------------------------- */
 
+/* conf.c reads a configuration, but keeps no comments. So its text is edited here, a line at a
+ * time, and conf_load checks the result before it replaces the file. */
+
 static const char *next_line(const char *line)
 {
     line += strcspn(line, "\n");
@@ -207,7 +210,7 @@ enum err setup_conf_write(const char *path, const char *text, struct error *e)
 {
     struct readers readers = {0644, (gid_t)-1};
     struct stat st;
-    char *real = realpath(path, NULL), *temporary = NULL;
+    char *real = realpath(path, NULL), *temporary = NULL; /* a symbolic link stays one */
 
     if (!real)
         real = xstrdup(path);

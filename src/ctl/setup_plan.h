@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The plan of `vsayctl setup`: what is configured already wins, then the command line, then answers
  * given on a terminal. The plan is complete before anything is changed, so a wrong answer costs
- * nothing. */
+ * nothing.
+ *
+ * Without a terminal there are no answers, and defaults take their place: the same command works in
+ * a script. An option that contradicts the configuration is an error, not ignored: setup never
+ * changes a setting that somebody made. */
 #ifndef CTL_SETUP_PLAN_H
 #define CTL_SETUP_PLAN_H
 

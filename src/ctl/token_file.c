@@ -53,6 +53,7 @@ enum err token_file_publish(struct token_file *file, const char *token, struct e
         puts(token);
         return ERR_OK;
     }
+    /* The database has committed: the old token is void, and this file must survive any error. */
     char *written = file->temporary;
     file->temporary = NULL; /* the only copy from now on */
     enum err err = ERR_OK;
