@@ -287,8 +287,8 @@ const struct conf_option settings_options[] = {
              "once more on the next, so 3 seconds are enough. The command `migrate` of vsayctl(1) "
              "waits a day instead."},
     {"db", "tls", CONF_CHOICE, AT(db.tls), .choices = tls_modes, .fallback = "off",
-     .help = "With `verify` vsay connects only by TLS, to a server whose certificate is valid and "
-             "names its host. With `off` it checks no certificate; the client library and the "
+     .help = "With `verify`, vsay connects only by TLS, to a server whose certificate is valid and "
+             "names its host. With `off`, it checks no certificate; the client library and the "
              "server may still use TLS."},
     {"db", "tls_ca", CONF_TEXT, AT(db.tls_ca), .fallback = "", .check = check_tls_ca,
      .help = "File with the certificate authorities to trust for db.tls, in PEM form; empty for "
@@ -372,7 +372,7 @@ const struct conf_option settings_options[] = {
      .help = "The least important events to log. `info` includes requests that were answered with "
              "an error, `debug` every request."},
     {"log", "requests", CONF_CHOICE, AT(log.requests), .choices = no_yes, .fallback = "no",
-     .help = "With `yes` each request is logged as `event=access` at level `info`, with its user, "
+     .help = "With `yes`, each request is logged as `event=access` at level `info`, with its user, "
              "tenant, route, status and duration in milliseconds."},
 };
 
