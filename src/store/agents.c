@@ -7,30 +7,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
-
-void idents_add(struct idents *idents, const char *ident)
-{
-    idents->items = xrealloc(idents->items, (idents->count + 1) * sizeof *idents->items);
-    strcpy(idents->items[idents->count++], ident);
-}
-
-void idents_free(struct idents *idents)
-{
-    free(idents->items);
-    *idents = (struct idents){0};
-}
-
-enum err sessions_bulk(struct db *db, int statement, const struct params *params,
-                       const struct idents *sessions, struct error *e)
-{
-    struct rows rows = {0};
-
-    for (size_t i = 0; i < sessions->count; i++)
-        rows_text(&rows, PARAM_SESSION, sessions->items[i]);
-    enum err err = db_bulk(db, statement, params, &rows, e);
-    rows_free(&rows);
-    return err;
-}
+#include "store/signals.h"
 
 /* --- who reports ----------------------------------------------------------------------------- */
 
@@ -342,7 +319,7 @@ static enum err compare_listed(struct db *db, struct heartbeat_batch *batch, str
 
     for (size_t i = 0; i < batch->checked.count; i++)
         add_missing(heartbeat_at(&batch->checked, i), &listed);
-    enum err err = sessions_bulk(db, STATEMENT_SESSION_STATES, NULL, &listed, e);
+    enum err err = db_bulk_sessions(db, STATEMENT_SESSION_STATES, NULL, &listed, e);
     for (const struct cell *row; (row = db_row(db));)
         compare_listed_session(batch, row);
     for (size_t i = 0; !err && i < batch->checked.count; i++)
@@ -369,7 +346,7 @@ static enum err find_reasons(struct db *db, struct heartbeat_batch *batch, struc
         struct heartbeat *heartbeat = heartbeat_at(&batch->checked, i);
         heartbeat->reasons = xcalloc(heartbeat->terminate.count, sizeof *heartbeat->reasons);
     }
-    enum err err = sessions_bulk(db, STATEMENT_REASONS, NULL, &batch->terminate, e);
+    enum err err = db_bulk_sessions(db, STATEMENT_REASONS, NULL, &batch->terminate, e);
     for (const struct cell *row; (row = db_row(db));)
         note_reason(&batch->checked, row[0].text, row[1].text);
     return err;
@@ -378,7 +355,7 @@ static enum err find_reasons(struct db *db, struct heartbeat_batch *batch, struc
 /* Finds the vanished sessions with a pending termination. */
 static enum err find_given_up(struct db *db, struct heartbeat_batch *batch, struct error *e)
 {
-    enum err err = sessions_bulk(db, STATEMENT_SIGNALLED, NULL, &batch->vanished, e);
+    enum err err = db_bulk_sessions(db, STATEMENT_SIGNALLED, NULL, &batch->vanished, e);
 
     for (const struct cell *row; (row = db_row(db));) {
         size_t first = first_of(&batch->checked, row[1].text);
@@ -442,23 +419,11 @@ enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t 
     if (!err)
         err = find_given_up(db, &batch, e);
     if (!err)
-        err = agents_give_up(db, &batch.vanished, "vanished", e);
+        err = signals_give_up(db, &batch.vanished, "vanished", e);
     if (!err)
         err = find_reasons(db, &batch, e);
     if (!err)
-        err = sessions_bulk(db, STATEMENT_COUNT_DELIVERY, NULL, &batch.closing, e);
+        err = db_bulk_sessions(db, STATEMENT_COUNT_DELIVERY, NULL, &batch.closing, e);
     end(&batch);
-    return err;
-}
-
-enum err agents_give_up(struct db *db, const struct idents *sessions, const char *outcome,
-                        struct error *e)
-{
-    struct params params = {0};
-
-    params_text(&params, PARAM_OUTCOME, outcome);
-    enum err err = sessions_bulk(db, STATEMENT_GIVE_UP_SESSIONS, &params, sessions, e);
-    if (!err)
-        err = sessions_bulk(db, STATEMENT_GIVE_UP_SIGNALS, &params, sessions, e);
     return err;
 }

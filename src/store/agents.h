@@ -12,19 +12,6 @@
 #include "common/address.h"
 #include "store/usage.h"
 
-/* A list of identifiers, which it owns. */
-struct idents {
-    char (*items)[IDENT_MAX + 1];
-    size_t count;
-};
-
-void idents_add(struct idents *idents, const char *ident);
-void idents_free(struct idents *idents);
-
-/* db_bulk with the ids of sessions as rows. */
-enum err sessions_bulk(struct db *db, int statement, const struct params *params,
-                       const struct idents *sessions, struct error *e);
-
 /* The agent that sends a report: its machine, its token's generation, and its instance. A copied
  * disk image gives two agents one token; only one instance at a time may report. */
 struct reporter {
@@ -126,9 +113,5 @@ struct activity {
 /* Stores commands; refuses an entry whose session is not the machine's. */
 enum err agents_activity(struct db *db, struct activity **activities, size_t count,
                          struct error *e);
-
-/* Closes sessions whose end will not be reported. `outcome` is `vanished` or `expired`. */
-enum err agents_give_up(struct db *db, const struct idents *sessions, const char *outcome,
-                        struct error *e);
 
 #endif

@@ -124,6 +124,20 @@ enum err db_change(struct db *db, int statement, const struct params *params, ui
 enum err db_bulk(struct db *db, int statement, const struct params *params, const struct rows *rows,
                  struct error *e);
 
+/* A list of identifiers, which it owns. */
+struct idents {
+    char (*items)[IDENT_MAX + 1];
+    size_t count;
+};
+
+void idents_add(struct idents *idents, const char *ident);
+void idents_read(struct idents *idents, struct db *db); /* adds the first column of db_row's rows */
+void idents_free(struct idents *idents);
+
+/* db_bulk with the ids of sessions as rows. */
+enum err db_bulk_sessions(struct db *db, int statement, const struct params *params,
+                          const struct idents *sessions, struct error *e);
+
 /* Runs a script of several statements, for migrations. */
 enum err db_script(struct db *db, const char *sql, struct error *e);
 

@@ -230,3 +230,35 @@ enum err db_bulk(struct db *db, int statement, const struct params *params, cons
         db_forget_rows(db);
     return err;
 }
+
+/* --- identifiers ------------------------------------------------------------------------------ */
+
+void idents_add(struct idents *idents, const char *ident)
+{
+    idents->items = xrealloc(idents->items, (idents->count + 1) * sizeof *idents->items);
+    strcpy(idents->items[idents->count++], ident);
+}
+
+void idents_read(struct idents *idents, struct db *db)
+{
+    for (const struct cell *row; (row = db_row(db));)
+        idents_add(idents, row[0].text);
+}
+
+void idents_free(struct idents *idents)
+{
+    free(idents->items);
+    *idents = (struct idents){0};
+}
+
+enum err db_bulk_sessions(struct db *db, int statement, const struct params *params,
+                          const struct idents *sessions, struct error *e)
+{
+    struct rows rows = {0};
+
+    for (size_t i = 0; i < sessions->count; i++)
+        rows_text(&rows, PARAM_SESSION, sessions->items[i]);
+    enum err err = db_bulk(db, statement, params, &rows, e);
+    rows_free(&rows);
+    return err;
+}

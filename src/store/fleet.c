@@ -88,8 +88,7 @@ static enum err load_tenants(struct db *db, struct idents *out, struct error *e)
     struct params none = {0};
     enum err err = db_select(db, STATEMENT_TENANTS, &none, e);
 
-    for (const struct cell *row; (row = db_row(db));)
-        idents_add(out, row[0].text);
+    idents_read(out, db);
     return err;
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "store/agents.h"
 
 enum {
     MACHINES_MAX = 100, /* machines of a user that are searched one by one */
@@ -116,8 +115,7 @@ static enum err load_machines(struct db *db, struct search *search, struct error
     params_text(&params, PARAM_AGENT, search->filter->agent_id);
     params_uint(&params, PARAM_LIMIT, MACHINES_MAX + 1);
     enum err err = db_select(db, STATEMENT_ACCESSIBLE, &params, e);
-    for (const struct cell *row; (row = db_row(db));)
-        idents_add(&search->ids[0], row[0].text);
+    idents_read(&search->ids[0], db);
     return err;
 }
 

@@ -46,27 +46,33 @@ enum err signals_lease(struct db *db, const struct rows *ids, struct error *e)
     return db_bulk(db, STATEMENT_LEASE_SIGNALS, &lease, ids, e);
 }
 
-static void read_idents(struct db *db, struct idents *out)
-{
-    for (const struct cell *row; (row = db_row(db));)
-        idents_add(out, row[0].text);
-}
-
 enum err signals_due_agents(struct db *db, struct idents *out, struct error *e)
 {
     struct params none = {0};
     enum err err = db_select(db, STATEMENT_DUE_AGENTS, &none, e);
 
-    read_idents(db, out);
+    idents_read(out, db);
     return err;
 }
 
 enum err signals_closed(struct db *db, const struct idents *sessions, struct idents *out,
                         struct error *e)
 {
-    enum err err = sessions_bulk(db, STATEMENT_CLOSED_SESSIONS, NULL, sessions, e);
+    enum err err = db_bulk_sessions(db, STATEMENT_CLOSED_SESSIONS, NULL, sessions, e);
 
-    read_idents(db, out);
+    idents_read(out, db);
+    return err;
+}
+
+enum err signals_give_up(struct db *db, const struct idents *sessions, const char *outcome,
+                         struct error *e)
+{
+    struct params params = {0};
+
+    params_text(&params, PARAM_OUTCOME, outcome);
+    enum err err = db_bulk_sessions(db, STATEMENT_GIVE_UP_SESSIONS, &params, sessions, e);
+    if (!err)
+        err = db_bulk_sessions(db, STATEMENT_GIVE_UP_SIGNALS, &params, sessions, e);
     return err;
 }
 
@@ -77,6 +83,7 @@ enum err signals_expire(struct db *db, void *expired, struct error *e)
 
     idents_free(expired); /* of an earlier attempt */
     enum err err = db_select(db, STATEMENT_EXPIRED, &params, e);
-    read_idents(db, expired);
-    return err ? err : agents_give_up(db, expired, "expired", e);
+    idents_read(expired, db);
+    return err ? err : signals_give_up(db, expired, "expired", e);
 }
+
