@@ -5,7 +5,7 @@
  * A database is away at times: it restarts, a Galera node leaves, a primary becomes a replica.
  * db_run hides that. It repeats a transaction that met a conflict or lost its connection, moves to
  * the next server of db.host, and only then reports an error. Bodies must therefore be safe to
- * repeat. Every new connection is set up the same way (db_session.c), whatever the server's own
+ * repeat. Every new connection is set up the same way (db_connect.c), whatever the server's own
  * settings are. */
 #ifndef STORE_DB_H
 #define STORE_DB_H

@@ -52,10 +52,6 @@ enum err db_fetch_text(struct db *db, const char *sql, struct error *e);
 /* Sends one statement as text, and leaves its result to the caller. */
 enum err db_query(struct db *db, const char *sql, struct error *e);
 
-/* Makes a new connection independent of its server's settings. ERR_DB_AWAY when the server is
- * unusable: it is read-only, or does not take statements of 1 MiB. */
-enum err db_set_session(struct db *db, struct error *e);
-
 /* Whether a variable is on. Servers write it as a number or a word: MariaDB 12's read_only is OFF,
  * ON, NO_LOCK or NO_LOCK_NO_ADMIN. */
 bool db_flag(const char *text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The SQL statements, as text with named parameters. SQL elsewhere only sets up a session
- * (db_session.c), probes rights (schema.c), migrates, or sets the service up (vsayctl setup).
+ * (db_connect.c), probes rights (schema.c), migrates, or sets the service up (vsayctl setup).
  *
  * Each statement is one constant in a statements_*.c, a file per subject. It is prepared once per
  * connection, or db_bulk repeats a part of it for many rows. The scope rule, who may see what, is
