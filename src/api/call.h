@@ -10,7 +10,7 @@
 
 #include "api/list.h"
 #include "api/route.h"
-#include "store/load.h"
+#include "store/scope.h"
 #include "store/sessions.h"
 
 /* The state of a call. */

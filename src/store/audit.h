@@ -5,6 +5,7 @@
 #define STORE_AUDIT_H
 
 #include "base/clock.h"
+#include "common/principal.h"
 #include "store/db.h"
 
 enum { AUDIT_DETAIL_MAX = 1000 }; /* bytes */

@@ -14,9 +14,9 @@ enum err dashboard_stats(struct db *db, const struct callers *callers, struct fl
 {
     struct params params = params_for(db, callers->scopes[0]);
     size_t caller;
-    enum err err = load_rows(db, callers, callers_statement(callers, STATEMENT_STATS), &params, e);
+    enum err err = callers_load(db, callers, callers_statement(callers, STATEMENT_STATS), &params, e);
 
-    for (const struct cell *row; (row = load_row(db, callers, &caller));) {
+    for (const struct cell *row; (row = callers_row(db, callers, &caller));) {
         out[caller] = (struct fleet_stats){
             .machines = cell_int(&row[0]),
             .online = cell_int(&row[1]),
@@ -52,9 +52,9 @@ enum err dashboard_machines(struct db *db, const struct callers *callers,
     struct params params = params_for(db, callers->scopes[0]);
     size_t caller;
     enum err err =
-        load_rows(db, callers, callers_statement(callers, STATEMENT_RECENT_MACHINES), &params, e);
+        callers_load(db, callers, callers_statement(callers, STATEMENT_RECENT_MACHINES), &params, e);
 
-    for (const struct cell *row; (row = load_row(db, callers, &caller));)
+    for (const struct cell *row; (row = callers_row(db, callers, &caller));)
         add_machine(&out[caller], row);
     return err;
 }
@@ -83,9 +83,9 @@ static enum err load_busy_machines(struct db *db, const struct callers *callers,
 {
     int statement = callers->several ? STATEMENT_BUSY_MACHINES_OF_USERS : STATEMENT_BUSY_MACHINES;
     size_t caller;
-    enum err err = load_rows(db, callers, statement, params, e);
+    enum err err = callers_load(db, callers, statement, params, e);
 
-    for (const struct cell *row; (row = load_row(db, callers, &caller));) {
+    for (const struct cell *row; (row = callers_row(db, callers, &caller));) {
         struct recent *of = &recent[caller];
         if (row[0].text && of->busy_count < BUSY_MACHINES)
             cell_ident(&row[0], of->busy[of->busy_count++]);
@@ -248,9 +248,9 @@ static enum err load_commands(struct db *db, const struct callers *callers,
     bool users = callers->scopes[0]->kind == SCOPE_USER;
     int newest = users ? STATEMENT_NEWEST_OF_USERS : STATEMENT_NEWEST_OF_TENANTS;
     size_t caller;
-    enum err err = load_rows(db, callers, newest, params, e);
+    enum err err = callers_load(db, callers, newest, params, e);
 
-    for (const struct cell *row; (row = load_row(db, callers, &caller));)
+    for (const struct cell *row; (row = callers_row(db, callers, &caller));)
         add_pick(&recent[caller], &(struct pick){cell_int(&row[0]), cell_int(&row[1]), caller});
     if (!err && users)
         err = load_newest_on_machines(db, params, recent, callers->count, e);

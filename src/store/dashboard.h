@@ -4,7 +4,7 @@
 #ifndef STORE_DASHBOARD_H
 #define STORE_DASHBOARD_H
 
-#include "store/load.h"
+#include "store/scope.h"
 
 struct fleet_stats {
     int64_t machines, online;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "common/protocol.h"
 #include "common/settings.h"
 #include "store/statements.h"
 
@@ -70,10 +71,6 @@ struct value {
 struct params {
     struct value values[PARAM_COUNT];
 };
-
-/* Parameters that follow from scope and configuration: tenant, user, liveness, expiry. `scope` is
- * borrowed. */
-struct params params_for(const struct db *db, const struct scope *scope);
 
 void params_text(struct params *params, enum param param, const char *text); /* NULL is SQL NULL */
 void params_filled(struct params *params, enum param param, const char *text); /* "" too */

@@ -25,17 +25,6 @@ struct prepared {
     struct cell *cells;
 };
 
-struct params params_for(const struct db *db, const struct scope *scope)
-{
-    struct params params = {0};
-
-    params_text(&params, PARAM_TENANT, scope->tenant_id);
-    params_text(&params, PARAM_USER, scope->user_id);
-    params_uint(&params, PARAM_OFFLINE_AFTER, (uint64_t)db->settings->agents.offline_after);
-    params_uint(&params, PARAM_EXPIRES, (uint64_t)db->settings->agents.signal_expires);
-    return params;
-}
-
 struct value value_text(const char *text)
 {
     return (struct value){.type = text ? VALUE_TEXT : VALUE_NULL, .text = text};

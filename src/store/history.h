@@ -4,6 +4,7 @@
 #ifndef STORE_HISTORY_H
 #define STORE_HISTORY_H
 
+#include "store/scope.h"
 #include "store/walk.h"
 
 /* NULL: any. Borrowed. */

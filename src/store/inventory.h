@@ -3,7 +3,7 @@
 #ifndef STORE_INVENTORY_H
 #define STORE_INVENTORY_H
 
-#include "store/db.h"
+#include "store/scope.h"
 
 /* The columns of a machine: agent_id, name, status, cpu, memory, disk (hundredths of a percent;
  * NULL before the first heartbeat, like the next), last_active (RFC 3339), active sessions,

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/scope.h"
+
 enum { PAGE = 1000 };
 
 static enum err read_page(struct db *db, struct machine_list *list, struct error *e)

@@ -16,16 +16,16 @@ enum err sessions_active(struct db *db, const struct callers *callers,
     params_text(&params, PARAM_BEFORE_AT, first ? "9999-12-31" : filter->before.at);
     params_uint(&params, PARAM_BEFORE_ID, filter->before.id);
     params_uint(&params, PARAM_LIMIT, filter->limit ? filter->limit : INT64_MAX);
-    return load_rows(db, callers, callers_statement(callers, STATEMENT_ACTIVE_SESSIONS), &params,
+    return callers_load(db, callers, callers_statement(callers, STATEMENT_ACTIVE_SESSIONS), &params,
                      e);
 }
 
 bool sessions_next(struct db *db, const struct callers *callers, size_t *caller,
                    struct active_session *out)
 {
-    const struct cell *row = load_row(db, callers, caller);
+    const struct cell *row = callers_row(db, callers, caller);
 
-    for (; row && !row[1].text; row = load_row(db, callers, caller)) /* this row counts machines */
+    for (; row && !row[1].text; row = callers_row(db, callers, caller)) /* this row counts machines */
         callers->rows[*caller] += (uint64_t)cell_int(&row[0]);
     if (!row)
         return false;

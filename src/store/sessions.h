@@ -3,7 +3,7 @@
 #ifndef STORE_SESSIONS_H
 #define STORE_SESSIONS_H
 
-#include "store/load.h"
+#include "store/scope.h"
 
 /* Borrowed until the next statement. */
 struct active_session {

@@ -14,8 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/scope.h"
-
 /* clang-format off */
 
 /* The parameters: PARAM_TENANT stands for `:tenant`. Code relies on the order of CPU, MEMORY and
@@ -110,6 +108,18 @@ enum param {
     STATEMENT_PARAMS(STATEMENT_PARAM)
 #undef STATEMENT_PARAM
         PARAM_COUNT
+};
+
+/* Whose rows a statement returns. Each kind has a form of its own, since an index serves each in
+ * another way. */
+enum scope_kind {
+    SCOPE_ALL,    /* super_admin: all tenants */
+    SCOPE_TENANT, /* company_admin: its tenant */
+    SCOPE_USER,   /* user: in its tenant, its own sessions and the machines it has access to */
+    SCOPE_COUNT,
+    SCOPE_TENANTS = SCOPE_COUNT, /* several callers of SCOPE_TENANT ... */
+    SCOPE_USERS,                 /* ... or of SCOPE_USER, all of one tenant */
+    SCOPE_FORMS
 };
 
 /* The kinds of index ranges that history searches. A statement about history has a form for

@@ -9,7 +9,7 @@
 #ifndef STORE_USAGE_H
 #define STORE_USAGE_H
 
-#include "store/db.h"
+#include "store/scope.h"
 
 enum { USAGE_SLOT = 300, USAGE_LONG_SLOT = 3600 }; /* s */
 
