@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "api/list.h"
-#include "store/inventory.h"
+#include "store/machines.h"
 
 static const struct column machine_columns[INVENTORY_COLUMNS] = {
     {"agent_id", COLUMN_TEXT, NULL},

@@ -9,7 +9,7 @@
 
 #include "api/metrics.h"
 #include "base/xalloc.h"
-#include "store/fleet.h"
+#include "store/dashboard.h"
 #include "store/schema.h"
 
 /* --- health ----------------------------------------------------------------------------------- */
@@ -88,7 +88,7 @@ static struct response *page(const uint64_t *fleet)
 enum err handle_metrics(struct db *db, struct call *call, struct error *e)
 {
     uint64_t fleet[FLEET_NUMBERS];
-    enum err err = fleet_load(db, fleet, e);
+    enum err err = dashboard_fleet(db, fleet, e);
 
     if (!err)
         call_respond(call, page(fleet));

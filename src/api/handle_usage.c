@@ -11,7 +11,7 @@
 
 #include "api/list.h"
 #include "base/xalloc.h"
-#include "store/fleet.h"
+#include "store/usage.h"
 
 enum { HOURS_DEFAULT = 24 };
 
@@ -135,13 +135,13 @@ enum err handle_fleet_usage(struct db *db, struct call *call, struct error *e)
     struct usage_span span;
     struct fleet_usage step;
     long hours = query_number(&call->query, "hours", HOURS_DEFAULT);
-    enum err err = fleet_usage_load(db, &call->scope, hours, &span, e);
+    enum err err = usage_of_fleet(db, &call->scope, hours, &span, e);
     if (err)
         return err;
 
     struct list *list = list_new(&fleet_points, call->format);
     list_number(list, "step_seconds", span.step);
-    while (fleet_usage_next(db, &step))
+    while (usage_fleet_next(db, &step))
         add_fleet(list, &step);
     call_respond(call, list_response(list, &call->query, NULL));
     return ERR_OK;

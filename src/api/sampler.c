@@ -3,7 +3,7 @@
 #include "api/sampler.h"
 
 #include "base/log.h"
-#include "store/fleet.h"
+#include "store/usage.h"
 
 enum { RETRY_S = 10 /* after a database error */ };
 
@@ -16,7 +16,7 @@ static enum err look_at_users(const struct scheduler *scheduler, struct db *db,
     for (look->tenant = 0; !err && look->tenant < look->tenants.count; look->tenant++) {
         if (coalescer_stopped(scheduler->coalescer, 0))
             break;
-        err = db_run(db, DB_WRITE, fleet_sample_users, look, e);
+        err = db_run(db, DB_WRITE, usage_sample_users, look, e);
     }
     return err;
 }
@@ -27,7 +27,7 @@ static int sample(const struct scheduler *scheduler)
     struct db *db = db_new(scheduler->settings);
     struct fleet_sample look = {0};
     struct error e = {0};
-    enum err err = db_run(db, DB_WRITE, fleet_sample, &look, &e);
+    enum err err = db_run(db, DB_WRITE, usage_sample_fleets, &look, &e);
 
     if (!err)
         err = look_at_users(scheduler, db, &look, &e);

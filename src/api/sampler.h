@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The sampler: a thread that records each tenant's fleet once in each slot of usage history (see
- * store/fleet.h), unless another worker did. Ends when the coalescer is stopped. */
+ * store/usage.h), unless another worker did. Ends when the coalescer is stopped. */
 #ifndef API_SAMPLER_H
 #define API_SAMPLER_H
 

@@ -52,4 +52,26 @@ struct recent_commands {
 enum err dashboard_commands(struct db *db, const struct callers *callers,
                             struct recent_commands *out, struct error *e);
 
+/* --- for /metrics: the fleet as a whole */
+
+enum fleet_number {
+    FLEET_ONLINE, /* machines */
+    FLEET_OFFLINE,
+    FLEET_NEVER,   /* without any heartbeat */
+    FLEET_DROPPED, /* commands that agents had to drop */
+    FLEET_UI,      /* active sessions, by source */
+    FLEET_CLI,
+    FLEET_VSCODE,
+    FLEET_PENDING,        /* terminations without an outcome */
+    FLEET_OLDEST_PENDING, /* s; 0: none */
+    FLEET_RECENT_PENDING, /* the last 1,000 terminations, by outcome */
+    FLEET_RECENT_CONFIRMED,
+    FLEET_RECENT_VANISHED,
+    FLEET_RECENT_EXPIRED,
+    FLEET_NUMBERS
+};
+
+/* Loads the figures. Reads each machine and each open session once, and no history. */
+enum err dashboard_fleet(struct db *db, uint64_t out[FLEET_NUMBERS], struct error *e);
+
 #endif

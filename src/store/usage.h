@@ -72,4 +72,34 @@ enum err usage_of_machine(struct db *db, const struct scope *scope, const char *
 /* A figure from three cells: sum, minimum, maximum. */
 struct usage_figure usage_figure_of(const struct cell *cells);
 
+/* --- fleets */
+
+/* One sample of the fleets. */
+struct fleet_sample {
+    int64_t now;           /* out: the database's clock, Unix s */
+    bool taken;            /* out: no other worker has sampled this slot */
+    struct idents tenants; /* out, if taken; freed by the caller */
+    size_t tenant;         /* for usage_sample_users: index of the tenant */
+};
+
+/* Bodies of db_run; `sample` is a struct fleet_sample. The first claims the current slot, unless
+ * another worker has, and samples all machines and each tenant's. The second samples the fleets of
+ * a tenant's users. */
+enum err usage_sample_fleets(struct db *db, void *sample, struct error *e);
+enum err usage_sample_users(struct db *db, void *sample, struct error *e);
+
+/* Usage in one step. */
+struct fleet_usage {
+    int64_t began;    /* Unix s */
+    uint64_t samples; /* number of samples */
+    struct usage_figure online, offline, sessions;
+    struct usage_figure figures[USAGE_FIGURES]; /* the sums are over online.sum machines */
+};
+
+/* Loads the usage of the fleet in the scope. usage_fleet_next returns each step with samples,
+ * oldest first. */
+enum err usage_of_fleet(struct db *db, const struct scope *scope, long hours,
+                          struct usage_span *span, struct error *e);
+bool usage_fleet_next(struct db *db, struct fleet_usage *out);
+
 #endif
