@@ -10,7 +10,7 @@
 #include "store/audit.h"
 
 static const struct column audit_columns[] = {
-    /* in the order of AUDIT in statements_history.c */
+    /* in the order of AUDIT in statements_sessions.c */
     {.name = "id"},       {.name = "timestamp"},  {.name = "action"},    {.name = "user_id"},
     {.name = "username"}, {.name = "role"},       {.name = "tenant_id"}, {.name = "session_id"},
     {.name = "agent_id"}, {.name = "of_user_id"}, {.name = "detail"},    {.name = "request_id"},

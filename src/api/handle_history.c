@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* GET /api/sessions, GET /api/sessions/:id/activity, GET /api/activity: sessions and commands of
  * the past, with filters. A search looks at a limited number of rows, so a page may end before it
- * is full. */
+ * is full. GET /api/sessions/:id: one session, the outcome of its termination, and its commands. */
 #include "config.h"
 #include "api/call.h"
 
+#include <json.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
 /* --- columns ---------------------------------------------------------------------------------- */
 
 static const struct column session_columns[] = {
-    /* in the order of HISTORY_SESSIONS */
+    /* in the order of SESSION in statements_sessions.c */
     {.name = "session_id"},
     {.name = "agent_id"},
     {.name = "machine_name"},
@@ -41,7 +42,7 @@ static const struct column session_columns[] = {
     {.name = "not_recorded_reason"},
     {.name = "source_address"},
     {.name = "last_activity_at"},
-    {.name = "commands", .kind = COLUMN_INTEGER},
+    {.name = "commands", .kind = COLUMN_INTEGER}, /* in lists only */
 };
 
 static const struct column command_columns[] = {
@@ -59,7 +60,15 @@ static const struct column command_columns[] = {
     {.name = "exit_code", .kind = COLUMN_INTEGER},
 };
 
+static const struct column log_columns[] = {
+    {.name = "command"},
+    {.name = "timestamp"},
+    {.name = "success", .kind = COLUMN_BOOLEAN},
+};
+
 static const struct columns sessions = COLUMNS("sessions", session_columns);
+static const struct columns session = {.items = session_columns, .count = SESSION_COLUMNS};
+static const struct columns logs = COLUMNS("logs", log_columns);
 static const struct columns activities = COLUMNS("activities", command_columns);
 
 /* --- filters ---------------------------------------------------------------------------------- */
@@ -154,4 +163,26 @@ enum err handle_session_activity(struct db *db, struct call *call, struct error 
 
     filter.session_id = call->id;
     return err ? err : handle_commands(db, call, &filter, e);
+}
+
+/* --- one session ------------------------------------------------------------------------------ */
+
+enum err handle_receipt(struct db *db, struct call *call, struct error *e)
+{
+    const struct cell *row;
+    enum err err = sessions_receipt(db, &call->scope, call->id, &row, e);
+    if (err)
+        return err;
+
+    struct json_object *body = json_object_new_object(), *list = json_object_new_array();
+    json_object_object_add(body, "session", list_object(&session, row));
+    json_object_object_add(body, logs.list, list);
+    err = sessions_log(db, call->id, e);
+    while ((row = db_row(db)))
+        json_object_array_add(list, list_object(&logs, row));
+    if (err)
+        json_object_put(body);
+    else
+        call_respond(call, response_json(200, body));
+    return err;
 }

@@ -43,6 +43,13 @@ enum err handle_ready(struct db *db, struct call *call, struct error *e)
 
 static const char media_type[] = "text/plain; version=0.0.4; charset=utf-8";
 
+/* The first of several series with one name has their type and help. */
+#define SESSIONS_FROM(id, name)                                                                    \
+    [FLEET_##id] = {"vsay_active_sessions", "source=\"" name "\"", "gauge",                        \
+                    "Sessions that are active, on machines that are online."}
+#define MORE_SESSIONS_FROM(id, name)                                                               \
+    , [FLEET_##id] = {"vsay_active_sessions", "source=\"" name "\"", NULL, NULL}
+
 static const struct series fleet_series[FLEET_NUMBERS] = {
     [FLEET_ONLINE] = {"vsay_machines", "state=\"online\"", "gauge",
                       "Machines that are online, are offline, or have never reported."},
@@ -51,10 +58,7 @@ static const struct series fleet_series[FLEET_NUMBERS] = {
     [FLEET_DROPPED] = {"vsay_commands_dropped", NULL, "gauge",
                        "Commands that agents dropped because their spools were full: the sum over "
                        "the machines that exist, since they were added."},
-    [FLEET_UI] = {"vsay_active_sessions", "source=\"ui\"", "gauge",
-                  "Sessions that are active, on machines that are online."},
-    [FLEET_CLI] = {"vsay_active_sessions", "source=\"cli\"", NULL, NULL},
-    [FLEET_VSCODE] = {"vsay_active_sessions", "source=\"vscode\"", NULL, NULL},
+    PROTOCOL_SOURCES(SESSIONS_FROM, MORE_SESSIONS_FROM),
     [FLEET_PENDING] = {"vsay_terminations_pending", NULL, "gauge",
                        "Sessions whose end was requested and that may still run."},
     [FLEET_OLDEST_PENDING] = {"vsay_terminations_oldest_pending_seconds", NULL, "gauge",

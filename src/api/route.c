@@ -20,7 +20,7 @@ enum {
 /* clang-format off */
 #define AGENT_ID {.name = "agent_id", .kind = QUERY_IDENT}
 #define USER_ID {.name = "user_id", .kind = QUERY_USER}
-#define SOURCE {.name = "source", .kind = QUERY_CHOICE, .choices = "ui cli vscode"}
+#define SOURCE {.name = "source", .kind = QUERY_CHOICE, .choices = PROTOCOL_SOURCE_NAMES}
 #define TEXT {.name = "q", .kind = QUERY_TEXT, .min = 1, .max = 200}
 #define PERIOD {.name = "from", .kind = QUERY_TIME}, {.name = "to", .kind = QUERY_TIME}
 #define END {.name = NULL}

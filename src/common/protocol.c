@@ -25,9 +25,12 @@ bool ident_valid_user(const char *s, size_t length)
            consists_of(ALPHANUMERIC "!#$%&()*+,-./:;<=>?@[]^_{|}~", s, length);
 }
 
+#define FIRST_NAME(id, name) name
+#define NEXT_NAME(id, name) , name
+
 const char *protocol_source(const char *text)
 {
-    static const char *const sources[] = {"ui", "cli", "vscode"};
+    static const char *const sources[] = {PROTOCOL_SOURCES(FIRST_NAME, NEXT_NAME)};
 
     for (size_t i = 0; text && i < sizeof sources / sizeof *sources; i++) {
         if (strcmp(text, sources[i]) == 0)

@@ -33,8 +33,16 @@ enum {
 /* The largest integer: those up to it are exact in every JSON parser (RFC 8259 section 6). */
 #define PROTOCOL_INTEGER_MAX ((INT64_C(1) << 53) - 1)
 
-/* The static copy of a source's name: ui, cli or vscode. NULL when `text`, which may be NULL, is
- * none of them. */
+/* The sources of sessions, written once for every list of them. The macros FIRST and MORE make an
+ * item of an identifier and a name; MORE begins with the separator. */
+#define PROTOCOL_SOURCES(FIRST, MORE) FIRST(UI, "ui") MORE(CLI, "cli") MORE(VSCODE, "vscode")
+
+/* Their names as text, separated by blanks. */
+#define PROTOCOL_SOURCE_FIRST(id, name) name
+#define PROTOCOL_SOURCE_MORE(id, name) " " name
+#define PROTOCOL_SOURCE_NAMES PROTOCOL_SOURCES(PROTOCOL_SOURCE_FIRST, PROTOCOL_SOURCE_MORE)
+
+/* The static copy of a source's name. NULL when `text`, which may be NULL, is no source. */
 const char *protocol_source(const char *text);
 
 /* Whether `text`, which may be NULL, is 1 to `max` bytes of UTF-8 without control characters. */

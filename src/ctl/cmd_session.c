@@ -168,13 +168,14 @@ struct wait {
 static enum err wait_body(struct db *db, void *context, struct error *e)
 {
     struct wait *wait = context;
-    struct receipt receipt;
+    const struct cell *row;
     enum err err =
-        sessions_receipt(db, &(struct scope){.kind = SCOPE_ALL}, wait->session_id, &receipt, e);
+        sessions_receipt(db, &(struct scope){.kind = SCOPE_ALL}, wait->session_id, &row, e);
     if (err)
         return err;
-    wait->ended = strcmp(receipt.state, "closed") == 0;
-    snprintf(wait->outcome, sizeof wait->outcome, "%s", receipt.outcome ? receipt.outcome : "");
+    const char *outcome = row[SESSION_OUTCOME].text;
+    wait->ended = strcmp(row[SESSION_STATE].text, "closed") == 0;
+    snprintf(wait->outcome, sizeof wait->outcome, "%s", outcome ? outcome : "");
     return ERR_OK;
 }
 

@@ -114,7 +114,7 @@ enum err agents_end_session(struct db *db, struct session_end *ending, struct er
     return err;
 }
 
-/* --- activity -------------------------------------------------------------------------------- */
+/* --- activity --------------------------------------------------------------------------------- */
 
 /* A session with reported commands. */
 struct known_session {

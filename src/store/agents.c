@@ -9,7 +9,7 @@
 #include "base/xalloc.h"
 #include "store/signals.h"
 
-/* --- who reports ----------------------------------------------------------------------------- */
+/* --- who reports ------------------------------------------------------------------------------ */
 
 static const struct scope everyone = {.kind = SCOPE_ALL};
 
@@ -122,7 +122,7 @@ enum err agents_admit(struct db *db, struct reporter *agent, struct error *e)
     return err || agent->admitted ? err : agents_refusal(agent, e);
 }
 
-/* --- heartbeats ------------------------------------------------------------------------------ */
+/* --- heartbeats ------------------------------------------------------------------------------- */
 
 struct heartbeat_batch {
     struct checked checked;  /* each agent is the first member of its heartbeat */
@@ -212,7 +212,7 @@ static enum err note_figures(struct db *db, const struct checked *checked, struc
     return err;
 }
 
-/* --- a heartbeat's sessions ------------------------------------------------------------------ */
+/* --- a heartbeat's sessions ------------------------------------------------------------------- */
 
 /* Marks a listed session as known. False when the heartbeat does not list it. */
 static bool note_known(struct heartbeat *heartbeat, const char *session)

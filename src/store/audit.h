@@ -38,7 +38,7 @@ enum { AUDIT_LOOKS = 20000 }; /* entries of a session that one page reads at mos
 enum err audit_select(struct db *db, const struct audit_filter *filter, struct position *end,
                       struct error *e);
 
-/* The next selected entry: the columns of AUDIT in statements_history.c. NULL: no more. */
+/* The next selected entry: the columns of AUDIT in statements_sessions.c. NULL: no more. */
 const struct cell *audit_next(struct db *db, struct position *position);
 
 #endif

@@ -7,14 +7,15 @@
 
 #include "base/xalloc.h"
 
-/* --- stats ----------------------------------------------------------------------------------- */
+/* --- stats ------------------------------------------------------------------------------------ */
 
 enum err dashboard_stats(struct db *db, const struct callers *callers, struct fleet_stats *out,
                          struct error *e)
 {
     struct params params = params_for(db, callers->scopes[0]);
     size_t caller;
-    enum err err = callers_load(db, callers, callers_statement(callers, STATEMENT_STATS), &params, e);
+    enum err err =
+        callers_load(db, callers, callers_statement(callers, STATEMENT_STATS), &params, e);
 
     for (const struct cell *row; (row = callers_row(db, callers, &caller));) {
         out[caller] = (struct fleet_stats){
@@ -29,7 +30,7 @@ enum err dashboard_stats(struct db *db, const struct callers *callers, struct fl
     return err;
 }
 
-/* --- machines -------------------------------------------------------------------------------- */
+/* --- machines --------------------------------------------------------------------------------- */
 
 /* A user's rows may include machines without a heartbeat, which are skipped. */
 static void add_machine(struct recent_machines *recent, const struct cell *row)
@@ -51,8 +52,8 @@ enum err dashboard_machines(struct db *db, const struct callers *callers,
 {
     struct params params = params_for(db, callers->scopes[0]);
     size_t caller;
-    enum err err =
-        callers_load(db, callers, callers_statement(callers, STATEMENT_RECENT_MACHINES), &params, e);
+    enum err err = callers_load(db, callers, callers_statement(callers, STATEMENT_RECENT_MACHINES),
+                                &params, e);
 
     for (const struct cell *row; (row = callers_row(db, callers, &caller));)
         add_machine(&out[caller], row);
@@ -288,19 +289,20 @@ enum err dashboard_commands(struct db *db, const struct callers *callers,
     return err;
 }
 
-/* --- for /metrics ------------------------------------------------------------------------------ */
+/* --- for /metrics ----------------------------------------------------------------------------- */
+
+#define FLEET_NAME(id, name) [FLEET_##id] = name
+#define FLEET_NEXT_NAME(id, name) , [FLEET_##id] = name
 
 /* The names in STATEMENT_FLEET_SESSIONS. NULL: not a row of it. */
 static const char *const names[FLEET_NUMBERS] = {
-    [FLEET_UI] = "ui",
-    [FLEET_CLI] = "cli",
-    [FLEET_VSCODE] = "vscode",
     [FLEET_PENDING] = "pending",
     [FLEET_OLDEST_PENDING] = "oldest pending",
     [FLEET_RECENT_PENDING] = "recent pending",
     [FLEET_RECENT_CONFIRMED] = "recent confirmed",
     [FLEET_RECENT_VANISHED] = "recent vanished",
     [FLEET_RECENT_EXPIRED] = "recent expired",
+    PROTOCOL_SOURCES(FLEET_NAME, FLEET_NEXT_NAME),
 };
 
 static enum err load_machines(struct db *db, const struct params *params, uint64_t *out,

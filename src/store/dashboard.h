@@ -54,17 +54,18 @@ enum err dashboard_commands(struct db *db, const struct callers *callers,
 
 /* --- for /metrics: the fleet as a whole */
 
+#define FLEET_SOURCE(id, name) FLEET_##id
+#define FLEET_MORE(id, name) , FLEET_##id
+
 enum fleet_number {
     FLEET_ONLINE, /* machines */
     FLEET_OFFLINE,
-    FLEET_NEVER,   /* without any heartbeat */
-    FLEET_DROPPED, /* commands that agents had to drop */
-    FLEET_UI,      /* active sessions, by source */
-    FLEET_CLI,
-    FLEET_VSCODE,
-    FLEET_PENDING,        /* terminations without an outcome */
-    FLEET_OLDEST_PENDING, /* s; 0: none */
-    FLEET_RECENT_PENDING, /* the last 1,000 terminations, by outcome */
+    FLEET_NEVER,                                /* without any heartbeat */
+    FLEET_DROPPED,                              /* commands that agents had to drop */
+    PROTOCOL_SOURCES(FLEET_SOURCE, FLEET_MORE), /* active sessions, by source */
+    FLEET_PENDING,                              /* terminations without an outcome */
+    FLEET_OLDEST_PENDING,                       /* s; 0: none */
+    FLEET_RECENT_PENDING,                       /* the last 1,000 terminations, by outcome */
     FLEET_RECENT_CONFIRMED,
     FLEET_RECENT_VANISHED,
     FLEET_RECENT_EXPIRED,

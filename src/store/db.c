@@ -80,7 +80,7 @@ const char *db_cipher(const struct db *db)
     return db->mysql ? mysql_get_ssl_cipher(db->mysql) : NULL;
 }
 
-/* --- errors ---------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 enum { CLIENT_ERROR_MIN = 2000, CLIENT_ERROR_MAX = 2999 }; /* the client library's own */
 
@@ -175,7 +175,7 @@ enum err db_query(struct db *db, const char *sql, struct error *e)
     return ERR_OK;
 }
 
-/* --- rows ------------------------------------------------------------------------------------ */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 /* Rows are always UTF-8, whatever is stored: a column may have been made BLOB, or other programs
  * may have written to it. */
@@ -219,7 +219,7 @@ void db_forget_rows(struct db *db)
     db->current = NULL;
 }
 
-/* --- running --------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 enum err db_script(struct db *db, const char *sql, struct error *e)
 {
@@ -336,8 +336,7 @@ enum err db_text(struct db *db, const char *sql, struct error *e)
     return db_fetch_text(db, sql, e);
 }
 
-/* --- SQL text in a db_run of its own -----------------------------------------------------------
- */
+/* --- SQL text in a db_run of its own ---------------------------------------------------------- */
 
 struct text {
     const char *sql;

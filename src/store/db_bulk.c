@@ -13,7 +13,7 @@
 
 #include "base/xalloc.h"
 
-/* --- rows ------------------------------------------------------------------------------------ */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static void add_value(struct rows *rows, enum param param, struct value value)
 {
@@ -55,7 +55,7 @@ void rows_free(struct rows *rows)
     *rows = (struct rows){0};
 }
 
-/* --- the text of a statement ----------------------------------------------------------------- */
+/* --- the text of a statement ------------------------------------------------------------------ */
 
 /* A statement ends at these sizes. Half of the server's limit leaves room for one more row. */
 enum { TEXT_MAX = 1 << 20, ROWS_MAX = 500 };

@@ -28,7 +28,7 @@ static bool was_seen(const struct seen *seen, uint64_t id)
     return seen->count && bsearch(&id, seen->ids, seen->count, sizeof id, compare_ids);
 }
 
-/* --- a page ---------------------------------------------------------------------------------- */
+/* --- a page ----------------------------------------------------------------------------------- */
 
 static struct params params_of(const struct follow *follow)
 {

@@ -37,7 +37,7 @@ struct search {
 static const struct position newest = {"9999-12-31T00:00:00.000000", INT64_MAX};
 static const struct position oldest = {"1970-01-01T00:00:00.000000", 0};
 
-/* --- ranges ---------------------------------------------------------------------------------- */
+/* --- ranges ----------------------------------------------------------------------------------- */
 
 /* Whether all rows in a range of that kind match the filters. */
 static bool lets_all_through(const struct search *search, enum range_kind kind)
@@ -105,7 +105,7 @@ static void add_range(struct search *search, enum range_kind kind, const char *t
         add_one(search, kind, states[i], tenant, id);
 }
 
-/* --- a user's -------------------------------------------------------------------------------- */
+/* --- a user's --------------------------------------------------------------------------------- */
 
 /* Loads the user's machines, at most MACHINES_MAX + 1, which means too many. */
 static enum err load_machines(struct db *db, struct search *search, struct error *e)
@@ -141,7 +141,7 @@ static enum err add_users(struct db *db, struct search *search, struct error *e)
     return err;
 }
 
-/* --- a super admin's ------------------------------------------------------------------------- */
+/* --- a super admin's -------------------------------------------------------------------------- */
 
 /* Finds the tenants that have an id, with one index lookup for each. */
 static enum err load_tenants(struct db *db, const struct search *search, enum range_kind kind,
@@ -185,7 +185,7 @@ static enum err add_in_all_tenants(struct db *db, struct search *search, enum ra
     return err;
 }
 
-/* --- the search ------------------------------------------------------------------------------ */
+/* --- the search ------------------------------------------------------------------------------- */
 
 /* The commands of one session. Outside the scope there is no range, and the page is empty. */
 static enum err add_session(struct db *db, struct search *search, struct error *e)
@@ -269,7 +269,7 @@ static void set_ends(struct search *search)
         walk->since = filter->from;
 }
 
-/* --- its rows -------------------------------------------------------------------------------- */
+/* --- its rows --------------------------------------------------------------------------------- */
 
 static int compare_rows(const void *a, const void *b)
 {

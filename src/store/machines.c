@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- what a caller sees ------------------------------------------------------------------------- */
+/* --- what a caller sees ----------------------------------------------------------------------- */
 
 /* Finds where the page's search ends: after INVENTORY_LOOKS machines, unless the list ends
  * before. */
@@ -57,7 +57,7 @@ enum err inventory_access(struct db *db, const char *agent_id, struct error *e)
     return db_select(db, STATEMENT_INVENTORY_ACCESS, &params, e);
 }
 
-/* --- the operator's list ------------------------------------------------------------------------ */
+/* --- the operator's list ---------------------------------------------------------------------- */
 
 enum { PAGE = 1000 };
 
@@ -97,7 +97,7 @@ bool machines_next(struct db *db, struct machine_list *list, struct listed_machi
     return true;
 }
 
-/* --- the operator's changes --------------------------------------------------------------------- */
+/* --- the operator's changes ------------------------------------------------------------------- */
 
 static enum err no_such_machine(const char *agent_id, struct error *e)
 {

@@ -137,7 +137,7 @@ static void release(struct db *db, struct lease *lease)
     free(sql);
 }
 
-/* --- the files ------------------------------------------------------------------------------- */
+/* --- the files -------------------------------------------------------------------------------- */
 
 static int is_migration(const struct dirent *entry)
 {

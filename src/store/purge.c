@@ -21,7 +21,7 @@ struct run {
     uint64_t *counts;
 };
 
-/* --- sessions of lost machines --------------------------------------------------------------- */
+/* --- sessions of lost machines ---------------------------------------------------------------- */
 
 struct lost {
     const struct run *run;
@@ -67,7 +67,7 @@ static enum err close_lost(const struct run *run, struct error *e)
     return err;
 }
 
-/* --- history --------------------------------------------------------------------------------- */
+/* --- history ---------------------------------------------------------------------------------- */
 
 struct table {
     const char *name;
@@ -183,7 +183,7 @@ static enum err purge_table(const struct run *run, const struct table *table, st
     return err;
 }
 
-/* --- all of it ------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 /* Finds the time that long ago, by the database's clock. */
 static enum err find_instant(struct db *db, long ago, struct instant *out, struct error *e)

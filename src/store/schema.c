@@ -6,8 +6,7 @@
 
 enum err schema_version(struct db *db, long *version, struct error *e)
 {
-    struct params params = {0};
-    enum err err = db_select(db, STATEMENT_SCHEMA_VERSION, &params, e);
+    enum err err = db_text(db, "SELECT COALESCE(MAX(version), 0) FROM schema_migrations", e);
     const struct cell *row = db_row(db);
 
     if (err == ERR_DB_SCHEMA) /* the table does not exist yet */
@@ -29,9 +28,11 @@ enum err schema_check(struct db *db, struct error *e)
 
 enum err schema_binlog(struct db *db, struct error *e)
 {
-    struct params params = {0};
+    static const char sql[] =
+        "SHOW GLOBAL VARIABLES WHERE (Variable_name = 'log_bin' AND Value = 'ON') "
+        "OR (Variable_name = 'binlog_format' AND Value = 'STATEMENT')";
     int found = 0;
-    enum err err = db_select(db, STATEMENT_BINLOG, &params, e);
+    enum err err = db_text(db, sql, e);
 
     while (db_row(db))
         found++;
@@ -42,9 +43,7 @@ enum err schema_binlog(struct db *db, struct error *e)
 
 enum err schema_clock(struct db *db, int64_t *now, struct error *e)
 {
-    struct params params = {0};
-    enum err err = db_select(db, STATEMENT_CLOCK, &params, e);
-
+    enum err err = db_text(db, "SELECT TIMESTAMPDIFF(SECOND, '1970-01-01', UTC_TIMESTAMP())", e);
     const struct cell *row = db_row(db);
 
     if (row)

@@ -39,7 +39,7 @@ struct params params_for(const struct db *db, const struct scope *scope)
     return params;
 }
 
-/* --- several callers --------------------------------------------------------------------------- */
+/* --- several callers -------------------------------------------------------------------------- */
 
 int callers_statement(const struct callers *callers, int statement)
 {
@@ -64,7 +64,7 @@ size_t callers_find(const struct callers *callers, const char *id)
 }
 
 enum err callers_load(struct db *db, const struct callers *callers, int statement,
-                   const struct params *params, struct error *e)
+                      const struct params *params, struct error *e)
 {
     struct rows rows = {0};
 

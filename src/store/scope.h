@@ -4,8 +4,8 @@
  * The scope rule is part of the SQL, and stands once in statements_rules.h: rows that a caller may
  * not see never leave the database, so that no handler can forget to filter them.
  *
- * When many users have the dashboard open, one statement loads the rows of all of them, and each row
- * is assigned to its caller (the data loader pattern). The database's work then grows with the
+ * When many users have the dashboard open, one statement loads the rows of all of them, and each
+ * row is assigned to its caller (the data loader pattern). The database's work then grows with the
  * number of batches, and not with the number of users: docs/design.md has the figures. */
 #ifndef STORE_SCOPE_H
 #define STORE_SCOPE_H
@@ -46,7 +46,7 @@ size_t callers_find(const struct callers *callers, const char *id);
 /* Runs `statement` (see callers_statement) for the callers. `params` are the first caller's; those
  * of the others differ in the scope only. */
 enum err callers_load(struct db *db, const struct callers *callers, int statement,
-                   const struct params *params, struct error *e);
+                      const struct params *params, struct error *e);
 
 /* As db_row, without the column that names the caller: *caller is its index in callers->scopes.
  * Counts the row in callers->rows. */

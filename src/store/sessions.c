@@ -17,7 +17,7 @@ enum err sessions_active(struct db *db, const struct callers *callers,
     params_uint(&params, PARAM_BEFORE_ID, filter->before.id);
     params_uint(&params, PARAM_LIMIT, filter->limit ? filter->limit : INT64_MAX);
     return callers_load(db, callers, callers_statement(callers, STATEMENT_ACTIVE_SESSIONS), &params,
-                     e);
+                        e);
 }
 
 bool sessions_next(struct db *db, const struct callers *callers, size_t *caller,
@@ -25,7 +25,8 @@ bool sessions_next(struct db *db, const struct callers *callers, size_t *caller,
 {
     const struct cell *row = callers_row(db, callers, caller);
 
-    for (; row && !row[1].text; row = callers_row(db, callers, caller)) /* this row counts machines */
+    for (; row && !row[1].text;
+         row = callers_row(db, callers, caller)) /* this row counts machines */
         callers->rows[*caller] += (uint64_t)cell_int(&row[0]);
     if (!row)
         return false;
@@ -77,47 +78,19 @@ enum err sessions_close(struct db *db, const struct principal *who, const char *
     return db_change(db, STATEMENT_ADD_SIGNAL, &params, NULL, e);
 }
 
-/* --- receipts -------------------------------------------------------------------------------- */
+/* --- receipts --------------------------------------------------------------------------------- */
 
 enum err sessions_receipt(struct db *db, const struct scope *scope, const char *session_id,
-                          struct receipt *out, struct error *e)
+                          const struct cell **out, struct error *e)
 {
     struct params params = params_for(db, scope);
 
     params_text(&params, PARAM_SESSION, session_id);
     enum err err = db_select(db, STATEMENT_RECEIPT + (int)scope->kind, &params, e);
-    const struct cell *row = db_row(db);
-    if (err)
-        return err;
-    if (!row)
-        return error_public(e, ERR_NOT_FOUND, "Session not found");
-    *out = (struct receipt){
-        .session_id = row[0].text,
-        .agent_id = row[1].text,
-        .machine_name = row[2].text,
-        .user_id = row[3].text,
-        .username = row[4].text,
-        .source = row[5].text,
-        .state = row[6].text,
-        .started_at = row[7].text,
-        .browser = row[8].text,
-        .os = row[9].text,
-        .ended_at = row[10].text,
-        .close_reason = row[11].text,
-        .exit_code = row[12].text,
-        .requested_by = row[13].text,
-        .requested_at = row[14].text,
-        .delivered_at = row[15].text,
-        .attempts = row[16].text,
-        .confirmed_at = row[17].text,
-        .outcome = row[18].text,
-        .not_recorded = row[19].text,
-        .requested_by_username = row[20].text,
-        .reason = row[21].text,
-        .source_address = row[22].text,
-        .last_activity_at = row[23].text,
-    };
-    return ERR_OK;
+    *out = db_row(db);
+    if (!err && !*out)
+        err = error_public(e, ERR_NOT_FOUND, "Session not found");
+    return err;
 }
 
 enum err sessions_log(struct db *db, const char *session_id, struct error *e)
@@ -126,15 +99,6 @@ enum err sessions_log(struct db *db, const char *session_id, struct error *e)
 
     params_text(&params, PARAM_SESSION, session_id);
     return db_select(db, STATEMENT_LOGS, &params, e);
-}
-
-bool sessions_log_next(struct db *db, struct log_entry *out)
-{
-    const struct cell *row = db_row(db);
-
-    if (row)
-        *out = (struct log_entry){row[0].text, row[1].text, row[2].text};
-    return row;
 }
 
 /* --- for the operator ------------------------------------------------------------------------- */

@@ -44,30 +44,18 @@ struct closing {
 enum err sessions_close(struct db *db, const struct principal *who, const char *session_id,
                         const char *reason, struct closing *out, struct error *e);
 
-/* Borrowed until the next statement. NULL: unknown, or not yet. Times are RFC 3339. */
-struct receipt {
-    const char *session_id, *agent_id, *machine_name, *user_id, *username, *source, *state;
-    const char *started_at, *browser, *os, *ended_at, *close_reason, *exit_code;
-    const char *requested_by; /* NULL: no termination was requested, and the next are NULL too */
-    const char *requested_at, *delivered_at, *attempts, *confirmed_at, *outcome;
-    const char *not_recorded; /* why commands are not recorded; NULL: they are */
-    const char *requested_by_username, *reason;
-    const char *source_address, *last_activity_at;
-};
+/* The columns of a session with its receipt, what became of the request to terminate it: SESSION in
+ * statements_sessions.c lists them. Times are RFC 3339; NULL is unknown, or not yet. */
+enum { SESSION_STATE = 6, SESSION_OUTCOME = 17, SESSION_COLUMNS = 25 };
 
-struct log_entry {
-    const char *command, *executed_at, *success;
-};
-
-/* ERR_NOT_FOUND when the session is not in the scope. */
+/* *out: those columns, borrowed until the next statement. ERR_NOT_FOUND when the session is not in
+ * the scope. */
 enum err sessions_receipt(struct db *db, const struct scope *scope, const char *session_id,
-                          struct receipt *out, struct error *e);
+                          const struct cell **out, struct error *e);
 
-/* Selects the last 100 commands of a session, newest first. */
+/* Loads the last 100 commands of a session, newest first; db_row returns command, time (RFC 3339)
+ * and success (NULL: not known). */
 enum err sessions_log(struct db *db, const char *session_id, struct error *e);
-
-/* The next selected command. False: no more. */
-bool sessions_log_next(struct db *db, struct log_entry *out);
 
 /* --- for the operator */
 

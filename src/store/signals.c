@@ -86,4 +86,3 @@ enum err signals_expire(struct db *db, void *expired, struct error *e)
     idents_read(expired, db);
     return err ? err : signals_give_up(db, expired, "expired", e);
 }
-

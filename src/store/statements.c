@@ -11,8 +11,10 @@
 
 /* A table per subject. Each has its own statements and NULL for those of the others. */
 static const char *const *const tables[] = {
-    statements_dashboard, statements_sessions, statements_history,
-    statements_agents,    statements_machines, statements_purge,
+    statements_dashboard,
+    statements_sessions,
+    statements_agents,
+    statements_machines,
 };
 
 const char *statement_text(int statement)

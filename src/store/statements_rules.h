@@ -40,11 +40,6 @@
 #define SECONDS(time) "TIMESTAMPDIFF(SECOND, '1970-01-01', " time ")"
 #define MICROSECONDS(time) "DATE_FORMAT(" time ", '%Y-%m-%dT%H:%i:%s.%f')"
 
-/* The receipt of a session: what became of the request to terminate it. */
-#define RECEIPT_JOINS                                                                              \
-    "LEFT JOIN machines m ON " MACHINE_OF("s") " "                                                 \
-    "LEFT JOIN signals g ON g.session_id = s.session_id "
-
 /* A condition that counts only when its parameter is given. */
 #define GIVEN(parameter, condition) "AND (:" parameter " IS NULL OR " condition ") "
 
@@ -56,9 +51,7 @@
 
 extern const char *const statements_dashboard[STATEMENT_COUNT];
 extern const char *const statements_sessions[STATEMENT_COUNT];
-extern const char *const statements_history[STATEMENT_COUNT];
 extern const char *const statements_agents[STATEMENT_COUNT];
 extern const char *const statements_machines[STATEMENT_COUNT];
-extern const char *const statements_purge[STATEMENT_COUNT];
 
 #endif

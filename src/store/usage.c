@@ -8,7 +8,7 @@
 
 #include "store/schema.h"
 
-/* --- the current slot ------------------------------------------------------------------------ */
+/* --- the current slot ------------------------------------------------------------------------- */
 
 /* More would overflow an hour's sums. No agent sends that many. */
 enum { SAMPLES_MAX = 30000 };
@@ -76,7 +76,7 @@ bool usage_add(struct usage_sums *usage, int64_t now, const uint64_t values[USAG
     return another && ended->samples > 0;
 }
 
-/* --- rings ----------------------------------------------------------------------------------- */
+/* --- rings ------------------------------------------------------------------------------------ */
 
 enum { HOUR = 3600, DAY = 24 * HOUR };
 
@@ -117,7 +117,7 @@ enum err usage_store(struct db *db, const struct rows *rows, struct error *e)
     return db_bulk(db, STATEMENT_STORE_USAGE, NULL, rows, e);
 }
 
-/* --- reading --------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 struct usage_span usage_span_of(long hours, int64_t now)
 {
@@ -224,7 +224,7 @@ enum err usage_of_machine(struct db *db, const struct scope *scope, const char *
     return load_steps(db, &params, out, e);
 }
 
-/* --- fleets ------------------------------------------------------------------------------------ */
+/* --- fleets ----------------------------------------------------------------------------------- */
 
 static void slot_params(struct db *db, int64_t now, struct params *params)
 {
@@ -286,7 +286,7 @@ enum err usage_sample_users(struct db *db, void *context, struct error *e)
 }
 
 enum err usage_of_fleet(struct db *db, const struct scope *scope, long hours,
-                          struct usage_span *span, struct error *e)
+                        struct usage_span *span, struct error *e)
 {
     struct params params = params_for(db, scope);
     int64_t now = 0;

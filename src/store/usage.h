@@ -99,7 +99,7 @@ struct fleet_usage {
 /* Loads the usage of the fleet in the scope. usage_fleet_next returns each step with samples,
  * oldest first. */
 enum err usage_of_fleet(struct db *db, const struct scope *scope, long hours,
-                          struct usage_span *span, struct error *e);
+                        struct usage_span *span, struct error *e);
 bool usage_fleet_next(struct db *db, struct fleet_usage *out);
 
 #endif

@@ -79,7 +79,7 @@ static enum err find_bound(struct db *db, struct walk *walk, struct progress *pr
     return err;
 }
 
-/* --- what is found --------------------------------------------------------------------------- */
+/* --- what is found ---------------------------------------------------------------------------- */
 
 struct candidate {
     struct found found;
@@ -147,7 +147,7 @@ static enum err find(struct db *db, struct walk *walk, const struct position *be
     return err;
 }
 
-/* --- walking --------------------------------------------------------------------------------- */
+/* --- walking ---------------------------------------------------------------------------------- */
 
 static size_t least(size_t a, size_t b)
 {

@@ -17,7 +17,7 @@ enum {
 
 /* Ranges of one kind. Each row has the parameters of one range. */
 struct walk_ranges {
-    int bound, find; /* statements: see statements_history.c */
+    int bound, find; /* statements: see statements_sessions.c */
     struct rows rows;
 };
 
