@@ -4,7 +4,11 @@
  *
  * Reports of many machines are stored together: a batch of heartbeats takes about ten statements,
  * whatever its size. It locks the machines' rows in the order of their ids, so that batches of two
- * workers do not deadlock. */
+ * workers queue up and do not deadlock.
+ *
+ * Every report is checked against the machine's row, under its lock: whether the token's generation
+ * is the present one, and whether this instance is the one that reports. Nothing of that is cached,
+ * so a rotated token is void at once, and so are those of a removed machine. */
 #ifndef STORE_AGENTS_H
 #define STORE_AGENTS_H
 

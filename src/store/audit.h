@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The audit log: who terminated or viewed which session, and who was granted access. Entries are
- * added, read, and purged by age, but never changed; workers have no right to. */
+ * added, read, and purged by age, but never changed. The database enforces that: db/grants.sql
+ * gives workers no right to change or delete any. */
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H
 

@@ -32,7 +32,8 @@ enum err dashboard_stats(struct db *db, const struct callers *callers, struct fl
 
 /* --- machines --------------------------------------------------------------------------------- */
 
-/* A user's rows may include machines without a heartbeat, which are skipped. */
+/* A user's rows may include machines without a heartbeat, which are skipped here and not in the
+ * statement: their number tells that the user is a heavy caller. */
 static void add_machine(struct recent_machines *recent, const struct cell *row)
 {
     if (!row[5].text || recent->count == RECENT_MACHINES)
@@ -64,7 +65,12 @@ enum err dashboard_machines(struct db *db, const struct callers *callers,
 
 enum { BUSY_MACHINES = PARAM_AGENT_9 - PARAM_AGENT_0 + 1 };
 
-/* A command that may be among a caller's newest. */
+/* The commands of a user lie on many machines. The ten newest of all are on the ten machines whose
+ * newest commands are the newest, so ten short ranges of an index suffice, however many machines
+ * and commands there are. For several users one statement finds the busy machines, one the newest
+ * ids of each user and each distinct machine, and one loads the rows that are shown.
+ *
+ * A command that may be among a caller's newest. */
 struct pick {
     int64_t at, id;
     size_t caller;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The dashboard: statistics, recent machines and recent commands, for one caller or for several at
- * once. */
+ * once; and the fleet's figures for /metrics.
+ *
+ * `stats` counts an index, and no writer keeps sums for it. Sums kept by the heartbeats were tried:
+ * 500 of them took the database 32.7 ms instead of 25.5, and one writer that forgets the sums makes
+ * them wrong for ever. Counting takes 22 ms for 100 thousand machines. */
 #ifndef STORE_DASHBOARD_H
 #define STORE_DASHBOARD_H
 

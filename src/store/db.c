@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
@@ -84,7 +85,11 @@ const char *db_cipher(const struct db *db)
 
 enum { CLIENT_ERROR_MIN = 2000, CLIENT_ERROR_MAX = 2999 }; /* the client library's own */
 
-/* By number, since most lack a name in some client library's headers. */
+/* What an error means for the request: another server may do (AWAY), the same server may do later
+ * (BUSY), the same transaction may do again (CONFLICT), the schema is too old, or these data will
+ * never be stored. Agents rely on the last two being told apart from the others: they keep a report
+ * that gets 503, and give up one that gets 400. By number, since most lack a name in some client
+ * library's headers. */
 static const struct {
     unsigned number;
     enum err err;
@@ -177,8 +182,9 @@ enum err db_query(struct db *db, const char *sql, struct error *e)
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-/* Rows are always UTF-8, whatever is stored: a column may have been made BLOB, or other programs
- * may have written to it. */
+/* A row and its text are one allocation. Rows are always UTF-8, whatever is stored: a column may
+ * have been made BLOB, or other programs may have written to it, and JSON must be valid all the
+ * same. */
 void db_keep_row(struct db *db, const struct cell *cells, size_t width)
 {
     size_t size = sizeof(struct fetched) + width * sizeof *cells;
@@ -221,6 +227,8 @@ void db_forget_rows(struct db *db)
 
 /* --- running ---------------------------------------------------------------------------------- */
 
+/* Several statements in one text are allowed only here, so that text that slips into any other
+ * statement cannot add one. */
 enum err db_script(struct db *db, const char *sql, struct error *e)
 {
     mysql_set_server_option(db->mysql, MYSQL_OPTION_MULTI_STATEMENTS_ON);
@@ -239,20 +247,14 @@ enum err db_script(struct db *db, const char *sql, struct error *e)
     return err;
 }
 
-static time_t seconds_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
-
-/* *hung: the server did not answer within db.read_timeout. */
+/* One attempt. *hung: the server did not answer within db.read_timeout. A connection whose
+ * transaction cannot be rolled back is not used again: its next statements would be part of that
+ * transaction. */
 static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *context, bool *hung,
                          struct error *e)
 {
     enum err err = db_connect(db, e);
-    time_t began = seconds_now();
+    int64_t began = clock_ms();
 
     if (!err && mode == DB_WRITE)
         err = db_query(db, "START TRANSACTION", e);
@@ -263,7 +265,7 @@ static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *
         err = db_query(db, "COMMIT", e);
     bool lost =
         err && db->mysql && (err == ERR_DB_AWAY || (mode == DB_WRITE && mysql_rollback(db->mysql)));
-    *hung = lost && seconds_now() - began >= db->settings->db.read_timeout;
+    *hung = lost && clock_ms() - began >= 1000 * (int64_t)db->settings->db.read_timeout;
     if (*hung)
         db_report_hung(db);
     if (lost)
@@ -271,7 +273,7 @@ static enum err run_once(struct db *db, enum db_mode mode, db_body *body, void *
     return err;
 }
 
-/* Transactions that met in a conflict should not meet again. */
+/* Transactions that met in a conflict should not meet again: up to 10 ms more for each attempt. */
 static void pause_at_random(int attempt)
 {
     unsigned dice = 0;
@@ -295,6 +297,7 @@ enum err db_run(struct db *db, enum db_mode mode, db_body *body, void *context, 
             db->trouble.errors[err]++;
         /* A statement that timed out would time out again on the same server. */
         bool elsewhere = db->settings->db.host.count > 1 || !hung;
+        /* A connection that was made for this attempt and failed has tried all servers. */
         bool lost = err == ERR_DB_AWAY && was_connected && elsewhere;
         if (err != ERR_DB_CONFLICT && !lost)
             break;

@@ -4,9 +4,16 @@
  *
  * A database is away at times: it restarts, a Galera node leaves, a primary becomes a replica.
  * db_run hides that. It repeats a transaction that met a conflict or lost its connection, moves to
- * the next server of db.host, and only then reports an error. Bodies must therefore be safe to
- * repeat. Every new connection is set up the same way (db_connect.c), whatever the server's own
- * settings are. */
+ * the next server of db.host, and only then reports an error. The client library's own reconnect is
+ * never used: it would silently lose the open transaction, the prepared statements and the
+ * session's settings.
+ *
+ * Bodies of db_run must therefore be safe to repeat, even when the lost attempt was committed: they
+ * reset what they have set, and write what is harmless to write twice. Every new connection is set
+ * up the same way (db_connect.c), whatever the server's own settings are.
+ *
+ * All rows of a statement are fetched before it returns. So an error is always that of the call,
+ * and the loop that pulls the rows (`while ((row = db_row(db)))`) needs no error handling. */
 #ifndef STORE_DB_H
 #define STORE_DB_H
 
@@ -27,7 +34,8 @@ struct position {
     uint64_t id;
 };
 
-/* Once per process, before threads start and after they have ended. */
+/* Once per process, before threads start and after they have ended: the client library's own
+ * initialisation is not thread-safe. */
 void db_library_init(void);
 void db_library_end(void);
 
@@ -80,7 +88,8 @@ enum { ROW_PARAMS_MAX = 16 };
 
 /* The rows of a statement with braces (see statements.h). Zero-initialise before use. Each row has
  * values for the same parameters in the same order, so the first row's first parameter begins a new
- * row whenever it is added again. */
+ * row whenever it is added again. One vector of values, and the parameters only once: a batch of
+ * 500 heartbeats is 4,000 values. */
 struct rows {
     enum param params[ROW_PARAMS_MAX]; /* of a row */
     size_t width;                      /* number of params */

@@ -3,8 +3,9 @@
  *
  * The database assigns an id before it commits the row, so a lower id may appear after a higher
  * one. Each pass therefore starts at the highest id of FOLLOW_LATE passes ago, and skips the
- * commands that the last pass has seen. It reads by the primary key, so its cost does not depend on
- * the size of the history. */
+ * commands that the last pass has seen. A high-water mark alone would lose the late ones. Time is
+ * no better: machines report it, and a machine that was away reports old commands. It reads by the
+ * primary key, so its cost does not depend on the size of the history. */
 #ifndef STORE_FOLLOW_H
 #define STORE_FOLLOW_H
 

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* History and search: sessions of any state, and commands, that match a caller's filters. The cost
- * of a search is bounded, however long the history is: see walk.h. */
+/* History and search: sessions of any state, and commands, that match a caller's filters.
+ *
+ * A search is a walk (walk.h) through ranges of indexes, so its cost is bounded, however long the
+ * history is. Which ranges follows from the scope and the filters (the table in docs/design.md,
+ * "History and search"): ranges that hold only rows which the caller may see, where there are such.
+ * Filters without an index (source, success, text) pick from the rows that are read. An index for
+ * them would cost each reported command more than such searches are worth. */
 #ifndef STORE_HISTORY_H
 #define STORE_HISTORY_H
 

@@ -174,7 +174,8 @@ enum err machines_rotate(struct db *db, const char *agent_id, int64_t *generatio
     return err;
 }
 
-/* Sets the parameters of machine and user. They borrow `tenant_id`, which is filled. */
+/* Sets the parameters of machine and user. They borrow `tenant_id`, which is filled. The machine's
+ * row stays locked: it cannot be removed before the grant is committed. */
 static enum err access_params(struct db *db, const char *agent_id, const char *user_id,
                               char tenant_id[IDENT_MAX + 1], struct params *out, struct error *e)
 {

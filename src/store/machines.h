@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Machines: the inventory that a caller sees; the operator's list and changes. */
+/* Machines: the inventory that a caller sees; the operator's list and changes.
+ *
+ * Lists are paged by id, which is the order of an index for every scope, and a page begins after
+ * the last machine of the one before. Unlike an OFFSET, that costs the same on each page, and
+ * machines that are added or removed meanwhile move no other from its page. */
 #ifndef STORE_MACHINES_H
 #define STORE_MACHINES_H
 

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Deletes old history. Small transactions keep locks short: workers go on while a purge of millions
- * of rows runs. */
+/* Deletes old history.
+ *
+ * Small transactions keep locks short: workers go on while a purge of millions of rows runs, and
+ * one that is interrupted has done its part. Each table is walked along an index on time, from its
+ * old end and never back: InnoDB keeps deleted entries for a while, and a purge that began anew for
+ * each page would read them again and again. A page is locked before its rows are deleted, so that
+ * two purges wait for each other instead of deadlocking. */
 #ifndef STORE_PURGE_H
 #define STORE_PURGE_H
 

@@ -57,7 +57,9 @@ struct probe {
     const char *right, *sql; /* NULL ends the list */
 };
 
-/* INSERT, UPDATE and DELETE need their right even when they change no row. */
+/* INSERT, UPDATE and DELETE need their right even when they change no row. Trying works
+ * alike on all servers, whether a right is on columns, tables or the database, or comes by a role.
+ * One statement for each right that a release has added. */
 static const struct probe workers[] = {
     {"INSERT on audit", "INSERT INTO audit SELECT * FROM audit WHERE FALSE"},
     {"INSERT on machine_usage",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks of the database: its schema version, whether it can be written to, its clock, and the
- * rights of its users. */
+ * rights of its users. What these find would otherwise come to light at the first report that
+ * cannot be stored. */
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The narrowest scope is the default, so that a role which is added later sees no more than that.
+ */
 struct scope scope_of(const struct principal *who)
 {
     struct scope scope = {.kind = SCOPE_USER};
@@ -89,6 +91,7 @@ const struct cell *callers_row(struct db *db, const struct callers *callers, siz
     *caller = 0;
     if (!callers->several)
         return row;
+    /* Should a statement return a row of somebody else, nobody gets it. */
     while (row && (*caller = callers_find(callers, row[0].text)) == callers->count)
         row = db_row(db);
     if (!row)

@@ -3,7 +3,11 @@
  *
  * A signal must not get lost when a worker, an agent or a network fails between delivery and
  * confirmation. A delivered signal is therefore leased: unless its session's end is reported within
- * SIGNAL_LEASE, it is delivered again. Agents treat a repeated signal as one. */
+ * SIGNAL_LEASE, it is delivered again. Agents treat a repeated signal as one.
+ *
+ * The signal is only the fast way. The session's own state, `closing`, stays until its end is
+ * known: every heartbeat that lists such a session is told to end it, whatever became of the
+ * signal. */
 #ifndef STORE_SIGNALS_H
 #define STORE_SIGNALS_H
 
@@ -32,7 +36,9 @@ bool signals_next(struct db *db, struct signal_row *out);
 /* Leases signals, given as rows of PARAM_ID: they are due again after SIGNAL_LEASE. */
 enum err signals_lease(struct db *db, const struct rows *ids, struct error *e);
 
-/* Adds the machines with a signal that became due lately. */
+/* Adds the machines with a signal that became due in the last 90 s. There is no high-water mark, as
+ * transactions commit in another order than they began: each poll that waits now asked within the
+ * last minute and received what was due then, so older signals cannot matter to it. */
 enum err signals_due_agents(struct db *db, struct idents *out, struct error *e);
 
 /* Adds the closed ones of `sessions`. */

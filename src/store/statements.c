@@ -11,7 +11,6 @@
 
 /* A table per subject. Each has its own statements and NULL for those of the others. */
 static const char *const *const tables[] = {
-    statements_dashboard,
     statements_sessions,
     statements_agents,
     statements_machines,

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The SQL statements, as text with named parameters. SQL elsewhere only sets up a session
- * (db_connect.c), probes rights (schema.c), migrates, or sets the service up (vsayctl setup).
+ * (db_connect.c), checks the schema (schema.c), migrates, or sets the service up (vsayctl setup).
  *
- * Each statement is one constant in a statements_*.c, a file per subject. It is prepared once per
- * connection, or db_bulk repeats a part of it for many rows. The scope rule, who may see what, is
- * part of the statements and is written once, in statements_rules.h.
+ * Each statement is one constant in a statements_*.c, a file per subject. So all SQL can be
+ * reviewed in one place. A statement is prepared once per connection, or db_bulk repeats a part of
+ * it for many rows. The scope rule, who may see what, is part of the statements and is written
+ * once, in statements_rules.h.
+ *
+ * The same text runs on MariaDB 10.x, on MySQL 5.6 and later, and on Galera. That rules out
+ * RETURNING, window functions, CTEs, row aliases in ON DUPLICATE KEY UPDATE, and SKIP LOCKED.
  *
  * `:name` in a statement is the parameter of that name. Text in braces is repeated for each row,
  * with commas between, or UNION ALL between SELECTs; db_bulk runs such a statement. */
@@ -110,8 +114,8 @@ enum param {
         PARAM_COUNT
 };
 
-/* Whose rows a statement returns. Each kind has a form of its own, since an index serves each in
- * another way. */
+/* Whose rows a statement returns. Each kind has its own form of the statement, since each is served
+ * by another index. */
 enum scope_kind {
     SCOPE_ALL,    /* super_admin: all tenants */
     SCOPE_TENANT, /* company_admin: its tenant */
@@ -137,19 +141,6 @@ enum range_kind {
  * its name. Some have SCOPE_FORMS: the further forms load rows for several callers at once, and
  * their first column says whose each row is (see callers_statement). */
 enum statement {
-    /* statements_dashboard.c */
-    STATEMENT_STATS,
-    STATEMENT_RECENT_MACHINES = STATEMENT_STATS + SCOPE_FORMS,
-    STATEMENT_BUSY_MACHINES = STATEMENT_RECENT_MACHINES + SCOPE_FORMS,
-    STATEMENT_BUSY_MACHINES_OF_USERS,
-    STATEMENT_RECENT_COMMANDS,
-    STATEMENT_NEWEST_OF_TENANTS = STATEMENT_RECENT_COMMANDS + SCOPE_COUNT,
-    STATEMENT_NEWEST_OF_USERS,
-    STATEMENT_NEWEST_ON_MACHINES,
-    STATEMENT_COMMANDS,
-    STATEMENT_FLEET_MACHINES,
-    STATEMENT_FLEET_SESSIONS,
-
     /* statements_sessions.c */
     STATEMENT_ACTIVE_SESSIONS,
     STATEMENT_CLOSING_RIGHT = STATEMENT_ACTIVE_SESSIONS + SCOPE_FORMS,
@@ -217,6 +208,17 @@ enum statement {
     STATEMENT_EXPIRED,
 
     /* statements_machines.c */
+    STATEMENT_STATS,
+    STATEMENT_RECENT_MACHINES = STATEMENT_STATS + SCOPE_FORMS,
+    STATEMENT_BUSY_MACHINES = STATEMENT_RECENT_MACHINES + SCOPE_FORMS,
+    STATEMENT_BUSY_MACHINES_OF_USERS,
+    STATEMENT_RECENT_COMMANDS,
+    STATEMENT_NEWEST_OF_TENANTS = STATEMENT_RECENT_COMMANDS + SCOPE_COUNT,
+    STATEMENT_NEWEST_OF_USERS,
+    STATEMENT_NEWEST_ON_MACHINES,
+    STATEMENT_COMMANDS,
+    STATEMENT_FLEET_MACHINES,
+    STATEMENT_FLEET_SESSIONS,
     STATEMENT_INVENTORY,
     STATEMENT_INVENTORY_END = STATEMENT_INVENTORY + SCOPE_COUNT,
     STATEMENT_INVENTORY_MACHINE = STATEMENT_INVENTORY_END + SCOPE_COUNT,

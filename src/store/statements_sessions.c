@@ -26,18 +26,6 @@
     WHOSE("s")
 #define NEWEST_SESSIONS "ORDER BY s.started_at DESC, s.id DESC LIMIT :limit"
 
-/* The scope rule for one session. The last column says whether the caller may close it. */
-#define ONE_SESSION_ALL(columns, joins)                                                            \
-    "SELECT " columns ", TRUE FROM sessions s " joins "WHERE s.session_id = :session"
-#define ONE_SESSION_TENANT(columns, joins)                                                         \
-    ONE_SESSION_ALL(columns, joins) " AND s.tenant_id = :tenant"
-#define ONE_SESSION_USER(columns, joins)                                                           \
-    "SELECT " columns ", s.user_id = :user OR COALESCE(a.relation = 'owner', FALSE) "              \
-    "FROM sessions s " joins "LEFT JOIN machine_access a "                                         \
-    "ON a.tenant_id = :tenant AND a.user_id = :user AND a.agent_id = s.agent_id "                  \
-    "WHERE s.session_id = :session AND s.tenant_id = :tenant "                                     \
-    "AND (s.user_id = :user OR a.user_id IS NOT NULL)"
-
 #define CLOSING "s.agent_id, s.state, s.tenant_id"
 
 /* A session and its receipt: what became of the request to terminate it. sessions.h has the number
@@ -83,12 +71,6 @@
     time " <= :before_at AND (" time " < :before_at OR " id " < :before_id) "                      \
     "AND " time " >= :after_at AND (" time " > :after_at OR " id " >= :after_id) "
 #define NEWEST_FIRST(time, id) "ORDER BY " time " DESC, " id " DESC "
-
-/* Which rows a caller may see, by whatever range they were found. NULL means no restriction. */
-#define SEEN(row)                                                                                  \
-    "AND (:tenant IS NULL OR " row ".tenant_id = :tenant) "                                        \
-    "AND (:user IS NULL OR " row ".user_id = :user OR EXISTS (SELECT 1 FROM machine_access a "     \
-    "WHERE a.tenant_id = :tenant AND a.user_id = :user AND a.agent_id = " row ".agent_id)) "
 
 /* --- history: commands ------------------------------------------------------------------------ */
 

