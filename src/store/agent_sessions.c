@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions that agents open and end, and the commands that were run in them. */
+/* Sessions that agents open and end, and the commands that were run in them.
+ *
+ * Agents repeat a report until it is answered, also after vsay has stored it. So everything here
+ * may come twice, and a repetition is answered like the first: session_id, and (session_id, seq) of
+ * a command, are made where the session runs, and their keys make an insert harmless. */
 #include "config.h"
 
 #include <stdlib.h>
@@ -8,7 +12,8 @@
 #include "base/xalloc.h"
 #include "store/agents.h"
 
-/* The id may have been that of another tenant's machine before. */
+/* Whether a session is the agent's. The machine's id may have been that of another tenant's before,
+ * and an agent must not write into the sessions of others: every report names the ids itself. */
 static bool is_agents(const struct reporter *agent, const char *agent_id, const char *tenant_id)
 {
     return strcmp(agent->agent_id, agent_id) == 0 && strcmp(agent->tenant_id, tenant_id) == 0;
@@ -37,7 +42,8 @@ static enum err find_session(struct db *db, const struct params *params,
     return ERR_OK;
 }
 
-/* Counts the session that was just opened, too. */
+/* Refuses a machine without end, which would fill the database with open sessions. Counts the
+ * session that was just opened, too; the error undoes it with its transaction. */
 static enum err check_room(struct db *db, const struct params *params, struct error *e)
 {
     enum err err = db_select(db, STATEMENT_COUNT_OPEN, params, e);
@@ -49,7 +55,8 @@ static enum err check_room(struct db *db, const struct params *params, struct er
                            params->values[PARAM_AGENT].text, OPEN_SESSIONS_MAX);
 }
 
-/* Database error: a row with that key exists. */
+/* Database error: a row with that key exists. INSERT IGNORE would hide other errors, and an upsert
+ * would need the right to update every column that it names. */
 enum { DUPLICATE = 1062 };
 
 enum err agents_open_session(struct db *db, struct session_open *opening, struct error *e)
@@ -78,7 +85,7 @@ enum err agents_open_session(struct db *db, struct session_open *opening, struct
     }
     if (!err && added)
         err = check_room(db, &params, e);
-    if (!err)
+    if (!err) /* a repeated one may be another machine's, or be closed meanwhile */
         err = find_session(db, &params, &opening->agent, opening->state, e);
     if (err || !opening->not_recorded)
         return err;
@@ -107,7 +114,7 @@ enum err agents_end_session(struct db *db, struct session_end *ending, struct er
         err = find_session(db, &params, &ending->agent, state, e);
     if (!err)
         err = db_change(db, STATEMENT_END_SESSION, &params, &changed, e);
-    if (err || changed == 0)
+    if (err || changed == 0) /* it was closed before: its outcome is final */
         return err;
     err = db_change(db, STATEMENT_CONFIRM_SIGNAL, &params, &changed, e);
     ending->outcome = changed ? outcome : NULL;
@@ -116,7 +123,8 @@ enum err agents_end_session(struct db *db, struct session_end *ending, struct er
 
 /* --- activity --------------------------------------------------------------------------------- */
 
-/* A session with reported commands. */
+/* A session with reported commands. Commands are stored with the session's own tenant, user and
+ * source, since an agent only knows their session. */
 struct known_session {
     char session_id[IDENT_MAX + 1], agent_id[IDENT_MAX + 1];
     char tenant_id[IDENT_MAX + 1], user_id[USER_ID_MAX + 1];
@@ -235,7 +243,8 @@ static void add_rows(struct activity **activities, size_t count, const struct kn
 }
 
 /* When the database refuses the batch for its data, stores each row by itself: a command that can
- * never be stored is refused alone. */
+ * never be stored is refused alone. Otherwise the agent would repeat it for ever, and everything
+ * behind it in the spool would wait. */
 static enum err add_commands(struct db *db, const struct rows *rows, struct entry **of,
                              struct error *e)
 {

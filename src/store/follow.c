@@ -7,6 +7,7 @@
 
 #include "base/xalloc.h"
 
+/* Ids come in ascending order, so the list is sorted as it is. */
 static void see(struct seen *seen, uint64_t id)
 {
     if (seen->count == seen->capacity) {
@@ -71,6 +72,7 @@ static void end_pass(struct follow *follow)
     follow->now.count = 0;
     follow->from = *earlier;
     *earlier = follow->highest;
+    /* Many commands may have come in ten passes: look back at a bounded number of them. */
     if (follow->last.count > FOLLOW_BACK) {
         uint64_t bound = follow->last.ids[follow->last.count - FOLLOW_BACK - 1];
         follow->from = bound > follow->from ? bound : follow->from;
@@ -99,7 +101,7 @@ enum err follow_page(struct db *db, struct follow *follow, struct history *out, 
     enum err err = load_ids(db, follow, &page, &fresh, e);
 
     *out = (struct history){0};
-    if (!err && fresh.count && follow->passes)
+    if (!err && fresh.count && follow->passes) /* the first pass only learns what exists */
         err = history_load_commands(db, &fresh, out, e);
     if (!err)
         out->more = take(follow, &page);

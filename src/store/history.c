@@ -7,6 +7,7 @@
 
 #include "base/xalloc.h"
 
+/* Above these, the rows are picked from one wider range instead. */
 enum {
     MACHINES_MAX = 100, /* machines of a user that are searched one by one */
     TENANTS_MAX = 100,  /* tenants of one user id or machine id, for a super admin */
@@ -39,7 +40,8 @@ static const struct position oldest = {"1970-01-01T00:00:00.000000", 0};
 
 /* --- ranges ----------------------------------------------------------------------------------- */
 
-/* Whether all rows in a range of that kind match the filters. */
+/* Whether all rows in a range of that kind match the filters. Then the walk needs no pieces: it
+ * reads one row more than its page from each range. */
 static bool lets_all_through(const struct search *search, enum range_kind kind)
 {
     const struct history_filter *filter = search->filter;
@@ -65,7 +67,9 @@ static struct rows *ranges_of(struct search *search, enum range_kind kind)
     return &walk->ranges[walk->kinds++].rows;
 }
 
-/* Adds one range: of `tenant`, and for RANGE_USER and RANGE_MACHINE of the id. */
+/* Adds one range. Every index is led by the tenant, or has it next to the user or the machine, so a
+ * range never holds rows of two tenants that have equal ids. It is of `tenant`, and for RANGE_USER
+ * and RANGE_MACHINE of the id. */
 static void add_one(struct search *search, enum range_kind kind, const char *state,
                     const char *tenant, const char *id)
 {
@@ -166,7 +170,8 @@ static enum err load_tenants(struct db *db, const struct search *search, enum ra
     return err;
 }
 
-/* A user id, and a machine id too, may exist in several tenants. */
+/* A user id, and a machine id too, may exist in several tenants. Each is a range of its own; with
+ * too many tenants, all rows are searched and filtered. */
 static enum err add_in_all_tenants(struct db *db, struct search *search, enum range_kind kind,
                                    const char *id, struct error *e)
 {
@@ -298,6 +303,8 @@ static void put_in_order(const struct findings *findings, const struct cell **lo
     }
 }
 
+/* Loads the rows of a page by their ids. The walk found only ids and times, so the wide columns are
+ * read for the rows that are shown, and not for those that it examined. */
 static enum err load_found(struct db *db, int statement, const struct findings *findings,
                            struct history *out, struct error *e)
 {

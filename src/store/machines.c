@@ -71,6 +71,7 @@ static enum err read_page(struct db *db, struct machine_list *list, struct error
     return db_select(db, STATEMENT_LIST_MACHINES, &params, e);
 }
 
+/* Page by page: the rows of a statement are all in memory, and there may be a million machines. */
 bool machines_next(struct db *db, struct machine_list *list, struct listed_machine *out,
                    enum err *err, struct error *e)
 {
@@ -139,6 +140,7 @@ enum err machines_add(struct db *db, const struct new_machine *machine, struct e
 
 enum err machines_remove(struct db *db, const char *agent_id, uint64_t *open, struct error *e)
 {
+    /* After the machine's row: its lock makes the machine's reports wait, and then find it gone. */
     static const int afterwards[] = {STATEMENT_VANISH_REMOVED, STATEMENT_REMOVE_USAGE,
                                      STATEMENT_REMOVE_FLEETS, STATEMENT_REMOVE_ACCESS};
     struct params params = {0};

@@ -6,7 +6,7 @@
 
 #include "store/signals.h"
 
-enum { BATCH = 1000, REMOVALS_MAX = 2 };
+enum { BATCH = 1000 /* rows of a transaction */, REMOVALS_MAX = 2 };
 
 struct instant {
     char at[27]; /* UTC, with microseconds */
@@ -23,6 +23,8 @@ struct run {
 
 /* --- sessions of lost machines ---------------------------------------------------------------- */
 
+/* A machine that never comes back never reports how its sessions ended. They would be listed and
+ * skipped for ever. */
 struct lost {
     const struct run *run;
     char session_id[BATCH][IDENT_MAX + 1];
@@ -107,7 +109,9 @@ struct page_end {
     uint64_t id;
 };
 
-struct walk {
+/* A table is walked by pages of (time, id). The position moves on even where a page had rows that
+ * stay, such as sessions that ended late. */
+struct table_walk {
     const struct table *table;
     const char *before_at;
     struct page_end after, upto; /* the ends of the page */
@@ -122,7 +126,7 @@ static void note_instant(struct instant *instant, const struct cell *at, const s
     instant->seconds = cell_int(seconds);
 }
 
-static void note_row(struct walk *walk, const struct cell *row)
+static void note_row(struct table_walk *walk, const struct cell *row)
 {
     walk->rows++;
     note_instant(&walk->upto.instant, &row[0], &row[2]);
@@ -133,7 +137,7 @@ static void note_row(struct walk *walk, const struct cell *row)
 
 static enum err purge_page(struct db *db, void *context, struct error *e)
 {
-    struct walk *walk = context;
+    struct table_walk *walk = context;
     struct params params = {0};
 
     walk->rows = 0;
@@ -153,7 +157,9 @@ static enum err purge_page(struct db *db, void *context, struct error *e)
     return err;
 }
 
-static void count_page(const struct run *run, const struct walk *walk)
+/* The progress is how far in time the purge got. Counting the rows to be deleted would read them
+ * all once more. */
+static void count_page(const struct run *run, const struct table_walk *walk)
 {
     const struct removal *removals = walk->table->removals;
     uint64_t done = 0;
@@ -170,7 +176,7 @@ static void count_page(const struct run *run, const struct walk *walk)
 
 static enum err purge_table(const struct run *run, const struct table *table, struct error *e)
 {
-    struct walk walk = {
+    struct table_walk walk = {
         .table = table, .before_at = run->before.at, .after.instant.at = "1000-01-01"};
     enum err err;
 

@@ -61,12 +61,14 @@ enum err sessions_close(struct db *db, const struct principal *who, const char *
         return err;
     if (!row)
         return error_public(e, ERR_NOT_FOUND, "Session not found");
+    /* Copied, since the next statement drops the row. */
     cell_ident(&row[0], out->agent_id);
     out->closed = strcmp(row[1].text, "closed") == 0;
     cell_ident(&row[2], out->tenant_id);
     if (!cell_int(&row[3]))
         return error_public(e, ERR_FORBIDDEN, "You may not close this session");
 
+    /* Only the first of several requests changes the row, and only that one adds a signal. */
     err = db_change(db, STATEMENT_CLOSE_SESSION, &params, &changed, e);
     if (err || changed == 0)
         return err;

@@ -9,7 +9,8 @@
 #include "base/xalloc.h"
 #include "store/statements_rules.h"
 
-/* A table per subject. Each has its own statements and NULL for those of the others. */
+/* A table per subject. Each has its own statements and NULL for those of the others, so a statement
+ * stands next to the fragments that it is made of. */
 static const char *const *const tables[] = {
     statements_sessions,
     statements_agents,
@@ -40,6 +41,7 @@ static enum param param_named(const char *name, size_t length)
     abort(); /* a statement names an unknown parameter */
 }
 
+/* A colon in a quoted text, such as that of a time format, begins no parameter. */
 const char *statement_next_param(const char *from, const char *to, enum param *param,
                                  const char **after)
 {

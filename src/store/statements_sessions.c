@@ -16,6 +16,7 @@
     GIVEN("of_user", row ".user_id = :of_user") GIVEN("agent", row ".agent_id = :agent")           \
     GIVEN("source", row ".source = :source")
 
+/* Sessions of a machine that is offline are not listed: nobody knows whether they still run. */
 #define ACTIVE_SESSIONS(sessions) ACTIVE_SESSIONS_OF("", sessions)
 #define ACTIVE_SESSIONS_OF(owner, sessions)                                                        \
     "SELECT " owner "s.id, s.session_id, s.agent_id, m.name, s.user_id, s.username, s.source, "    \
@@ -120,6 +121,7 @@
     "SELECT c.id, (TRUE " GIVEN("session", "c.session_id = :session") COMMANDS_FILTER ") "         \
     "FROM commands c FORCE INDEX (PRIMARY) WHERE c.id > :after_id ORDER BY c.id LIMIT :limit"
 
+/* The next tenant after `:tenant`: one lookup in the index for each tenant. */
 #define NEXT_TENANT_OF_COMMANDS(index, condition)                                                  \
     "SELECT MIN(c.tenant_id) FROM commands c FORCE INDEX (" index ") WHERE " condition             \
     " AND c.tenant_id > :tenant"

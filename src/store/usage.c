@@ -18,7 +18,8 @@ static int64_t began_at(int64_t time, int64_t step)
     return time - time % step;
 }
 
-/* Each number has a fixed number of hexadecimal digits, so that the row can be updated in place. */
+/* Each number has a fixed number of hexadecimal digits: text of one length lets InnoDB update the
+ * row in place, at each heartbeat. */
 void usage_format(const struct usage_sums *usage, char out[USAGE_TEXT + 1])
 {
     int length = sprintf(out, "%08" PRIx64 "%04" PRIx64, usage->began, usage->samples);
@@ -35,6 +36,7 @@ void usage_parse(const char *text, struct usage_sums *out)
     struct usage_figure *figures = out->figures;
 
     memset(out, 0, sizeof *out);
+    /* A machine without heartbeats has no text; a later release may have another format. */
     if (strspn(text, "0123456789abcdef") != USAGE_TEXT || text[USAGE_TEXT])
         return;
     sscanf(text, "%8" SCNx64 "%4" SCNx64, (uint64_t *)&out->began, &out->samples);
@@ -66,6 +68,7 @@ bool usage_add(struct usage_sums *usage, int64_t now, const uint64_t values[USAG
     struct usage_sums sample = {.samples = 1};
     bool another = usage->began != began_at(now, USAGE_SLOT);
 
+    /* Any other time begins a new slot, also an earlier one: the clock may have been set back. */
     *ended = *usage;
     if (another)
         *usage = (struct usage_sums){.began = began_at(now, USAGE_SLOT)};
@@ -171,6 +174,7 @@ static void add_step(struct machine_usage *machine, const struct usage_sums *usa
     }
 }
 
+/* The last slot of a machine that fell silent stays in its text for ever, so it may be too old. */
 static void add_current(struct machine_usage *machine, const char *text)
 {
     const struct usage_span *span = &machine->span;
@@ -192,6 +196,8 @@ static void add_stored(struct machine_usage *machine, const struct cell *row)
     add_step(machine, &usage);
 }
 
+/* One statement reads the ring and the text, at one moment: a slot that moves from the text to the
+ * ring meanwhile is neither counted twice nor missed. */
 static enum err load_steps(struct db *db, const struct params *params, struct machine_usage *out,
                            struct error *e)
 {
