@@ -1,6 +1,6 @@
 -- A demo fleet: two tenants, users of every role, machines, what was run on them in the past.
--- Safe to run again: it resets the demo. Only rows whose ids start with demo- are touched, but for
--- the usage of fleets, which is added where there is none.
+-- Safe to run again: it resets the demo. It touches only rows whose ids start with demo-. The
+-- usage of fleets is the exception: it is added where there is none.
 --
 --   tenant   user id    name      role            tokens: vsayctl token --tenant ... --user-id ...
 --   acme     user_456   johndoe   user            owns two machines, was granted two
@@ -9,7 +9,7 @@
 --   globex   user_900   bob       company_admin
 --   default  user_0     root      super_admin
 --
--- The machines without usage, but for new-server, are online once tests/sim reports for them over
+-- The machines without usage, except new-server, are online once tests/sim reports for them over
 -- the API; it also opens their sessions, demo-sess-1 to demo-sess-8 (tests/sim/demo.py).
 
 SET NAMES utf8mb4;
@@ -179,7 +179,7 @@ FROM (SELECT '' AS tenant_id, '' AS user_id, agent_id, 12 AS machines
     JOIN demo_usage u ON u.agent_id = o.agent_id
 GROUP BY o.tenant_id, o.user_id, o.machines, u.step, u.slot, u.slot_at, u.day;
 
--- No look at the fleets in the slot under way: the machines have not reported yet.
+-- No sample of the fleets in the current slot: the machines have not reported yet.
 UPDATE fleet_looks SET slot_at = @now DIV 300 * 300;
 
 COMMIT;

@@ -20,7 +20,7 @@
 --
 -- Releases before this one granted the worker whole tables. GRANT takes nothing away: once all
 -- workers are of this release, run REVOKE ALL PRIVILEGES, GRANT OPTION FROM vsay@localhost; and then
--- this file, at one go. Requests that come in between are answered with 500.
+-- this file, one right after the other. Requests in between are answered with 500.
 
 -- Where reports update rows by INSERT ... ON DUPLICATE KEY UPDATE, both servers ask for INSERT and
 -- UPDATE on each column that the statement names: so agent_id is among those of machines, and

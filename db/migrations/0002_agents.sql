@@ -1,6 +1,6 @@
 -- vsay schema, version 2: agents report over the API, and terminations leave a receipt.
 -- Runs unchanged on MariaDB 10.x and MySQL 5.6 and later, and is safe to run again: each table is
--- altered at one go, unless it has been already. Workers of version 1 go on while it runs.
+-- altered in one statement, unless that has been done. Workers of version 1 keep working meanwhile.
 
 SET time_zone = '+00:00';
 

@@ -1,7 +1,7 @@
 -- vsay schema, version 3: which instance of an agent a machine's reports come from, and why
 -- commands of a session were left out.
 -- Runs unchanged on MariaDB 10.x and MySQL 5.6 and later, and is safe to run again: each table is
--- altered at one go, unless it has been already. Workers of version 2 go on while it runs.
+-- altered in one statement, unless that has been done. Workers of version 2 keep working meanwhile.
 
 SET time_zone = '+00:00';
 

@@ -1,7 +1,7 @@
 -- vsay schema, version 4: ids of users are as identity providers make them, with up to 128 bytes.
 -- Runs unchanged on MariaDB 10.x and MySQL 5.6 and later, and is safe to run again. Workers of
--- version 3 go on while it runs: a longer column is a change of the dictionary only, but for MySQL
--- 5.6, which copies each table and holds up what is written to it meanwhile.
+-- version 3 keep working meanwhile: a longer column changes only the dictionary. MySQL 5.6 is the
+-- exception: it copies each table and blocks writes to it meanwhile.
 
 SET time_zone = '+00:00';
 

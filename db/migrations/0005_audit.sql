@@ -1,7 +1,7 @@
--- vsay schema, version 5: where the user of a session comes from, when it was active last, and who
--- did what.
+-- vsay schema, version 5: where the user of a session comes from, when it was last active, and an
+-- audit log.
 -- Runs unchanged on MariaDB 10.x and MySQL 5.6 and later, and is safe to run again: sessions is
--- altered at one go, unless it has been already. Workers of version 4 go on while it runs.
+-- altered in one statement, unless that has been done. Workers of version 4 keep working meanwhile.
 
 SET time_zone = '+00:00';
 

@@ -1,6 +1,6 @@
 -- vsay schema, version 7: usage over time, of machines and of fleets.
 -- Runs unchanged on MariaDB 10.x and MySQL 5.6 and later, and is safe to run again. Workers of
--- version 6 go on while it runs.
+-- version 6 keep working meanwhile.
 
 SET time_zone = '+00:00';
 
@@ -37,8 +37,8 @@ CREATE TABLE IF NOT EXISTS machine_usage (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 -- The same for fleets: of a user; of a tenant, with user_id ''; of all, with both ''. Counts are of
--- `samples` looks at the fleet. The sums of cpu, memory and disk are over the machines that were
--- online at each look, least and greatest are of the looks' means: 65535 and 0 of none.
+-- `samples` samples of the fleet. The sums of cpu, memory and disk are over the machines that were
+-- online at each sample. Least and greatest are of the samples' means; 65535 and 0: there is none.
 CREATE TABLE IF NOT EXISTS fleet_usage (
     tenant_id    VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     user_id      VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -67,7 +67,7 @@ CREATE TABLE IF NOT EXISTS fleet_usage (
     PRIMARY KEY (tenant_id, user_id, step, slot)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- One row: the slot that some worker has looked at the fleets for.
+-- One row: the newest slot for which a worker has sampled the fleets.
 CREATE TABLE IF NOT EXISTS fleet_looks (
     id      TINYINT UNSIGNED NOT NULL PRIMARY KEY,
     slot_at INT UNSIGNED NOT NULL

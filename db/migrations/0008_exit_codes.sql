@@ -1,7 +1,7 @@
 -- vsay schema, version 8: the exit codes of commands.
 -- Runs unchanged on MariaDB 10.x and MySQL 5.6 and later, and is safe to run again. Workers of
--- version 7 go on while it runs: a new last column is a change of the dictionary only, from MariaDB
--- 10.3 and MySQL 8.0 on; older servers copy the table, and take what is written to it meanwhile.
+-- version 7 keep working meanwhile: a new last column changes only the dictionary, from MariaDB
+-- 10.3 and MySQL 8.0 on; older servers copy the table and allow writes to it meanwhile.
 
 SET time_zone = '+00:00';
 

@@ -59,7 +59,7 @@ static enum err find_end(struct db *db, const struct params *filters, struct pos
 {
     struct params params = *filters;
 
-    params_uint(&params, PARAM_SKIP, AUDIT_LOOKS - 1);
+    params_uint(&params, PARAM_SKIP, AUDIT_READ_MAX - 1);
     enum err err = db_select(db, STATEMENT_AUDIT_END, &params, e);
     const struct cell *row = db_row(db);
     if (row)

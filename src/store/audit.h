@@ -32,10 +32,10 @@ struct audit_filter {
     size_t limit;
 };
 
-enum { AUDIT_LOOKS = 20000 }; /* entries of a session that one page reads at most */
+enum { AUDIT_READ_MAX = 20000 }; /* entries of a session that one page reads at most */
 
 /* Selects entries, newest first. With at most one filter it reads only the page. With both it reads
- * AUDIT_LOOKS entries of the session at most, down to *end; "": there are no more. */
+ * AUDIT_READ_MAX entries of the session at most, down to *end; "": there are no more. */
 enum err audit_select(struct db *db, const struct audit_filter *filter, struct position *end,
                       struct error *e);
 

@@ -7,7 +7,7 @@
 
 /* --- what a caller sees ----------------------------------------------------------------------- */
 
-/* Finds where the page's search ends: after INVENTORY_LOOKS machines, unless the list ends
+/* Finds where the page's search ends: after INVENTORY_READ_MAX machines, unless the list ends
  * before. */
 static enum err find_end(struct db *db, const struct scope *scope, const struct params *params,
                          char searched_to[IDENT_MAX + 1], struct error *e)
@@ -32,7 +32,7 @@ enum err inventory_page(struct db *db, const struct scope *scope,
     params_text(&params, PARAM_STATUS, filter->status);
     params_text(&params, PARAM_Q, filter->q);
     params_uint(&params, PARAM_LIMIT, filter->limit);
-    params_uint(&params, PARAM_SKIP, INVENTORY_LOOKS - 1);
+    params_uint(&params, PARAM_SKIP, INVENTORY_READ_MAX - 1);
     if (filter->status || filter->q)
         err = find_end(db, scope, &params, searched_to, e);
     params_filled(&params, PARAM_UPTO_AGENT, searched_to);

@@ -25,7 +25,7 @@ struct inventory_filter {
 };
 
 /* Machines that a filtered page reads at most. */
-enum { INVENTORY_LOOKS = 5000 };
+enum { INVENTORY_READ_MAX = 5000 };
 
 /* Loads a page in the order of ids; db_row returns the rows. `searched_to` is the last machine that
  * was read, if there may be more after it; otherwise "". */
