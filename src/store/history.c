@@ -214,6 +214,8 @@ static bool by_requester(const struct search *search)
     return search->filter->ended_by && search->scope->kind == SCOPE_ALL;
 }
 
+/* Chooses the narrowest ranges that hold all matches: of the session, else of the user, else of the
+ * machine, else of the whole scope. The other filters pick from them. */
 static enum err add_ranges(struct db *db, struct search *search, struct error *e)
 {
     const struct history_filter *filter = search->filter;
@@ -238,6 +240,8 @@ static enum err add_ranges(struct db *db, struct search *search, struct error *e
     return ERR_OK;
 }
 
+/* All filters, also those that the ranges are made of, and the scope: FIND checks each row again. So
+ * a range that is too wide costs time, and shows nothing that it should not. */
 static void set_filters(struct search *search)
 {
     const struct history_filter *filter = search->filter;

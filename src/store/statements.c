@@ -3,6 +3,7 @@
 #include "store/statements.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
