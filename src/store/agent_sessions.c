@@ -121,6 +121,18 @@ enum err agents_end_session(struct db *db, struct session_end *ending, struct er
     return err;
 }
 
+enum err agents_give_up(struct db *db, const struct idents *sessions, const char *outcome,
+                        struct error *e)
+{
+    struct params params = {0};
+
+    params_text(&params, PARAM_OUTCOME, outcome);
+    enum err err = db_bulk_sessions(db, STATEMENT_GIVE_UP_SESSIONS, &params, sessions, e);
+    if (!err)
+        err = db_bulk_sessions(db, STATEMENT_GIVE_UP_SIGNALS, &params, sessions, e);
+    return err;
+}
+
 /* --- activity --------------------------------------------------------------------------------- */
 
 /* A session with reported commands. Commands are stored with the session's own tenant, user and

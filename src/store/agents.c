@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "store/signals.h"
 
 /* --- who reports ------------------------------------------------------------------------------ */
 
@@ -419,7 +418,7 @@ enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t 
     if (!err)
         err = find_given_up(db, &batch, e);
     if (!err)
-        err = signals_give_up(db, &batch.vanished, "vanished", e);
+        err = agents_give_up(db, &batch.vanished, "vanished", e);
     if (!err)
         err = find_reasons(db, &batch, e);
     if (!err)

@@ -97,6 +97,10 @@ struct session_end {
  * above, and ERR_NOT_FOUND. */
 enum err agents_end_session(struct db *db, struct session_end *ending, struct error *e);
 
+/* Closes sessions whose end will not be reported. `outcome` is `vanished` or `expired`. */
+enum err agents_give_up(struct db *db, const struct idents *sessions, const char *outcome,
+                        struct error *e);
+
 struct entry {
     char session_id[IDENT_MAX + 1];
     uint64_t seq;

@@ -240,8 +240,8 @@ static enum err add_ranges(struct db *db, struct search *search, struct error *e
     return ERR_OK;
 }
 
-/* All filters, also those that the ranges are made of, and the scope: FIND checks each row again. So
- * a range that is too wide costs time, and shows nothing that it should not. */
+/* All filters, also those that the ranges are made of, and the scope: FIND checks each row again.
+ * So a range that is too wide costs time, and shows nothing that it should not. */
 static void set_filters(struct search *search)
 {
     const struct history_filter *filter = search->filter;

@@ -64,18 +64,6 @@ enum err signals_closed(struct db *db, const struct idents *sessions, struct ide
     return err;
 }
 
-enum err signals_give_up(struct db *db, const struct idents *sessions, const char *outcome,
-                         struct error *e)
-{
-    struct params params = {0};
-
-    params_text(&params, PARAM_OUTCOME, outcome);
-    enum err err = db_bulk_sessions(db, STATEMENT_GIVE_UP_SESSIONS, &params, sessions, e);
-    if (!err)
-        err = db_bulk_sessions(db, STATEMENT_GIVE_UP_SIGNALS, &params, sessions, e);
-    return err;
-}
-
 enum err signals_expire(struct db *db, void *expired, struct error *e)
 {
     struct scope all = {.kind = SCOPE_ALL};
@@ -84,5 +72,5 @@ enum err signals_expire(struct db *db, void *expired, struct error *e)
     idents_free(expired); /* of an earlier attempt */
     enum err err = db_select(db, STATEMENT_EXPIRED, &params, e);
     idents_read(expired, db);
-    return err ? err : signals_give_up(db, expired, "expired", e);
+    return err ? err : agents_give_up(db, expired, "expired", e);
 }

@@ -45,10 +45,6 @@ enum err signals_due_agents(struct db *db, struct idents *out, struct error *e);
 enum err signals_closed(struct db *db, const struct idents *sessions, struct idents *out,
                         struct error *e);
 
-/* Closes sessions whose end will not be reported. `outcome` is `vanished` or `expired`. */
-enum err signals_give_up(struct db *db, const struct idents *sessions, const char *outcome,
-                         struct error *e);
-
 /* Closes sessions whose machine was away for agents.signal_expires after the request to terminate
  * them. Run in one transaction. `expired` is a struct idents, which receives them. */
 enum err signals_expire(struct db *db, void *expired, struct error *e);
