@@ -85,6 +85,7 @@ static void print_usage(FILE *out, const struct arguments_syntax *syntax)
     }
 }
 
+/* All help texts begin in the column after the longest option. */
 void arguments_print_help(const struct arguments_syntax *syntax, FILE *out)
 {
     struct table table;
@@ -211,6 +212,8 @@ int arguments_parse(const struct arguments_syntax *syntax, int argc, char **argv
     return status;
 }
 
+/* getopt cannot do this: it would take the other program's options for misspelled or abbreviated
+ * ones of ours, and split its clusters of letters. */
 int arguments_take(const struct arguments_syntax *syntax, char *const *argv,
                    struct arguments_given *out)
 {

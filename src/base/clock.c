@@ -130,6 +130,7 @@ bool clock_parse(const char *text, char out[SQL_TIME_LENGTH + 1])
 
     if (!date_and_time(&text, &tm) || !fraction(&text, &ms) || !offset(&text, &ahead) || *text)
         return false;
+    /* The offset may move a time across the ends of the range: 1970-01-01T00:30:00+01:00. */
     time_t time = timegm(&tm) - ahead;
     if (time < 0 || time > CLOCK_MAX)
         return false;

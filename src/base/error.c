@@ -7,6 +7,9 @@
 
 #include "base/log.h"
 
+/* The levels: info for a client's mistakes, which anybody can make at will; warning for what passes
+ * by itself or concerns one machine; error for what an operator must look at. The messages are for
+ * the user of a client: they say nothing about tables, files or libraries. */
 static const struct error_info infos[ERR_COUNT] = {
     [ERR_OK] = {"ok", 200, LEVEL_DEBUG, "OK", NULL},
     [ERR_REQUEST] = {"request", 400, LEVEL_INFO, "Bad request", NULL},

@@ -195,6 +195,7 @@ static const char *read_key(struct json_object *jwk, struct key *key)
 
 /* --- the set --------------------------------------------------------------------------------- */
 
+/* Makes keys of those that can be used. The first that cannot be is named only if none is left. */
 static enum err read_keys(struct json_object *keys, struct keyring *ring, struct error *e)
 {
     size_t count = json_object_array_length(keys);

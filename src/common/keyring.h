@@ -3,8 +3,9 @@
  * choose: a public RSA key used as an HMAC secret is the classic forgery.
  *
  * The keys of a ring are loaded together and then stay as they are. When a file changes, a new ring
- * takes the place of the old one, so a mistake in the file leaves the old keys in use. The service's
- * own keys and those of an identity provider are two rings: only the own ones speak for machines. */
+ * takes the place of the old one, so a mistake in the file leaves the old keys in use. The
+ * service's own keys and those of an identity provider are two rings: only the own ones speak for
+ * machines. */
 #ifndef COMMON_KEYRING_H
 #define COMMON_KEYRING_H
 

@@ -6,6 +6,7 @@
 
 #include "base/xalloc.h"
 
+/* As in tokens, settings and the audit. */
 const char *const role_names[] = {
     [ROLE_USER] = "user",
     [ROLE_COMPANY_ADMIN] = "company_admin",
@@ -26,6 +27,7 @@ bool role_from_name(const char *name, enum role *out)
     return false;
 }
 
+/* Whether it is the name of a person's role. */
 static bool is_person(const char *name, enum role *out)
 {
     return role_from_name(name, out) && *out <= ROLE_SUPER_ADMIN;

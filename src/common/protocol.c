@@ -14,11 +14,13 @@ static bool consists_of(const char *alphabet, const char *s, size_t length)
     return length >= 1 && strnlen(s, length) == length && strspn(s, alphabet) >= length;
 }
 
+/* An identifier is a segment of a path and a word in a log, so it has no slash and no blank. */
 bool ident_valid(const char *s, size_t length)
 {
     return length <= IDENT_MAX && consists_of(ALPHANUMERIC "_.:-", s, length);
 }
 
+/* Identity providers choose these. What needs escaping in logs, JSON and SQL is left out. */
 bool ident_valid_user(const char *s, size_t length)
 {
     return length <= USER_ID_MAX &&

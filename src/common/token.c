@@ -146,6 +146,7 @@ static bool hmac_matches(const struct key *key, const struct signature *signatur
            length == signature->length && CRYPTO_memcmp(mac, signature->bytes, length) == 0;
 }
 
+/* A context for each signature: keys are shared by threads, contexts must not be. */
 static bool digest_verifies(const struct key *key, const struct signature *signature,
                             const unsigned char *bytes, size_t length)
 {
@@ -249,6 +250,7 @@ enum err token_verify(const struct settings *settings, const struct keyring *rin
 
 /* --- minting --------------------------------------------------------------------------------- */
 
+/* The first, so that a new key that stands before an old one signs, while both verify. */
 static const struct key *signing_key(const struct keyring *ring)
 {
     for (size_t i = 0; i < ring->count; i++) {

@@ -45,6 +45,7 @@ enum err check_optional_ident(const char *what, const char *text, struct error *
     return text ? check_ident(what, text, e) : ERR_OK;
 }
 
+/* Says which of the rules is broken; utf8_plain would only say that one is. */
 enum err check_text(const char *what, const char *text, size_t max, struct error *e)
 {
     size_t length = strlen(text);
@@ -64,6 +65,7 @@ enum err check_number(const char *what, const char *text, long max, long *out, s
 {
     char *end = NULL;
 
+    /* strtol would skip blanks and take a sign. A number that is too large becomes LONG_MAX. */
     *out = isdigit((unsigned char)*text) ? strtol(text, &end, 10) : 0;
     if (*out < 1 || *out > max || *end)
         return error_set(e, ERR_REQUEST, "%s: '%.80s' is not a number from 1 to %ld", what, text,

@@ -183,6 +183,7 @@ struct listing {
 
 typedef char number_text[24];
 
+/* Rounds half up to one decimal, as the API does. */
 static const char *percent(number_text out, int64_t hundredths)
 {
     int64_t tenths = (hundredths + 5) / 10;

@@ -136,6 +136,7 @@ static void note_state(struct close_order *order, const char *state)
     }
 }
 
+/* Reads the state first: afterwards it would be `closing`, whether the machine is there or not. */
 static enum err close_body(struct db *db, void *context, struct error *e)
 {
     struct close_order *order = context;
@@ -179,7 +180,8 @@ static enum err wait_body(struct db *db, void *context, struct error *e)
     return ERR_OK;
 }
 
-/* Waits until the session has ended and its machine has confirmed it. */
+/* Waits until the session has ended and its machine has confirmed it. The order is committed by
+ * then; otherwise no machine would see it. */
 static enum err await_receipt(const struct invocation *invocation, struct close_order *order,
                               long timeout, struct error *e)
 {

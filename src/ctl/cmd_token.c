@@ -21,6 +21,7 @@
 
 enum { USER_ID, USERNAME, ROLE, TENANT, TTL, LINK };
 
+/* Refuses here what verification would refuse later, and says which option is wrong. */
 static enum err parse_principal(const char *const *values, struct principal *who, struct error *e)
 {
     const char *tenant = values[TENANT] ? values[TENANT] : "default";

@@ -137,7 +137,9 @@ static int run_command(const struct subcommand *subcommand, const char *config, 
     return status;
 }
 
-/* Number of arguments that are the command's name: 0, 1 or 2. */
+/* Some names are two words, such as `machine add`: an object and what to do with it.
+ *
+ * Number of arguments that are the command's name: 0, 1 or 2. */
 static int name_words(const struct subcommand *subcommand, int argc, char **argv)
 {
     const char *space = strchr(subcommand->name, ' ');

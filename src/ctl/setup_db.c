@@ -64,6 +64,8 @@ static bool wants_password(const struct error *e)
     return e->db_number == ER_ACCESS_DENIED_ERROR || e->db_number == ER_ACCESS_DENIED_NO_PASSWORD;
 }
 
+/* Connects without a database, which may not exist yet. Where the server asks for no password, as
+ * for root over a socket, none is asked for. */
 static enum err log_in_as_admin(struct setup *setup, struct error *e)
 {
     static char none[] = "";
@@ -112,7 +114,8 @@ enum err setup_connect(struct setup *setup, struct error *e)
 
 /* --- the database ---------------------------------------------------------------------------- */
 
-/* Creates a database unless it exists; then *made is false. `name` is an identifier. */
+/* Creates a database unless it exists; then *made is false. `name` is an identifier. Looks first:
+ * CREATE DATABASE IF NOT EXISTS needs the right to create, even for one that exists. */
 static enum err create_database(struct db *admin, const char *name, bool *made, struct error *e)
 {
     char *found = NULL;
@@ -195,7 +198,8 @@ static enum err log_in(const struct settings *ctx, const char *user, const char 
     return err;
 }
 
-/* For a user that exists already: its password must be the one in the file. */
+/* For a user that exists already: its password must be the one in the file. Setup never changes the
+ * password of a user: another host may use it. */
 static enum err check_account(const struct setup *setup, struct account account, const char *path,
                               const char *password, struct error *e)
 {

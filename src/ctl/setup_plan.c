@@ -26,7 +26,7 @@ static char *ask(const char *question, const char *fallback)
     char *line = NULL;
     size_t room = 0;
 
-    fprintf(stderr, "%s [%s]: ", question, fallback);
+    fprintf(stderr, "%s [%s]: ", question, fallback); /* standard output has only the steps */
     ssize_t length = getline(&line, &room, stdin);
     if (length < 0)
         fputc('\n', stderr);
@@ -79,7 +79,8 @@ static void forget_environment(void)
     }
 }
 
-/* Makes the path absolute, and creates its directory if it is missing. */
+/* Makes the path absolute, and creates its directory if it is missing. Finds out now whether it can
+ * be written to: later steps would fail half way. */
 static enum err find_place(struct setup_plan *plan, const char *path, struct error *e)
 {
     const char *slash = strrchr(path, '/');
@@ -107,6 +108,8 @@ char *setup_plan_installed(const struct setup_plan *plan, const char *name)
     return xasprintf("%s/%s", plan->flags[SETUP_DIR], name);
 }
 
+/* Reads the configuration, or if there is none, the installed sample, which then becomes it. With a
+ * `use` of 0 conf_load ignores the files that it names: setup may be about to make them. */
 static enum err read_conf(struct setup_plan *plan, const char *path, struct error *e)
 {
     if (!path)
@@ -146,6 +149,7 @@ static enum err choose(const struct setup_plan *plan, const char *key, const cha
     return ERR_OK;
 }
 
+/* A local server's socket comes first: over it root needs no password on many installations. */
 static enum err choose_host(struct setup_plan *plan, struct error *e)
 {
     static const char socket[] = "/run/mysqld/mysqld.sock";
@@ -185,6 +189,8 @@ static enum err read_password(const char *path, char **out, struct error *e)
     return ERR_OK;
 }
 
+/* With --one-user an earlier run has written the administrator's password to the workers' file, so
+ * a later one need not ask for it again. */
 static enum err choose_admin(struct setup_plan *plan, struct error *e)
 {
     const char *flag = plan->flags[SETUP_ADMIN], *file = plan->flags[SETUP_ADMIN_PASSWORD_FILE];
