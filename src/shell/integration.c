@@ -81,7 +81,7 @@ static void integrate_bash(struct program *program, const char *share,
 
     program->rcfile = xasprintf("%s/vsay.bash", share);
     free(program->name);
-    program->name = program->argv[0] = xstrdup(program_shell(program->path));
+    program->name = program->argv[0] = xstrdup(program_base_name(program->path));
     program_add(program, option);
     program_add(program, program->rcfile);
     program_add_all(program, arguments->kept);
@@ -146,7 +146,7 @@ static char *integrate(struct program *program, size_t which, const char *share,
 char *integration_set_up(struct program *program, const char *share, const char *nonce,
                          const struct shell_arguments *arguments)
 {
-    const char *shell = program_shell(program->path);
+    const char *shell = program_base_name(program->path);
     char *why = NULL;
     size_t which = 0, count = sizeof integrations / sizeof *integrations;
 

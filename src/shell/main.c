@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* vsay-shell: reads arguments and configuration, and decides what to run: a recorded session, or
- * only the shell when the configuration is broken or an outer vsay-shell records already. */
+ * only the shell when the configuration is broken or an outer vsay-shell records already.
+ *
+ * It stands in for a shell, and the programs that start one (login, sshd, editors) know only
+ * the shell's options. So it takes few options of its own, and only before all others. */
 #include "config.h"
 
 #include <json.h>
@@ -48,7 +51,7 @@ static const struct arguments_syntax syntax = {
 
 struct arguments {
     const char *config, *share;
-    struct session_attribution identity;
+    struct session_attribution attribution;
     bool login;          /* our own name began with a dash */
     char **shell;        /* the shell's arguments, up to a NULL; the strings are borrowed */
     size_t count, first; /* the number of these, and of those that stood among our options */
@@ -63,16 +66,17 @@ static int refuse(const char *what, const char *why)
 /* Returns -1 to continue, or the exit status. */
 static int check_arguments(const struct arguments *arguments)
 {
-    const struct session_attribution *identity = &arguments->identity;
+    const struct session_attribution *attribution = &arguments->attribution;
 
-    if (identity->source && !protocol_source(identity->source))
-        return refuse(identity->source, "the source must be ui, cli or vscode");
-    if (identity->user_id && !ident_valid_user(identity->user_id, strlen(identity->user_id)))
-        return refuse(identity->user_id, "a user id must be 1 to 128 ASCII characters without "
-                                         "blanks, quotes or backslashes");
-    if (identity->username && !protocol_is_plain(identity->username, MEMBER_NAME))
-        return refuse(identity->username, "a name must be 1 to 255 bytes of UTF-8 without "
-                                          "control characters");
+    if (attribution->source && !protocol_source(attribution->source))
+        return refuse(attribution->source, "the source must be ui, cli or vscode");
+    if (attribution->user_id &&
+        !ident_valid_user(attribution->user_id, strlen(attribution->user_id)))
+        return refuse(attribution->user_id, "a user id must be 1 to 128 ASCII characters without "
+                                            "blanks, quotes or backslashes");
+    if (attribution->username && !protocol_is_plain(attribution->username, MEMBER_NAME))
+        return refuse(attribution->username, "a name must be 1 to 255 bytes of UTF-8 without "
+                                             "control characters");
     return -1;
 }
 
@@ -118,9 +122,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
         pass_on(out, *next++);
     out->config = given.values[CONFIG];
     out->share = given.values[SHARE];
-    out->identity = (struct session_attribution){.source = given.values[SOURCE],
-                                                 .user_id = given.values[USER_ID],
-                                                 .username = given.values[USERNAME]};
+    out->attribution = (struct session_attribution){.source = given.values[SOURCE],
+                                                    .user_id = given.values[USER_ID],
+                                                    .username = given.values[USERNAME]};
     return check_arguments(out);
 }
 
@@ -163,6 +167,8 @@ static void translate_login(struct arguments *arguments, const char *shell)
     }
 }
 
+/* Commands are recorded only where the shell reads them from a terminal, and where there is just
+ * one. Without either, the shell reads a script from standard input. */
 static int run_program(const struct agent_options *options, const struct arguments *arguments,
                        struct program *program, const struct shell_arguments *shell)
 {
@@ -177,7 +183,7 @@ static int run_program(const struct agent_options *options, const struct argumen
     }
     open_report_secret(nonce);
     request.nonce = nonce;
-    request.open = open_report_make(&arguments->identity, request.on_pty);
+    request.open = open_report_make(&arguments->attribution, request.on_pty);
     if (request.on_pty)
         why = integration_set_up(program, arguments->share, nonce, shell);
     else
@@ -190,25 +196,26 @@ static int run_program(const struct agent_options *options, const struct argumen
     return status;
 }
 
+/* The arguments are parsed a second time if sshd's command has joined them. */
 static int run(const struct agent_options *options, struct arguments *arguments)
 {
     char *path = program_find(options ? options->shell.program : "");
-    const char *shell = program_shell(path);
-    struct shell_arguments read, without_command;
+    const char *shell = program_base_name(path);
+    struct shell_arguments parsed, without_command;
     struct program program;
 
     translate_login(arguments, shell);
-    shell_arguments_read(&read, shell, arguments->shell);
-    char *command = take_ssh_command(&read);
+    shell_arguments_parse(&parsed, shell, arguments->shell);
+    char *command = take_ssh_command(&parsed);
     if (command) {
-        without_command = read;
+        without_command = parsed;
         run_command(arguments, &without_command, command);
-        shell_arguments_read(&read, shell, arguments->shell);
+        shell_arguments_parse(&parsed, shell, arguments->shell);
     }
     program_init(&program, path, arguments->login);
-    int status = run_program(options, arguments, &program, &read);
+    int status = run_program(options, arguments, &program, &parsed);
     program_free(&program);
-    shell_arguments_free(&read);
+    shell_arguments_free(&parsed);
     if (command)
         shell_arguments_free(&without_command);
     free(command);

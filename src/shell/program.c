@@ -44,7 +44,7 @@ char *program_find(const char *configured)
     return xstrdup("/bin/sh");
 }
 
-const char *program_shell(const char *path)
+const char *program_base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
@@ -64,7 +64,7 @@ void program_add(struct program *program, char *argument)
 void program_init(struct program *program, char *path, bool login)
 {
     *program = (struct program){.path = path, .nonce = -1, .limit = -1};
-    program->name = xasprintf("%s%s", login ? "-" : "", program_shell(path));
+    program->name = xasprintf("%s%s", login ? "-" : "", program_base_name(path));
     program_add(program, program->name);
 }
 

@@ -28,7 +28,7 @@ struct program {
 char *program_find(const char *configured);
 
 /* Returns the base name, a pointer into `path`. */
-const char *program_shell(const char *path);
+const char *program_base_name(const char *path);
 
 /* Returns whether the file is vsay-shell's own. */
 bool program_is_myself(const char *path);

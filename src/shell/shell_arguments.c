@@ -271,7 +271,7 @@ static void read_options(struct reader *reader)
     }
 }
 
-void shell_arguments_read(struct shell_arguments *out, const char *shell, char **given)
+void shell_arguments_parse(struct shell_arguments *out, const char *shell, char **given)
 {
     struct reader reader = {.grammar = find_grammar(shell), .out = out, .next = given};
 

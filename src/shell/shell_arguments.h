@@ -20,7 +20,7 @@ struct shell_arguments {
 
 /* Parses `given`, which ends with a NULL; its strings are borrowed for the life of the result.
  * `shell` is the base name of the shell's file. Errors are left for the shell to report. */
-void shell_arguments_read(struct shell_arguments *out, const char *shell, char **given);
+void shell_arguments_parse(struct shell_arguments *out, const char *shell, char **given);
 void shell_arguments_free(struct shell_arguments *arguments);
 
 /* Returns whether the shell knows --login. Others know only a name with a leading dash. */
