@@ -23,10 +23,18 @@ enum { SQL_MAX = 1 << 20, HOLDER_MAX = 128, NUMBER_LENGTH = 4 };
 
 /* --- the lease: who migrates ------------------------------------------------------------------ */
 
+/* The lease is for operators of Galera, whose hosts name the nodes in different orders. GET_LOCK,
+ * and a row that is locked in an open transaction, would need neither clock nor thread, and would
+ * end with their connection. But both are local to a node. With GET_LOCK instead, four vsayctls on
+ * three nodes migrated at the same time, and one or two of them failed (1060, duplicate column). A
+ * committed row is the same on all nodes: of two claims at once one fails at its commit.
+ *
+ * A lease needs a time, so that a killed vsayctl does not lock the others out, and a thread that
+ * renews it, as one ALTER may take hours. All times are the database's. */
 struct lease {
     char self[HOLDER_MAX], holder[HOLDER_MAX];
     const struct settings *settings;
-    pthread_t keeper;
+    pthread_t renewer;
     sem_t over;
 };
 
@@ -46,7 +54,8 @@ static void name_self(char self[HOLDER_MAX])
     snprintf(self, HOLDER_MAX, "%s:%ld:%08x", host, (long)getpid(), salt);
 }
 
-/* Claims the lease if it is free, or renews it. On success lease->holder is lease->self. */
+/* Claims the lease if it is free, or renews it. Then lease->holder is lease->self, otherwise the
+ * process that has it. */
 static enum err claim(struct db *db, struct lease *lease, struct error *e)
 {
     char *sql = xasprintf("UPDATE migration_lock SET holder = '%s', "
@@ -65,6 +74,7 @@ static enum err claim(struct db *db, struct lease *lease, struct error *e)
     return err;
 }
 
+/* Claims the lease, and reports each process that it waits for. */
 static enum err wait_for_claim(struct db *db, struct lease *lease, migrate_fn *report,
                                struct error *e)
 {
@@ -82,9 +92,9 @@ static enum err wait_for_claim(struct db *db, struct lease *lease, migrate_fn *r
                      WAIT_MAX / 60);
 }
 
-/* Renews the lease. A thread of its own, because one statement of a migration may take longer than
- * the lease. */
-static void *keep(void *context)
+/* Renews the lease until the migrations are over, on a connection of its own: that of the
+ * migrations waits for a statement. */
+static void *renew(void *context)
 {
     struct lease *lease = context;
     struct db *db = db_new(lease->settings);
@@ -103,6 +113,7 @@ static void *keep(void *context)
     return NULL;
 }
 
+/* The table is made here and not by a migration, since it must be there before the first one. */
 static enum err acquire(struct db *db, struct lease *lease, migrate_fn *report, struct error *e)
 {
     static const char create[] =
@@ -118,7 +129,7 @@ static enum err acquire(struct db *db, struct lease *lease, migrate_fn *report, 
     if (err)
         return err;
     sem_init(&lease->over, 0, 0);
-    if (pthread_create(&lease->keeper, NULL, keep, lease))
+    if (pthread_create(&lease->renewer, NULL, renew, lease))
         return error_set(e, ERR_INTERNAL, "cannot start a thread");
     return ERR_OK;
 }
@@ -131,7 +142,7 @@ static void release(struct db *db, struct lease *lease)
     struct error ignored = {0}; /* the lease also expires by itself */
 
     sem_post(&lease->over);
-    pthread_join(lease->keeper, NULL);
+    pthread_join(lease->renewer, NULL);
     sem_destroy(&lease->over);
     db_run_script(db, sql, &ignored);
     free(sql);
@@ -139,6 +150,7 @@ static void release(struct db *db, struct lease *lease)
 
 /* --- the files -------------------------------------------------------------------------------- */
 
+/* NNNN_*.sql. Editors and package managers leave other files beside them. */
 static int is_migration(const struct dirent *entry)
 {
     const char *name = entry->d_name;
@@ -163,6 +175,8 @@ static enum err is_applied(struct db *db, const char *name, bool *out, struct er
     return err == ERR_DB_SCHEMA ? ERR_OK : err; /* the table does not exist yet */
 }
 
+/* Runs one file. A file that failed half way is run again as a whole, so it must be safe to repeat:
+ * MySQL and MariaDB commit each ALTER by itself, and no transaction could undo it. */
 static enum err apply(struct db *db, const char *directory, const char *name, struct error *e)
 {
     char *path = xasprintf("%s/%s", directory, name), *sql = NULL;

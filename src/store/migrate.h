@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Applies numbered migrations. Several hosts may be upgraded at once, so a lease in the database
- * lets one process at a time migrate. */
+/* Applies numbered migrations.
+ *
+ * Several hosts, or the containers of one deployment, may start `vsayctl migrate` at once; a lease
+ * in the database lets one process at a time migrate, and the others wait and then find nothing to
+ * do. Migrations may also be fed to the database's own client, so each file records its own number.
+ */
 #ifndef STORE_MIGRATE_H
 #define STORE_MIGRATE_H
 
