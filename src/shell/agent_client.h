@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Reports one session to vsay-agent while the relay runs, without ever blocking it.
+/* Reports one session to vsay-agent, without ever blocking the session's event loop.
  *
  * A message is kept until the agent acknowledges it, that is, until it is on the agent's disk. The
  * agent may be restarted at any time: the client reconnects, repeats the open report, and sends
  * again what was not acknowledged. What is left when vsay-shell must exit goes into a file
- * (handoff.h). At most 3 MiB are kept; beyond that the oldest commands are dropped, and the next
- * message says how many. */
+ * (report_queue.h). At most 3 MiB are kept; beyond that the oldest commands are dropped, and the
+ * next message says how many. */
 #ifndef SHELL_AGENT_CLIENT_H
 #define SHELL_AGENT_CLIENT_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Watches from outside whether the user's shell still marks its commands. It stops when the user
- * replaces it by another program (exec), or resets the variables that make the marks. The session
- * then says why its commands are no longer recorded.
+/* Monitors from outside whether the user's shell still marks its commands. A shell stops doing so
+ * when the user replaces it by another program (exec), or resets the variables that make the marks.
+ * The session then says why its commands are no longer recorded.
  *
  * A shell that reads a line while a command should be running has lost its marks, unless that
  * command reads lines itself, as `read -e` does. So the conclusion needs several lines, entered

@@ -4,9 +4,9 @@
  * another one (agent.trusted_users).
  *
  * A vsay-shell within a session would report the same commands again, for example one that is the
- * login shell and gets started by `su` or a terminal multiplexer. So the first one leaves a sign in
- * the environment. Users can set variables, so the sign names a process, and counts only if that
- * one is a vsay-shell and an ancestor. */
+ * login shell and gets started by `su` or a terminal multiplexer. So the first one sets a variable.
+ * Users can set variables too, so its value names a process, and counts only if that process is a
+ * vsay-shell and an ancestor. */
 #ifndef SHELL_OPEN_REPORT_H
 #define SHELL_OPEN_REPORT_H
 

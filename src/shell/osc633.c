@@ -8,7 +8,7 @@
 #include "base/xalloc.h"
 
 /* Output arrives in pieces that end anywhere, so a mark is recognised byte by byte: `held` is what
- * may still become one. Most output has no escape character and takes a short way, memchr and one
+ * may still become one. Most output has no escape character and takes the fast path, memchr and one
  * copy (osc633_feed).
  *
  * B, D and U are ordinary escape sequences: short, without control characters. C is not. It

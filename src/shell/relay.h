@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The bytes between the user's terminal and the shell's pseudo-terminal (PTY), and the user's
- * terminal itself, which is raw meanwhile.
+ * terminal itself, which is in raw mode meanwhile.
  *
  * Each direction has one buffer, and its source is not read again before the buffer is empty. So a
  * terminal that takes no output stops the shell that writes it, as it would without us, and the

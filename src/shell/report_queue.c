@@ -43,7 +43,7 @@ bool report_queue_empty(const struct report_queue *queue)
     return TAILQ_EMPTY(&queue->reports);
 }
 
-/* A number may be there twice: a command's start was sent, and its result was not. */
+/* A number may appear twice: a command's start was sent, and its result is still to be sent. */
 static struct report *find(struct report_queue *queue, long seq, bool sent)
 {
     struct report *report;

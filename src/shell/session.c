@@ -142,7 +142,7 @@ static void on_signal(struct session *session, int number)
     case SIGTERM:
         hang_up(session, number);
         return;
-    case SIGCONT: /* whoever had the terminal meanwhile may have changed its settings */
+    case SIGCONT: /* another process may have changed the terminal's settings */
         relay_raw(&session->relay);
         break;
     }

@@ -4,7 +4,7 @@
  *
  * One thread with one poll loop. Reporting never delays the terminal: the agent client does not
  * block, and a session continues without an agent unless shell.require_agent is set. The reason is
- * that vsay-shell may be every user's login shell. Nobody may lose the way into a machine, or a
+ * that vsay-shell may be every user's login shell. Nobody may lose access to a machine, or a
  * running program, because the agent is being upgraded. */
 #ifndef SHELL_SESSION_H
 #define SHELL_SESSION_H
