@@ -24,10 +24,11 @@ static void obey(const struct agent *agent, const struct json_object *signal)
     const char *reason = ipc_text(signal, "reason");
 
     if (type && id && strcmp(type, "terminate") == 0)
-        session_request_end(agent->sessions, id, reason ? reason : "ended by vsay");
+        session_request_end(agent->sessions, id, reason ? reason : SESSION_NO_REASON);
 }
 
-unsigned poller_obey(const struct agent *agent, const struct json_object *answer)
+/* Requests the end of all sessions that an answer names. Returns how many it names. */
+static unsigned obey_all(const struct agent *agent, const struct json_object *answer)
 {
     struct json_object *signals = NULL;
 
@@ -56,7 +57,7 @@ void *poller_run(void *user)
         struct error e = {0};
         int64_t began = clock_ms();
         enum http_outcome outcome = http_call(http, &request, &answer, &e);
-        unsigned count = outcome == HTTP_DONE ? poller_obey(agent, answer) : 0;
+        unsigned count = outcome == HTTP_DONE ? obey_all(agent, answer) : 0;
         json_object_put(answer);
         http_pause(http, outcome);
         if (outcome == HTTP_DONE && !count && clock_ms() - began < least)

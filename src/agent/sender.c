@@ -13,7 +13,6 @@
 #include "machine/ipc.h"
 #include "base/clock.h"
 #include "agent/session_open.h"
-#include "agent/poller.h"
 #include "agent/usage.h"
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -21,7 +20,6 @@
 enum {
     INTERVAL = 30000,      /* ms between heartbeats, until vsay says otherwise */
     INTERVAL_MAX = 3600,   /* s */
-    SIGNAL_GRACE = 500,    /* ms that a signal may arrive after the heartbeat naming its session */
     REFUSALS_MAX = 2,      /* vsay's refusals after which a record is dropped */
     PROXY_RETRIES_MAX = 5, /* a proxy's refusals after which a command is dropped */
     BATCH_RECORDS = 500,
@@ -73,64 +71,42 @@ static struct json_object *make_heartbeat(struct sender *sender)
     return heartbeat;
 }
 
-/* Returns whether any of the sessions is held here and not yet asked to end. */
-static bool any_can_end(struct session_table *sessions, struct json_object *ids)
+/* Requests the end of the sessions that a heartbeat's answer names. Reasons come first, because
+ * the first reason of a session stays. A session without one was not ended by anyone, as far as
+ * the answer tells: vsay has it as closed, or is too old to send `terminations`. */
+static void request_ends(struct session_table *sessions, struct json_object *terminate,
+                         struct json_object *terminations)
 {
-    for (size_t i = 0; i < json_object_array_length(ids); i++) {
-        if (session_can_request_end(sessions, ipc_text_at(ids, i)))
-            return true;
+    for (size_t i = 0; terminations && i < json_object_array_length(terminations); i++) {
+        const struct json_object *item = json_object_array_get_idx(terminations, i);
+        const char *id = ipc_text(item, "session_id"), *reason = ipc_text(item, "reason");
+        if (id && reason)
+            session_request_end(sessions, id, reason);
     }
-    return false;
+    for (size_t i = 0; terminate && i < json_object_array_length(terminate); i++)
+        session_request_end(sessions, ipc_text_at(terminate, i), SESSION_NO_REASON);
 }
 
-/* Servers of version 2 name sessions to terminate without a reason. The reasons are in the signals,
- * which may be on their way to the poller at this moment. */
-static void ask_for_reasons(struct sender *sender, struct json_object *terminate)
+/* Returns an array that is a member of `object`, or NULL. */
+static struct json_object *array_member(const struct json_object *object, const char *name)
 {
-    static const struct http_request request = {
-        .path = "/api/agent/signals?wait=0", .required_member = "signals", .timeout = HTTP_TIMEOUT};
-    struct json_object *signals;
-    struct error e = {0};
+    struct json_object *array = NULL;
 
-    http_call(sender->http, &request, &signals, &e);
-    if (signals)
-        poller_obey(sender->agent, signals);
-    json_object_put(signals);
-    if (any_can_end(sender->agent->sessions, terminate))
-        event_flag_wait(sender->agent->sender, 0, clock_ms() + SIGNAL_GRACE);
-}
-
-/* Requests the end of the sessions that a heartbeat's answer names. One without a reason was not
- * ended by anyone: vsay regards it as closed already. */
-static void obey(struct sender *sender, struct json_object *terminate,
-                 const struct json_object *reasons)
-{
-    struct session_table *sessions = sender->agent->sessions;
-
-    if (!any_can_end(sessions, terminate))
-        return;
-    if (!reasons)
-        ask_for_reasons(sender, terminate);
-    for (size_t i = 0; i < json_object_array_length(terminate); i++) {
-        const char *id = ipc_text_at(terminate, i), *reason = ipc_text(reasons, id);
-        session_request_end(sessions, id, reason ? reason : "vsay no longer knows this session");
-    }
+    json_object_object_get_ex(object, name, &array);
+    return json_object_is_type(array, json_type_array) ? array : NULL;
 }
 
 static void read_answer(struct sender *sender, const struct json_object *answer)
 {
-    struct json_object *interval = NULL, *terminate = NULL, *reasons = NULL, *unknown = NULL;
+    struct json_object *interval = NULL, *unknown = array_member(answer, "unknown");
 
     json_object_object_get_ex(answer, "interval", &interval);
-    json_object_object_get_ex(answer, "terminate", &terminate);
-    json_object_object_get_ex(answer, "reasons", &reasons);
-    json_object_object_get_ex(answer, "unknown", &unknown);
     int64_t seconds = json_object_get_int64(interval);
     if (seconds >= 1 && seconds <= INTERVAL_MAX)
         sender->interval = seconds * 1000;
-    if (json_object_is_type(terminate, json_type_array))
-        obey(sender, terminate, reasons);
-    if (json_object_is_type(unknown, json_type_array))
+    request_ends(sender->agent->sessions, array_member(answer, "terminate"),
+                 array_member(answer, "terminations"));
+    if (unknown)
         session_open_repeat_all(&sender->opener, unknown);
 }
 
@@ -182,15 +158,6 @@ static char *join_commands(const struct record *records, size_t *count)
     return body;
 }
 
-/* Returns the `errors` of an answer, or NULL. */
-static struct json_object *errors_of(const struct json_object *answer)
-{
-    struct json_object *errors = NULL;
-
-    json_object_object_get_ex(answer, "errors", &errors);
-    return json_object_is_type(errors, json_type_array) ? errors : NULL;
-}
-
 /* Logs the commands that vsay left out of a batch it accepted. It would never accept them. */
 static void log_left_out(const struct json_object *errors)
 {
@@ -237,8 +204,9 @@ static enum http_outcome send_commands(struct sender *sender, const struct recor
                                          .timeout = HTTP_TIMEOUT};
     enum http_outcome outcome = http_call(sender->http, &request, &answer, e);
 
-    if (errors_of(answer))
-        outcome = look_at_errors(sender, errors_of(answer), records, count);
+    struct json_object *errors = array_member(answer, "errors");
+    if (errors)
+        outcome = look_at_errors(sender, errors, records, count);
     json_object_put(answer);
     free(body);
     return outcome;

@@ -113,7 +113,11 @@ void session_activity_acknowledged(struct session_table *table);
  * it received the last one. */
 void session_resend_activity(struct session_table *table, const char *id);
 
-/* Requests the end of a session, if it is in the table. The first reason stays. */
+/* A reason for session_request_end, if vsay gives none. */
+#define SESSION_NO_REASON "ended by vsay"
+
+/* Requests the end of a session, if it is in the table. The first reason stays; vsay-shell shows it
+ * to the user after "this session was ". */
 void session_request_end(struct session_table *table, const char *id, const char *reason);
 
 /* Returns whether the session is in the table, its end was not requested yet, and is not

@@ -114,6 +114,29 @@ enum err parse_activity(struct request *request, struct call *call, struct error
     return err;
 }
 
+/* Runs before a large report is read: refuses agents that are not admitted; the other requests
+ * continue. */
+enum err handle_admissions(struct db *db, struct call **calls, size_t count, struct error *e)
+{
+    struct reporter *agents = xcalloc(count, sizeof *agents);
+    struct reporter **sorted = xcalloc(count, sizeof *sorted);
+
+    for (size_t i = 0; i < count; i++) {
+        agents[i] = handler_agent(calls[i]);
+        sorted[i] = &agents[i];
+    }
+    enum err err = agents_check(db, sorted, count, false, e);
+    for (size_t i = 0; !err && i < count; i++) {
+        if (agents[i].admitted)
+            calls[i]->outcome = OUTCOME_CONTINUE;
+        else
+            call_respond(calls[i], response_not_admitted(&agents[i]));
+    }
+    free(sorted);
+    free(agents);
+    return err;
+}
+
 /* 200 even if all entries were refused: the agent shall not send them again. */
 static struct response *activity_response(const struct activity *activity)
 {

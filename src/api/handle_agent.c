@@ -37,28 +37,6 @@ struct response *response_not_admitted(const struct reporter *agent)
     return response_error(err, &e);
 }
 
-/* Refuses agents that are not admitted; the other requests continue. */
-enum err handle_admissions(struct db *db, struct call **calls, size_t count, struct error *e)
-{
-    struct reporter *agents = xcalloc(count, sizeof *agents);
-    struct reporter **sorted = xcalloc(count, sizeof *sorted);
-
-    for (size_t i = 0; i < count; i++) {
-        agents[i] = handler_agent(calls[i]);
-        sorted[i] = &agents[i];
-    }
-    enum err err = agents_check(db, sorted, count, false, e);
-    for (size_t i = 0; !err && i < count; i++) {
-        if (agents[i].admitted)
-            calls[i]->outcome = OUTCOME_CONTINUE;
-        else
-            call_respond(calls[i], response_not_admitted(&agents[i]));
-    }
-    free(sorted);
-    free(agents);
-    return err;
-}
-
 /* --- heartbeat ------------------------------------------------------------------------------- */
 
 static void heartbeat_free(void *report)
@@ -154,19 +132,29 @@ static struct json_object *idents_json(const struct idents *idents)
     return list;
 }
 
-static void add_reasons(struct json_object *body, const struct heartbeat *heartbeat)
+static struct json_object *termination_json(const char *session_id, const char *reason)
 {
-    struct json_object *reasons = json_object_new_object();
+    struct json_object *item = json_object_new_object();
+
+    json_object_object_add(item, "session_id", json_object_new_string(session_id));
+    json_object_object_add(item, "reason", json_object_new_string(reason));
+    return item;
+}
+
+/* Adds those of `terminate` that someone asked for. The others have no reason to show to a user. */
+static void add_terminations(struct json_object *body, const struct heartbeat *heartbeat)
+{
+    struct json_object *list = json_object_new_array();
 
     for (size_t i = 0; i < heartbeat->terminate.count; i++) {
-        if (heartbeat->reasons[i])
-            json_object_object_add(reasons, heartbeat->terminate.items[i],
-                                   json_object_new_string(heartbeat->reasons[i]));
+        const char *session_id = heartbeat->terminate.items[i], *reason = heartbeat->reasons[i];
+        if (reason)
+            json_object_array_add(list, termination_json(session_id, reason));
     }
-    if (json_object_object_length(reasons))
-        json_object_object_add(body, "reasons", reasons);
+    if (json_object_array_length(list))
+        json_object_object_add(body, "terminations", list);
     else
-        json_object_put(reasons);
+        json_object_put(list);
 }
 
 static struct response *heartbeat_response(const struct heartbeat *heartbeat, long interval)
@@ -174,7 +162,7 @@ static struct response *heartbeat_response(const struct heartbeat *heartbeat, lo
     struct json_object *body = json_object_new_object();
 
     json_object_object_add(body, "terminate", idents_json(&heartbeat->terminate));
-    add_reasons(body, heartbeat);
+    add_terminations(body, heartbeat);
     if (heartbeat->unknown.count)
         json_object_object_add(body, "unknown", idents_json(&heartbeat->unknown));
     json_object_object_add(body, "interval", json_object_new_int64(interval));

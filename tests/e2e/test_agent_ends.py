@@ -27,12 +27,13 @@ def test_heartbeat_names_the_session(new_agent, new_server, new_shell):
     agent = new_agent(server.url).start()
     shell = new_shell(agent).opened()
     server.terminate.add(shell.session)
-    assert shell.receive() == {"type": "terminate", "reason": "vsay no longer knows this session"}
+    assert shell.receive() == {"type": "terminate", "reason": "ended by vsay"}
 
 
 def test_nonsense_from_the_server(agent, server, shell):
     server.answer = lambda path, query, body: (200, {
         "terminate": [None, 7, {}, "", "sess_1", [shell.session]], "interval": -1,
+        "terminations": [None, 7, {}, {"session_id": shell.session}, {"reason": "ended by alice"}],
         "signals": [None, 7, {}, {"type": "terminate"}, {"type": "dance", "session_id": shell.session},
                     {"type": "terminate", "session_id": 7, "reason": {}}],
         "status": 7, "accepted": {}, "message": 7, "errors": [None, {"error": 7}]})

@@ -191,7 +191,8 @@ def test_reasons_name_those_who_asked(agent, alice, stack):
     stack.delete(f"{asked}?reason=maintenance", alice)
     told = check(agent.heartbeat(sessions=[asked, vanished]), "heartbeat")
     assert sorted(told["terminate"]) == sorted([asked, vanished])
-    assert told["reasons"] == {asked: f"ended by {alice.username}: maintenance"}
+    assert told["terminations"] == [
+        {"session_id": asked, "reason": f"ended by {alice.username}: maintenance"}]
 
 
 # --- the id of another tenant's machine that was removed

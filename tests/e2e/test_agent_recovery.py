@@ -104,7 +104,7 @@ def test_reasons_come_with_the_heartbeat(agent, server, shell):
 def test_nobody_is_named_who_did_not_ask(agent, server, shell):
     server.reasons = {"sess_of_another": "ended by alice"}
     server.terminate.add(shell.session)
-    assert shell.receive() == {"type": "terminate", "reason": "vsay no longer knows this session"}
+    assert shell.receive() == {"type": "terminate", "reason": "ended by vsay"}
 
 
 def test_many_sessions_that_must_end_cost_few_heartbeats(new_agent, new_server, new_shell):

@@ -18,8 +18,9 @@ class FakeServer:
     """`status`, when set, is the answer to everything; `page`, when set, its body. `refused` has the
     status of what is refused by the pattern of its path, as has a body with `blocked` in it; with
     `blocked_page`, by a page of somebody on the way. `lost` are sessions that it does not know until
-    they are opened again, `reasons` why those of `terminate` must end. The answer to the path
-    `twice` is sent twice: soon, or when `late` before that to the next request."""
+    they are opened again, `reasons` why those of `terminate` must end (a server of version 0.1.0
+    sends none). The answer to the path `twice` is sent twice: soon, or when `late` before that to
+    the next request."""
 
     def __init__(self, token="good", interval=1, tls=None):
         self.token, self.interval, self.tls = token, interval, tls
@@ -100,6 +101,7 @@ class FakeServer:
         """Ends it: the signal may be lost, the next heartbeat names it too."""
         with self.lock:
             self.terminate.add(session)
+            self.reasons[session] = reason
             self.signals.append({"id": len(self.requests) + 1, "type": "terminate",
                                  "session_id": session, "reason": reason})
             self.lock.notify_all()
@@ -126,7 +128,8 @@ class FakeServer:
     def answer_heartbeat(self, held):
         told = {"terminate": sorted(self.terminate & held)}
         if self.reasons:
-            told["reasons"] = self.reasons
+            told["terminations"] = [{"session_id": session, "reason": reason}
+                                    for session, reason in self.reasons.items()]
         if self.lost & held:
             told["unknown"] = sorted(self.lost & held)
         return {**told, "interval": self.interval}
