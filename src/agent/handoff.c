@@ -36,6 +36,8 @@ enum err handoff_open(struct agent *agent, struct handoff **out, struct error *e
     struct handoff *handoff = xcalloc(1, sizeof *handoff);
 
     handoff->agent = agent;
+    /* The name is older than the module's. It stays, since vsay-shells of an older version that
+     * still run write to it. */
     handoff->path = xasprintf("%s/drop", agent->options->agent.state_dir);
     if ((mkdir(handoff->path, 0700) && errno != EEXIST) ||
         chown(handoff->path, (uid_t)-1, getegid()) || chmod(handoff->path, DIRECTORY_MODE) ||
@@ -90,7 +92,7 @@ static enum err receive_lines(struct agent *agent, uid_t owner, const char *id, 
         text += length + (text[length] == '\n');
     }
     if (err == ERR_REQUEST)
-        log_event(LEVEL_WARNING, "drop",
+        log_event(LEVEL_WARNING, "handoff",
                   "session=%s uid=%lu detail=\"stopped at a line that is not a report\"", id,
                   (unsigned long)owner);
     err = err && err != ERR_REQUEST ? err : report_handler_sync(agent, e);
@@ -161,7 +163,7 @@ static enum err receive_file(struct agent *agent, const char *path, const char *
     if ((!err || err == ERR_REQUEST) && remove(path))
         return error_set(e, ERR_IO, "cannot remove %s: %s", path, strerror(errno));
     if (!err)
-        log_event(LEVEL_INFO, "drop", "session=%s uid=%lu", id, (unsigned long)st.st_uid);
+        log_event(LEVEL_INFO, "handoff", "session=%s uid=%lu", id, (unsigned long)st.st_uid);
     return err;
 }
 
@@ -172,7 +174,7 @@ static bool receive_named(struct handoff *handoff, const char *session_id, const
     enum err err = receive_file(handoff->agent, path, session_id, &e);
 
     if (err && err != ERR_BUSY)
-        log_event(LEVEL_ERROR, "drop", "detail=\"%s\"", e.detail);
+        log_event(LEVEL_ERROR, "handoff", "detail=\"%s\"", e.detail);
     free(path);
     return !err || err == ERR_REQUEST;
 }

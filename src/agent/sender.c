@@ -18,10 +18,9 @@
 #include "base/xalloc.h"
 
 enum {
-    INTERVAL = 30000,      /* ms between heartbeats, until vsay says otherwise */
-    INTERVAL_MAX = 3600,   /* s */
-    REFUSALS_MAX = 2,      /* vsay's refusals after which a record is dropped */
-    PROXY_RETRIES_MAX = 5, /* a proxy's refusals after which a command is dropped */
+    INTERVAL = 30000,    /* ms between heartbeats, until vsay says otherwise */
+    INTERVAL_MAX = 3600, /* s */
+    REFUSALS_MAX = 3,    /* after which a record is dropped */
     BATCH_RECORDS = 500,
     BATCH_BYTES = 100 * 1024 /* fits into mod_fcgid's default of 128 KiB with the JSON around it */
 };
@@ -32,14 +31,11 @@ struct sender {
     struct session_open opener;
     struct usage usage;
     int64_t interval, heartbeat_due; /* ms */
-    bool heartbeat_ok;               /* the last heartbeat was accepted; the spool may be sent */
-    bool backoff;                    /* send only heartbeats until the next regular one */
-    uint64_t reopened_for;           /* the record for which sessions were opened again last */
-    uint64_t refused;                /* the record that was refused last, */
-    enum http_outcome refused_how;   /* its outcome, */
-    unsigned refusals;               /* and how often it had that in a row */
-    unsigned proxy_retries; /* PROXY_RETRIES_MAX, or REFUSALS_MAX after one command was dropped */
-    size_t batch;           /* commands per request at most; halved when a batch is refused */
+    bool heartbeat_ok;     /* accepted, and nothing was refused since: the spool may be sent */
+    uint64_t reopened_for; /* the record for which sessions were opened again last */
+    uint64_t refused;      /* the record that was refused last, */
+    unsigned refusals;     /* and how often */
+    size_t batch;          /* commands per request at most; halved when a batch is refused */
 };
 
 /* --- heartbeats ------------------------------------------------------------------------------ */
@@ -126,7 +122,6 @@ static enum http_outcome send_heartbeat(struct sender *sender)
         log_event(LEVEL_ERROR, "heartbeat_refused", "detail=\"%s\"", e.detail);
     sender->heartbeat_ok = outcome == HTTP_DONE;
     if (sender->heartbeat_ok) {
-        sender->backoff = false;
         session_activity_acknowledged(sender->agent->sessions);
         read_answer(sender, answer);
         sender->heartbeat_due = now + sender->interval;
@@ -240,15 +235,13 @@ static enum http_outcome send_records(struct sender *sender, const struct record
                                         : send_end(sender, records, e);
 }
 
-/* Returns after how many refusals a record is dropped, 0 for never. A proxy's refusal may cost a
- * command at most, never an open or an end. HTTP_MISSING is a refusal for ends only; send_end
- * translates it. */
-static unsigned max_refusals(const struct sender *sender, enum http_outcome outcome,
-                             enum record_kind kind)
+/* Returns whether a refusal counts against a record. A proxy's may cost a command, which would hold
+ * up the end behind it for ever, but never an opening or an end. HTTP_MISSING counts against ends
+ * only; send_end translates it. */
+static bool refusal_counts(enum http_outcome outcome, enum record_kind kind)
 {
-    if (outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE)
-        return REFUSALS_MAX;
-    return outcome == HTTP_PROXY_REFUSED && kind == RECORD_COMMAND ? sender->proxy_retries : 0;
+    return outcome == HTTP_REFUSED || outcome == HTTP_TOO_LARGE ||
+           (outcome == HTTP_PROXY_REFUSED && kind == RECORD_COMMAND);
 }
 
 static void log_refusal(bool over, const struct record *record, const struct error *e)
@@ -256,29 +249,35 @@ static void log_refusal(bool over, const struct record *record, const struct err
     struct json_object *object = json_tokener_parse(record->line);
     const char *kind = ipc_text(object, "type"), *session = ipc_text(object, "session_id");
 
-    log_event(over ? LEVEL_ERROR : LEVEL_WARNING, over ? "record_refused" : "record_doubted",
+    log_event(over ? LEVEL_ERROR : LEVEL_WARNING, over ? "record_refused" : "record_retried",
               "kind=%s session=%s detail=\"%s\"", kind ? kind : "", session ? session : "",
               e->detail);
     json_object_put(object);
 }
 
-/* Counts the refusal of a single record; returns true when the record is to be dropped. Otherwise
- * it is sent again, in case something between here and vsay refused it: the first time after an
- * extra heartbeat, later after each regular one. */
+/* Makes the spool wait for another accepted heartbeat, which is sent at once or when it is due. */
+static void wait_for_heartbeat(struct sender *sender, bool at_once)
+{
+    sender->heartbeat_ok = false;
+    if (at_once)
+        sender->heartbeat_due = 0;
+}
+
+/* Notes the refusal of a single record; returns true when the record is to be dropped. Otherwise it
+ * is tried again, in case something between here and vsay refused it: the first time after an extra
+ * heartbeat, later once for each regular one. */
 static bool note_refusal(struct sender *sender, enum http_outcome outcome,
                          const struct record *record, const struct error *e)
 {
-    unsigned most = max_refusals(sender, outcome, record->kind);
-    bool again = sender->refused == record->number && sender->refused_how == outcome;
+    bool counted = refusal_counts(outcome, record->kind);
 
-    sender->refusals = again ? sender->refusals + 1 : 1;
+    if (sender->refused != record->number)
+        sender->refusals = 0;
     sender->refused = record->number;
-    sender->refused_how = outcome;
-    bool over = most && sender->refusals >= most;
-    if (over && outcome == HTTP_PROXY_REFUSED)
-        sender->proxy_retries = REFUSALS_MAX;
-    sender->heartbeat_ok = over || sender->refusals > 1;
-    sender->backoff = !over && sender->refusals > 1;
+    sender->refusals += counted;
+    bool over = counted && sender->refusals >= REFUSALS_MAX;
+    if (!over)
+        wait_for_heartbeat(sender, counted && sender->refusals == 1);
     log_refusal(over, record, e);
     return over;
 }
@@ -290,8 +289,6 @@ static bool settled(struct sender *sender, enum http_outcome outcome, const stru
 {
     if (outcome == HTTP_DONE) {
         sender->batch = 2 * sender->batch < BATCH_RECORDS ? 2 * sender->batch : BATCH_RECORDS;
-        if (records->kind == RECORD_COMMAND)
-            sender->proxy_retries = PROXY_RETRIES_MAX;
         return true;
     }
     if (outcome == HTTP_UNAVAILABLE || outcome == HTTP_SECOND_INSTANCE ||
@@ -300,7 +297,8 @@ static bool settled(struct sender *sender, enum http_outcome outcome, const stru
     if (count == 1)
         return note_refusal(sender, outcome, records, e);
     sender->batch = count / 2;
-    sender->heartbeat_ok = outcome == HTTP_TOO_LARGE;
+    if (outcome != HTTP_TOO_LARGE)
+        wait_for_heartbeat(sender, true);
     return false;
 }
 
@@ -346,9 +344,9 @@ static void step(struct sender *sender)
     enum http_outcome outcome = HTTP_DONE;
     bool more = true;
 
-    if (!sender->heartbeat_ok || clock_ms() >= sender->heartbeat_due)
+    if (clock_ms() >= sender->heartbeat_due)
         outcome = send_heartbeat(sender);
-    else if (!sender->backoff)
+    else if (sender->heartbeat_ok)
         outcome = send_spool(sender, &more);
     else if (event_flag_wait(sender->agent->sender, EVENT_HURRY, sender->heartbeat_due))
         sender->heartbeat_due = 0;
@@ -363,7 +361,6 @@ void *sender_run(void *user)
 {
     struct sender sender = {.agent = user,
                             .interval = INTERVAL,
-                            .proxy_retries = PROXY_RETRIES_MAX,
                             .batch = BATCH_RECORDS};
 
     sender.http =

@@ -4,8 +4,8 @@
  *
  * Nothing is forgotten before vsay has accepted it, so the spool waits until a heartbeat was
  * accepted: only then is it certain that vsay itself, and not some proxy or another server,
- * answers. A refusal is final only after another accepted heartbeat and a second refusal of the
- * same record. A batch that is refused is halved until the record at fault is alone. */
+ * answers. A batch that is refused is halved until the record at fault is alone. That record is
+ * dropped when it is refused for the third time, each time after another accepted heartbeat. */
 #ifndef AGENT_SENDER_H
 #define AGENT_SENDER_H
 

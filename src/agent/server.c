@@ -34,7 +34,7 @@ enum {
     OPEN_TIMEOUT = 10000, /* ms for a connection to send its open report */
     TICK = 1000,          /* ms */
     TICK_SOON = 100,
-    SCAN_INTERVAL = 2000 /* ms between looks into the drop directory */
+    SCAN_INTERVAL = 2000 /* ms between looks into the handoff directory */
 };
 
 enum { POLL_SIGNALS, POLL_SESSIONS, POLL_LISTENER, POLL_CLIENTS };

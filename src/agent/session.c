@@ -163,7 +163,7 @@ static void read_file(struct session_table *table, const char *id)
     if (json_object_is_type(object, json_type_object))
         read_session(table, id, object);
     else
-        log_event(LEVEL_ERROR, "held", "detail=\"cannot use %s\"", path);
+        log_event(LEVEL_ERROR, "session", "detail=\"cannot use %s\"", path);
     json_object_put(object);
     free(path);
 }
@@ -289,7 +289,7 @@ void session_keep_opening(struct session_table *table, struct session *session, 
     if (entry->opening)
         return;
     if (write_file(table, session, opening, &e))
-        log_event(LEVEL_WARNING, "held", "detail=\"%s\"", e.detail);
+        log_event(LEVEL_WARNING, "session", "detail=\"%s\"", e.detail);
     pthread_mutex_lock(&table->lock);
     entry->opening = xstrdup(opening);
     pthread_mutex_unlock(&table->lock);
@@ -300,7 +300,7 @@ void session_remove(struct session_table *table, struct session *session)
     char *path = path_of(table, session->id);
 
     if (unlink(path) && errno != ENOENT)
-        log_event(LEVEL_ERROR, "held", "detail=\"cannot remove %s: %s\"", path, strerror(errno));
+        log_event(LEVEL_ERROR, "session", "detail=\"cannot remove %s: %s\"", path, strerror(errno));
     free(path);
     pthread_mutex_lock(&table->lock);
     size_t i = 0;

@@ -163,19 +163,19 @@ def test_batches_are_divided_when_they_are_too_large(agent, server, shell):
 
 @pytest.mark.parametrize("path", ["sessions", "activity", r"sessions/sess_\w+/end"])
 @pytest.mark.parametrize("status", [400, 403])
-def test_a_refusal_is_believed_after_a_heartbeat(agent, server, new_shell, path, status):
+def test_the_third_refusal_drops_a_record(agent, server, new_shell, path, status):
     server.refused[f"/api/agent/{path}"] = status
     shell = new_shell(agent).opened()
     shell.command(1)
     shell.end()
     wait_for(lambda: "event=record_refused" in agent.log())
-    assert "event=record_doubted" in agent.log().partition("event=record_refused")[0]
+    assert agent.log().partition("event=record_refused")[0].count("event=record_retried") == 2
     wait_for(lambda: not held(agent))
 
 
 @pytest.mark.parametrize("page", [True, False])
 def test_one_command_that_is_refused_costs_no_other(agent, server, shell, page):
-    """By vsay, or by somebody on the way who does not like it, with a page of his own."""
+    """By vsay, or by a firewall in between, with a page of its own."""
     server.wait_for_heartbeat()
     server.stop()
     for seq in range(1, 42):
@@ -197,7 +197,7 @@ def test_what_is_missing_is_sent_again(agent, server, new_shell, path):
     shell = new_shell(agent).opened()
     shell.command(1)
     shell.end()
-    wait_for(lambda: agent.log().count("event=record_doubted") > 1)
+    wait_for(lambda: agent.log().count("event=record_retried") > 1)
     server.refused.clear()
     agent.process.kill(signal.SIGHUP)
     server.wait_for_end(shell.session)

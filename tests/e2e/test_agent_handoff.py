@@ -111,7 +111,7 @@ def test_drops_that_nobody_should_make(agent, server, directory):
     server.wait_for_end(good)
     assert secret.exists() and [body["session_id"] for body in
                                 server.told("/api/agent/sessions")] == [good]
-    assert agent.log().count("event=drop detail") <= 3, "what is no file is not even looked at"
+    assert agent.log().count("event=handoff detail") <= 3, "what is no file is not even looked at"
 
 
 

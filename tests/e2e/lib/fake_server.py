@@ -17,7 +17,7 @@ from stack import run, wait_for
 class FakeServer:
     """`status`, when set, is the answer to everything; `page`, when set, its body. `refused` has the
     status of what is refused by the pattern of its path, as has a body with `blocked` in it; with
-    `blocked_page`, by a page of somebody on the way. `lost` are sessions that it does not know until
+    `blocked_page`, by a proxy's page. `lost` are sessions that it does not know until
     they are opened again, `reasons` why those of `terminate` must end (a server of version 0.1.0
     sends none). The answer to the path `twice` is sent twice: soon, or when `late` before that to
     the next request."""
