@@ -8,7 +8,7 @@
 #include "agent/session.h"
 #include "agent/instance.h"
 #include "machine/options.h"
-#include "agent/rates.h"
+#include "agent/quota.h"
 #include "agent/sequence.h"
 #include "agent/spool.h"
 
@@ -21,7 +21,7 @@ struct agent {
     struct sequence *sequence;
     struct spool *spool;
     struct handoff *handoff;
-    struct rates rates;                 /* of new sessions; used by the main thread only */
+    struct quota_rates rates;           /* of new sessions; used by the main thread only */
     struct event_flag *sender, *poller; /* EVENT_WORK wakes the sender: the spool has records */
 };
 

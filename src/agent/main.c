@@ -178,7 +178,7 @@ static enum err run(const struct agent_options *options, struct error *e)
     spool_close(agent.spool);
     sequence_free(agent.sequence);
     session_table_close(agent.sessions);
-    rates_free(&agent.rates);
+    quota_rates_free(&agent.rates);
     if (lock >= 0)
         close(lock);
     event_flag_free(agent.poller);

@@ -213,7 +213,7 @@ static const char *why_refused(struct agent *agent, const struct origin *origin,
     *later = true;
     if (!session_room(agent->sessions, origin->uid))
         return "too many sessions run";
-    return rates_take(&agent->rates, origin->uid, clock_ms())
+    return quota_take(&agent->rates, origin->uid, clock_ms())
                ? NULL
                : "too many sessions were opened in a short time";
 }

@@ -138,8 +138,7 @@ void server_close(struct server *server)
     free(server);
 }
 
-/* Returns whether this user may connect once more. A user may hold half of the connections that the
- * others leave; root may hold all. */
+/* Returns whether this user may connect once more. */
 static bool has_place(const struct server *server, uid_t uid)
 {
     const struct client *client;
@@ -147,7 +146,7 @@ static bool has_place(const struct server *server, uid_t uid)
 
     TAILQ_FOREACH (client, &server->clients, next)
         own += client->peer.uid == uid;
-    return server->count < server->max && (uid == 0 || own < server->max - server->count);
+    return quota_place(uid, own, server->count, server->max);
 }
 
 static void add_client(struct server *server, int fd)

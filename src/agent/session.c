@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "agent/quota.h"
 #include "base/file.h"
 #include "machine/ipc.h"
 #include "base/clock.h"
@@ -268,7 +269,7 @@ bool session_room(const struct session_table *table, uid_t uid)
         running += session->state != SESSION_ENDED;
         own += session->state != SESSION_ENDED && session->uid == uid;
     }
-    return running < SESSIONS_MAX && (uid == 0 || own < SESSIONS_MAX - running);
+    return quota_place(uid, own, running, SESSIONS_MAX);
 }
 
 enum err session_add(struct session_table *table, const struct session *new, const char *opening,

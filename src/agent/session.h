@@ -68,8 +68,7 @@ void session_table_close(struct session_table *table);
 struct session *session_find(struct session_table *table, const char *id);
 struct session *session_at(struct session_table *table, size_t index); /* NULL after the last */
 
-/* Returns whether one more session of this user may run. A user may have half of the SESSIONS_MAX
- * that the others leave; root may have all. */
+/* Returns whether one more session of this user may run; see quota_place. */
 bool session_room(const struct session_table *table, uid_t uid);
 
 /* Adds a session, durably. Its file holds id, uid, seq, handoff_key and tree of `new`, and its open

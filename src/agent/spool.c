@@ -16,7 +16,7 @@
 
 #include "base/file.h"
 #include "machine/ipc.h"
-#include "agent/fair_share.h"
+#include "agent/quota.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -25,7 +25,9 @@
  * overwritten in place. */
 #define HEADER_FORMAT "{\"type\":\"spool\",\"dropped\":%020" PRIu64 "}\n"
 
-enum { HEADER_LENGTH = sizeof "{\"type\":\"spool\",\"dropped\":01234567890123456789}\n" - 1 };
+static const char empty[] = "{\"type\":\"spool\",\"dropped\":00000000000000000000}\n";
+
+enum { HEADER_LENGTH = sizeof empty - 1 };
 
 /* Where a record stands in the file; `length` includes the newline. */
 struct place {
@@ -142,17 +144,17 @@ static void read_records(struct spool *spool, FILE *file)
     spool->durable_size = spool->size;
 }
 
-static enum err write_header(struct spool *spool, struct error *e)
+static bool put_header(const struct spool *spool)
 {
     char header[HEADER_LENGTH + 1];
 
     snprintf(header, sizeof header, HEADER_FORMAT, spool->dropped);
-    return file_replace(spool->path, header, HEADER_LENGTH, e);
+    return file_write_at(spool->fd, header, HEADER_LENGTH, 0);
 }
 
 static enum err load(struct spool *spool, struct error *e)
 {
-    if (access(spool->path, F_OK) && write_header(spool, e))
+    if (access(spool->path, F_OK) && file_replace(spool->path, empty, HEADER_LENGTH, e))
         return ERR_IO;
     FILE *file = fopen(spool->path, "re");
     if (!file)
@@ -203,10 +205,8 @@ void spool_close(struct spool *spool)
 /* Copies the records that stay to the new file, and updates their offsets. */
 static enum err copy_records(const struct spool *old, struct spool *new, struct error *e)
 {
-    char header[HEADER_LENGTH + 1];
+    bool good = put_header(new);
 
-    snprintf(header, sizeof header, HEADER_FORMAT, new->dropped);
-    bool good = file_write_at(new->fd, header, HEADER_LENGTH, 0);
     new->size = HEADER_LENGTH;
     for (size_t i = 0; good && i < new->count; i++) {
         struct place *place = &new->places[i];
@@ -228,38 +228,30 @@ static bool may_drop(const struct spool *spool, const struct place *place)
     return place->kind == RECORD_COMMAND && place->number > spool->taken;
 }
 
-/* Computes how much each user has to give up so that the file takes at most `target` bytes. */
-static void divide(const struct spool *spool, size_t target, struct fair_share *fair_share)
+/* Chooses the records that stay, so that the file takes at most `target` bytes: all but the oldest
+ * commands of the users that have the most in it. */
+static void choose(const struct spool *old, struct spool *new, size_t target)
 {
-    size_t fixed = HEADER_LENGTH;
+    struct quota_item *commands = xcalloc(old->count - old->head + 1, sizeof *commands);
+    size_t fixed = HEADER_LENGTH, count = 0, next = 0;
 
-    for (size_t i = spool->head; i < spool->count; i++) {
-        const struct place *place = &spool->places[i];
-        if (may_drop(spool, place))
-            fair_share_need(fair_share, place->uid, place->length);
+    for (size_t i = old->head; i < old->count; i++) {
+        const struct place *place = &old->places[i];
+        if (may_drop(old, place))
+            commands[count++] = (struct quota_item){.uid = place->uid, .bytes = place->length};
         else
             fixed += place->length;
     }
-    fair_share_divide(fair_share, target > fixed ? target - fixed : 0);
-}
-
-/* Chooses the records that stay: all but the oldest commands of the users above their fair share.
- */
-static void choose(const struct spool *old, struct spool *new, size_t target)
-{
-    struct fair_share fair_share = {0};
-
-    divide(old, target, &fair_share);
+    quota_divide(commands, count, target > fixed ? target - fixed : 0);
     new->room = old->count - old->head + 1;
     new->places = xcalloc(new->room, sizeof *new->places);
     for (size_t i = old->head; i < old->count; i++) {
-        const struct place *place = &old->places[i];
-        if (may_drop(old, place) && fair_share_give_up(&fair_share, place->uid, place->length))
+        if (may_drop(old, &old->places[i]) && !commands[next++].stays)
             new->dropped++;
         else
-            new->places[new->count++] = *place;
+            new->places[new->count++] = old->places[i];
     }
-    fair_share_free(&fair_share);
+    free(commands);
 }
 
 /* Continues with the rewritten file. */
@@ -435,12 +427,9 @@ void spool_each_end(struct spool *spool, void (*visit)(struct json_object *end, 
 
 void spool_count_lost(struct spool *spool, uint64_t commands)
 {
-    char header[HEADER_LENGTH + 1];
-
     pthread_mutex_lock(&spool->lock);
     spool->dropped += commands;
-    snprintf(header, sizeof header, HEADER_FORMAT, spool->dropped);
-    if (!file_write_at(spool->fd, header, HEADER_LENGTH, 0))
+    if (!put_header(spool))
         log_event(LEVEL_WARNING, "spool", "detail=\"cannot count in %s: %s\"", spool->path,
                   strerror(errno));
     pthread_mutex_unlock(&spool->lock);

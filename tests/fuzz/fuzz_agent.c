@@ -90,7 +90,7 @@ static void empty(struct agent *agent, bool checked)
     }
     while ((session = session_at(agent->sessions, 0)))
         session_remove(agent->sessions, session);
-    rates_free(&agent->rates);
+    quota_rates_free(&agent->rates);
 }
 
 void fuzz_agent_empty(struct agent *agent)
