@@ -5,20 +5,18 @@
 #define AGENT_AGENT_H
 
 #include "agent/event_flag.h"
-#include "agent/session.h"
-#include "agent/instance.h"
-#include "machine/options.h"
+#include "agent/identity.h"
 #include "agent/quota.h"
-#include "agent/sequence.h"
+#include "agent/session.h"
 #include "agent/spool.h"
+#include "machine/options.h"
 
 struct handoff;
 
 struct agent {
     const struct agent_options *options;
-    char instance[INSTANCE_LENGTH + 1];
     struct session_table *sessions;
-    struct sequence *sequence;
+    struct identity *identity;
     struct spool *spool;
     struct handoff *handoff;
     struct quota_rates rates;           /* of new sessions; used by the main thread only */

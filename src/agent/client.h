@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The agent's side of a connection from a vsay-shell. Owned by server.c. */
+/* The agent's side of a connection from a vsay-shell, and which process that is. Owned by server.c.
+ *
+ * Any user may connect, and may claim anything in a packet. Only what the kernel says of the other
+ * end counts: which user and which process connected, and which children that process had. */
 #ifndef AGENT_CLIENT_H
 #define AGENT_CLIENT_H
 
@@ -7,10 +10,20 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "agent/peer.h"
+#include "machine/proctree.h"
 
 struct session;
 struct json_object;
+
+enum { PEER_CHILDREN = 8 };
+
+/* The process at the other end. */
+struct peer {
+    uid_t uid;
+    struct process process;
+    struct process children[PEER_CHILDREN]; /* up to so many of its children at that time */
+    size_t child_count;
+};
 
 struct client {
     int fd;
@@ -22,5 +35,19 @@ struct client {
     bool done;                   /* close it at the end of this turn */
     TAILQ_ENTRY(client) next;
 };
+
+/* Identifies the process that connected. Returns false when it is gone, since its pid may belong to
+ * another process by now; pid and uid are filled in even then, if the kernel knows them.
+ *
+ * The children are recorded at once: if vsay-shell dies before its open report is read, the agent
+ * still knows the user's shell. */
+bool client_identify(int fd, struct peer *out);
+
+/* Takes ownership of `fd`. */
+struct client *client_new(int fd, const struct peer *peer);
+void client_close(struct client *client);
+
+/* Parts the connection from its session, which goes on without it. */
+void client_detach(struct client *client);
 
 #endif

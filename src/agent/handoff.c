@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "agent/report_handler.h"
-#include "machine/ipc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "machine/ipc.h"
 
 enum {
     DIRECTORY_MODE = 03733, /* set-group-id: files belong to the agent's group, which may read */

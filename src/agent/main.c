@@ -15,12 +15,12 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "agent/server.h"
 #include "agent/handoff.h"
 #include "agent/http.h"
-#include "agent/session_manager.h"
 #include "agent/poller.h"
 #include "agent/sender.h"
+#include "agent/server.h"
+#include "agent/session_manager.h"
 #include "base/arguments.h"
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -100,18 +100,15 @@ static enum err open_state(struct agent *agent, struct error *e)
 {
     const char *directory = agent->options->agent.state_dir;
     char *sessions = xasprintf("%s/sessions", directory);
-    char *sequence = xasprintf("%s/seq", directory);
     char *spool = xasprintf("%s/spool", directory);
     enum err err = ERR_OK;
 
     if (mkdir(sessions, 0700) && errno != EEXIST)
         err = error_set(e, ERR_IO, "cannot make %s: %s", sessions, strerror(errno));
     if (!err)
-        err = instance_open(sessions, agent->options->agent.socket, agent->instance, e);
+        err = identity_open(directory, agent->options->agent.socket, &agent->identity, e);
     if (!err)
         err = session_table_open(sessions, &agent->sessions, e);
-    if (!err)
-        err = sequence_open(sequence, &agent->sequence, e);
     if (!err)
         err = spool_open(spool, (size_t)agent->options->agent.spool_max * 1024, &agent->spool, e);
     if (!err)
@@ -119,7 +116,6 @@ static enum err open_state(struct agent *agent, struct error *e)
     if (!err)
         session_manager_begin(agent);
     free(spool);
-    free(sequence);
     free(sessions);
     return err;
 }
@@ -143,7 +139,7 @@ static enum err run_threads(struct agent *agent, struct server *server, struct e
                   "read it; use https\"",
                   agent->options->agent.server);
     log_event(LEVEL_INFO, "start", "server=%s instance=%s", agent->options->agent.server,
-              agent->instance);
+              identity_instance(agent->identity));
     enum err err = server_run(server, e);
     event_flag_set(agent->sender, EVENT_STOP);
     event_flag_set(agent->poller, EVENT_STOP);
@@ -176,8 +172,8 @@ static enum err run(const struct agent_options *options, struct error *e)
     server_close(server);
     handoff_close(agent.handoff);
     spool_close(agent.spool);
-    sequence_free(agent.sequence);
     session_table_close(agent.sessions);
+    identity_close(agent.identity);
     quota_rates_free(&agent.rates);
     if (lock >= 0)
         close(lock);

@@ -8,9 +8,9 @@
 
 #include "agent/agent.h"
 #include "agent/http.h"
-#include "machine/ipc.h"
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "machine/ipc.h"
 
 enum {
     EXTRA_TIMEOUT = 15, /* s that an answer may take beyond the poll's own wait */
@@ -30,12 +30,9 @@ static void obey(const struct agent *agent, const struct json_object *signal)
 /* Requests the end of all sessions that an answer names. Returns how many it names. */
 static unsigned obey_all(const struct agent *agent, const struct json_object *answer)
 {
-    struct json_object *signals = NULL;
+    struct json_object *signals = ipc_array(answer, "signals");
+    size_t count = signals ? json_object_array_length(signals) : 0;
 
-    json_object_object_get_ex(answer, "signals", &signals);
-    if (!json_object_is_type(signals, json_type_array))
-        return 0;
-    size_t count = json_object_array_length(signals);
     for (size_t i = 0; i < count; i++)
         obey(agent, json_object_array_get_idx(signals, i));
     return (unsigned)count;
@@ -47,7 +44,8 @@ void *poller_run(void *user)
     const long wait = agent->options->agent.poll_wait;
     const int64_t full = 1000 * wait - POLL_PAUSE;
     const int64_t least = full > POLL_PAUSE ? full : POLL_PAUSE;
-    struct http *http = http_new("signals", agent->options, agent->instance, agent->poller);
+    struct http *http =
+        http_new("signals", agent->options, identity_instance(agent->identity), agent->poller);
     char *path = xasprintf("/api/agent/signals?wait=%ld", wait);
     const struct http_request request = {
         .path = path, .required_member = "signals", .timeout = wait + EXTRA_TIMEOUT};

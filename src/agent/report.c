@@ -6,11 +6,11 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "machine/ipc.h"
-#include "common/protocol.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "common/address.h"
+#include "common/protocol.h"
+#include "machine/ipc.h"
 
 /* --- members --------------------------------------------------------------------------------- */
 

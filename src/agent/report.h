@@ -12,7 +12,7 @@
 struct json_object;
 
 /* Makes an open record, or returns NULL when the packet is malformed. The caller adds `seq`. The
- * user is as the packet claims; attribute_session checks that later. */
+ * user is as the packet claims; session_open_attribute checks that later. */
 struct json_object *report_opening(const struct json_object *packet, uid_t uid);
 
 /* Makes a command record, or returns NULL when the packet is malformed. Sets *seq to the command's

@@ -160,7 +160,7 @@ static enum err add_session(struct agent *agent, const struct origin *origin, co
 {
     const char *key = ipc_text(packet, "drop_key");
     struct session new = {.uid = origin->uid,
-                          .seq = sequence_next(agent->sequence),
+                          .seq = identity_next_seq(agent->identity),
                           .tree = find_tree(origin, packet)};
 
     snprintf(new.id, sizeof new.id, "%s", id);
@@ -179,7 +179,8 @@ static enum err store_opening(struct agent *agent, struct session *session,
 
     session_keep_opening(agent->sessions, session, json_object_to_json_string(opening));
     /* drawn after the session is listed, so it exceeds the seq of any heartbeat without it */
-    json_object_object_add(opening, "seq", json_object_new_int64(sequence_next(agent->sequence)));
+    json_object_object_add(opening, "seq",
+                           json_object_new_int64(identity_next_seq(agent->identity)));
     log_event(LEVEL_INFO, "session_open", "session=%s uid=%lu pid=%ld", session->id,
               (unsigned long)session->uid, (long)session->tree.shell.pid);
     enum err err = store(agent, RECORD_OPEN, opening, e);
@@ -360,11 +361,4 @@ enum err report_handler_receive(struct agent *agent, struct origin *origin,
     }
     log_event(LEVEL_WARNING, "report_unknown", "uid=%lu", (unsigned long)origin->uid);
     return ERR_REQUEST;
-}
-
-void report_handler_disconnect(struct client *client)
-{
-    if (client->session)
-        client->session->client = NULL;
-    client->session = NULL;
 }

@@ -38,9 +38,6 @@ enum err report_handler_sync(struct agent *agent, struct error *e);
 /* Notes that the commands of `session` are durable up to `seq`. `session` may be NULL. */
 void report_handler_mark_stored(struct session *session, int64_t seq);
 
-/* Detaches a connection that is about to close from its session. */
-void report_handler_disconnect(struct client *client);
-
 /* Returns whether it is certain that no process of the session is left: vsay-shell said so, or this
  * process saw it. */
 bool report_handler_all_gone(struct session *session);

@@ -9,18 +9,16 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/heartbeat.h"
 #include "agent/http.h"
-#include "machine/ipc.h"
-#include "base/clock.h"
 #include "agent/session_open.h"
-#include "agent/usage.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "machine/ipc.h"
 
 enum {
-    INTERVAL = 30000,    /* ms between heartbeats, until vsay says otherwise */
-    INTERVAL_MAX = 3600, /* s */
-    REFUSALS_MAX = 3,    /* after which a record is dropped */
+    REFUSALS_MAX = 3, /* after which a record is dropped */
     BATCH_RECORDS = 500,
     BATCH_BYTES = 100 * 1024 /* fits into mod_fcgid's default of 128 KiB with the JSON around it */
 };
@@ -28,9 +26,9 @@ enum {
 struct sender {
     struct agent *agent;
     struct http *http;
-    struct session_open opener;
-    struct usage usage;
-    int64_t interval, heartbeat_due; /* ms */
+    struct session_opener opener;
+    struct heartbeat_sender heartbeat;
+    int64_t heartbeat_due; /* clock_ms */
     bool heartbeat_ok;     /* accepted, and nothing was refused since: the spool may be sent */
     uint64_t reopened_for; /* the record for which sessions were opened again last */
     uint64_t refused;      /* the record that was refused last, */
@@ -38,96 +36,15 @@ struct sender {
     size_t batch;          /* commands per request at most; halved when a batch is refused */
 };
 
-/* --- heartbeats ------------------------------------------------------------------------------ */
-
-static void add_percent(struct json_object *object, const char *name, double percent)
-{
-    char text[16];
-
-    snprintf(text, sizeof text, "%.2f", percent);
-    json_object_object_add(object, name, json_object_new_double_s(percent, text));
-}
-
-static struct json_object *make_heartbeat(struct sender *sender)
-{
-    struct agent *agent = sender->agent;
-    struct usage_figures figures = usage_read(&sender->usage, agent->options->agent.disk);
-    struct json_object *heartbeat = json_object_new_object();
-
-    add_percent(heartbeat, "cpu_percent", figures.cpu);
-    add_percent(heartbeat, "memory_percent", figures.memory);
-    add_percent(heartbeat, "disk_percent", figures.disk);
-    json_object_object_add(heartbeat, "seq", json_object_new_int64(sequence_next(agent->sequence)));
-    json_object_object_add(heartbeat, "dropped",
-                           json_object_new_int64((int64_t)spool_dropped(agent->spool)));
-    json_object_object_add(heartbeat, "sessions", session_ids(agent->sessions));
-    struct json_object *activity = session_activity(agent->sessions);
-    if (activity)
-        json_object_object_add(heartbeat, "last_activity", activity);
-    return heartbeat;
-}
-
-/* Requests the end of the sessions that a heartbeat's answer names. Reasons come first, because
- * the first reason of a session stays. A session without one was not ended by anyone, as far as
- * the answer tells: vsay has it as closed, or is too old to send `terminations`. */
-static void request_ends(struct session_table *sessions, struct json_object *terminate,
-                         struct json_object *terminations)
-{
-    for (size_t i = 0; terminations && i < json_object_array_length(terminations); i++) {
-        const struct json_object *item = json_object_array_get_idx(terminations, i);
-        const char *id = ipc_text(item, "session_id"), *reason = ipc_text(item, "reason");
-        if (id && reason)
-            session_request_end(sessions, id, reason);
-    }
-    for (size_t i = 0; terminate && i < json_object_array_length(terminate); i++)
-        session_request_end(sessions, ipc_text_at(terminate, i), SESSION_NO_REASON);
-}
-
-/* Returns an array that is a member of `object`, or NULL. */
-static struct json_object *array_member(const struct json_object *object, const char *name)
-{
-    struct json_object *array = NULL;
-
-    json_object_object_get_ex(object, name, &array);
-    return json_object_is_type(array, json_type_array) ? array : NULL;
-}
-
-static void read_answer(struct sender *sender, const struct json_object *answer)
-{
-    struct json_object *interval = NULL, *unknown = array_member(answer, "unknown");
-
-    json_object_object_get_ex(answer, "interval", &interval);
-    int64_t seconds = json_object_get_int64(interval);
-    if (seconds >= 1 && seconds <= INTERVAL_MAX)
-        sender->interval = seconds * 1000;
-    request_ends(sender->agent->sessions, array_member(answer, "terminate"),
-                 array_member(answer, "terminations"));
-    if (unknown)
-        session_open_repeat_all(&sender->opener, unknown);
-}
-
+/* Sends a heartbeat. After it the spool may be sent, if vsay has accepted the heartbeat. */
 static enum http_outcome send_heartbeat(struct sender *sender)
 {
-    struct json_object *heartbeat = make_heartbeat(sender), *answer;
-    struct error e = {0};
-    const char *text = json_object_to_json_string_ext(heartbeat, JSON_C_TO_STRING_PLAIN);
-    const struct http_request request = {.path = "/api/agent/heartbeat",
-                                         .body = text,
-                                         .required_member = "terminate",
-                                         .timeout = HTTP_TIMEOUT};
     int64_t now = clock_ms();
-    enum http_outcome outcome = http_call(sender->http, &request, &answer, &e);
+    enum http_outcome outcome = heartbeat_send(&sender->heartbeat);
 
-    if (outcome == HTTP_REFUSED || outcome == HTTP_MISSING || outcome == HTTP_TOO_LARGE)
-        log_event(LEVEL_ERROR, "heartbeat_refused", "detail=\"%s\"", e.detail);
     sender->heartbeat_ok = outcome == HTTP_DONE;
-    if (sender->heartbeat_ok) {
-        session_activity_acknowledged(sender->agent->sessions);
-        read_answer(sender, answer);
-        sender->heartbeat_due = now + sender->interval;
-    }
-    json_object_put(answer);
-    json_object_put(heartbeat);
+    if (sender->heartbeat_ok)
+        sender->heartbeat_due = now + sender->heartbeat.interval;
     return outcome;
 }
 
@@ -199,7 +116,7 @@ static enum http_outcome send_commands(struct sender *sender, const struct recor
                                          .timeout = HTTP_TIMEOUT};
     enum http_outcome outcome = http_call(sender->http, &request, &answer, e);
 
-    struct json_object *errors = array_member(answer, "errors");
+    struct json_object *errors = ipc_array(answer, "errors");
     if (errors)
         outcome = look_at_errors(sender, errors, records, count);
     json_object_put(answer);
@@ -359,13 +276,12 @@ static void step(struct sender *sender)
 
 void *sender_run(void *user)
 {
-    struct sender sender = {.agent = user,
-                            .interval = INTERVAL,
-                            .batch = BATCH_RECORDS};
+    struct sender sender = {.agent = user, .batch = BATCH_RECORDS};
 
-    sender.http =
-        http_new("reports", sender.agent->options, sender.agent->instance, sender.agent->sender);
-    sender.opener = (struct session_open){.agent = sender.agent, .http = sender.http};
+    sender.http = http_new("reports", sender.agent->options,
+                           identity_instance(sender.agent->identity), sender.agent->sender);
+    sender.opener = (struct session_opener){.agent = sender.agent, .http = sender.http};
+    sender.heartbeat = heartbeat_sender(sender.agent, sender.http, &sender.opener);
     while (!event_flag_stopped(sender.agent->sender))
         step(&sender);
     http_free(sender.http);

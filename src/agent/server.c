@@ -18,12 +18,11 @@
 #include "agent/handoff.h"
 #include "agent/report_handler.h"
 #include "agent/session_manager.h"
-#include "machine/ipc.h"
 #include "base/clock.h"
-#include "agent/peer.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "machine/ipc.h"
 
 enum {
     CLIENTS_MAX = 2 * SESSIONS_MAX,
@@ -115,12 +114,9 @@ enum err server_open(struct agent *agent, struct server **out, struct error *e)
 
 static void remove_client(struct server *server, struct client *client)
 {
-    report_handler_disconnect(client);
     TAILQ_REMOVE(&server->clients, client, next);
     server->count--;
-    close(client->fd);
-    json_object_put(client->replies);
-    free(client);
+    client_close(client);
 }
 
 void server_close(struct server *server)
@@ -154,7 +150,7 @@ static void add_client(struct server *server, int fd)
     struct peer peer = {0};
     const char *why = NULL;
 
-    if (!peer_find(fd, &peer))
+    if (!client_identify(fd, &peer))
         why = "its process is gone or cannot be seen";
     else if (!has_place(server, peer.uid))
         why = "too many connections";
@@ -164,11 +160,7 @@ static void add_client(struct server *server, int fd)
         close(fd);
         return;
     }
-    struct client *client = xcalloc(1, sizeof *client);
-    client->fd = fd;
-    client->peer = peer;
-    client->connected_at = clock_ms();
-    client->replies = json_object_new_array();
+    struct client *client = client_new(fd, &peer);
     TAILQ_INSERT_TAIL(&server->clients, client, next);
     server->count++;
 }
@@ -189,21 +181,21 @@ static void accept_clients(struct server *server)
 
 /* --- a turn: packets, one sync, replies ------------------------------------------------------ */
 
-static enum err receive_packet(struct server *server, struct client *client,
+static enum err receive_packet(struct agent *agent, struct client *client,
                                const struct json_object *packet, struct error *e)
 {
     struct origin origin = {.uid = client->peer.uid, .client = client, .session = client->session};
     struct json_object *reply = NULL;
-    enum err err = report_handler_receive(server->agent, &origin, packet, &reply, e);
+    enum err err = report_handler_receive(agent, &origin, packet, &reply, e);
 
     if (reply)
         json_object_array_add(client->replies, reply);
     return err;
 }
 
-/* Reads packets of one client until `end`, but at least one. The first invalid packet ends the
- * connection. */
-static enum err read_client(struct server *server, struct client *client, int64_t end,
+/* Reads and handles packets of one client until `end`, but at least one. The first invalid packet
+ * ends the connection. */
+static enum err read_client(struct agent *agent, struct client *client, int64_t end,
                             struct error *e)
 {
     enum err err = ERR_OK;
@@ -214,7 +206,7 @@ static enum err read_client(struct server *server, struct client *client, int64_
         if (err == ERR_BUSY)
             return ERR_OK;
         if (err == ERR_OK)
-            err = receive_packet(server, client, packet, e);
+            err = receive_packet(agent, client, packet, e);
         else if (err == ERR_IO)
             err = ERR_REQUEST; /* the peer has closed */
         json_object_put(packet);
@@ -272,7 +264,7 @@ static enum err read_clients(struct server *server, size_t *reported, struct err
         TAILQ_INSERT_TAIL(&server->clients, client, next);
         if (!server->polled[client->poll_index].revents)
             continue;
-        enum err failed = read_client(server, client, end, e);
+        enum err failed = read_client(server->agent, client, end, e);
         *reported += json_object_array_length(client->replies);
         err = err ? err : failed;
     }

@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "agent/quota.h"
-#include "base/file.h"
-#include "machine/ipc.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "machine/ipc.h"
 
 struct entry {
     struct session session; /* first: an entry is found by it */
@@ -72,21 +72,13 @@ static void put_process(struct json_object *object, const char *name, const stru
     json_object_object_add(object, name, pair);
 }
 
-static int64_t get_number(const struct json_object *object, const char *name)
-{
-    struct json_object *value = NULL;
-
-    json_object_object_get_ex(object, name, &value);
-    return json_object_get_int64(value);
-}
-
 static struct process get_process(const struct json_object *object, const char *name)
 {
     struct json_object *pair = NULL;
 
     json_object_object_get_ex(object, name, &pair);
-    return (struct process){.pid = (pid_t)get_number(pair, "pid"),
-                            .start = (unsigned long long)get_number(pair, "start")};
+    return (struct process){.pid = (pid_t)ipc_number(pair, "pid"),
+                            .start = (unsigned long long)ipc_number(pair, "start")};
 }
 
 static enum err write_file(const struct session_table *table, const struct session *session,
@@ -142,8 +134,8 @@ static void read_session(struct session_table *table, const char *id,
 {
     const char *boot = ipc_text(object, "boot"), *key = ipc_text(object, "drop_key");
     struct json_object *opening = NULL;
-    struct session session = {.uid = (uid_t)get_number(object, "uid"),
-                              .seq = get_number(object, "seq")};
+    struct session session = {.uid = (uid_t)ipc_number(object, "uid"),
+                              .seq = ipc_number(object, "seq")};
     struct proctree tree = read_tree(object, session.uid);
 
     snprintf(session.id, sizeof session.id, "%s", id);

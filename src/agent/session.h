@@ -17,8 +17,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "machine/proctree.h"
 #include "base/error.h"
+#include "machine/proctree.h"
 
 struct client;
 struct json_object;

@@ -11,8 +11,8 @@
 #include "agent/report_handler.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "machine/ipc.h"
 #include "common/protocol.h"
+#include "machine/ipc.h"
 
 enum {
     KILL_GRACE = 3000, /* ms on top of shell.kill_after for vsay-shell to end a session */
@@ -160,7 +160,7 @@ static void check_running(struct agent *agent, struct session *session)
 static void forget(struct agent *agent, struct session *session)
 {
     if (session->client)
-        report_handler_disconnect(session->client);
+        client_detach(session->client);
     session_remove(agent->sessions, session);
 }
 

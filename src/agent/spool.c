@@ -14,11 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
-#include "machine/ipc.h"
 #include "agent/quota.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "machine/ipc.h"
 
 /* The first line: how many commands were dropped. One rename replaces it together with the records,
  * so the count always agrees with what is missing. Its length is fixed, so that it can be
@@ -99,21 +99,13 @@ static enum record_kind kind_of(const struct json_object *object)
     return kind;
 }
 
-static uid_t uid_of(const struct json_object *object)
-{
-    struct json_object *uid = NULL;
-
-    json_object_object_get_ex(object, "uid", &uid);
-    return (uid_t)json_object_get_int64(uid);
-}
-
 static void read_record(struct spool *spool, const char *line, size_t length)
 {
     struct json_object *object = ipc_parse(line, length - 1);
     enum record_kind kind = kind_of(object);
 
     if (kind < RECORD_KINDS) {
-        add_place(spool, kind, uid_of(object), length);
+        add_place(spool, kind, (uid_t)ipc_number(object, "uid"), length);
     } else {
         log_event(LEVEL_ERROR, "spool", "detail=\"%s is damaged at byte %lld\"", spool->path,
                   (long long)spool->size);
@@ -342,7 +334,7 @@ enum err spool_append(struct spool *spool, enum record_kind kind, struct json_ob
     if (err)
         roll_back(spool);
     else
-        add_place(spool, kind, uid_of(object), length);
+        add_place(spool, kind, (uid_t)ipc_number(object, "uid"), length);
     pthread_mutex_unlock(&spool->lock);
     free(line);
     return err;

@@ -122,6 +122,22 @@ const char *ipc_text(const struct json_object *object, const char *member)
     return json_object_get_string(value);
 }
 
+int64_t ipc_number(const struct json_object *object, const char *member)
+{
+    struct json_object *value = NULL;
+
+    json_object_object_get_ex(object, member, &value);
+    return json_object_get_int64(value);
+}
+
+struct json_object *ipc_array(const struct json_object *object, const char *member)
+{
+    struct json_object *array = NULL;
+
+    json_object_object_get_ex(object, member, &array);
+    return json_object_is_type(array, json_type_array) ? array : NULL;
+}
+
 const char *ipc_text_at(const struct json_object *array, size_t index)
 {
     struct json_object *item = json_object_array_get_idx(array, index);

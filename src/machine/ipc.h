@@ -24,6 +24,7 @@
 #define MACHINE_IPC_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -54,6 +55,12 @@ struct json_object *ipc_parse(const char *text, size_t length);
 
 /* Returns a member's text, borrowed from the object, or NULL if it is missing or not a string. */
 const char *ipc_text(const struct json_object *object, const char *member);
+
+/* Returns a member's number, or 0 if it is missing. */
+int64_t ipc_number(const struct json_object *object, const char *member);
+
+/* Returns an array that is a member, borrowed from the object, or NULL. */
+struct json_object *ipc_array(const struct json_object *object, const char *member);
 
 /* Returns the text of an array's item, borrowed from the array, or "" if it is not a string. */
 const char *ipc_text_at(const struct json_object *array, size_t index);

@@ -8,7 +8,7 @@
 
 #include "agent/handoff.h"
 #include "machine/ipc.h"
-#include "agent/attribution.h"
+#include "agent/session_open.h"
 #include "base/xalloc.h"
 #include "fuzz_api.h"
 
@@ -42,15 +42,16 @@ struct agent *fuzz_agent(const char *server)
         return &agent;
     load_options(server);
     char *sessions = fuzz_path("state/sessions"), *spool = fuzz_path("state/spool");
-    char *sequence = fuzz_path("state/seq");
+    char *state = fuzz_path("state"), *socket = fuzz_path("socket");
     MUST(mkdir(sessions, 0700) == 0);
     MUST(session_table_open(sessions, &agent.sessions, &e) == ERR_OK);
-    MUST(sequence_open(sequence, &agent.sequence, &e) == ERR_OK);
+    MUST(identity_open(state, socket, &agent.identity, &e) == ERR_OK);
     MUST(spool_open(spool, 1024 * 1024, &agent.spool, &e) == ERR_OK);
     MUST(handoff_open(&agent, &agent.handoff, &e) == ERR_OK);
     agent.sender = event_flag_new();
     agent.poller = event_flag_new();
-    free(sequence);
+    free(socket);
+    free(state);
     free(spool);
     free(sessions);
     return &agent;
@@ -63,7 +64,7 @@ static void check(const struct record *record)
 
     MUST(object);
     if (record->kind == RECORD_OPEN)
-        attribute_session(object, &options.agent.trusted_users);
+        session_open_attribute(object, &options.agent.trusted_users);
     char *session = xstrdup(ipc_text(object, "session_id"));
     char *type = xstrdup(ipc_text(object, "type"));
     fuzz_api_takes(type, session,

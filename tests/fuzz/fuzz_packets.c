@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int ends[2];
 
     MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
-    MUST(peer_find(ends[0], &client.peer));
+    MUST(client_identify(ends[0], &client.peer));
     ipc_widen(ends[1]);
     client.fd = ends[0];
     while (!err && rest.length) {
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             err = take(agent, &client);
     }
     MUST(report_handler_sync(agent, &e) == ERR_OK);
-    report_handler_disconnect(&client);
+    client_detach(&client);
     close(ends[0]);
     close(ends[1]);
     fuzz_agent_empty(agent);

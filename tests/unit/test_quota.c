@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of agent/quota, new sessions: a burst, then one per period, separately for each user; root is free. */
+/* Tests of agent/quota, new sessions: a burst, then one per period, separately for each user; root
+ * is free. */
 #include "config.h"
 
 #include <setjmp.h>

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
-#include "agent/peer.h"
+#include "agent/client.h"
 
 #include <errno.h>
+#include <json.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/session.h"
+#include "base/clock.h"
+#include "base/xalloc.h"
+
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
+
+/* --- who it is ------------------------------------------------------------------------------- */
 
 /* The check for kernels before 6.5: the process that has the pid now is at least the same user's.
  */
@@ -39,7 +47,7 @@ static bool still_there(int fd, const struct ucred *peer)
     return there;
 }
 
-bool peer_find(int fd, struct peer *out)
+bool client_identify(int fd, struct peer *out)
 {
     struct ucred peer;
     socklen_t length = sizeof peer;
@@ -55,4 +63,30 @@ bool peer_find(int fd, struct peer *out)
         return false;
     out->process = found;
     return true;
+}
+
+struct client *client_new(int fd, const struct peer *peer)
+{
+    struct client *client = xcalloc(1, sizeof *client);
+
+    client->fd = fd;
+    client->peer = *peer;
+    client->connected_at = clock_ms();
+    client->replies = json_object_new_array();
+    return client;
+}
+
+void client_detach(struct client *client)
+{
+    if (client->session)
+        client->session->client = NULL;
+    client->session = NULL;
+}
+
+void client_close(struct client *client)
+{
+    client_detach(client);
+    close(client->fd);
+    json_object_put(client->replies);
+    free(client);
 }

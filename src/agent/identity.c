@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
-#include "agent/instance.h"
+#include "agent/identity.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +13,22 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "machine/ipc.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "machine/ipc.h"
 
-enum { PART_LENGTH = (INSTANCE_LENGTH - 1) / 2 };
+enum { PART_LENGTH = 16, INSTANCE_LENGTH = 2 * PART_LENGTH + 1 };
+
+struct identity {
+    char instance[INSTANCE_LENGTH + 1];
+    pthread_mutex_t lock; /* of `last` */
+    char *seq_path;
+    int64_t last;
+};
+
+/* --- the instance ---------------------------------------------------------------------------- */
 
 /* Reads the first line of a file, "" when there is none. The caller frees it. */
 static char *read_line(const char *path)
@@ -105,10 +116,10 @@ static enum err find_part(const char *socket, char out[PART_LENGTH + 1], struct 
     return err;
 }
 
-enum err instance_open(const char *sessions, const char *socket, char out[INSTANCE_LENGTH + 1],
-                       struct error *e)
+static enum err open_instance(struct identity *identity, const char *sessions, const char *socket,
+                              struct error *e)
 {
-    char *path = xasprintf("%s/instance", sessions);
+    char *path = xasprintf("%s/instance", sessions), *out = identity->instance;
     char first[PART_LENGTH + 1], second[PART_LENGTH + 1];
     enum err err = ERR_OK;
 
@@ -123,4 +134,71 @@ enum err instance_open(const char *sessions, const char *socket, char out[INSTAN
     }
     free(path);
     return err;
+}
+
+const char *identity_instance(const struct identity *identity)
+{
+    return identity->instance;
+}
+
+/* --- the sequence number --------------------------------------------------------------------- */
+
+static enum err open_sequence(struct identity *identity, struct error *e)
+{
+    FILE *file = fopen(identity->seq_path, "re");
+
+    if (!file && errno != ENOENT)
+        return error_set(e, ERR_IO, "cannot open %s: %s", identity->seq_path, strerror(errno));
+    if (file && fscanf(file, "%" SCNd64, &identity->last) != 1)
+        log_event(LEVEL_WARNING, "sequence", "detail=\"%s does not hold a number\"",
+                  identity->seq_path);
+    if (file)
+        fclose(file);
+    return ERR_OK;
+}
+
+int64_t identity_next_seq(struct identity *identity)
+{
+    struct error e = {0};
+    char text[24];
+
+    pthread_mutex_lock(&identity->lock);
+    int64_t now = clock_realtime_ms();
+    int64_t next = now > identity->last ? now : identity->last + 1;
+    identity->last = next;
+    int length = snprintf(text, sizeof text, "%" PRId64 "\n", next);
+    if (file_replace(identity->seq_path, text, (size_t)length, &e))
+        log_event(LEVEL_WARNING, "sequence", "detail=\"%s\"", e.detail);
+    pthread_mutex_unlock(&identity->lock);
+    return next;
+}
+
+/* --- both ------------------------------------------------------------------------------------ */
+
+enum err identity_open(const char *state_dir, const char *socket, struct identity **out,
+                       struct error *e)
+{
+    struct identity *identity = xcalloc(1, sizeof *identity);
+    char *sessions = xasprintf("%s/sessions", state_dir);
+
+    pthread_mutex_init(&identity->lock, NULL);
+    identity->seq_path = xasprintf("%s/seq", state_dir);
+    enum err err = open_instance(identity, sessions, socket, e);
+    if (!err)
+        err = open_sequence(identity, e);
+    free(sessions);
+    if (err)
+        identity_close(identity);
+    else
+        *out = identity;
+    return err;
+}
+
+void identity_close(struct identity *identity)
+{
+    if (!identity)
+        return;
+    pthread_mutex_destroy(&identity->lock);
+    free(identity->seq_path);
+    free(identity);
 }
