@@ -33,7 +33,8 @@ static bool same_user(pid_t pid, uid_t uid)
 }
 
 /* Returns whether the peer is alive, so that its pid was never reused. A user may pass a connection
- * to a child, exit, and wait until a root process gets the pid. */
+ * to a child, exit, and wait until a root process gets the pid. The agent would then take that
+ * process for the session's, and kill it when the session must end. */
 static bool still_there(int fd, const struct ucred *peer)
 {
     int pidfd = -1;
@@ -59,6 +60,7 @@ bool client_identify(int fd, struct peer *out)
     if (!process_find(peer.pid, &found))
         return false;
     out->child_count = process_children(peer.pid, out->children, PEER_CHILDREN);
+    /* last: what was read above belongs to the peer only if the peer was alive until now */
     if (!still_there(fd, &peer))
         return false;
     out->process = found;

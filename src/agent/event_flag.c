@@ -21,6 +21,7 @@ struct event_flag *event_flag_new(void)
 
     pthread_mutex_init(&event_flag->lock, NULL);
     pthread_condattr_init(&monotonic);
+    /* deadlines are clock_ms, which setting the time of day does not move */
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&event_flag->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);

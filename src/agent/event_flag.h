@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Events that a thread waits for: new work, a call to hurry, the end, or a point in time.
- * Thread-safe. */
+ * Thread-safe.
+ *
+ * For the sender and the poller, which wait for nothing else. The main thread waits for sockets
+ * too, so other threads wake it by an eventfd (session_event_fd). Events stay set until someone
+ * waits for them, so one that comes during a request is not lost. */
 #ifndef AGENT_EVENT_FLAG_H
 #define AGENT_EVENT_FLAG_H
 

@@ -137,12 +137,16 @@ static enum err receive_open_file(struct agent *agent, int fd, const struct stat
     return err;
 }
 
+/* Only these errors are the machine's. All others are about the file: it is a link, a device, or
+ * unreadable, so vsay-shell did not make it. */
 static bool may_work_later(int cause)
 {
     return cause == EMFILE || cause == ENFILE || cause == ENOMEM || cause == EIO;
 }
 
-/* Takes in a file and removes it. ERR_BUSY: it stays, because too many sessions run. */
+/* Takes in a file and removes it. ERR_BUSY: it stays, because too many sessions run. It is opened
+ * without following links, since root would follow them anywhere, and without blocking, since it
+ * may be a pipe. */
 static enum err receive_file(struct agent *agent, const char *path, const char *id, struct error *e)
 {
     struct stat st;

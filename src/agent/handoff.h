@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The directory in which vsay-shells leave their reports when they exit while vsay-agent is away.
+ * A vsay-shell cannot wait for the agent: its user has logged out.
  *
  * Each session leaves one file, SESSION_ID.jsonl. Everybody may write to the directory and only the
  * agent may list it, so another user who guesses the name may have taken it. vsay-shell then uses

@@ -35,6 +35,8 @@ static double failed(const char *path)
     return 0;
 }
 
+/* Time that the CPU waits for a disk counts as idle, as in top(1): another process could run. Time
+ * that the hypervisor took (steal) counts as busy: nothing on this machine could use it. */
 static double read_cpu(struct heartbeat_sender *sender)
 {
     static const char path[] = "/proc/stat";
@@ -58,6 +60,7 @@ static double read_cpu(struct heartbeat_sender *sender)
     return figure;
 }
 
+/* MemAvailable and not MemFree: the kernel uses free memory as cache, and gives that back. */
 static double read_memory(void)
 {
     static const char path[] = "/proc/meminfo";
@@ -74,6 +77,7 @@ static double read_memory(void)
     return total && available ? percent(total - available, total) : failed(path);
 }
 
+/* As df: blocks that are reserved for root are neither used nor available. */
 static double read_disk(const char *path)
 {
     struct statvfs fs;
@@ -86,6 +90,7 @@ static double read_disk(const char *path)
 
 /* --- sending --------------------------------------------------------------------------------- */
 
+/* Two decimals, which is what vsay stores. json-c would write 12.300000000000001. */
 static void add_percent(struct json_object *object, const char *name, double figure)
 {
     char text[16];

@@ -54,6 +54,8 @@ void http_library_end(void)
 
 /* --- the connection -------------------------------------------------------------------------- */
 
+/* Collects the answer. A larger one than ANSWER_MAX is an error: it is not vsay's, and must not
+ * fill the memory. */
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *user)
 {
     struct http *http = user;
@@ -68,6 +70,7 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *user)
     return length;
 }
 
+/* libcurl calls this at least once a second, which is how EVENT_STOP interrupts a long poll. */
 static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
     const struct http *http = user;
@@ -77,7 +80,8 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
 }
 
 /* Makes a new easy handle for each request. If a handle is reused and the next answer begins with a
- * folded header line, libcurl 7.88 reads a freed header. */
+ * folded header line, libcurl 7.88 reads a freed header (found by fuzzing). The connection is kept
+ * all the same: it is in the share. */
 static void renew_handle(struct http *http)
 {
     const char *ca_file = http->options->agent.ca_file;
@@ -104,6 +108,7 @@ static void renew_handle(struct http *http)
     curl_easy_setopt(http->curl, CURLOPT_SHARE, http->connections);
 }
 
+/* Gives up the kept connection, whatever may still arrive on it. */
 static void connect_anew(struct http *http)
 {
     curl_easy_cleanup(http->curl);
@@ -176,12 +181,15 @@ static char *read_credential(const char *path, struct error *e)
     return header;
 }
 
+/* A core dump, or memory that is used again, must not contain the token. */
 static void forget_credential(char *credential)
 {
     explicit_bzero(credential, strlen(credential));
     free(credential);
 }
 
+/* Reads the token anew for each request: so an administrator replaces the file, and needs no
+ * restart. Notes which file it was, for wait_for_token. */
 static char *load_credential(struct http *http, struct error *e)
 {
     const char *path = http->options->agent.token_file;
@@ -242,7 +250,9 @@ static struct json_object *parse_answer(const struct http *http)
     return object;
 }
 
-/* The outcome of an answer that is not vsay's. 404, 408 and 429 may pass by themselves. */
+/* The outcome of an answer that is not vsay's. 404, 408 and 429 may pass by themselves: a web
+ * server answers 404 where its application is missing for now. The other 4xx are about the request,
+ * so they may come for ever. */
 static enum http_outcome proxy_outcome(long status)
 {
     bool later = status == 404 || status == 408 || status == 429;
@@ -252,7 +262,7 @@ static enum http_outcome proxy_outcome(long status)
 
 static enum http_outcome outcome_of(long status, const struct json_object *answer)
 {
-    if (status == 401)
+    if (status == 401) /* whoever refuses the token: the cure is another token */
         return HTTP_UNAUTHORIZED;
     if (!answer)
         return proxy_outcome(status);
@@ -267,6 +277,7 @@ static enum http_outcome outcome_of(long status, const struct json_object *answe
     return status == 400 || status == 403 ? HTTP_REFUSED : HTTP_UNAVAILABLE;
 }
 
+/* Whether vsay itself answered, and lets this agent report. */
 static bool is_up(enum http_outcome outcome)
 {
     return outcome != HTTP_UNAVAILABLE && outcome != HTTP_PROXY_REFUSED &&
@@ -346,7 +357,8 @@ enum http_outcome http_call(struct http *http, const struct http_request *reques
 
 /* --- pauses ---------------------------------------------------------------------------------- */
 
-/* Draws a pause with full jitter. */
+/* Draws a pause with full jitter: from (almost) 0 to a limit that doubles with each failure. When
+ * vsay comes back after an outage, a thousand machines must not knock in the same second. */
 static int64_t draw_pause(unsigned failures)
 {
     int64_t most = failures < 7 ? (int64_t)PAUSE_FIRST << (failures - 1) : PAUSE_MAX;
@@ -359,6 +371,8 @@ static int64_t draw_pause(unsigned failures)
     return PAUSE_MIN + number % (most - PAUSE_MIN);
 }
 
+/* Waits for up to a minute. Trying again sooner would be in vain unless the token was replaced, and
+ * then the agent should notice at once. */
 static void wait_for_token(struct http *http)
 {
     int64_t end = clock_ms() + PAUSE_MAX;

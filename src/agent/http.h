@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* One HTTP connection to vsay's API, for use by one thread. The only module that knows libcurl. */
+/* One HTTP connection to vsay's API, for use by one thread. The only module that knows libcurl.
+ *
+ * Its main work is to tell vsay's answers from those of everything in between. A proxy, a firewall,
+ * a login page or a web server without its application may answer with any status, 200 too. If the
+ * agent took that for vsay's word, it would delete reports that vsay never saw. So only a JSON
+ * object counts, and it must have the member that the route's answers always have. All other
+ * answers mean "try again later" (HTTP_UNAVAILABLE), or that a proxy refuses (HTTP_PROXY_REFUSED),
+ * which the sender weighs. */
 #ifndef AGENT_HTTP_H
 #define AGENT_HTTP_H
 

@@ -116,6 +116,9 @@ static enum err find_part(const char *socket, char out[PART_LENGTH + 1], struct 
     return err;
 }
 
+/* The whole name is stored with the sessions' files, the first part also beside the socket. So an
+ * agent that has lost its sessions comes back as the same machine, with a new second part, which
+ * tells vsay to wait until its vsay-shells have reconnected. */
 static enum err open_instance(struct identity *identity, const char *sessions, const char *socket,
                               struct error *e)
 {

@@ -96,6 +96,8 @@ static enum err lock_state(const char *directory, int *fd, struct error *e)
     return locked ? ERR_OK : error_set(e, ERR_IO, "cannot lock %s: %s", directory, strerror(errno));
 }
 
+/* Opens what outlives the agent. The order matters: the sessions' ends in the spool are marked
+ * last, when both sessions and spool are known. */
 static enum err open_state(struct agent *agent, struct error *e)
 {
     const char *directory = agent->options->agent.state_dir;
@@ -122,6 +124,8 @@ static enum err open_state(struct agent *agent, struct error *e)
 
 /* --- running --------------------------------------------------------------------------------- */
 
+/* The main thread serves the socket until a signal stops it. The sessions do not end with the
+ * agent, and their vsay-shells keep what they have to report until it is back. */
 static enum err run_threads(struct agent *agent, struct server *server, struct error *e)
 {
     pthread_t sender, poller;

@@ -18,6 +18,7 @@ enum {
                            is the interval between polls */
 };
 
+/* Ignores types of signals that it does not know, so that vsay may have new ones. */
 static void obey(const struct agent *agent, const struct json_object *signal)
 {
     const char *type = ipc_text(signal, "type"), *id = ipc_text(signal, "session_id");
@@ -44,6 +45,8 @@ void *poller_run(void *user)
     const long wait = agent->options->agent.poll_wait;
     const int64_t full = 1000 * wait - POLL_PAUSE;
     const int64_t least = full > POLL_PAUSE ? full : POLL_PAUSE;
+    /* `least`: an empty answer that comes earlier means that the server does not let requests wait
+     * (plain CGI), or is stopping. Without a pause, the poll would become a tight loop. */
     struct http *http =
         http_new("signals", agent->options, identity_instance(agent->identity), agent->poller);
     char *path = xasprintf("/api/agent/signals?wait=%ld", wait);

@@ -144,6 +144,7 @@ struct json_object *report_command(const struct json_object *packet, const char 
     return record;
 }
 
+/* Without a usable time it ended now, which is when the agent learned of it. */
 static struct json_object *new_end(const char *session_id, uid_t uid, const char *reason,
                                    const char *ended_at)
 {
@@ -166,6 +167,7 @@ struct json_object *report_end(const struct json_object *packet, const char *ses
     return record;
 }
 
+/* No session may look active in the future. */
 int64_t report_activity(const struct json_object *packet)
 {
     struct json_object *at = member(packet, "at");

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Parses the reports of vsay-shells and turns them into the records that docs/agent-protocol.md
- * defines, with one addition: `uid`, the user whose report it is. Nothing in a report is trusted.
- * The caller puts what these functions return. */
+ * defines, with one addition: `uid`, the user whose report it is. Nothing in a report is trusted. A
+ * record that vsay refuses holds up the spool until it is dropped, so everything is checked here,
+ * by vsay's own rules (common/protocol.h). A fuzz target checks that vsay accepts what is made
+ * here. The caller puts what these functions return. */
 #ifndef AGENT_REPORT_H
 #define AGENT_REPORT_H
 

@@ -144,6 +144,8 @@ static const char *objection(const struct origin *origin, const struct session *
     return NULL;
 }
 
+/* A vsay-shell that has reconnected takes the place of its old connection, which may not be closed
+ * yet. It is told again that its session must end. */
 static void bind_client(struct session *session, struct client *client)
 {
     if (session->client)
@@ -164,6 +166,7 @@ static enum err add_session(struct agent *agent, const struct origin *origin, co
                           .tree = find_tree(origin, packet)};
 
     snprintf(new.id, sizeof new.id, "%s", id);
+    /* the key becomes part of a file's name */
     if (key && strspn(key, "0123456789abcdef") == strlen(key))
         snprintf(new.handoff_key, sizeof new.handoff_key, "%s", key);
     return session_add(agent->sessions, &new, json_object_to_json_string(opening), out, e);
@@ -306,6 +309,8 @@ enum err report_handler_accept_end(struct agent *agent, struct session *session,
     return report_handler_store_end(agent, session, json_object_get(session->end), e);
 }
 
+/* Keeps the end until the session has really ended: while the agent kills what is left, vsay-shell
+ * gets no answer, and so stays and reports again. */
 static enum err handle_end(struct agent *agent, struct origin *origin,
                            const struct json_object *packet, struct json_object **reply,
                            struct error *e)

@@ -59,6 +59,7 @@ static char *join_commands(const struct record *records, size_t *count)
 
     while (used < *count && records[used].kind == RECORD_COMMAND)
         length += records[used++].length + 1;
+    /* the lines are JSON already, so they are joined as they are */
     char *body = xcalloc(1, length), *end = stpcpy(body, head);
     for (size_t i = 0; i < used; i++) {
         if (i)
@@ -80,7 +81,9 @@ static void log_left_out(const struct json_object *errors)
 }
 
 /* Handles the commands that vsay left out of a batch. If their sessions could be opened again, sets
- * *count to 0, so that the whole batch is sent once more. */
+ * *count to 0, so that the whole batch is sent once more: commands that vsay has already are not
+ * stored twice. `reopened_for` makes sure that this happens once for a batch. Otherwise a server
+ * that opens a session and still refuses its commands would be asked for ever. */
 static enum http_outcome look_at_errors(struct sender *sender, struct json_object *errors,
                                         const struct record *records, size_t *count)
 {
@@ -124,6 +127,8 @@ static enum http_outcome send_commands(struct sender *sender, const struct recor
     return outcome;
 }
 
+/* A 404 refuses an end: vsay has no such session, so nobody waits for its end. The heartbeat before
+ * would have named it as unknown, and the agent would have opened it again, if it held it. */
 static enum http_outcome send_end(struct sender *sender, const struct record *record,
                                   struct error *e)
 {
@@ -161,6 +166,7 @@ static bool refusal_counts(enum http_outcome outcome, enum record_kind kind)
            (outcome == HTTP_PROXY_REFUSED && kind == RECORD_COMMAND);
 }
 
+/* The session tells an administrator whose record it is. The command itself is never logged. */
 static void log_refusal(bool over, const struct record *record, const struct error *e)
 {
     struct json_object *object = json_tokener_parse(record->line);
@@ -219,6 +225,8 @@ static bool settled(struct sender *sender, enum http_outcome outcome, const stru
     return false;
 }
 
+/* Removes records that are done with. An end that is gone from the spool is confirmed, or given up:
+ * either way the session leaves the heartbeats' list. */
 static void forget_records(struct sender *sender, const struct record *records, size_t count)
 {
     struct json_object *end =
@@ -255,7 +263,8 @@ static enum http_outcome send_spool(struct sender *sender, bool *more)
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
-/* Sends one request, a heartbeat or records, and then waits as its outcome demands. */
+/* Sends one request, a heartbeat or records, and then waits as its outcome demands. A heartbeat
+ * that is due comes first: while a long spool is sent, the machine must not look offline. */
 static void step(struct sender *sender)
 {
     enum http_outcome outcome = HTTP_DONE;

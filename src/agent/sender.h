@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The thread that sends heartbeats and the spool to vsay, in order, over one connection. So a
  * heartbeat never overtakes an open report; it would list a session that vsay does not know yet.
+ * And no end overtakes the commands before it.
  *
  * Nothing is forgotten before vsay has accepted it, so the spool waits until a heartbeat was
  * accepted: only then is it certain that vsay itself, and not some proxy or another server,

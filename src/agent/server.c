@@ -53,6 +53,8 @@ struct server {
 
 /* --- opening --------------------------------------------------------------------------------- */
 
+/* A socket that a crashed agent left is replaced. One that answers is not: two agents must not
+ * share the sessions. Mode 0666: every user may have a session. */
 static enum err listen_at(const char *path, int *fd, struct error *e)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -174,6 +176,7 @@ static void accept_clients(struct server *server)
         if (fd >= 0)
             add_client(server, fd);
     }
+    /* The connection stays in the queue, and poll would report it at once, over and over. */
     server->no_descriptors = fd < 0 && (errno == EMFILE || errno == ENFILE);
     if (server->no_descriptors)
         log_event(LEVEL_ERROR, "accept", "detail=\"%s\"", strerror(errno));
@@ -242,6 +245,7 @@ static void send_replies(struct agent *agent, struct client *client, bool durabl
     }
 }
 
+/* Logs only changes: a full disk would otherwise fill the log with each report. */
 static void note_spool(struct server *server, enum err err, const struct error *e)
 {
     if (err && !server->spool_down)
@@ -306,6 +310,7 @@ static bool read_signals(struct server *server)
     return go_on;
 }
 
+/* A vsay-shell opens its session at once. Whoever does not only takes a place. */
 static void close_silent_clients(struct server *server)
 {
     struct client *client, *next;
@@ -318,6 +323,7 @@ static void close_silent_clients(struct server *server)
     }
 }
 
+/* Does what is due by time. Returns when it is to be called again. */
 static int64_t tick(struct server *server)
 {
     server->no_descriptors = false;
@@ -329,6 +335,8 @@ static int64_t tick(struct server *server)
     return clock_ms() + (session_manager_tick(server->agent) ? TICK_SOON : TICK);
 }
 
+/* The list is made anew for each turn, so a connection that was closed in the last one cannot be in
+ * it. */
 static int wait_for_events(struct server *server, int64_t until)
 {
     struct client *client;

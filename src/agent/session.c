@@ -20,6 +20,8 @@
 #include "base/xalloc.h"
 #include "machine/ipc.h"
 
+/* The main thread gets only `session`, which it may read and write without the lock. What other
+ * threads write too is hidden behind it. */
 struct entry {
     struct session session; /* first: an entry is found by it */
     /* shared with other threads, under the table's lock */
@@ -81,6 +83,7 @@ static struct process get_process(const struct json_object *object, const char *
                             .start = (unsigned long long)ipc_number(pair, "start")};
 }
 
+/* "drop_key" is the handoff key. The member keeps its name: files of older versions have it. */
 static enum err write_file(const struct session_table *table, const struct session *session,
                            const char *opening, struct error *e)
 {
@@ -161,6 +164,7 @@ static void read_file(struct session_table *table, const char *id)
     free(path);
 }
 
+/* The order in which the sessions were opened: session_ids relies on it. */
 static int by_seq(const void *a, const void *b)
 {
     const struct entry *left = *(struct entry *const *)a, *right = *(struct entry *const *)b;

@@ -123,7 +123,8 @@ static void finish_kill(struct agent *agent, struct session *session)
 }
 
 /* Handles a session whose vsay-shell has died. It may have left its end in a handoff file, or
- * reported it while the disk was full. */
+ * reported it while the disk was full. Looks for the file first: it says how the session ended,
+ * and the agent would have to guess. A file that cannot be read now is tried again for a while. */
 static void handle_orphan(struct agent *agent, struct session *session)
 {
     struct error e = {0};
@@ -157,6 +158,7 @@ static void check_running(struct agent *agent, struct session *session)
     }
 }
 
+/* vsay has the end, so nobody will ask for the session again. */
 static void forget(struct agent *agent, struct session *session)
 {
     if (session->client)

@@ -86,6 +86,8 @@ void session_open_attribute(struct json_object *opening, const struct strlist *t
 
 /* --- reporting it ---------------------------------------------------------------------------- */
 
+/* vsay may have had the session all along, as closing: the report was repeated, or the order to end
+ * it was faster. Its activity is sent again, since vsay ignored it while it lacked the session. */
 static void on_opened(struct session_opener *opener, const char *id,
                       const struct json_object *answer)
 {
@@ -136,6 +138,8 @@ static enum http_outcome repeat(struct session_opener *opener, const char *id)
     return outcome;
 }
 
+/* One refused session must not keep the others closed, but without an answer it is useless to go
+ * on. */
 void session_open_repeat_all(struct session_opener *opener, struct json_object *unknown)
 {
     enum http_outcome outcome = HTTP_DONE;

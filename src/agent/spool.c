@@ -55,6 +55,7 @@ static const char *const kinds[RECORD_KINDS] = {
 
 /* --- the index ------------------------------------------------------------------------------- */
 
+/* Appends to the index a record that stands, or is about to stand, at the end of the file. */
 static void add_place(struct spool *spool, enum record_kind kind, uid_t uid, size_t length)
 {
     if (spool->count == spool->room) {
@@ -99,6 +100,7 @@ static enum record_kind kind_of(const struct json_object *object)
     return kind;
 }
 
+/* A damaged line stays in the file and is skipped: it costs one record, not the spool. */
 static void read_record(struct spool *spool, const char *line, size_t length)
 {
     struct json_object *object = ipc_parse(line, length - 1);
@@ -122,6 +124,7 @@ static bool read_header(struct spool *spool, FILE *file)
            sscanf(line, "{\"type\":\"spool\",\"dropped\":%20" SCNu64 "}", &spool->dropped) == 1;
 }
 
+/* Stops at a line without its end, which a crash has left: load cuts it off. */
 static void read_records(struct spool *spool, FILE *file)
 {
     char *line = NULL;
@@ -136,6 +139,8 @@ static void read_records(struct spool *spool, FILE *file)
     spool->durable_size = spool->size;
 }
 
+/* Overwrites the header in place. It lies within one sector, so a crash leaves the old count or the
+ * new one. */
 static bool put_header(const struct spool *spool)
 {
     char header[HEADER_LENGTH + 1];
@@ -364,6 +369,7 @@ void spool_put_back(struct spool *spool)
     pthread_mutex_unlock(&spool->lock);
 }
 
+/* The lines are copied: a rewrite of the file, for room, may move them while they are sent. */
 size_t spool_take(struct spool *spool, struct record *out, size_t room, size_t bytes)
 {
     struct error e = {0};
@@ -388,6 +394,8 @@ size_t spool_take(struct spool *spool, struct record *out, size_t room, size_t b
     return count;
 }
 
+/* Only an empty spool shrinks. To remove the head of a file is to rewrite it, and while vsay
+ * answers, the spool keeps running empty. */
 void spool_remove(struct spool *spool, uint64_t number)
 {
     pthread_mutex_lock(&spool->lock);

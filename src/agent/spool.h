@@ -9,6 +9,9 @@
  * the most room. The count of dropped commands stands in the first line, so one rename replaces
  * both the records and the count. Opens and ends are never dropped.
  *
+ * One append and one fdatasync make any number of records durable, which is why all users share a
+ * file. An index in memory holds where each record is, so only what is sent is read again.
+ *
  * Thread-safe, for one thread that appends and one that takes and removes. */
 #ifndef AGENT_SPOOL_H
 #define AGENT_SPOOL_H
