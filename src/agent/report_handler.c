@@ -77,8 +77,8 @@ enum err report_handler_store_end(struct agent *agent, struct session *session,
         err = report_handler_sync(agent, e);
     if (!err) {
         session->state = SESSION_ENDED;
-        log_event(LEVEL_INFO, "session_end", "session=%s reason=\"%s\"%s", session->id, reason,
-                  sure ? "" : " detail=\"processes of it may be left that cannot be seen\"");
+        log_event(LEVEL_INFO, "session_end", "session=%s reason=\"%s\" confirmed=%s", session->id,
+                  reason, sure ? "true" : "false");
     }
     free(reason);
     return err;

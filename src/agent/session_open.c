@@ -132,9 +132,10 @@ static enum http_outcome repeat(struct session_opener *opener, const char *id)
     json_object_object_add(opening, "seq",
                            json_object_new_int64(identity_next_seq(opener->agent->identity)));
     enum http_outcome outcome = session_open_send(opener, opening, &e);
-    bool done = outcome == HTTP_DONE;
-    log_event(done ? LEVEL_INFO : LEVEL_WARNING, "session_reopen", "session=%s%s%s%s", id,
-              done ? "" : " detail=\"", done ? "" : e.detail, done ? "" : "\"");
+    if (outcome == HTTP_DONE)
+        log_event(LEVEL_INFO, "session_reopen", "session=%s", id);
+    else
+        log_event(LEVEL_WARNING, "session_reopen", "session=%s detail=\"%s\"", id, e.detail);
     return outcome;
 }
 
