@@ -3,7 +3,8 @@
  * and a thread with its own connection that empties it.
  *
  * While the database refuses writes (read only, missing grants), notes stay in the queue. When the
- * queue is full or the worker stops, they go to the log instead. */
+ * queue is full or the worker stops, they go to the log instead: nothing is lost without a
+ * trace. */
 #ifndef API_AUDITOR_H
 #define API_AUDITOR_H
 

@@ -89,7 +89,7 @@ bool call_key(const struct call *call, char out[CALL_KEY_MAX])
 /* --- heavy callers ---------------------------------------------------------------------------- */
 
 /* A user with 10,000 machines makes the database read 10,000 rows, for which all callers of the
- * batch would wait. Nothing about a user tells so before its rows were counted, so it is
+ * batch would wait. Only the rows that were read for a user tell, so they are counted and
  * remembered. From about 100 rows on, reading them costs more than the statement that a batch
  * saves. A minute later the rows are counted again, since machines come and go. */
 enum { ROWS_MAX = 100, KNOWN_FOR = 60 /* s */, SLOTS = 4096 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The CGI gateway: one request, one process, no threads. It runs the same handlers as a FastCGI
  * worker, for hosts that offer nothing else. A process is too expensive to wait in, so long polls
- * and `Prefer: wait` are answered at once. */
+ * and `Prefer: wait` are answered at once. libfcgi's own CGI mode works through standard input and
+ * output only, not with FCGX_Accept_r, so it is not used. */
 #ifndef API_CGI_H
 #define API_CGI_H
 

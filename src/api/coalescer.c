@@ -164,7 +164,8 @@ static bool may_overlap(const struct coalescer *coalescer, const struct batch *b
            coalescer->db_workers_up > 2;
 }
 
-/* Makes the entry's next batch ready, or delays it, if it may start. */
+/* Makes the entry's next batch ready, or delays it, if it may start: the second of two batches
+ * gathers as many callers as the first has. */
 static void schedule(struct coalescer *coalescer, struct key_entry *entry)
 {
     struct batch *next = TAILQ_FIRST(&entry->pending);
@@ -228,7 +229,8 @@ static struct batch *batch_new(struct coalescer *coalescer, struct key_entry *en
     return batch;
 }
 
-/* The batch for the waiter: a new one if there is none, or the last one is full. */
+/* The batch for the waiter: a new one if there is none, or the last one is full. A started batch
+ * has left its entry, so nobody joins it. */
 static struct batch *batch_for(struct coalescer *coalescer, const struct waiter *waiter,
                                const char *key)
 {
@@ -323,7 +325,8 @@ static void take_out(struct coalescer *coalescer, struct waiter *waiter, struct 
 
 /* --- public ----------------------------------------------------------------------------------- */
 
-/* Weight stands for memory, so the weight that waits under one key is bounded too. */
+/* Weight stands for memory, so the weight that waits under one key is bounded too: a thousand
+ * agents that empty their spools at once must not fill a worker. */
 static enum err refusal(const struct coalescer *coalescer, const struct waiter *waiter,
                         const char *key)
 {

@@ -107,6 +107,8 @@ static enum err get_string(struct json_object *object, const char *name, enum js
     return ERR_OK;
 }
 
+/* No control characters, since this text ends up on terminals: of the operator, or of the user
+ * whose session is ended. */
 enum err json_body_text(struct json_object *object, const char *name, enum json_body_need need,
                         size_t max, const char **out, struct error *e)
 {
@@ -193,6 +195,7 @@ enum err json_body_integer(struct json_object *object, const char *name, enum js
     return ERR_OK;
 }
 
+/* Stored in hundredths as an integer, so that sums over machines are exact. */
 enum err json_body_percent(struct json_object *object, const char *name, uint64_t *out,
                            struct error *e)
 {

@@ -83,6 +83,8 @@ static bool is_better(const struct preference *a, const struct preference *b)
     return a->weight != b->weight ? a->weight > b->weight : a->fit > b->fit;
 }
 
+/* Never answers 406: a client that accepts nothing of ours gets JSON, whose errors it must
+ * understand anyway. */
 enum format list_format(const char *accept)
 {
     struct preference all[FORMAT_COUNT] = {0};
@@ -168,7 +170,8 @@ static struct json_object *value_of(const struct column *column, const struct ce
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
-/* The object that a column belongs to; NULL when its group is null. */
+/* The object that a column belongs to; NULL when its group is null. The group's first column
+ * decides that: a termination without a requester has not been requested. */
 static struct json_object *member_of(struct json_object *row, const struct column *column,
                                      bool filled)
 {
@@ -258,6 +261,8 @@ static void add_record(struct list *list, const struct cell *row)
 
 /* --- the list --------------------------------------------------------------------------------- */
 
+/* CSV and NDJSON are written as the rows come, so a page of them costs only its text. JSON needs
+ * the whole tree, since the members of json-c's objects are printed at the end. */
 struct list *list_new(const struct columns *columns, enum format format)
 {
     struct list *list = xcalloc(1, sizeof *list);
@@ -327,7 +332,8 @@ static struct response *text_response(struct list *list)
 {
     xfclose(list->stream);
     list->stream = NULL;
-    struct response *response = response_text(200, list_types[list->format], list->text, list->length);
+    struct response *response =
+        response_text(200, list_types[list->format], list->text, list->length);
     list->text = NULL;
     return response;
 }

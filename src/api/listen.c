@@ -28,6 +28,7 @@ static bool is_listening(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) == 0 && on;
 }
 
+/* LISTEN_PID guards against variables that were meant for a parent process. */
 int listen_inherited(void)
 {
     const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
@@ -259,6 +260,7 @@ struct descriptor_message {
     struct msghdr header;
 };
 
+/* Prepares a message for either direction, and returns the place of its descriptor. */
 static struct cmsghdr *prepare(struct descriptor_message *message)
 {
     *message = (struct descriptor_message){.mark = HANDOVER_MARK};

@@ -49,6 +49,9 @@ static int serve(const struct settings *settings, struct auth *auth, const char 
     return ARGUMENTS_USAGE;
 }
 
+/* Keys are loaded before anything is served, so that a wrong one is an error at the start and not
+ * one for each request. --check-config does the same and stops there: what it calls good must
+ * start. */
 int main(int argc, char **argv)
 {
     struct arguments_given given = {0};

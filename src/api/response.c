@@ -82,6 +82,7 @@ struct response *response_method(unsigned allow)
     return response;
 }
 
+/* A preflight has no body and no token (see "CORS protocol" in the Fetch standard). */
 struct response *response_preflight(unsigned allow)
 {
     struct response *response = response_new(204);
@@ -167,6 +168,7 @@ static const char *reason(int status)
     return "";
 }
 
+/* The names of `allow`, separated by commas, as Allow and CORS want them. */
 static void add_methods(struct head *head, const char *name, unsigned allow)
 {
     static const struct {
@@ -228,6 +230,8 @@ static void add_next(struct head *head, const struct response *response,
     add(head, "Link: <%.*s%s?%s>; rel=\"next\"\r\n", length, prefix, request->path, response->next);
 }
 
+/* The cookie depends on the request: its name says whether the browser uses TLS, and its path is
+ * the one that the client sees. */
 static void add_cookie(struct head *head, const struct response *response,
                        const struct request *request, const struct settings *settings)
 {
@@ -237,7 +241,8 @@ static void add_cookie(struct head *head, const struct response *response,
     add(head, "Set-Cookie: %s\r\n", line);
 }
 
-/* RFC 6750 section 3 */
+/* RFC 6750 section 3: a request without a token gets no error code, so that a client can tell "log
+ * in" from "log in again". */
 static void add_challenge(struct head *head, const char *code)
 {
     add(head, "WWW-Authenticate: Bearer realm=\"vsay\"");

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.core, pytest.mark.threads]
 
 @pytest.fixture(scope="module")
 def stack(module_stacks):
-    """One worker, so that all meet on one board; one thread of each kind, so that they have to wait."""
+    """One worker, so that all meet in one coalescer; one thread of each kind, so that they wait."""
     return module_stacks(workers=1, api={"db_workers": "1", "io_threads": "1"})
 
 

@@ -369,7 +369,7 @@ def test_one_of_two_connections_is_lost(lone_worker):
     def locked():
         return [row["Id"] for row in stack.database.query("SHOW FULL PROCESSLIST")
                 if row["User"] == "vsay" and "lock" in (row["State"] or "")
-                and "signals" not in row["Info"]]  # which watchers look for, unasked
+                and "signals" not in row["Info"]]  # which pollers look for, unasked
 
     with contextlib.closing(stack.database.connect(database="vsay")) as holder:
         holder.query("LOCK TABLES machines WRITE")

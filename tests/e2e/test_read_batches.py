@@ -147,7 +147,7 @@ def test_few_statements(stack, path, most):
         for connection in connections:
             with contextlib.closing(connection):
                 assert fcgi.read_reply(connection).status == 200
-        assert selects(stack) - before <= most + 12, "with those of the heartbeat, and of the watcher"
+        assert selects(stack) - before <= most + 12, "with those of the heartbeat, and of the poller"
 
 
 class Heavy:

@@ -49,7 +49,7 @@ def worker(conf, new_worker):
 
 @pytest.fixture
 def blind_worker(stack, conf, new_worker):
-    """One whose watcher gets no connection: what other workers commit wakes nobody who waits in it."""
+    """One whose poller gets no connection: what other workers commit wakes nobody who waits in it."""
     stack.database.query("GRANT USAGE ON *.* TO blind@localhost IDENTIFIED BY 'swordfish' "
                          "WITH MAX_USER_CONNECTIONS 2")
     stack.database.script("vsay", (REPO / "db" / "grants.sql").read_text().replace(
@@ -212,7 +212,7 @@ def test_the_lease(stack, agent, admin):
         poll = send(stack.socket, SIGNALS + "30", agent)
         wait_until_parked(stack)
         make_due(stack, session)
-        assert signals_of(poll) == [session], "the watcher sees that it is due"
+        assert signals_of(poll) == [session], "the poller sees that it is due"
         make_due(stack, session)
     agent.end(session, "terminated")
     assert agent.signals() == []
