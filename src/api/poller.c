@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/signals.h"
+#include "store/usage.h"
 
 enum {
     POLL_MS = 100,
@@ -15,26 +16,26 @@ enum {
     EXPIRE_MS = 60000 /* between runs of signals_expire */
 };
 
-struct findings {
+struct events {
     struct scheduler *scheduler;
     struct idents agents; /* agents with due signals */
     struct idents closed; /* closed sessions that requests wait for */
 };
 
 /* Asks only for the sessions that requests of this worker wait for. */
-static enum err poll_ends(struct db *db, struct findings *findings, struct error *e)
+static enum err poll_ends(struct db *db, struct events *events, struct error *e)
 {
     struct idents waited = {0};
     char **keys = NULL;
     size_t count = 0;
 
-    waitlist_keys(findings->scheduler->waitlists[WAIT_END], &keys, &count);
+    waitlist_keys(events->scheduler->waitlists[WAIT_END], &keys, &count);
     for (size_t i = 0; i < count; i++) {
         idents_add(&waited, keys[i]);
         free(keys[i]);
     }
     free(keys);
-    enum err err = signals_closed(db, &waited, &findings->closed, e);
+    enum err err = signals_closed(db, &waited, &events->closed, e);
     idents_free(&waited);
     return err;
 }
@@ -43,15 +44,15 @@ static enum err poll_ends(struct db *db, struct findings *findings, struct error
  * grow with the number of polls. */
 static enum err poll_database(struct db *db, void *context, struct error *e)
 {
-    struct findings *findings = context;
+    struct events *events = context;
     enum err err = ERR_OK;
 
-    idents_free(&findings->agents); /* from an earlier attempt */
-    idents_free(&findings->closed);
-    if (waitlist_count(findings->scheduler->waitlists[WAIT_SIGNAL]))
-        err = signals_due_agents(db, &findings->agents, e);
-    if (!err && waitlist_count(findings->scheduler->waitlists[WAIT_END]))
-        err = poll_ends(db, findings, e);
+    idents_free(&events->agents); /* from an earlier attempt */
+    idents_free(&events->closed);
+    if (waitlist_count(events->scheduler->waitlists[WAIT_SIGNAL]))
+        err = signals_due_agents(db, &events->agents, e);
+    if (!err && waitlist_count(events->scheduler->waitlists[WAIT_END]))
+        err = poll_ends(db, events, e);
     return err;
 }
 
@@ -65,18 +66,18 @@ static void wake_all(struct scheduler *scheduler, enum wait_for what, const stru
  * signal: from the next heartbeat's response, or when its poll runs again. */
 static enum err poll_once(struct scheduler *scheduler, struct db *db, enum err before)
 {
-    struct findings findings = {.scheduler = scheduler};
+    struct events events = {.scheduler = scheduler};
     struct error e = {0};
-    enum err err = db_run(db, DB_READ, poll_database, &findings, &e);
+    enum err err = db_run(db, DB_READ, poll_database, &events, &e);
 
     if (err && err != before)
         log_event(LEVEL_WARNING, "poll", "error=%s detail=\"%s\"", error_info(err)->name, e.detail);
     if (!err) {
-        wake_all(scheduler, WAIT_SIGNAL, &findings.agents);
-        wake_all(scheduler, WAIT_END, &findings.closed);
+        wake_all(scheduler, WAIT_SIGNAL, &events.agents);
+        wake_all(scheduler, WAIT_END, &events.closed);
     }
-    idents_free(&findings.agents);
-    idents_free(&findings.closed);
+    idents_free(&events.agents);
+    idents_free(&events.closed);
     return err;
 }
 
@@ -117,4 +118,48 @@ void poller_run(struct scheduler *scheduler)
         metrics_database(db);
     }
     db_free(db);
+}
+
+/* --- the sampler ------------------------------------------------------------------------------ */
+
+enum { SAMPLER_RETRY_S = 10 /* after a database error */ };
+
+/* One transaction per tenant, to keep each short. */
+static enum err sample_users(const struct scheduler *scheduler, struct db *db,
+                             struct fleet_sample *fleets, struct error *e)
+{
+    enum err err = ERR_OK;
+
+    for (fleets->tenant = 0; !err && fleets->tenant < fleets->tenants.count; fleets->tenant++) {
+        if (coalescer_stopped(scheduler->coalescer, 0))
+            break;
+        err = db_run(db, DB_WRITE, usage_sample_users, fleets, e);
+    }
+    return err;
+}
+
+/* Samples once. Returns the seconds until the next sample; the connection is closed in between. */
+static int sample(const struct scheduler *scheduler)
+{
+    struct db *db = db_new(scheduler->settings);
+    struct fleet_sample fleets = {0};
+    struct error e = {0};
+    enum err err = db_run(db, DB_WRITE, usage_sample_fleets, &fleets, &e);
+
+    if (!err)
+        err = sample_users(scheduler, db, &fleets, &e);
+    if (err)
+        log_event(LEVEL_WARNING, "usage", "error=%s detail=\"%s\"", error_info(err)->name,
+                  e.detail);
+    idents_free(&fleets.tenants);
+    db_free(db);
+    return err ? SAMPLER_RETRY_S : (int)(USAGE_SLOT - fleets.now % USAGE_SLOT);
+}
+
+void sampler_run(struct scheduler *scheduler)
+{
+    int wait = 0;
+
+    while (!coalescer_stopped(scheduler->coalescer, wait * 1000))
+        wait = sample(scheduler);
 }

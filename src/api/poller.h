@@ -14,4 +14,9 @@
 /* Runs until the coalescer is stopped. */
 void poller_run(struct scheduler *scheduler);
 
+/* The sampler: records each tenant's fleet once in each slot of usage history (see store/usage.h),
+ * unless another worker did. A thread of its own: it reads all machines, and the poller must not
+ * wait for that. Runs until the coalescer is stopped. */
+void sampler_run(struct scheduler *scheduler);
+
 #endif

@@ -16,7 +16,6 @@
 #include "api/listen.h"
 #include "api/metrics.h"
 #include "api/poller.h"
-#include "api/sampler.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
