@@ -35,8 +35,8 @@ static const struct arguments_syntax syntax = {
     .options =
         {
             [CONFIG] = {"config", "FILE",
-                        "configuration (default: $VSAY_AGENT_CONF, then " SYSCONFDIR
-                        "/vsay/agent.conf)",
+                        .help = "configuration (default: $VSAY_AGENT_CONF, then " SYSCONFDIR
+                                "/vsay/agent.conf)",
                         .letter = 'c'},
             [CHECK_CONFIG] = {"check-config",
                               .help = "check the configuration, print its first error, and exit"},

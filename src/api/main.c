@@ -24,9 +24,11 @@ static const struct arguments_syntax syntax = {
     .options =
         {
             [CONFIG] = {"config", "FILE",
-                        "configuration (default: $VSAY_CONF, then " SYSCONFDIR "/vsay/vsay.conf)",
+                        .help = "configuration (default: $VSAY_CONF, then " SYSCONFDIR
+                                "/vsay/vsay.conf)",
                         .letter = 'c'},
-            [LISTEN] = {"listen", "ADDRESS", "unix:PATH, HOST:PORT or [IPV6]:PORT", .letter = 'l'},
+            [LISTEN] = {"listen", "ADDRESS", .help = "unix:PATH, HOST:PORT or [IPV6]:PORT",
+                        .letter = 'l'},
             [CHECK_CONFIG] = {"check-config",
                               .help = "check the configuration, print its first error, and exit"},
         },

@@ -240,11 +240,11 @@ const struct subcommand cmd_activity = {
     .summary = "Show the newest commands that were run, the newest last.",
     .options =
         {
-            [GREP] = {"grep", "TEXT", "only commands that contain it, in any case"},
-            [MACHINE] = {"machine", "AGENT_ID", "only commands on this machine"},
-            [USER] = {"user", "USER_ID", "only commands of this user"},
-            [SESSION] = {"session", "SESSION_ID", "only commands of this session"},
-            [LIMIT] = {"limit", "N", "no more than N, up to 1000; otherwise 100"},
+            [GREP] = {"grep", "TEXT", .help = "only commands that contain it, in any case"},
+            [MACHINE] = {"machine", "AGENT_ID", .help = "only commands on this machine"},
+            [USER] = {"user", "USER_ID", .help = "only commands of this user"},
+            [SESSION] = {"session", "SESSION_ID", .help = "only commands of this session"},
+            [LIMIT] = {"limit", "N", .help = "no more than N, up to 1000; otherwise 100"},
             [FOLLOW] = {"follow", .help = "show new ones as they come, until interrupted"},
         },
     .run = run,

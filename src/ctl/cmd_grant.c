@@ -104,9 +104,10 @@ const struct subcommand cmd_grant = {
     .summary = "Let a user see a machine, and if it is the owner, end the sessions on it.",
     .options =
         {
-            [USER_ID] = {"user-id", "ID", "user of the machine's tenant; must be given"},
-            [AGENT_ID] = {"agent-id", "ID", "machine; must be given"},
-            [RELATION] = {"relation", "RELATION", "owner or granted", .fallback = "granted"},
+            [USER_ID] = {"user-id", "ID", .help = "user of the machine's tenant; must be given"},
+            [AGENT_ID] = {"agent-id", "ID", .help = "machine; must be given"},
+            [RELATION] = {"relation", "RELATION", .help = "owner or granted",
+                          .fallback = "granted"},
         },
     .run = run_grant,
 };
@@ -139,8 +140,8 @@ const struct subcommand cmd_revoke = {
     .summary = "Take away what grant gave.",
     .options =
         {
-            [USER_ID] = {"user-id", "ID", "user; must be given"},
-            [AGENT_ID] = {"agent-id", "ID", "machine; must be given"},
+            [USER_ID] = {"user-id", "ID", .help = "user; must be given"},
+            [AGENT_ID] = {"agent-id", "ID", .help = "machine; must be given"},
         },
     .run = run_revoke,
 };

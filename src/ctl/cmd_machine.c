@@ -150,11 +150,12 @@ const struct subcommand cmd_machine_add = {
     .operand = "AGENT_ID",
     .options =
         {
-            [ADD_NAME] = {"name", "NAME", "name to show (default: the agent id)"},
-            [ADD_TENANT] = {"tenant", "ID", "tenant of the machine", .fallback = "default"},
-            [ADD_OWNER] = {"owner", "USER_ID", "user of the tenant who owns the machine"},
-            [ADD_TTL] = {"ttl", "TIME", "how long the token is valid", .fallback = TTL_FALLBACK},
-            [ADD_OUT] = {"out", "FILE", OUT_HELP},
+            [ADD_NAME] = {"name", "NAME", .help = "name to show (default: the agent id)"},
+            [ADD_TENANT] = {"tenant", "ID", .help = "tenant of the machine", .fallback = "default"},
+            [ADD_OWNER] = {"owner", "USER_ID", .help = "user of the tenant who owns the machine"},
+            [ADD_TTL] = {"ttl", "TIME", .help = "how long the token is valid",
+                         .fallback = TTL_FALLBACK},
+            [ADD_OUT] = {"out", "FILE", .help = OUT_HELP},
         },
     .run = run_add,
 };
@@ -257,7 +258,7 @@ static enum err run_list(const struct invocation *invocation, struct error *e)
 const struct subcommand cmd_machine_list = {
     .name = "machine list",
     .summary = "List the machines and how they are.",
-    .options = {[LIST_TENANT] = {"tenant", "ID", "only machines of this tenant"}},
+    .options = {[LIST_TENANT] = {"tenant", "ID", .help = "only machines of this tenant"}},
     .run = run_list,
 };
 
@@ -368,8 +369,9 @@ const struct subcommand cmd_machine_rotate = {
     .operand = "AGENT_ID",
     .options =
         {
-            [ROTATE_TTL] = {"ttl", "TIME", "how long the token is valid", .fallback = TTL_FALLBACK},
-            [ROTATE_OUT] = {"out", "FILE", OUT_HELP},
+            [ROTATE_TTL] = {"ttl", "TIME", .help = "how long the token is valid",
+                            .fallback = TTL_FALLBACK},
+            [ROTATE_OUT] = {"out", "FILE", .help = OUT_HELP},
         },
     .run = run_rotate,
 };

@@ -68,7 +68,7 @@ out:
 const struct subcommand cmd_migrate = {
     .name = "migrate",
     .summary = "Bring the database's schema up to date.",
-    .options = {[DIRECTORY] = {"dir", "DIR", "directory of the migrations",
+    .options = {[DIRECTORY] = {"dir", "DIR", .help = "directory of the migrations",
                                .fallback = PKGDATADIR "/migrations"}},
     .run = run,
 };

@@ -121,8 +121,9 @@ const struct subcommand cmd_purge = {
     .name = "purge",
     .summary =
         "Delete old commands, closed sessions and audit, and close sessions of lost machines.",
-    .options = {[OLDER_THAN] = {"older-than", "TIME", "what to delete, such as 90d; must be given"},
-                [AUDIT_OLDER_THAN] = {"audit-older-than", "TIME", "what to delete of the audit",
-                                      .fallback = "365d"}},
+    .options = {[OLDER_THAN] = {"older-than", "TIME",
+                                .help = "what to delete, such as 90d; must be given"},
+                [AUDIT_OLDER_THAN] = {"audit-older-than", "TIME",
+                                      .help = "what to delete of the audit", .fallback = "365d"}},
     .run = run,
 };

@@ -94,12 +94,12 @@ const struct subcommand cmd_session_list = {
     .summary = "List the sessions that have not ended, newest first.",
     .options =
         {
-            [LIST_TENANT] = {"tenant", "ID", "only sessions of this tenant"},
-            [LIST_MACHINE] = {"machine", "AGENT_ID", "only sessions on this machine"},
-            [LIST_AGENT] = {"agent-id", "AGENT_ID", "the same"},
-            [LIST_USER] = {"user", "USER_ID", "only sessions of this user"},
+            [LIST_TENANT] = {"tenant", "ID", .help = "only sessions of this tenant"},
+            [LIST_MACHINE] = {"machine", "AGENT_ID", .help = "only sessions on this machine"},
+            [LIST_AGENT] = {"agent-id", "AGENT_ID", .help = "the same"},
+            [LIST_USER] = {"user", "USER_ID", .help = "only sessions of this user"},
             [LIST_ALL] = {"all", .help = "also sessions that have ended"},
-            [LIST_LIMIT] = {"limit", "N", "no more than the newest N, up to 10000",
+            [LIST_LIMIT] = {"limit", "N", .help = "no more than the newest N, up to 10000",
                             .fallback = "1000"},
         },
     .run = run_list,
@@ -250,9 +250,9 @@ const struct subcommand cmd_session_close = {
     .operand = "SESSION_ID",
     .options =
         {
-            [CLOSE_REASON] = {"reason", "TEXT", "why, to be shown to its user"},
+            [CLOSE_REASON] = {"reason", "TEXT", .help = "why, to be shown to its user"},
             [CLOSE_WAIT] = {"wait", .help = "until it has ended; status 1: not confirmed"},
-            [CLOSE_TIMEOUT] = {"timeout", "TIME", "how long to wait", .fallback = "60s"},
+            [CLOSE_TIMEOUT] = {"timeout", "TIME", .help = "how long to wait", .fallback = "60s"},
         },
     .run = run_close,
 };

@@ -180,21 +180,22 @@ const struct subcommand cmd_setup = {
     .summary = "Set the service up: configuration, secrets, database, users, schema, rights.",
     .options =
         {
-            [SETUP_HOST] = {"host", "ADDRESS", "database: HOST, HOST:PORT or a socket's path"},
-            [SETUP_NAME] = {"name", "NAME", "name of the database (default: vsay)"},
-            [SETUP_ADMIN] = {"admin", "USER", "database administrator (default: root)"},
+            [SETUP_HOST] = {"host", "ADDRESS",
+                            .help = "database: HOST, HOST:PORT or a socket's path"},
+            [SETUP_NAME] = {"name", "NAME", .help = "name of the database (default: vsay)"},
+            [SETUP_ADMIN] = {"admin", "USER", .help = "database administrator (default: root)"},
             [SETUP_ADMIN_PASSWORD_FILE] = {"admin-password-file", "FILE",
-                                           "file with the administrator's password"},
+                                           .help = "file with the administrator's password"},
             [SETUP_FROM] =
                 {"from", "HOST",
-                 "host that the users connect from, such as 10.0.0.% (default: this one)"},
+                 .help = "host that the users connect from, such as 10.0.0.% (default: this one)"},
             [SETUP_ONE_USER] =
                 {"one-user",
                  .help = "make no database users: workers and operators use the administrator"},
             [SETUP_RUN_AS] =
                 {"run-as", "USER",
-                 "system user of the workers (default: vsay; if you are not root, you)"},
-            [SETUP_DIR] = {"dir", "DIR", "directory of migrations, grants and sample",
+                 .help = "system user of the workers (default: vsay; if you are not root, you)"},
+            [SETUP_DIR] = {"dir", "DIR", .help = "directory of migrations, grants and sample",
                            .fallback = PKGDATADIR},
             [SETUP_YES] = {"yes", .help = "ask nothing"},
         },

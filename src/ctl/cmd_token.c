@@ -160,16 +160,16 @@ const struct subcommand cmd_token = {
     .summary = "Print a new bearer token, signed with the first key that can sign.",
     .options =
         {
-            [USER_ID] = {"user-id", "ID", "user; must be given"},
-            [USERNAME] = {"username", "NAME", "name to show (default: the user id)"},
-            [ROLE] = {"role", "ROLE", "user, company_admin, super_admin or metrics",
+            [USER_ID] = {"user-id", "ID", .help = "user; must be given"},
+            [USERNAME] = {"username", "NAME", .help = "name to show (default: the user id)"},
+            [ROLE] = {"role", "ROLE", .help = "user, company_admin, super_admin or metrics",
                       .fallback = "user"},
             [TENANT] = {"tenant", "ID",
-                        "tenant of the user; a company_admin needs one (default: default)"},
-            [TTL] = {"ttl", "TIME", "how long it is valid, such as 90s, 15m, 1h or 30d",
+                        .help = "tenant of the user; a company_admin needs one (default: default)"},
+            [TTL] = {"ttl", "TIME", .help = "how long it is valid, such as 90s, 15m, 1h or 30d",
                      .fallback = "1h"},
             [LINK] = {"link", "URL",
-                      "print a link that logs in at the web page, which has that address"},
+                      .help = "print a link that logs in at the web page, which has that address"},
         },
     .run = run,
 };

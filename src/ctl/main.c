@@ -202,8 +202,8 @@ static int parse_arguments(int argc, char **argv, struct arguments_given *out)
         .usage = {BEFORE " COMMAND [options]"},
         .about = all_commands,
         .options = {[CONFIG] = {"config", "FILE",
-                                "configuration (default: $VSAY_CONF, then " SYSCONFDIR
-                                "/vsay/vsay.conf)"}},
+                                .help = "configuration (default: $VSAY_CONF, then " SYSCONFDIR
+                                        "/vsay/vsay.conf)"}},
         .leading = true,
     };
     int status = arguments_parse(&syntax, argc, argv, out);

@@ -38,13 +38,13 @@ static const struct arguments_syntax syntax = {
         {
             [LOGIN] = {"login", .help = "be a login shell"},
             [SOURCE] = {"source", "SOURCE",
-                        "ui, cli or vscode (default: $VSAY_SOURCE, then a guess)"},
+                        .help = "ui, cli or vscode (default: $VSAY_SOURCE, then a guess)"},
             [USER_ID] = {"user-id", "ID",
-                         "the user to attribute the session to, for web terminals"},
-            [USERNAME] = {"username", "NAME", "the user's display name"},
+                         .help = "the user to attribute the session to, for web terminals"},
+            [USERNAME] = {"username", "NAME", .help = "the user's display name"},
             [CONFIG] = {"config", "FILE",
-                        "configuration (default: " SYSCONFDIR "/vsay/agent.conf)"},
-            [SHARE] = {"share", "DIR", "directory of the shell integration",
+                        .help = "configuration (default: " SYSCONFDIR "/vsay/agent.conf)"},
+            [SHARE] = {"share", "DIR", .help = "directory of the shell integration",
                        .fallback = PKGDATADIR "/shell"},
         },
 };
