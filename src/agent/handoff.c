@@ -62,7 +62,8 @@ void handoff_close(struct handoff *handoff)
 
 /* --- one file -------------------------------------------------------------------------------- */
 
-/* Handles one report of the session `id`. */
+/* Handles one report of the session `id`. A file is about one session, the one in its name: that
+ * session's vsay-shell was seen to be gone. */
 static enum err receive_line(struct agent *agent, struct origin *origin, const char *id,
                              const char *line, size_t length, struct error *e)
 {
@@ -226,6 +227,8 @@ static void check_entry(struct handoff *handoff, const struct dirent *found)
     free(id);
 }
 
+/* Continues where the last scan stopped. So any number of files that users make delays the others,
+ * but cannot keep the agent from reaching them. */
 void handoff_scan(struct handoff *handoff)
 {
     int64_t end = clock_ms() + SCAN_MS;

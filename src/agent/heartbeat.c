@@ -29,6 +29,7 @@ static double percent(uint64_t part, uint64_t whole)
     return whole && part <= whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
+/* A wrong figure is better than no heartbeat: without one the machine would look offline. */
 static double failed(const char *path)
 {
     log_event(LEVEL_WARNING, "usage", "detail=\"cannot read %s\"", path);
@@ -99,6 +100,8 @@ static void add_percent(struct json_object *object, const char *name, double fig
     json_object_object_add(object, name, json_object_new_double_s(figure, text));
 }
 
+/* The list has all sessions, not changes, so that each heartbeat repairs what an earlier one or a
+ * restored database got wrong. */
 static struct json_object *make_heartbeat(struct heartbeat_sender *sender)
 {
     struct agent *agent = sender->agent;

@@ -213,6 +213,7 @@ static struct curl_slist *make_headers(const struct http *http, const char *cred
     return headers;
 }
 
+/* Sends the request over the kept connection, if nothing has arrived on it meanwhile. */
 static CURLcode perform(struct http *http, const char *credential,
                         const struct http_request *request)
 {
@@ -260,6 +261,8 @@ static enum http_outcome proxy_outcome(long status)
     return status >= 400 && status <= 499 && !later ? HTTP_PROXY_REFUSED : HTTP_UNAVAILABLE;
 }
 
+/* 404 is apart from the other refusals: it is about a session that vsay has lost, and may be opened
+ * again, or about a path that only a newer server has. */
 static enum http_outcome outcome_of(long status, const struct json_object *answer)
 {
     if (status == 401) /* whoever refuses the token: the cure is another token */

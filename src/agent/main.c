@@ -187,6 +187,8 @@ static enum err run(const struct agent_options *options, struct error *e)
     return err;
 }
 
+/* A start logs what is wrong, for the service's journal; --check-config says it to the person who
+ * runs it. */
 int main(int argc, char **argv)
 {
     struct arguments_given given = {0};

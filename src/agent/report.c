@@ -84,6 +84,8 @@ static void put_source_address(struct json_object *record, const struct json_obj
         protocol_put(record, "source_address", address);
 }
 
+/* Only a wrong source or user refuses the session. A malformed label is left out, since the record
+ * of a session is worth more than its browser's name. */
 struct json_object *report_opening(const struct json_object *packet, uid_t uid)
 {
     const char *source = ipc_text(packet, "source"), *started = time_member(packet, "started_at");

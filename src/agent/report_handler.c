@@ -21,6 +21,7 @@ static struct json_object *new_reply(const char *type)
     return reply;
 }
 
+/* The user's session goes on all the same; only its record is missing. */
 static struct json_object *refuse(const struct origin *origin, const char *id, const char *why)
 {
     struct json_object *reply = new_reply("refused");
@@ -58,6 +59,8 @@ void report_handler_mark_stored(struct session *session, int64_t seq)
         session->stored = seq;
 }
 
+/* Remembers what was seen. Once vsay-shell is dead, nobody can tell any more: a process with a
+ * session id of its own whose parents are gone looks like any other. */
 bool report_handler_all_gone(struct session *session)
 {
     session->all_gone = session->all_gone || proctree_gone(&session->tree);
@@ -156,6 +159,8 @@ static void bind_client(struct session *session, struct client *client)
     client->session = session;
 }
 
+/* The file's seq gives the sessions their order after a restart. Numbers grow over restarts, and
+ * times of day do not. */
 static enum err add_session(struct agent *agent, const struct origin *origin, const char *id,
                             const struct json_object *packet, struct json_object *opening,
                             struct session **out, struct error *e)
@@ -202,7 +207,8 @@ static bool must_store_opening(const struct session *session, const struct json_
     return !session->opened || (!session->unrecorded && ipc_text(opening, "not_recorded"));
 }
 
-/* Returns why the session must not be opened, or NULL; *later is set when it may be tried again.
+/* Returns why the session must not be opened, or NULL; *later is set when it may be tried again. A
+ * session that is known may always come back, after a restart of the agent all at once.
  * Cheap checks first: a refused open must not cost a sequence number and a file. */
 static const char *why_refused(struct agent *agent, const struct origin *origin, const char *id,
                                bool *later)
@@ -271,7 +277,8 @@ static void count_given_up(struct agent *agent, const struct session *session,
               (long long)count);
 }
 
-/* A malformed command is acknowledged too, or vsay-shell would send it again for ever. */
+/* A repeated command is stored again, since the repetition may say how it ended; vsay recognises it
+ * by session and seq. A malformed one is acknowledged too, or vsay-shell would send it for ever. */
 static enum err handle_command(struct agent *agent, struct origin *origin,
                                const struct json_object *packet, struct json_object **reply,
                                struct error *e)

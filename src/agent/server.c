@@ -184,6 +184,7 @@ static void accept_clients(struct server *server)
 
 /* --- a turn: packets, one sync, replies ------------------------------------------------------ */
 
+/* Keeps the reply until the report is durable. */
 static enum err receive_packet(struct agent *agent, struct client *client,
                                const struct json_object *packet, struct error *e)
 {
@@ -275,6 +276,8 @@ static enum err read_clients(struct server *server, size_t *reported, struct err
     return err;
 }
 
+/* Replies go out after the sync, and only if it worked. All clients are visited, not only those
+ * that reported: a request to terminate may be waiting for any of them. */
 static void serve_clients(struct server *server)
 {
     struct client *client, *next;

@@ -268,6 +268,8 @@ bool session_room(const struct session_table *table, uid_t uid)
     return quota_place(uid, own, running, SESSIONS_MAX);
 }
 
+/* The file comes first. A crash would make the agent forget a session without one, and vsay could
+ * close it as vanished though it lives. */
 enum err session_add(struct session_table *table, const struct session *new, const char *opening,
                      struct session **out, struct error *e)
 {

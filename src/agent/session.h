@@ -102,7 +102,9 @@ struct json_object *session_ids(struct session_table *table);
 void session_active(struct session_table *table, const char *id, int64_t at);
 
 /* Returns the activity for a heartbeat, {id: time}, of the sessions for which it has changed since
- * the last acknowledged heartbeat. The caller puts it. NULL when nothing has changed. */
+ * the last acknowledged heartbeat. The caller puts it. NULL when nothing has changed. The table
+ * knows three times of each session: the newest, the one sent last, and the one that vsay has. So
+ * a lost heartbeat loses no time, and neither does a key that is pressed while one is sent. */
 struct json_object *session_activity(struct session_table *table);
 
 /* Call when vsay has accepted the times that session_activity returned last. */

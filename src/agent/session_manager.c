@@ -101,6 +101,9 @@ static void count_lost(struct agent *agent, struct session *session)
     session->stored = session->seen;
 }
 
+/* Stores an end of the agent's own once everything is dead. It says `lost` instead of `killed` if
+ * the agent did not begin to kill before vsay-shell died and cannot know that all is gone. If the
+ * disk is full, tries again at each tick: the end confirms a kill, so it must not be lost. */
 static void finish_kill(struct agent *agent, struct session *session)
 {
     struct error e = {0};
