@@ -75,7 +75,7 @@ static const struct columns activities = COLUMNS("activities", command_columns);
 
 /* --- filters ---------------------------------------------------------------------------------- */
 
-/* The position of an RFC 3339 time. */
+/* The position of an RFC 3339 time: ranges of an index begin and end at positions. */
 static struct position time_of(const struct query *query, const char *name)
 {
     const char *text = query_text(query, name);

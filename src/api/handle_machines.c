@@ -75,7 +75,8 @@ static struct json_object *members_of(struct json_object *machine, const char *n
     return list;
 }
 
-/* Adds the machine's owners and the users it is granted to. A user only sees its own entry. */
+/* Adds the machine's owners and the users it is granted to. A user only sees its own entry: who
+ * else has access is for administrators. */
 static enum err add_access(struct db *db, const struct call *call, struct json_object *machine,
                            struct error *e)
 {
@@ -176,7 +177,8 @@ static void add_number(struct point *point, uint64_t number)
 }
 
 /* Adds the least, mean and greatest of `count` values; without values, the cells stay null. `unit`
- * converts the sum to hundredths. The mean is truncated here, since printing rounds it. */
+ * converts the sum to hundredths. The mean is truncated here, since printing rounds it: rounded
+ * twice, it could be a tenth too high. */
 static void add_figure(struct point *point, const struct usage_figure *figure, uint64_t count,
                        uint64_t unit)
 {

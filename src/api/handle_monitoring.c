@@ -71,7 +71,8 @@ static const struct series fleet_series[FLEET_NUMBERS] = {
     [FLEET_RECENT_EXPIRED] = {"vsay_terminations_recent", "outcome=\"expired\"", NULL, NULL},
 };
 
-/* `fleet` is NULL when the database is unavailable. */
+/* `fleet` is NULL when the database is unavailable. Its numbers are left out then, and not 0: an
+ * alert on machines that are offline must not end because nobody can count them. */
 static struct response *page(const uint64_t *fleet)
 {
     static const struct series up = {
