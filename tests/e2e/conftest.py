@@ -19,15 +19,16 @@ import openapi
 from fleet import Tenant
 from stack import API, Stack, Worker, write_conf
 
-sys.dont_write_bytecode = True
+sys.dont_write_bytecode = not sys.pycache_prefix  # none beside the sources
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "core: contract, rights and bad input; for sanitizers too")
     config.addinivalue_line("markers", "threads: a whole worker under mixed load; for ThreadSanitizer")
     config.addinivalue_line("markers", "heavy: takes long; run by ./quickstart test --all")
-    config.addinivalue_line("markers", "databases(hostile=True): runs on each database of databases.py; "
-                            "with hostile=False not on those with hostile settings")
+    config.addinivalue_line("markers", "databases(hostile=True, cluster=True): runs on more databases "
+                            "than MariaDB: MySQL and MariaDB with hostile settings, and a cluster; with "
+                            "hostile=False MySQL as it comes, with cluster=False no cluster, for reads")
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))  # runs the finalizers
     # Behind nohup and & they are ignored, which the programs under test would inherit: nobody could
     # interrupt or hang up a shell. A handler is not inherited.
@@ -50,33 +51,34 @@ def pytest_sessionfinish(session):
 def pytest_generate_tests(metafunc):
     mark = metafunc.definition.get_closest_marker("databases")
     if "server" in metafunc.fixturenames and mark:
-        metafunc.parametrize("server", [
-            pytest.param(name, marks=[pytest.mark.heavy] * (name != "mariadb"))
-            for name in SERVERS
-            if mark.kwargs.get("hostile", True) or not name.startswith("hostile-")],
+        more = ["hostile-mariadb", "hostile-mysql"] if mark.kwargs.get("hostile", True) else ["mysql"]
+        if mark.kwargs.get("cluster", True):
+            more.append("galera")
+        metafunc.parametrize("server", ["mariadb", *(
+            pytest.param(name, marks=pytest.mark.heavy) for name in more)],
             indirect=True, scope="session")
 
 
 def group(item):
-    """What xdist runs in one process, in order: what is marked so, the tests of a file that share a
-    module's fixtures, each parameter of such a fixture by itself, and those on another database than
-    the usual one. None is a test that may run anywhere."""
+    """What xdist runs in one process, in order: what is marked so, all tests on another database than
+    the usual one, which is started once, and the tests of a file that share a module's fixtures, each
+    parameter of such a fixture by itself. None is a test that may run anywhere."""
     if mark := item.get_closest_marker("xdist_group"):
         return mark.args[0]
     if "browser" in item.fixturenames:
         return "browser"  # one at a time
     params = item.callspec.params if hasattr(item, "callspec") else {}
+    if (server := params.get("server", "mariadb")) != "mariadb":
+        return server
     shared = {name for name, found in item._fixtureinfo.name2fixturedefs.items()
               if found[-1].scope in ("module", "class")}
     together = [str(params[name]) for name in sorted(shared) if name in params]
-    if (server := params.get("server", "mariadb")) != "mariadb":
-        together.append(server)
     return "-".join([item.path.stem, *together]) if shared or together else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items):
-    """Groups go first, since they take longest; single tests fill what they leave."""
+    """What takes longest goes first: heavy groups, then others; single tests fill what they leave."""
     for item in items:
         if "browser" in item.fixturenames:
             item.add_marker("heavy")
@@ -84,7 +86,7 @@ def pytest_collection_modifyitems(items):
     for item, name in groups.items():
         if name:
             item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda item: groups[item] is None)
+    items.sort(key=lambda item: (groups[item] is None, not item.get_closest_marker("heavy")))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -13,7 +13,7 @@ from machine import Machine
 from schemas import check, check_error
 from stack import wait_for
 
-pytestmark = pytest.mark.databases
+pytestmark = pytest.mark.databases(cluster=False)
 
 PATH = "/api/audit"
 NOON = datetime(2026, 2, 6, 12)

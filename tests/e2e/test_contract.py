@@ -10,7 +10,7 @@ from machine import Machine
 from model import Model
 from schemas import OF_PATH, READS, check, check_error
 
-pytestmark = [pytest.mark.core, pytest.mark.databases]
+pytestmark = [pytest.mark.core, pytest.mark.databases(cluster=False)]
 
 SESSIONS = "/api/terminal/sessions"
 

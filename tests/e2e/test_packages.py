@@ -19,6 +19,7 @@ from tokens import claims
 
 PACKAGES = ["vsay-agent", "vsay-api", "vsay-web", "vsayctl"]
 PROGRAMS = ["vsay-agent", "vsay-api", "vsay-shell", "vsayctl"]
+QUICK_BUILD = ["CFLAGS=-O0", "--disable-dependency-tracking"]
 
 
 def files(root):
@@ -96,7 +97,7 @@ def test_one_part_alone(directory, left_out, programs, headers, modules):
     for name in modules:
         (hidden / f"{name}.pc").write_text(
             f"Name: {name}\nDescription: of the other part\nVersion: 99\nRequires: hidden\n")
-    said = do(sources / "configure", left_out, "NPM=false", "CFLAGS=-O0",
+    said = do(sources / "configure", left_out, "NPM=false", *QUICK_BUILD,
               f"CPPFLAGS=-I{hidden} -U_FORTIFY_SOURCE", cwd=build, env={"PKG_CONFIG_PATH": hidden})
     assert "end-to-end tests    no" in said
     do("make", "-j2", cwd=build)
@@ -112,7 +113,8 @@ def test_one_part_alone(directory, left_out, programs, headers, modules):
 def test_distcheck():
     """Builds, tests and installs from the archive, with a prefix and with DESTDIR, from sources that
     are read-only, and compares what is left behind with nothing."""
-    assert "ready for distribution" in do("make", "distcheck")
+    flags = " ".join([*QUICK_BUILD, "CPPFLAGS=-U_FORTIFY_SOURCE"])
+    assert "ready for distribution" in do("make", "distcheck", f"DISTCHECK_CONFIGURE_FLAGS={flags}")
 
 
 # --- packages
@@ -121,7 +123,7 @@ def test_distcheck():
 @pytest.fixture(scope="module")
 def packages(sources):
     """Paths of the packages, by name."""
-    do("dpkg-buildpackage", "-us", "-uc", "-b", cwd=sources)
+    do("dpkg-buildpackage", "-us", "-uc", "-b", cwd=sources, env={"DEB_BUILD_OPTIONS": "nocheck"})
     return {name: next(sources.parent.glob(f"{name}_*.deb")) for name in PACKAGES}
 
 

@@ -8,7 +8,7 @@ from fleet import Tenant
 from model import Model
 from schemas import READS, check, check_error
 
-pytestmark = [pytest.mark.core, pytest.mark.databases]
+pytestmark = [pytest.mark.core, pytest.mark.databases(cluster=False)]
 
 
 class World:

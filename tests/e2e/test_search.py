@@ -15,7 +15,7 @@ from model import Model, rfc3339
 from schemas import check, check_error
 from stack import write_conf
 
-pytestmark = [pytest.mark.core, pytest.mark.databases]
+pytestmark = [pytest.mark.core, pytest.mark.databases(cluster=False)]
 
 SESSIONS, ACTIVITY = "/api/sessions", "/api/activity"
 ROLES = "user", "company_admin", "super_admin"
