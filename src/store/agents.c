@@ -12,6 +12,8 @@
 
 static const struct scope everyone = {.kind = SCOPE_ALL};
 
+/* The agents of a batch. Their order is that in which the machines' rows are locked, and it lets
+ * each row of a result find its reports by bisection. */
 struct checked {
     struct reporter **agents; /* in the order of their ids */
     size_t count;
@@ -44,7 +46,8 @@ static bool is_of(const struct checked *checked, size_t i, const char *agent_id)
     return i < checked->count && strcmp(checked->agents[i]->agent_id, agent_id) == 0;
 }
 
-/* Compares instances up to the full stop. The rest changes when an agent has lost its state. */
+/* Compares instances up to the full stop. The rest changes when an agent has lost its state, which
+ * must not make it a second machine. */
 static bool is_same_machine(const char *instance, const char *other)
 {
     size_t length = strcspn(instance, ".");
@@ -67,6 +70,8 @@ static void admit(struct reporter *agent, const struct cell *row, char claim[IDE
         strcpy(claim, agent->instance);
 }
 
+/* An agent without a row stays as reset() leaves it, which is not admitted: its machine was
+ * removed. */
 static void read_agents(struct db *db, const struct checked *checked)
 {
     for (const struct cell *row; (row = db_row(db));) {
@@ -189,6 +194,7 @@ static enum err note_usages(struct db *db, const struct checked *checked, struct
     return err;
 }
 
+/* The heartbeat itself: one upsert for all machines of the batch. */
 static enum err note_figures(struct db *db, const struct checked *checked, struct error *e)
 {
     struct rows rows = {0};
@@ -252,6 +258,8 @@ static bool omission_is_end(const struct heartbeat *heartbeat, uint64_t opened, 
     return !heartbeat->agent.fresh && (!heartbeat->seq || opened < heartbeat->seq || !young);
 }
 
+/* Compares an open session with the lists of its machine's heartbeats. The session continues, is to
+ * be terminated, or has vanished. */
 static void compare_open_session(struct heartbeat_batch *batch, const struct cell *row)
 {
     const char *session = row[0].text, *agent = row[1].text, *tenant = row[2].text;
@@ -288,6 +296,7 @@ static void compare_listed_session(struct heartbeat_batch *batch, const struct c
     }
 }
 
+/* Loads the open sessions of all machines of the batch. */
 static enum err compare_open(struct db *db, struct heartbeat_batch *batch, struct error *e)
 {
     struct rows rows = {0};
@@ -312,6 +321,8 @@ static void add_missing(const struct heartbeat *heartbeat, struct idents *out)
     }
 }
 
+/* Loads the listed sessions that are not open on their machines: they are closed, unknown, or
+ * another machine's. Mostly there are none, and the statement is skipped. */
 static enum err compare_listed(struct db *db, struct heartbeat_batch *batch, struct error *e)
 {
     struct idents listed = {0};
@@ -402,6 +413,8 @@ enum err agents_heartbeats(struct db *db, struct heartbeat **heartbeats, size_t 
     struct heartbeat_batch batch = {0};
 
     begin(&batch, heartbeats, count);
+    /* First the locks, then what is decided under them. Agents that were not admitted are in the
+     * batch to its end, and are left out of each step. */
     enum err err = agents_check(db, batch.checked.agents, count, true, e);
     if (!err)
         err = note_refusals(db, &batch.checked, e);

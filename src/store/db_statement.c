@@ -184,6 +184,8 @@ static enum err bind_columns(struct prepared *p, struct error *e)
     return mysql_stmt_bind_result(p->stmt, p->binds) ? statement_error(p->stmt, e) : ERR_OK;
 }
 
+/* Copies all rows. A truncated value is an error: text that was cut would look like what was
+ * stored. */
 static enum err fetch(struct db *db, struct prepared *p, struct error *e)
 {
     int status;

@@ -48,6 +48,8 @@
 
 /* --- the machines that a caller sees ---------------------------------------------------------- */
 
+/* A machine as its callers see it: no figures before its first heartbeat, and no active sessions
+ * while it is offline. */
 #define SEEN_MACHINE                                                                               \
     "SELECT m.agent_id, m.name, IF(" ONLINE ", 'online', 'offline'), " IF_HEARD("m.cpu") ", "      \
     IF_HEARD("m.memory") ", " IF_HEARD("m.disk") ", " RFC3339("m.last_heartbeat_at") ", "          \
@@ -115,6 +117,7 @@
 #define SAMPLE_FIGURE(sum)                                                                         \
     sum ", IF(f.online, ROUND(" sum " / f.online), 65535), "                                       \
     "IF(f.online, ROUND(" sum " / f.online), 0)"
+/* The machines of each fleet. */
 #define FLEET(owner, machines)                                                                     \
     "SELECT " owner " AS owner, COUNT(*) AS machines, COALESCE(SUM(" ONLINE "), 0) AS online, "    \
     "COALESCE(SUM(IF(" ONLINE ", m.cpu, 0)), 0) AS cpu, "                                          \

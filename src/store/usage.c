@@ -46,6 +46,7 @@ void usage_parse(const char *text, struct usage_sums *out)
                &figures[i].greatest);
 }
 
+/* Adds one aggregate to another. It is exact, in whichever order slots come. */
 static void merge(struct usage_sums *usage, const struct usage_sums *other)
 {
     bool first = usage->samples == 0;
@@ -124,6 +125,8 @@ enum err usage_store(struct db *db, const struct rows *rows, struct error *e)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+/* Up to a day is shown in slots of five minutes, more in hours or multiples of them, so that a
+ * chart has at most USAGE_POINTS_MAX points. */
 struct usage_span usage_span_of(long hours, int64_t now)
 {
     enum { SLOTS = USAGE_POINTS_MAX * 24 / 25 }; /* 288: a day of short slots */

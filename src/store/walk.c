@@ -108,7 +108,8 @@ static int compare_candidates(const void *a, const void *b)
     return compare_positions(&y->found.position, &x->found.position);
 }
 
-/* Takes candidates until the page is full. A row may be in two ranges. */
+/* Takes candidates until the page is full. A row may be in two ranges, such as a user's own command
+ * on a machine that it sees; then the two are neighbours, as their positions are equal. */
 static void take(struct findings *out, const struct candidates *all, size_t limit, uint64_t *bytes)
 {
     for (size_t i = 0; i < all->count && !out->more; i++) {
@@ -217,6 +218,8 @@ static struct position end_of(const struct walk *walk, const struct findings *fo
     return found->count ? *last : *end;
 }
 
+/* Walks in pieces until the page is full, the ranges end, or WALK_ENTRIES_MAX is reached. An entry
+ * is read twice, to find where its piece ends and with its row, and is counted once. */
 static enum err walk_pieces(struct db *db, struct walk *walk, struct findings *out, struct error *e)
 {
     size_t ranges = count_ranges(walk);
