@@ -27,10 +27,13 @@ def test_the_table_is_found():
 @pytest.mark.parametrize("methods, pattern", routes())
 def test_route(methods, pattern):
     method = {"READ": "GET"}.get(methods, methods.removeprefix("METHOD_"))
-    assert f"`{method} {pattern}`" in read("docs/api.md")
+    assert f"`{method} {pattern}`" in read("docs/api.md"), \
+        f"docs/api.md has no row for {method} {pattern}"
     allowed = {"READ": "GET, HEAD"}.get(methods, method)
-    tested = ALLOWED.get(pattern.replace(":id", "sess_1"), "")
-    assert set(allowed.split(", ")) <= set(tested.split(", "))
+    path = pattern.replace(":id", "sess_1")
+    tested = ALLOWED.get(path, "")
+    assert set(allowed.split(", ")) <= set(tested.split(", ")), \
+        f"ALLOWED in test_contract.py needs {path} with {allowed}"
 
 
 def test_every_unit_test_is_built():
