@@ -11,12 +11,12 @@ _vsayctl() {
     local vsayctl=("${COMP_WORDS[0]}") words=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} found=
     COMPREPLY=()
-    if [[ ${words[0]-} == --config && ${#words[@]} -gt 1 ]]; then
+    if [[ ${words[0]-} == @(-c|--config) && ${#words[@]} -gt 1 ]]; then
         vsayctl+=(--config "${words[1]}")
         words=("${words[@]:2}")
     fi
     case $previous in
-    --config | --out | --dir | --admin-password-file)
+    -c | --config | --out | --dir | --admin-password-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;

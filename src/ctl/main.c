@@ -203,7 +203,8 @@ static int parse_arguments(int argc, char **argv, struct arguments_given *out)
         .about = all_commands,
         .options = {[CONFIG] = {"config", "FILE",
                                 .help = "configuration (default: $VSAY_CONF, then " SYSCONFDIR
-                                        "/vsay/vsay.conf)"}},
+                                        "/vsay/vsay.conf)",
+                                .letter = 'c'}},
         .leading = true,
     };
     int status = arguments_parse(&syntax, argc, argv, out);
