@@ -233,14 +233,15 @@ const struct conf_option settings_options[] = {
              "one is enough."},
     {"api", "db_workers", CONF_INT, AT(api.db_workers), 1, 64, .fallback = "3",
      .help = "Threads that ask the database, each with a connection of its own. The database must "
-             "allow so many connections for each worker, and three more. If there are several, one "
-             "of them only reads, so that reads continue while a backup locks the tables."},
+             "allow this many connections for each worker, and three more. If there are several "
+             "threads, one of them only reads, so that reads continue while a backup locks the "
+             "tables."},
     {"api", "max_parked", CONF_INT, AT(api.max_parked), 1, 1000000, .fallback = "20000",
      .help = "Requests that may wait for the database at one time. Further ones get 503 at once. "
              "As many polls may wait for a signal, up to two thirds of the process's descriptors, "
              "and as many `DELETE` requests for a session's end, up to a sixth. Further ones are "
-             "answered at once, without waiting. A machine takes one place, and a user at most "
-             "half of the places that other users leave. Each waiting request takes some 10 "
+             "answered at once, without waiting. A machine takes one slot, and a user can hold at "
+             "most half of the slots not used by others. Each waiting request takes about 10 "
              "kilobytes and a descriptor. The worker raises its soft limit of descriptors to the "
              "hard one, see getrlimit(2)."},
     {"api", "deadline", CONF_SECONDS, AT(api.deadline), 1, 300, .fallback = "5s",
@@ -351,7 +352,7 @@ const struct conf_option settings_options[] = {
      .fallback = "30d",
      .help = "How long the usage of machines and fleets is kept, by the hour. For the last day it "
              "is kept by five minutes. 0 stores nothing; what is there stays. With 30 days each "
-             "machine takes some 100 KB in the database, and so does each user who may see "
+             "machine takes about 100 KB in the database, and so does each user who may see "
              "machines."},
 
     {"metrics", "file", CONF_TEXT, AT(metrics.file), .fallback = "", .check = check_metrics_file,

@@ -233,11 +233,11 @@ const struct conf_option agent_options_table[] = {
      .help = "The UNIX socket on which vsay-shell(1) reports to vsay-agent(8)."},
     {"agent", "spool_max", CONF_INT, AT(agent.spool_max), 64, 16777216, .fallback = "65536",
      .help = "How many kibibytes of reports may wait on disk while vsay cannot be reached. Beyond "
-             "that, the oldest commands of the users with the most data are given up, and counted "
-             "in each heartbeat. Openings and ends of sessions are never given up."},
+             "that, the oldest commands of the users with the most data are dropped, and counted "
+             "in each heartbeat. Openings and ends of sessions are never dropped."},
     {"agent", "poll_wait", CONF_SECONDS, AT(agent.poll_wait), 0, 55, .fallback = "30s",
      .help = "How long a poll for signals may wait at the server. Use a shorter time if a proxy "
-             "gives up sooner. With 0 the agent polls every five seconds instead, for servers "
+             "times out sooner. With 0 the agent polls every five seconds instead, for servers "
              "where each waiting request costs a process (CGI and mod_fcgid)."},
     {"agent", "disk", CONF_TEXT, AT(agent.disk), .fallback = "/", .check = check_disk,
      .help = "A path on the file system whose usage is reported."},
