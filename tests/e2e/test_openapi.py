@@ -77,6 +77,8 @@ def parameter_tables():
     macros = re.findall(r"^#define (\w+)\s((?:.*\\\n)*.*)", source, re.M)
     enums = dict(re.findall(r"(\w+) = (\d+)[, ]", "".join(
         path.read_text() for path in (REPO / "src").rglob("*.h"))))
+    sources = re.findall(r'\(\w+, "(\w+)"\)', re.search(
+        r"#define PROTOCOL_SOURCES.*", (REPO / "src/common/protocol.h").read_text())[0])
     tables = {}
     for name, text in re.findall(r"query_parameter (\w+)\[\] = \{(.*?)\};", source, re.S):
         for macro, body in macros:
@@ -87,7 +89,8 @@ def parameter_tables():
             fields = dict(re.findall(r'\.(\w+) = ("[^"]*"|\w+)', said))
             limits = {"QUERY_NUMBER": lambda: (number("min"), number("max")),
                       "QUERY_TEXT": lambda: number("max"),
-                      "QUERY_CHOICE": lambda: fields["choices"].strip('"').split()}
+                      "QUERY_CHOICE": lambda: sources if fields["choices"] ==
+                      "PROTOCOL_SOURCE_NAMES" else fields["choices"].strip('"').split()}
 
             def number(field):
                 return int(enums.get(fields[field], fields[field]))
