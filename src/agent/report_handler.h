@@ -4,9 +4,11 @@
  * stores it in the spool.
  *
  * A report is acknowledged only after a sync, so that it survives a crash of the agent or of the
- * machine: vsay-shell keeps everything that was not acknowledged and sends it again. All reports of
- * one turn of the event loop share one sync. The same code handles the files that vsay-shells leave
- * while the agent is away (handoff.h). */
+ * machine: vsay-shell keeps everything that was not acknowledged and sends it again. The commands
+ * of one turn of the event loop share one sync: they are many, and a sync is slow. Openings and
+ * ends are few, and each is synced by itself, since the session's state changes only if that
+ * worked. The same code handles the files that vsay-shells leave while the agent is away
+ * (handoff.h). */
 #ifndef AGENT_REPORT_HANDLER_H
 #define AGENT_REPORT_HANDLER_H
 

@@ -186,9 +186,10 @@ static void wait_for_heartbeat(struct sender *sender, bool at_once)
         sender->heartbeat_due = 0;
 }
 
-/* Notes the refusal of a single record; returns true when the record is to be dropped. Otherwise it
- * is tried again, in case something between here and vsay refused it: the first time after an extra
- * heartbeat, later once for each regular one. */
+/* Notes the refusal of a single record; returns true when the record is to be dropped, even if it
+ * is an end: vsay itself refuses it, and everything behind it waits. Otherwise it is tried again,
+ * in case something between here and vsay refused it: the first time after an extra heartbeat,
+ * later once for each regular one. */
 static bool note_refusal(struct sender *sender, enum http_outcome outcome,
                          const struct record *record, const struct error *e)
 {
@@ -225,8 +226,9 @@ static bool settled(struct sender *sender, enum http_outcome outcome, const stru
     return false;
 }
 
-/* Removes records that are done with. An end that is gone from the spool is confirmed, or given up:
- * either way the session leaves the heartbeats' list. */
+/* Removes records that are done with. The session of an end leaves the heartbeats' list, also if
+ * vsay refused the end and it was dropped. The next heartbeat then does not list the session, and
+ * vsay closes it as `vanished`: it learns that the session is over, but gets no confirmation. */
 static void forget_records(struct sender *sender, const struct record *records, size_t count)
 {
     struct json_object *end =

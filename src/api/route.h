@@ -37,7 +37,7 @@ typedef struct response *route_fallback(const struct call *call);
 typedef void route_notify(const struct call *call);
 
 struct route {
-    unsigned methods;    /* enum method bits; GET implies HEAD */
+    unsigned methods;    /* enum method bits; a GET that changes nothing has HEAD beside it */
     const char *pattern; /* `:id` stands for one identifier */
     unsigned roles;      /* bits 1 << enum role, or ANYONE: no token needed */
     size_t body_limit;   /* bytes */
