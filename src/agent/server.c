@@ -25,7 +25,7 @@
 #include "machine/ipc.h"
 
 enum {
-    CLIENTS_MAX = 2 * SESSIONS_MAX,
+    CLIENTS_MAX = 2 * PROTOCOL_SESSIONS_MAX,
     FILES = 64,           /* descriptors that the agent needs beside the connections */
     PACKETS_MAX = 100,    /* per client and turn */
     ACCEPTS_MAX = 100,    /* per turn */

@@ -265,7 +265,7 @@ bool session_room(const struct session_table *table, uid_t uid)
         running += session->state != SESSION_ENDED;
         own += session->state != SESSION_ENDED && session->uid == uid;
     }
-    return quota_place(uid, own, running, SESSIONS_MAX);
+    return quota_place(uid, own, running, PROTOCOL_SESSIONS_MAX);
 }
 
 /* The file comes first. A crash would make the agent forget a session without one, and vsay could
@@ -332,7 +332,8 @@ struct json_object *session_ids(struct session_table *table)
     struct json_object *ids = json_object_new_array();
 
     pthread_mutex_lock(&table->lock);
-    for (size_t i = 0; i < table->count && json_object_array_length(ids) < SESSIONS_MAX; i++) {
+    for (size_t i = 0; i < table->count && json_object_array_length(ids) < PROTOCOL_SESSIONS_MAX;
+         i++) {
         if (!table->entries[i]->confirmed)
             json_object_array_add(ids, json_object_new_string(table->entries[i]->session.id));
     }
@@ -357,7 +358,7 @@ struct json_object *session_activity(struct session_table *table)
     char text[CLOCK_TEXT_SIZE];
 
     pthread_mutex_lock(&table->lock);
-    for (size_t i = 0; i < table->count && i < SESSIONS_MAX; i++) {
+    for (size_t i = 0; i < table->count && i < PROTOCOL_SESSIONS_MAX; i++) {
         struct entry *entry = table->entries[i];
         entry->active_sent = entry->active;
         if (entry->confirmed || entry->active == entry->active_acked)

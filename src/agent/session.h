@@ -18,16 +18,13 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "common/protocol.h"
 #include "machine/proctree.h"
 
 struct client;
 struct json_object;
 
-enum {
-    SESSIONS_MAX = 1000, /* running at a time, and in a heartbeat's list */
-    SESSION_ID_LENGTH = 37,
-    HANDOFF_KEY_LENGTH = 32
-};
+enum { SESSION_ID_LENGTH = 37, HANDOFF_KEY_LENGTH = 32 };
 
 enum session_state {
     SESSION_RUNNING,
@@ -93,9 +90,10 @@ void session_clear_event(const struct session_table *table);
 
 /* --- for all threads --- */
 
-/* Returns the ids for a heartbeat, an array that the caller puts: the oldest SESSIONS_MAX whose end
- * is not confirmed. Opens and ends are reported in order, so the sessions that vsay takes for open
- * ran at the same time at some moment. They are at most SESSIONS_MAX, and among these. */
+/* Returns the ids for a heartbeat, an array that the caller puts: the oldest PROTOCOL_SESSIONS_MAX
+ * whose end is not confirmed. Opens and ends are reported in order, so the sessions that vsay takes
+ * for open ran at the same time at some moment. They are at most PROTOCOL_SESSIONS_MAX, and among
+ * these. */
 struct json_object *session_ids(struct session_table *table);
 
 /* Notes that the session's user was active at the time `at` (ms since 1970). */

@@ -14,13 +14,8 @@
 #include "base/xalloc.h"
 #include "store/signals.h"
 
-enum {
-    SESSIONS_MAX = 1000,
-    SESSIONS_WEIGH_ONE = 20,
-    REASON_LENGTH = 64,
-    SHORT_TEXT = 64,
-    WHY_MAX = 255
-};
+/* What a heartbeat's sessions add to its weight in a batch: 20 of them as much as the heartbeat. */
+enum { SESSIONS_WEIGH_ONE = 20 };
 
 struct reporter handler_agent(const struct call *call)
 {
@@ -52,7 +47,7 @@ static void heartbeat_free(void *report)
 static enum err parse_sessions_member(struct json_object *body, struct idents *out, struct error *e)
 {
     struct json_object *list = NULL;
-    enum err err = json_body_array(body, "sessions", SESSIONS_MAX, &list, e);
+    enum err err = json_body_array(body, "sessions", PROTOCOL_SESSIONS_MAX, &list, e);
 
     for (size_t i = 0; !err && i < json_object_array_length(list); i++) {
         struct json_object *item = json_object_array_get_idx(list, i);
@@ -338,17 +333,17 @@ static enum err parse_opening_members(struct json_object *body, struct session_o
     if (!err)
         err = json_body_text(body, "username", REQUIRED, USERNAME_MAX, &out->username, e);
     if (!err)
-        err = json_body_text(body, "source", REQUIRED, SHORT_TEXT, &source, e);
+        err = json_body_text(body, "source", REQUIRED, MEMBER_LABEL, &source, e);
     if (!err && !(out->source = protocol_source(source)))
         err = json_body_wrong("source", e);
     if (!err)
-        err = json_body_text(body, "browser", OPTIONAL, SHORT_TEXT, &out->browser, e);
+        err = json_body_text(body, "browser", OPTIONAL, MEMBER_LABEL, &out->browser, e);
     if (!err)
-        err = json_body_text(body, "os", OPTIONAL, SHORT_TEXT, &out->os, e);
+        err = json_body_text(body, "os", OPTIONAL, MEMBER_LABEL, &out->os, e);
     if (!err)
         err = json_body_ip(body, "source_address", OPTIONAL, out->source_address, e);
     if (!err)
-        err = json_body_text(body, "not_recorded", OPTIONAL, WHY_MAX, &out->not_recorded, e);
+        err = json_body_text(body, "not_recorded", OPTIONAL, MEMBER_WHY, &out->not_recorded, e);
     if (!err)
         err = json_body_time(body, "started_at", OPTIONAL, out->started_at, e);
     if (!err)
@@ -417,7 +412,7 @@ enum err parse_session_end(struct request *request, struct call *call, struct er
     ending->session_id = call->id;
     enum err err = json_body_read(request, call->route->body_limit, &report->body, e);
     if (!err)
-        err = json_body_text(report->body, "reason", REQUIRED, REASON_LENGTH, &ending->reason, e);
+        err = json_body_text(report->body, "reason", REQUIRED, MEMBER_REASON, &ending->reason, e);
     if (!err)
         err = json_body_time(report->body, "ended_at", OPTIONAL, ending->ended_at, e);
     if (!err)

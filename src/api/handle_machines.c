@@ -18,7 +18,7 @@
 
 /* --- machines --------------------------------------------------------------------------------- */
 
-static const struct column machine_columns[INVENTORY_COLUMNS] = {
+static const struct column machine_columns[MACHINES_COLUMNS] = {
     {"agent_id", COLUMN_TEXT, NULL},
     {"name", COLUMN_TEXT, NULL},
     {"status", COLUMN_TEXT, NULL},
@@ -52,12 +52,12 @@ enum err handle_machines(struct db *db, struct call *call, struct error *e)
 {
     const struct query *query = &call->query;
     uint64_t limit = (uint64_t)query_number(query, "limit", PAGE_DEFAULT);
-    struct inventory_filter filter = {.status = query_text(query, "status"),
-                                      .q = query_text(query, "q"),
-                                      .after = query_text(query, "cursor"),
-                                      .limit = limit + 1};
+    struct machines_filter filter = {.status = query_text(query, "status"),
+                                     .q = query_text(query, "q"),
+                                     .after = query_text(query, "cursor"),
+                                     .limit = limit + 1};
     struct page_end end = {.is_search = false};
-    enum err err = inventory_page(db, &call->scope, &filter, end.next_cursor, e);
+    enum err err = machines_page(db, &call->scope, &filter, end.next_cursor, e);
     if (err)
         return err;
 
@@ -83,7 +83,7 @@ static enum err add_access(struct db *db, const struct call *call, struct json_o
     const struct scope *scope = &call->scope;
     struct json_object *owners = members_of(machine, "owners");
     struct json_object *granted = members_of(machine, "granted");
-    enum err err = inventory_access(db, call->id, e);
+    enum err err = machines_access(db, call->id, e);
 
     for (const struct cell *row; (row = db_row(db));) {
         if (scope->kind == SCOPE_USER && strcmp(row[0].text, scope->user_id) != 0)
@@ -96,7 +96,7 @@ static enum err add_access(struct db *db, const struct call *call, struct json_o
 
 enum err handle_machine(struct db *db, struct call *call, struct error *e)
 {
-    enum err err = inventory_machine(db, &call->scope, call->id, e);
+    enum err err = machines_find(db, &call->scope, call->id, e);
     const struct cell *row = db_row(db);
 
     if (!err && !row)

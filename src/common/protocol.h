@@ -30,6 +30,9 @@ enum {
     MEMBER_COMMAND = 65535
 };
 
+/* Sessions that an agent runs at a time, and that a heartbeat lists. */
+enum { PROTOCOL_SESSIONS_MAX = 1000 };
+
 /* The largest integer: those up to it are exact in every JSON parser (RFC 8259 section 6). */
 #define PROTOCOL_INTEGER_MAX ((INT64_C(1) << 53) - 1)
 

@@ -29,18 +29,18 @@ static const struct output_column list_columns[] = {
 };
 
 struct listing {
-    struct session_choice choice;
+    struct session_list_filter choice;
     struct output output;
 };
 
 static enum err list_body(struct db *db, void *context, struct error *e)
 {
     struct listing *listing = context;
-    struct operated_session session;
-    enum err err = operated_sessions_list(db, &listing->choice, e);
+    struct listed_session session;
+    enum err err = sessions_list(db, &listing->choice, e);
 
     output_clear(&listing->output);
-    while (operated_sessions_next(db, &session)) {
+    while (sessions_list_next(db, &session)) {
         const char *const cells[] = {session.session_id, session.user_id, session.agent_id,
                                      session.source,     session.state,   session.started_at,
                                      session.username};
@@ -49,15 +49,15 @@ static enum err list_body(struct db *db, void *context, struct error *e)
     return err;
 }
 
-static enum err parse_choice(const struct invocation *invocation, struct session_choice *out,
+static enum err parse_choice(const struct invocation *invocation, struct session_list_filter *out,
                              struct error *e)
 {
     long limit = 0;
 
-    *out = (struct session_choice){.tenant_id = invocation->values[LIST_TENANT],
-                                   .agent_id = invocation->values[LIST_MACHINE],
-                                   .user_id = invocation->values[LIST_USER],
-                                   .closed = invocation->values[LIST_ALL]};
+    *out = (struct session_list_filter){.tenant_id = invocation->values[LIST_TENANT],
+                                        .agent_id = invocation->values[LIST_MACHINE],
+                                        .user_id = invocation->values[LIST_USER],
+                                        .closed = invocation->values[LIST_ALL]};
     enum err err = check_optional_ident("--tenant", out->tenant_id, e);
     if (!err && invocation->values[LIST_AGENT])
         out->agent_id = invocation->values[LIST_AGENT];
@@ -141,10 +141,10 @@ static enum err close_body(struct db *db, void *context, struct error *e)
 {
     struct close_order *order = context;
     struct closing closing;
-    struct operated_session session;
-    enum err err = operated_sessions_find(db, order->session_id, e);
+    struct listed_session session;
+    enum err err = sessions_find(db, order->session_id, e);
 
-    if (operated_sessions_next(db, &session))
+    if (sessions_list_next(db, &session))
         note_state(order, session.state);
     if (!err)
         err = sessions_close(db, &order->who, order->session_id, order->reason, &closing, e);

@@ -7,7 +7,6 @@
 #include "ctl/setup.h"
 
 #include <grp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,27 +15,6 @@
 
 #include "base/xalloc.h"
 #include "ctl/output.h"
-
-static struct json_object *steps; /* with --json; NULL: print each at once */
-
-void setup_report(const char *result, const char *format, ...)
-{
-    char what[512];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(what, sizeof what, format, arguments);
-    va_end(arguments);
-    if (!steps) {
-        printf("%-7s %s\n", result, what);
-        fflush(stdout);
-        return;
-    }
-    struct json_object *step = json_object_new_object();
-    output_member(step, "result", result);
-    output_member(step, "what", what);
-    json_object_array_add(steps, step);
-}
 
 /* --- the configuration ----------------------------------------------------------------------- */
 
@@ -65,13 +43,13 @@ static enum err make_key(struct setup_plan *plan, bool *changed, struct error *e
     struct tm now;
 
     if (!path) {
-        setup_report("kept", "auth.keys");
+        output_step("kept", "auth.keys");
         return ERR_OK;
     }
     enum err err = setup_secret(path, NULL, plan->readers, &made, e);
     if (err)
         return err;
-    setup_report(made ? "made" : "kept", "%s", path);
+    output_step(made ? "made" : "kept", "%s", path);
     gmtime_r(&seconds, &now);
     char *spec = xasprintf("%da:HS256:%s", 1900 + now.tm_year, path);
     *changed |= set(plan, "auth", "keys", spec);
@@ -96,7 +74,7 @@ static enum err make_conf(struct setup *setup, struct error *e)
     if (!err && (changed || !plan->conf_there))
         err = setup_conf_write(plan->conf, plan->text, e);
     if (!err)
-        setup_report(!plan->conf_there ? "made" : changed ? "changed" : "kept", "%s", plan->conf);
+        output_step(!plan->conf_there ? "made" : changed ? "changed" : "kept", "%s", plan->conf);
     return err;
 }
 
@@ -117,6 +95,7 @@ static enum err become_worker(const struct setup_plan *plan, struct error *e)
 
 static enum err examine(struct setup *setup, struct error *e)
 {
+    struct json_object *steps = output_take_steps();
     struct json_object *checks = steps ? json_object_new_array() : NULL;
     enum err err = become_worker(&setup->plan, e);
 
@@ -124,7 +103,7 @@ static enum err examine(struct setup *setup, struct error *e)
         err = doctor_examine(setup->plan.conf, checks, e);
     if (steps) {
         struct json_object *object = json_object_new_object();
-        json_object_object_add(object, "steps", json_object_get(steps));
+        json_object_object_add(object, "steps", steps);
         json_object_object_add(object, "checks", checks);
         output_json(object, true);
     } else if (!err && !setup->plan.one_user) {
@@ -163,7 +142,8 @@ static enum err run(const struct invocation *invocation, struct error *e)
     struct setup setup = {0};
     enum err err = setup_plan_make(&setup.plan, invocation, e);
 
-    steps = invocation->json ? json_object_new_array() : NULL;
+    if (invocation->json)
+        output_collect_steps();
     for (size_t i = 0; !err && i < sizeof all / sizeof *all; i++)
         err = all[i](&setup, e);
     db_free(setup.db);
@@ -171,7 +151,7 @@ static enum err run(const struct invocation *invocation, struct error *e)
     free(setup.worker_grants);
     free(setup.operator_grants);
     setup_plan_free(&setup.plan);
-    json_object_put(steps);
+    json_object_put(output_take_steps()); /* if a step has failed */
     return err;
 }
 

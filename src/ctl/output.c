@@ -3,6 +3,7 @@
 #include "ctl/output.h"
 
 #include <locale.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,4 +206,40 @@ void output_clear(struct output *output)
     json_object_put(output->rows);
     output->table = NULL;
     output->rows = NULL;
+}
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+static struct json_object *steps; /* NULL: print each at once */
+
+void output_step(const char *result, const char *format, ...)
+{
+    char what[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    if (!steps) {
+        printf("%-7s %s\n", result, what);
+        fflush(stdout);
+        return;
+    }
+    struct json_object *step = json_object_new_object();
+    output_member(step, "result", result);
+    output_member(step, "what", what);
+    json_object_array_add(steps, step);
+}
+
+void output_collect_steps(void)
+{
+    steps = json_object_new_array();
+}
+
+struct json_object *output_take_steps(void)
+{
+    struct json_object *taken = steps;
+
+    steps = NULL;
+    return taken;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Output of commands: a list as an aligned table or as JSON, and a result as JSON.
+/* Output of commands: a list as an aligned table or as JSON, a result as JSON, and steps.
  *
  * On a terminal a table is as wide as the terminal, and long text in its last column is cut.
  * Elsewhere nothing is cut, no cell is empty, and only the last column may hold blanks, so that awk
@@ -53,10 +53,22 @@ void output_clear(struct output *output);
 /* A row as an object. */
 struct json_object *output_object(const struct output *output, const char *const cells[]);
 
-/* Prints the object on one line, or if `pretty`, on several. Puts it. */
+/* Prints the object on one line, or if `pretty`, on several. Releases it (json_object_put). */
 void output_json(struct json_object *object, bool pretty);
 
 /* Adds a text to an object; null when it is NULL. */
 void output_member(struct json_object *object, const char *name, const char *text);
+
+/* --- the steps of a long command: printed at once, or collected as JSON */
+
+/* Reports a step. `result` is made, changed or kept. */
+void output_step(const char *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* From now on, collects steps instead of printing them. */
+void output_collect_steps(void);
+
+/* Returns the steps so far, which the caller releases (json_object_put), and ends the collection.
+ * NULL: they were printed. */
+struct json_object *output_take_steps(void);
 
 #endif

@@ -18,10 +18,6 @@ struct setup {
     char *from; /* the host that database users connect from */
 };
 
-/* Reports a step. `result` is made, changed or kept. */
-void setup_report(const char *result, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
 /* --- the database, as its administrator: setup_db.c ------------------------------------------ */
 
 /* Connects, if need be with a password that is asked for, and finds the host of the users. */

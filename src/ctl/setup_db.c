@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "ctl/output.h"
 #include "store/migrate.h"
 
 enum { STATEMENT_MAX = 24 * 3600 };           /* s; a migration may rebuild a large table */
@@ -148,7 +149,7 @@ enum err setup_make_database(struct setup *setup, struct error *e)
                         "(its panel), or as a database administrator, and run setup again",
                         plan->admin, plan->name);
     if (!err)
-        setup_report(made ? "made" : "kept", "database %s", plan->name);
+        output_step(made ? "made" : "kept", "database %s", plan->name);
     return err;
 }
 
@@ -239,9 +240,9 @@ static enum err make_account(const struct setup *setup, const char *user, const 
     if (made && (err || *refused))
         unlink(path);
     if (!err && !*refused) {
-        setup_report(made ? "made" : "kept", "%s", path);
-        setup_report(state == ACCOUNT_MADE ? "made" : "kept", "database user %s@%s", user,
-                     setup->from);
+        output_step(made ? "made" : "kept", "%s", path);
+        output_step(state == ACCOUNT_MADE ? "made" : "kept", "database user %s@%s", user,
+                    setup->from);
     }
     setup_wipe(password);
     return err;
@@ -265,7 +266,7 @@ static enum err keep_password(const struct setup_plan *plan, struct error *e)
                         "remove it, and run setup again",
                         plan->worker_file, plan->admin);
     if (!err)
-        setup_report(made ? "made" : "kept", "%s", plan->worker_file);
+        output_step(made ? "made" : "kept", "%s", plan->worker_file);
     setup_wipe(password);
     return err;
 }
@@ -316,7 +317,7 @@ static void report_migration(enum migrate_event event, const char *what)
         return;
     }
     migrated = true;
-    setup_report("made", "schema: %s", what);
+    output_step("made", "schema: %s", what);
 }
 
 enum err setup_make_schema(struct setup *setup, struct error *e)
@@ -326,7 +327,7 @@ enum err setup_make_schema(struct setup *setup, struct error *e)
     reconnect(setup, setup->plan.name);
     enum err err = migrate(setup->db, &setup->ctx, directory, report_migration, e);
     if (!err && !migrated)
-        setup_report("kept", "schema");
+        output_step("kept", "schema");
     free(directory);
     return err;
 }
@@ -371,7 +372,7 @@ static enum err grant(struct setup *setup, const char *grants, const char *as_wr
                          "cannot grant %s its rights: %.150s; name with --admin a user "
                          "who may GRANT",
                          user, why.detail);
-    setup_report("made", "rights of %s@%s", user, setup->from);
+    output_step("made", "rights of %s@%s", user, setup->from);
     return ERR_OK;
 }
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions that agents open and end, and the commands that were run in them.
+/* Sessions that agents open and end, and the commands that were run in them: the second half of
+ * agents.h.
  *
  * Agents repeat a report until it is answered, also after vsay has stored it. So everything here
  * may come twice, and a repetition is answered like the first: session_id, and (session_id, seq) of
  * a command, are made where the session runs, and their keys make an insert harmless. */
 #include "config.h"
+#include "store/agents.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "store/agents.h"
 
 /* Whether a session is the agent's. The machine's id may have been that of another tenant's before,
  * and an agent must not write into the sessions of others: every report names the ids itself. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What agents report about their machines and sessions (docs/agent-protocol.md). Run each function
- * in one transaction.
+/* The reports of agents about their machines and sessions (docs/agent-protocol.md). Who reports,
+ * and heartbeats, are in agents.c; sessions and commands in agent_sessions.c. Run each function in
+ * one transaction.
  *
  * Reports of many machines are stored together: a batch of heartbeats takes about ten statements,
  * whatever its size. It locks the machines' rows in the order of their ids, so that batches of two
@@ -39,7 +40,7 @@ enum err agents_check(struct db *db, struct reporter **agents, size_t count, boo
 /* The same for one, with a shared lock on the machine's row. Errors as from agents_refusal. */
 enum err agents_admit(struct db *db, struct reporter *agent, struct error *e);
 
-/* Why an agent was not admitted: ERR_INSTANCE, or ERR_TOKEN for a revoked token. */
+/* Returns why an agent was not admitted: ERR_INSTANCE, or ERR_TOKEN for a revoked token. */
 enum err agents_refusal(const struct reporter *agent, struct error *e);
 
 struct heartbeat {
@@ -78,7 +79,7 @@ struct session_open {
 
 /* Open sessions of a machine at most. Twice what a heartbeat lists, since sessions whose end has
  * not been reported yet count too. */
-enum { OPEN_SESSIONS_MAX = 2000 };
+enum { OPEN_SESSIONS_MAX = 2 * PROTOCOL_SESSIONS_MAX };
 
 /* Errors of agents_admit; ERR_FORBIDDEN when the session is another machine's, ERR_FULL. */
 enum err agents_open_session(struct db *db, struct session_open *opening, struct error *e);

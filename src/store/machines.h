@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Machines: the inventory that a caller sees; the operator's list and changes.
+/* Machines: those that a caller sees; the operator's list and changes.
  *
  * Lists are paged by id, which is the order of an index for every scope, and a page begins after
  * the last machine of the one before. Unlike an OFFSET, that costs the same on each page, and
@@ -14,10 +14,10 @@
 /* The columns of a machine: agent_id, name, status, cpu, memory, disk (hundredths of a percent;
  * NULL before the first heartbeat, like the next), last_active (RFC 3339), active sessions,
  * commands that its agent has dropped. */
-enum { INVENTORY_COLUMNS = 9 };
+enum { MACHINES_COLUMNS = 9 };
 
 /* Strings are borrowed. */
-struct inventory_filter {
+struct machines_filter {
     const char *status; /* online, offline; NULL: any */
     const char *q;      /* part of name or id; NULL: any */
     const char *after;  /* the page begins after this machine; NULL: at the first */
@@ -25,23 +25,23 @@ struct inventory_filter {
 };
 
 /* Machines that a filtered page reads at most. */
-enum { INVENTORY_READ_MAX = 5000 };
+enum { MACHINES_READ_MAX = 5000 };
 
 /* Loads a page in the order of ids; db_row returns the rows. `searched_to` is the last machine that
  * was read, if there may be more after it; otherwise "". */
-enum err inventory_page(struct db *db, const struct scope *scope,
-                        const struct inventory_filter *filter, char searched_to[IDENT_MAX + 1],
-                        struct error *e);
+enum err machines_page(struct db *db, const struct scope *scope,
+                       const struct machines_filter *filter, char searched_to[IDENT_MAX + 1],
+                       struct error *e);
 
 /* Loads one machine; db_row returns its row, or NULL when it is not in the scope. */
-enum err inventory_machine(struct db *db, const struct scope *scope, const char *agent_id,
-                           struct error *e);
+enum err machines_find(struct db *db, const struct scope *scope, const char *agent_id,
+                       struct error *e);
 
-enum { INVENTORY_ACCESS_MAX = 1000 };
+enum { MACHINES_ACCESS_MAX = 1000 };
 
 /* Loads the users with access to a machine, as (user id, relation), in the order of user ids; at
- * most INVENTORY_ACCESS_MAX. */
-enum err inventory_access(struct db *db, const char *agent_id, struct error *e);
+ * most MACHINES_ACCESS_MAX. */
+enum err machines_access(struct db *db, const char *agent_id, struct error *e);
 
 /* --- for the operator */
 

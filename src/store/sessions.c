@@ -105,7 +105,7 @@ enum err sessions_log(struct db *db, const char *session_id, struct error *e)
 
 /* --- for the operator ------------------------------------------------------------------------- */
 
-enum err operated_sessions_list(struct db *db, const struct session_choice *choice, struct error *e)
+enum err sessions_list(struct db *db, const struct session_list_filter *choice, struct error *e)
 {
     struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
 
@@ -117,7 +117,7 @@ enum err operated_sessions_list(struct db *db, const struct session_choice *choi
                      &params, e);
 }
 
-enum err operated_sessions_find(struct db *db, const char *session_id, struct error *e)
+enum err sessions_find(struct db *db, const char *session_id, struct error *e)
 {
     struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
 
@@ -125,12 +125,12 @@ enum err operated_sessions_find(struct db *db, const char *session_id, struct er
     return db_select(db, STATEMENT_FIND_SESSION, &params, e);
 }
 
-bool operated_sessions_next(struct db *db, struct operated_session *out)
+bool sessions_list_next(struct db *db, struct listed_session *out)
 {
     const struct cell *row = db_row(db);
 
     if (row)
-        *out = (struct operated_session){
+        *out = (struct listed_session){
             .session_id = row[0].text,
             .user_id = row[1].text,
             .agent_id = row[2].text,

@@ -63,26 +63,25 @@ enum err sessions_log(struct db *db, const char *session_id, struct error *e);
 /* --- for the operator */
 
 /* Borrowed until the next statement. */
-struct operated_session {
+struct listed_session {
     const char *session_id, *user_id, *username, *agent_id, *source;
     const char *state; /* active, offline (active, but its machine is offline), closing, closed */
     const char *started_at; /* RFC 3339 */
 };
 
-struct session_choice {
+struct session_list_filter {
     const char *tenant_id, *agent_id, *user_id; /* NULL: any */
     bool closed;                                /* include closed sessions */
     uint64_t limit;
 };
 
 /* Selects sessions, newest first. */
-enum err operated_sessions_list(struct db *db, const struct session_choice *choice,
-                                struct error *e);
+enum err sessions_list(struct db *db, const struct session_list_filter *choice, struct error *e);
 
 /* Selects one session of any state. */
-enum err operated_sessions_find(struct db *db, const char *session_id, struct error *e);
+enum err sessions_find(struct db *db, const char *session_id, struct error *e);
 
 /* The next selected session. False: no more. */
-bool operated_sessions_next(struct db *db, struct operated_session *out);
+bool sessions_list_next(struct db *db, struct listed_session *out);
 
 #endif

@@ -167,15 +167,15 @@ static void test_many(void **state)
     char id[SESSION_ID_LENGTH + 1];
 
     add(table, OTHER);
-    for (int i = 0; i < SESSIONS_MAX; i++) {
-        snprintf(id, sizeof id, "sess_%032x", SESSIONS_MAX - i);
+    for (int i = 0; i < PROTOCOL_SESSIONS_MAX; i++) {
+        snprintf(id, sizeof id, "sess_%032x", PROTOCOL_SESSIONS_MAX - i);
         assert_true(session_room(table, 1000));
         add(table, id)->state = SESSION_ENDED;
     }
     add(table, ID);
     table = reopen(table);
     struct json_object *ids = session_ids(table);
-    assert_int_equal(json_object_array_length(ids), SESSIONS_MAX);
+    assert_int_equal(json_object_array_length(ids), PROTOCOL_SESSIONS_MAX);
     assert_string_equal(json_object_get_string(json_object_array_get_idx(ids, 0)), OTHER);
     assert_string_equal(json_object_get_string(json_object_array_get_idx(ids, 1)),
                         "sess_000000000000000000000000000003e8");
@@ -187,7 +187,8 @@ static void test_room_is_shared(void **state)
 {
     (void)state;
     static const uid_t users[] = {1000, 1001, 0};
-    static const int most[] = {SESSIONS_MAX / 2, SESSIONS_MAX / 4, SESSIONS_MAX / 4};
+    static const int most[] = {PROTOCOL_SESSIONS_MAX / 2, PROTOCOL_SESSIONS_MAX / 4,
+                               PROTOCOL_SESSIONS_MAX / 4};
     struct session_table *table = reopen(NULL);
     char id[SESSION_ID_LENGTH + 1];
 
