@@ -29,7 +29,7 @@ static const struct output_column list_columns[] = {
 };
 
 struct listing {
-    struct session_list_filter choice;
+    struct session_list_filter filter;
     struct output output;
 };
 
@@ -37,7 +37,7 @@ static enum err list_body(struct db *db, void *context, struct error *e)
 {
     struct listing *listing = context;
     struct listed_session session;
-    enum err err = sessions_list(db, &listing->choice, e);
+    enum err err = sessions_list(db, &listing->filter, e);
 
     output_clear(&listing->output);
     while (sessions_list_next(db, &session)) {
@@ -49,7 +49,7 @@ static enum err list_body(struct db *db, void *context, struct error *e)
     return err;
 }
 
-static enum err parse_choice(const struct invocation *invocation, struct session_list_filter *out,
+static enum err parse_filter(const struct invocation *invocation, struct session_list_filter *out,
                              struct error *e)
 {
     long limit = 0;
@@ -79,7 +79,7 @@ static enum err run_list(const struct invocation *invocation, struct error *e)
                    .width = sizeof list_columns / sizeof *list_columns,
                    .json = invocation->json},
     };
-    enum err err = parse_choice(invocation, &listing.choice, e);
+    enum err err = parse_filter(invocation, &listing.filter, e);
 
     if (!err)
         err = context_run(invocation, DB_READ, list_body, &listing, e);

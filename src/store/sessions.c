@@ -105,15 +105,15 @@ enum err sessions_log(struct db *db, const char *session_id, struct error *e)
 
 /* --- for the operator ------------------------------------------------------------------------- */
 
-enum err sessions_list(struct db *db, const struct session_list_filter *choice, struct error *e)
+enum err sessions_list(struct db *db, const struct session_list_filter *filter, struct error *e)
 {
     struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
 
-    params_text(&params, PARAM_TENANT, choice->tenant_id);
-    params_text(&params, PARAM_AGENT, choice->agent_id);
-    params_text(&params, PARAM_OF_USER, choice->user_id);
-    params_uint(&params, PARAM_LIMIT, choice->limit);
-    return db_select(db, choice->closed ? STATEMENT_LIST_ALL_SESSIONS : STATEMENT_LIST_SESSIONS,
+    params_text(&params, PARAM_TENANT, filter->tenant_id);
+    params_text(&params, PARAM_AGENT, filter->agent_id);
+    params_text(&params, PARAM_OF_USER, filter->user_id);
+    params_uint(&params, PARAM_LIMIT, filter->limit);
+    return db_select(db, filter->closed ? STATEMENT_LIST_ALL_SESSIONS : STATEMENT_LIST_SESSIONS,
                      &params, e);
 }
 

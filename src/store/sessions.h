@@ -76,7 +76,7 @@ struct session_list_filter {
 };
 
 /* Selects sessions, newest first. */
-enum err sessions_list(struct db *db, const struct session_list_filter *choice, struct error *e);
+enum err sessions_list(struct db *db, const struct session_list_filter *filter, struct error *e);
 
 /* Selects one session of any state. */
 enum err sessions_find(struct db *db, const char *session_id, struct error *e);
