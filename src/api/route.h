@@ -5,8 +5,8 @@
  * A request passes a route's functions in this order: `parse` reads the input, `handle` or `batch`
  * answers with the database, `notify` logs and audits what was committed. A handler that finds
  * nothing yet may let the request wait (`waits_for`); `timeout` answers it when the wait is over.
- * To add an endpoint, add a row in route.c, declare its functions below, and define them in
- * handle_<resource>.c. */
+ * To add an endpoint, add a row in route.c, declare its functions below, where the file of each is
+ * named, and follow CONTRIBUTING.md. */
 #ifndef API_ROUTE_H
 #define API_ROUTE_H
 
@@ -76,7 +76,7 @@ struct segment {
 const struct route *route_find(const char *path, enum method method, unsigned *allow,
                                struct segment *id);
 
-/* --- the routes' functions, in handle_<resource>.c -------------------------------------------- */
+/* --- the routes' functions -------------------------------------------------------------------- */
 
 /* parse_* reads the input, handle_* answers with JSON, timeout_* and unavailable_* answer without
  * the database, notify_* logs and audits. They are declared here and not in a header that includes
@@ -84,50 +84,61 @@ const struct route *route_find(const char *path, enum method method, unsigned *a
 
 enum { POLL_WAIT_MAX = 55 /* s; of GET /api/agent/signals */ };
 
+/* handle_monitoring.c: health and metrics */
 route_handle handle_health;
 route_handle handle_ready;
-route_handle handle_whoami;
-route_handle handle_login;
-route_handle handle_logout;
 route_handle handle_metrics;
+route_fallback unavailable_metrics;
+
+/* handle_sessions.c: the active sessions, and terminating one */
+route_parse parse_sessions;
+route_batch handle_sessions;
+route_parse parse_session_close;
+route_fallback timeout_session_close;
 route_handle handle_session_close;
-route_handle handle_receipt;
-route_handle handle_audit;
+route_notify notify_session_close;
+
+/* handle_history.c: sessions of any state, their commands, the audit */
 route_handle handle_history;
 route_handle handle_search;
 route_handle handle_session_activity;
+route_handle handle_receipt;
+route_handle handle_audit;
+
+/* handle_machines.c: machines, usage over time */
 route_handle handle_machines;
 route_handle handle_machine;
 route_handle handle_machine_usage;
 route_handle handle_fleet_usage;
-route_handle handle_session_open;
-route_handle handle_session_end;
 
-route_batch handle_admissions;
-route_batch handle_sessions;
+/* handle_dashboard.c: the dashboard's other routes */
 route_batch handle_stats;
 route_batch handle_recent_activity;
 route_batch handle_recent_machines;
-route_batch handle_heartbeats;
-route_batch handle_signals;
-route_batch handle_activity;
 
+/* handle_login.c: the cookie */
+route_handle handle_whoami;
 route_parse parse_login;
+route_handle handle_login;
 route_parse parse_logout;
-route_parse parse_sessions;
-route_parse parse_session_close;
+route_handle handle_logout;
+
+/* handle_agent.c: heartbeats, signals, sessions of agents */
 route_parse parse_heartbeat;
-route_parse parse_signals;
-route_parse parse_session_open;
-route_parse parse_session_end;
-route_parse parse_activity;
-
-route_fallback timeout_session_close;
-route_fallback timeout_signals;
-route_fallback unavailable_metrics;
-
-route_notify notify_session_close;
-route_notify notify_session_end;
+route_batch handle_heartbeats;
 route_notify notify_heartbeat;
+route_parse parse_signals;
+route_fallback timeout_signals;
+route_batch handle_signals;
+route_parse parse_session_open;
+route_handle handle_session_open;
+route_parse parse_session_end;
+route_handle handle_session_end;
+route_notify notify_session_end;
+
+/* handle_activity.c: commands of agents, and their admission */
+route_parse parse_activity;
+route_batch handle_admissions;
+route_batch handle_activity;
 
 #endif

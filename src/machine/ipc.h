@@ -12,6 +12,16 @@
  *                       ended      an end is on disk
  *                       terminate  end the session; why
  *
+ * Their members are those of the report to vsay (docs/agent-protocol.md), and these:
+ *
+ *     open       leader     the pid of the user's shell, the first process of the session
+ *                drop_key   a secret, part of the handoff file's name if the plain name is taken
+ *     command    lost       how many commands before it were dropped, since the queue was full
+ *     activity   at         when, in ms since 1970
+ *     end        gone       true: no process of the session is left
+ *     opened     activity   true: the agent takes `activity`
+ *     refused, terminate    reason, for the user
+ *
  * The other side may be of another version, since a vsay-shell runs for as long as its session.
  * Both ignore members that they do not know. vsay-shell also ignores types, but an agent closes the
  * connection; so a new type is sent only to an agent that has asked for it, as for activity.
@@ -46,11 +56,13 @@ void ipc_widen(int fd);
  * packet exceeds IPC_PACKET_MAX; ERR_IO: the peer has closed. */
 enum err ipc_send(int fd, struct json_object *object);
 
-/* Receives a packet; the caller puts *out. ERR_BUSY: there is none yet; ERR_REQUEST: the packet was
- * too large or not a JSON object, and was discarded; ERR_IO: the peer has closed. */
+/* Receives a packet; the caller releases *out (json_object_put). ERR_BUSY: there is none yet;
+ * ERR_REQUEST: the packet was too large or not a JSON object, and was discarded; ERR_IO: the peer
+ * has closed. */
 enum err ipc_receive(int fd, struct json_object **out);
 
-/* Parses a JSON object, which the caller puts. Returns NULL if the text is not one. */
+/* Parses a JSON object, which the caller releases (json_object_put). Returns NULL if the text is
+ * not one. */
 struct json_object *ipc_parse(const char *text, size_t length);
 
 /* Returns a member's text, borrowed from the object, or NULL if it is missing or not a string. */
