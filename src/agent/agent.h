@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the threads of vsay-agent share: the main thread (server.h), the sender and the poller. Each
- * part has its own lock, or belongs to one thread.
+/* The state that the threads of vsay-agent share: the main thread (server.h), the sender and the
+ * poller. Each part has its own lock, or belongs to one thread.
  *
  * There are three threads because two things may block for long, and must not delay the killing of
  * a session: a request to vsay, and the name service. The main thread does neither. */

@@ -280,7 +280,7 @@ static enum http_outcome outcome_of(long status, const struct json_object *answe
     return status == 400 || status == 403 ? HTTP_REFUSED : HTTP_UNAVAILABLE;
 }
 
-/* Whether vsay itself answered, and lets this agent report. */
+/* Returns whether vsay itself answered, and lets this agent report. */
 static bool is_up(enum http_outcome outcome)
 {
     return outcome != HTTP_UNAVAILABLE && outcome != HTTP_PROXY_REFUSED &&

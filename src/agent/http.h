@@ -49,8 +49,8 @@ struct http_request {
 };
 
 /* Sends a request with the token that the token file holds now. On HTTP_DONE *out is the answer's
- * JSON object, which the caller puts; otherwise it is NULL and `e` says why. Logs when vsay becomes
- * unreachable and when it is back.
+ * JSON object, which the caller releases (json_object_put); otherwise it is NULL and `e` says why.
+ * Logs when vsay becomes unreachable and when it is back.
  *
  * An answer without `required_member` counts as no answer: a response that arrives twice on a kept
  * connection would otherwise be taken for the answer to the next request. */

@@ -3,7 +3,7 @@
  * defines, with one addition: `uid`, the user whose report it is. Nothing in a report is trusted. A
  * record that vsay refuses holds up the spool until it is dropped, so everything is checked here,
  * by vsay's own rules (common/protocol.h). A fuzz target checks that vsay accepts what is made
- * here. The caller puts what these functions return. */
+ * here. The caller releases the result of each function (json_object_put). */
 #ifndef AGENT_REPORT_H
 #define AGENT_REPORT_H
 

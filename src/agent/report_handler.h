@@ -25,8 +25,8 @@ struct origin {
     struct session *session; /* set by its open report; borrowed */
 };
 
-/* Handles one report. Sets *reply to the answer, or to NULL; the caller puts it, and may send it
- * only after report_handler_sync. Errors:
+/* Handles one report. Sets *reply to the answer, or to NULL. The caller releases it
+ * (json_object_put), and may send it only after report_handler_sync. Errors:
  *   ERR_REQUEST  the origin must not report this; take nothing more from it
  *   ERR_BUSY     the same for now; it may try again later
  *   ERR_IO       it could not be stored; everything since the last report_handler_sync is lost */

@@ -46,7 +46,7 @@ struct server {
     struct clients clients; /* the one read last is at the tail */
     size_t count, max;
     bool no_descriptors; /* until the next tick: out of descriptors */
-    bool spool_down;     /* the spool; it was logged */
+    bool spool_down;     /* true: the failure is logged already */
     int64_t scan_due;
     struct pollfd polled[POLL_CLIENTS + CLIENTS_MAX];
 };

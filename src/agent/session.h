@@ -90,17 +90,18 @@ void session_clear_event(const struct session_table *table);
 
 /* --- for all threads --- */
 
-/* Returns the ids for a heartbeat, an array that the caller puts: the oldest PROTOCOL_SESSIONS_MAX
- * whose end is not confirmed. Opens and ends are reported in order, so the sessions that vsay takes
- * for open ran at the same time at some moment. They are at most PROTOCOL_SESSIONS_MAX, and among
- * these. */
+/* Returns the ids for a heartbeat, an array that the caller releases (json_object_put): of
+ * the sessions whose end is not confirmed, the oldest PROTOCOL_SESSIONS_MAX. That never leaves out
+ * a session that is open at vsay. Openings and ends are reported in order, so the sessions open at
+ * vsay once ran together here, which PROTOCOL_SESSIONS_MAX at most can do; and younger sessions
+ * were opened after them. */
 struct json_object *session_ids(struct session_table *table);
 
 /* Notes that the session's user was active at the time `at` (ms since 1970). */
 void session_active(struct session_table *table, const char *id, int64_t at);
 
 /* Returns the activity for a heartbeat, {id: time}, of the sessions for which it has changed since
- * the last acknowledged heartbeat. The caller puts it. NULL when nothing has changed. The table
+ * the last acknowledged heartbeat. The caller releases it. NULL when nothing has changed. The table
  * knows three times of each session: the newest, the one sent last, and the one that vsay has. So
  * a lost heartbeat loses no time, and neither does a key that is pressed while one is sent. */
 struct json_object *session_activity(struct session_table *table);

@@ -153,7 +153,7 @@ void session_open_repeat_all(struct session_opener *opener, struct json_object *
 }
 
 /* Returns the session of the command that an error is about, if vsay does not know the session. The
- * caller puts *command, from which the id is borrowed. */
+ * caller releases *command, from which the id is borrowed. */
 static const char *missing_session(const struct json_object *error, const struct record *records,
                                    size_t count, struct json_object **command)
 {

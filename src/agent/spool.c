@@ -29,7 +29,7 @@ static const char empty[] = "{\"type\":\"spool\",\"dropped\":0000000000000000000
 
 enum { HEADER_LENGTH = sizeof empty - 1 };
 
-/* Where a record stands in the file; `length` includes the newline. */
+/* The place of a record in the file; `length` includes the newline. */
 struct place {
     off_t offset;
     uint64_t number;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Why a queue and not a row in the request's own transaction: looking at a session is a read, and a
- * read must not fail, or be slow, because the database refuses a write. A replica that became read
- * only still answers. The price is that notes can be lost with the process. An entry about a
- * termination matters most, so it is also in the log, and the signal itself names who requested it.
+/* The audit has a queue, instead of a row in the request's own transaction: looking at a session is
+ * a read, and a read must not fail, or be slow, because the database refuses a write. A replica
+ * that became read only still answers. The price is that notes can be lost with the process. An
+ * entry about a termination matters most, so it is also in the log, and the signal itself names who
+ * requested it.
  *
  * A note copies all it needs, since its call is gone when it is written. */
 #include "config.h"

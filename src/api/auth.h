@@ -45,11 +45,11 @@ enum err auth_check(struct auth *auth, const struct request *request, struct pri
 /* Limit for name and value together, as browsers have it (RFC 6265 section 6.1). */
 enum { COOKIE_MAX = 4096, COOKIE_LINE_MAX = COOKIE_MAX + 1536 };
 
-/* Whether a page of our own origin makes the request. Browsers tell in Sec-Fetch-Site. For those
- * that do not, our page sends Vsay-Request, which pages of other origins cannot. */
+/* Returns whether a page of our own origin makes the request. Browsers tell in Sec-Fetch-Site. For
+ * those that do not, our page sends Vsay-Request, which pages of other origins cannot. */
 bool cookie_is_ours(const struct request *request);
 
-/* Whether the token fits into a cookie. */
+/* Returns whether the token fits into a cookie. */
 bool cookie_takes(const struct request *request, const char *token);
 
 /* Writes the value of Set-Cookie to out[]. The cookie holds the token until `until` (Unix seconds);

@@ -67,9 +67,9 @@ void call_log(const struct call *call, const struct request *request,
               who->user_id, who->tenant_id, *who->user_id ? role_names[who->role] : "");
 }
 
-/* What may share an answer is decided here, and nowhere else. A key that leaves something out would
- * show one caller another one's rows, so every part on which the answer depends is in it. A batch
- * leaves out the caller, since its rows come back with the caller's id. */
+/* Decides which calls may share a response; nothing else does. A key that leaves something out
+ * would show one caller another one's rows, so every part on which the response depends is in it. A
+ * batch leaves out the caller, since its rows come back with the caller's id. */
 bool call_key(const struct call *call, char out[CALL_KEY_MAX])
 {
     const char *pattern = call->route->pattern;

@@ -3,8 +3,8 @@
  * dispatch to response. The coalescer groups calls by key without knowing what is in them; handlers
  * read the arguments and set the outcome.
  *
- * The outcome is a member of its own. It once followed from whether there was a response, which
- * meant three things to three readers. */
+ * The outcome is a member of its own: whether there is a response does not say whether the call is
+ * done, since a call that waits may have one of an earlier attempt. */
 #ifndef API_CALL_H
 #define API_CALL_H
 
@@ -69,10 +69,10 @@ enum { CALL_KEY_MAX = 4096 };
  * a call that runs alone. */
 bool call_key(const struct call *call, char out[CALL_KEY_MAX]);
 
-/* Whether the call's caller is heavy: the database recently read more than 100 rows of this route
- * for it. A batch would have to wait for such a caller, and saves it nothing, so it runs alone.
- * Sets call->measure when that was long ago, so that its rows are counted again. The memory of
- * heavy callers is one for the process, and of bounded size. */
+/* Returns whether the call's caller is heavy: the database recently read more than 100 rows of this
+ * route for it. A batch would have to wait for such a caller, and saves it nothing, so it runs
+ * alone. Sets call->measure when that was long ago, so that its rows are counted again. The memory
+ * of heavy callers is one for the process, and of bounded size. */
 bool call_is_heavy(struct call *call);
 
 /* The callers of a batch of calls. Pass the result to calls_loaded, which remembers the heavy ones

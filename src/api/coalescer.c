@@ -154,10 +154,10 @@ static void delay_after(struct coalescer *coalescer, struct batch *batch, const 
     delay(coalescer, batch, us, batch->count + ended->count);
 }
 
-/* Whether a second batch of the key may run beside the first. In general one runs at a time, so
- * that a flood of one kind cannot take all database workers. A second batch of reads is allowed if
- * a database worker remains for other kinds: it keeps the database busy while the first one's
- * answers are written. */
+/* Returns whether a second batch of the key may run beside the first. In general one runs at a
+ * time, so that a flood of one kind cannot take all database workers. A second batch of reads is
+ * allowed if a database worker remains for other kinds: it keeps the database busy while the first
+ * one's answers are written. */
 static bool may_overlap(const struct coalescer *coalescer, const struct batch *batch)
 {
     return batch->weight && !batch->writes && batch->entry->running == 1 &&

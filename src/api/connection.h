@@ -54,7 +54,7 @@ struct connection {
 
 TAILQ_HEAD(connections, connection);
 
-/* What all io threads of a worker share. */
+/* The state that all io threads of a worker share. */
 struct io_shared {
     const struct settings *settings;
     struct auth *auth;
@@ -113,7 +113,7 @@ void connection_end_reading(struct connection *connection);
 /* Cleans up after a response, or after a request that gets none. */
 bool connection_end_request(struct connection *connection);
 
-/* Whether it is idle or reading. */
+/* Returns whether it is idle or reading. */
 bool connection_is_reading(const struct connection *connection);
 
 /* Reads all available bytes, and answers what it can. */

@@ -78,7 +78,7 @@ bool connection_break_off(struct connection *connection)
                                                 : discard(connection);
 }
 
-/* Whether the bytes are exactly one request, so that libfcgi may read it from the socket. */
+/* Returns whether the bytes are exactly one request: libfcgi may read it from the socket then. */
 static bool is_one_request(const unsigned char *bytes, size_t count)
 {
     struct fcgi_scan scan = {0};
@@ -143,7 +143,7 @@ static bool handle_collected(struct connection *connection)
     return true;
 }
 
-/* Whether the request has taken too long to arrive. The clock starts with its first byte. */
+/* Returns whether the request took too long to arrive. The clock starts with its first byte. */
 static bool is_late(struct connection *connection)
 {
     const struct io *io = connection->io;

@@ -45,9 +45,9 @@ static void go_down(struct scheduler *scheduler, enum err reason)
     scheduler_refuse(&removed, reason);
 }
 
-/* The key's next batch may start as soon as the rows are loaded, while the responses of this one
- * are still delivered. Requests that this batch wakes are parked before its own responses go
- * out. */
+/* Three steps after the rows are loaded, in this order. First the coalescer learns of it, so that
+ * the key's next batch may start while these responses are delivered. Then the requests that this
+ * batch wakes are parked. Its own responses come last. */
 static enum err handle_batch(struct scheduler *scheduler, struct db *db, struct batch *batch)
 {
     struct call **calls = xcalloc(batch->count, sizeof *calls);

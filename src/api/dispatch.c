@@ -161,8 +161,8 @@ static enum err run_handler(struct db *db, void *context, struct error *e)
                               : task->route->handle(db, task->calls[0], e);
 }
 
-/* Whether a call may have failed on its own data, so that trying the batch's calls one by one
- * helps. One agent with a value that the database refuses must not fail the reports of the 499
+/* Returns whether a call may have failed on its own data, so that trying the batch's calls one by
+ * one helps. One agent with a value that the database refuses must not fail the reports of the 499
  * others, and again each time they are repeated. */
 static bool is_own_fault(enum err err)
 {

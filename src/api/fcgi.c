@@ -293,8 +293,8 @@ size_t record_unknown_type(unsigned char out[RECORD_ANSWER_MAX], unsigned type)
     return 2 * RECORD_HEADER;
 }
 
-/* Whether GET_VALUES lists `name`. Its pairs have short names and empty values (section 4.1), so
- * lengths of four bytes are not understood. */
+/* Returns whether GET_VALUES lists `name`. Its pairs have short names and empty values
+ * (section 4.1), so lengths of four bytes are not understood. */
 static bool lists_name(const unsigned char *content, size_t length, const char *name)
 {
     size_t size = strlen(name);

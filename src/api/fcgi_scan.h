@@ -84,7 +84,7 @@ struct fcgi_scan {
 size_t fcgi_scan(struct fcgi_scan *scan, const unsigned char *bytes, size_t count,
                  struct record_piece *piece);
 
-/* Whether no request is under way and the next byte begins a record. */
+/* Returns whether no request is under way and the next byte begins a record. */
 bool fcgi_scan_between(const struct fcgi_scan *scan);
 
 /* Prepares for the next request on the connection. */

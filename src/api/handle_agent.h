@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the handlers of agents' reports share. */
+/* Functions that the handlers of agents' reports share. */
 #ifndef API_HANDLE_AGENT_H
 #define API_HANDLE_AGENT_H
 

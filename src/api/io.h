@@ -3,8 +3,7 @@
  * accepted. It never blocks on a peer or on the database. Other threads hand responses back through
  * its inbox.
  *
- * One loop in front took the place of acceptors, readers and senders with a thread for each request
- * being read: idle and slow connections now cost memory only.
+ * With one loop for many connections, idle and slow ones cost memory only, and no thread.
  *
  * Each connection belongs to one loop for life, so connections need no locks. Several loops listen
  * on one socket, and each accepts one connection a turn, so the kernel spreads the load. */

@@ -13,8 +13,8 @@
 #include "common/address.h"
 #include "common/protocol.h"
 
-/* Reads and parses the body; the caller puts *out. Also returns ERR_TOO_LARGE, as request_read_body
- * does. */
+/* Reads and parses the body; the caller releases *out (json_object_put). Also returns
+ * ERR_TOO_LARGE, as request_read_body does. */
 enum err json_body_read(struct request *request, size_t limit, struct json_object **out,
                         struct error *e);
 

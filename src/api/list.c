@@ -19,7 +19,7 @@ const char *const list_types[FORMAT_COUNT] = {
     [FORMAT_NDJSON] = "application/x-ndjson",
 };
 
-/* How specific the matching media range is. */
+/* Kinds of matching media ranges, from the least specific on. */
 enum fit { FIT_NONE, FIT_ALL, FIT_TYPE, FIT_EXACT };
 
 /* Parameters of our own type, such as charset, are not compared: a client that lists text/csv takes

@@ -59,7 +59,7 @@ void list_free(struct list *list);
 /* Adds a row with one cell for each column. */
 void list_add(struct list *list, const struct cell *row);
 
-/* Returns a row as a JSON object; the caller puts it. */
+/* Returns a row as a JSON object; the caller releases it (json_object_put). */
 struct json_object *list_object(const struct columns *columns, const struct cell *row);
 
 /* Tenths as a JSON number with one decimal: 355 is 35.5. */

@@ -165,7 +165,7 @@ static void host_of(const struct sockaddr_storage *address, char out[NI_MAXHOST]
         memmove(out, out + strlen(mapped), strlen(out + strlen(mapped)) + 1);
 }
 
-/* Whether the comma-separated list contains the host. */
+/* Returns whether the comma-separated list contains the host. */
 static bool list_has(const char *list, const char *host)
 {
     size_t length = strlen(host);

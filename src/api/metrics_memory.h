@@ -48,8 +48,8 @@ void metrics_memory_sum(const struct metrics_memory *memory, uint64_t *sums);
 /* The gauges of a slot; NULL unless a live worker owns it. */
 const metric *metrics_memory_live_gauges(const struct metrics_memory *memory, size_t slot);
 
-/* Whether the memory is shared. False also after the file was truncated while in use: then the
- * process goes on with private memory, at 0. */
+/* Returns whether the memory is shared. False also after the file was truncated while in use: then
+ * the process goes on with private memory, at 0. */
 bool metrics_memory_shared(const struct metrics_memory *memory);
 
 #endif

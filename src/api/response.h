@@ -56,7 +56,7 @@ size_t response_head(const struct response *response, const struct request *requ
 /* The length of the body to write: 0 for HEAD (RFC 9110 section 9.3.2). */
 size_t response_body_length(const struct response *response, const struct request *request);
 
-/* Whether pages of `origin` (NULL: none) may call the API. */
+/* Returns whether pages of `origin` (NULL: none) may call the API. */
 bool response_allows_origin(const struct settings *settings, const char *origin);
 
 /* Logs an answered request: errors at their level, others at debug. */

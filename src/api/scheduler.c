@@ -207,8 +207,8 @@ void scheduler_settle(struct scheduler *scheduler, struct batch *batch)
     }
 }
 
-/* Whether its client has closed the connection. nginx closes its side then; other web servers do
- * not tell. */
+/* Returns whether its client has closed the connection. nginx closes its side then; other web
+ * servers do not tell. */
 static bool client_has_gone(const struct waiter *waiter)
 {
     struct pollfd peer = {.fd = waiter->client, .events = POLLRDHUP};

@@ -122,7 +122,7 @@ static int check_output(const struct arguments_syntax *syntax)
 
 /* --- parsing --------------------------------------------------------------------------------- */
 
-/* What getopt returns for an option. */
+/* Returns the value by which getopt names an option. */
 static int key_of(const struct table *table, size_t i)
 {
     return table->options[i].letter ? table->options[i].letter : FIRST_KEY + (int)i;

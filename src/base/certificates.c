@@ -37,9 +37,8 @@ static bool decode(const char *text, const char *end, size_t *size, uint8_t head
     return count >= 8 && pad <= 2 && (count + pad) % 4 == 0;
 }
 
-/* Whether the text is one DER sequence (X.690 section 8.1) that uses all the bytes. Its tag is
- * 0x30; 0x82 says that two bytes of length follow, as for every certificate of 256 bytes to 64 KiB.
- */
+/* Returns whether the text is one DER sequence (X.690 section 8.1) that uses all the bytes. Its tag
+ * is 0x30; 0x82 says that two bytes of length follow: every certificate has 256 bytes to 64 KiB. */
 static bool is_certificate(const char *text, const char *end)
 {
     uint8_t head[HEAD];

@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 
-/* Whether the file can be read and holds at least one certificate in PEM form (RFC 7468 section 5),
- * and none that is cut off. ERR_CONFIG with the reason otherwise. */
+/* Returns whether the file can be read and holds at least one certificate in PEM form (RFC 7468
+ * section 5), and none that is cut off. ERR_CONFIG with the reason otherwise. */
 enum err certificates_check(const char *path, struct error *e);
 
 #endif

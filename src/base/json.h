@@ -27,8 +27,8 @@ enum json_fault {
 /* Checks one JSON text of any type, without allocating. */
 enum json_fault json_check(const char *text, size_t length);
 
-/* Reads one JSON object; any other type is JSON_MALFORMED. The caller puts *out, which is NULL on
- * error. */
+/* Reads one JSON object; any other type is JSON_MALFORMED. The caller releases *out
+ * (json_object_put), which is NULL on error. */
 enum json_fault json_read(const char *text, size_t length, struct json_object **out);
 
 #endif

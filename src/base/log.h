@@ -26,7 +26,7 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 /* Writes a line to stderr for the person who runs the program. A %s is escaped, but not quoted. */
 void log_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Whether a line of this level would be written. */
+/* Returns whether a line of this level would be written. */
 bool log_wants(enum log_level level);
 
 #endif

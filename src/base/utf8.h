@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether the bytes are well-formed UTF-8 (RFC 3629: shortest form, no surrogates). */
+/* Returns whether the bytes are well-formed UTF-8 (RFC 3629: shortest form, no surrogates). */
 bool utf8_valid(const char *s, size_t length);
 
 /* The same, and without control characters (C0, DEL, C1). */

@@ -17,7 +17,7 @@
 
 enum { HOST_MAX = 253, PORT_MAX = 65535, PORT_DIGITS = 5 };
 
-/* Whether there is at least one byte, and all of them are in `set`. */
+/* Returns whether there is at least one byte, and all of them are in `set`. */
 static bool consists_of(const char *text, size_t length, const char *set)
 {
     for (size_t i = 0; i < length; i++) {

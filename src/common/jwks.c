@@ -123,7 +123,7 @@ static EVP_PKEY *read_rsa(struct json_object *jwk)
     return pkey;
 }
 
-/* Whether the point lies on its curve. */
+/* Returns whether the point lies on its curve. */
 static bool is_sound(EVP_PKEY *pkey)
 {
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);

@@ -27,7 +27,7 @@ bool role_from_name(const char *name, enum role *out)
     return false;
 }
 
-/* Whether it is the name of a person's role. */
+/* Returns whether it is the name of a person's role. */
 static bool is_person(const char *name, enum role *out)
 {
     return role_from_name(name, out) && *out <= ROLE_SUPER_ADMIN;

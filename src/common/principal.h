@@ -22,7 +22,7 @@ extern const char *const role_names[];
 /* False: there is no such role. */
 bool role_from_name(const char *name, enum role *out);
 
-/* What auth.roles says: items VALUE:ROLE, in which VALUE is one of the role claim. It may hold
+/* The setting auth.roles: items VALUE:ROLE, in which VALUE is one of the role claim. It may hold
  * colons itself, as URLs do, so the last one counts. An empty list stands for the roles' own names.
  * Only people's roles can be mapped: a machine's token is always vsay's own. */
 

@@ -48,7 +48,8 @@ enum { PROTOCOL_SESSIONS_MAX = 1000 };
 /* The static copy of a source's name. NULL when `text`, which may be NULL, is no source. */
 const char *protocol_source(const char *text);
 
-/* Whether `text`, which may be NULL, is 1 to `max` bytes of UTF-8 without control characters. */
+/* Returns whether `text`, which may be NULL, is 1 to `max` bytes of UTF-8 without control
+ * characters. */
 bool protocol_is_plain(const char *text, size_t max);
 
 /* Adds a text to a JSON object; null when it is NULL. */

@@ -56,7 +56,8 @@ static bool split(const char *token, struct segment segments[SEGMENTS])
     return true;
 }
 
-/* Decodes a segment that is exactly one JSON object; NULL otherwise. The caller puts it. */
+/* Decodes a segment that is exactly one JSON object; NULL otherwise. The caller releases it
+ * (json_object_put). */
 static struct json_object *parse(const struct segment *segment)
 {
     unsigned char text[BASE64URL_BYTES(TOKEN_MAX)];

@@ -27,7 +27,8 @@ void setup_wipe(char *secret);
 /* Reads a text file of at most 1 MiB with file_read. The caller frees *out. */
 enum err setup_read(const char *path, char **out, struct error *e);
 
-/* Whether the text of a configuration sets the option: in its section, and not commented out. */
+/* Returns whether the text of a configuration sets the option: in its section, and not commented
+ * out. */
 bool setup_conf_has(const char *text, const char *section, const char *key);
 
 /* Sets an option that is not set yet: replaces its `#key =`, or adds it at the beginning of its

@@ -269,8 +269,8 @@ const struct conf_option agent_options_table[] = {
 
 const size_t agent_options_count = sizeof agent_options_table / sizeof *agent_options_table;
 
-/* Whether a name is certainly this host's, without asking anybody. What a look-up says today may
- * lead elsewhere tomorrow. */
+/* Returns whether a name is certainly this host's, without asking anybody. What a look-up says
+ * today may lead elsewhere tomorrow. */
 static bool is_this_host(const char *name, size_t length)
 {
     return (length == 9 && strncasecmp(name, "localhost", length) == 0) ||

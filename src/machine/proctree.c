@@ -23,7 +23,7 @@
  * The three values of `enum sight` matter. GONE must be certain, since vsay confirms the end of a
  * session by it. What cannot be read, for want of rights or of descriptors, is HIDDEN. */
 
-/* How often proctree_gone reads the process table at most. */
+/* The number of times that proctree_gone reads the process table at most. */
 enum { LOOKS_MAX = 5 };
 
 enum sight { GONE, SEEN, HIDDEN };

@@ -235,7 +235,7 @@ static void receive(struct agent_client *client)
 
 /* --- the connection ------------------------------------------------------ */
 
-/* What the last agent was told does not count: it may have died before it stored that. */
+/* Everything is told again: the last agent may have died before it stored what it was told. */
 static void connect_again(struct agent_client *client)
 {
     if (clock_ms() < client->connect_at)

@@ -50,7 +50,7 @@ void agent_client_active(struct agent_client *client);
 void agent_client_all_gone(struct agent_client *client);
 void agent_client_end(struct agent_client *client, const char *reason, int exit_code);
 
-/* What the event loop should poll for, and for how long at most (ms; -1: no limit). */
+/* Tells the event loop what to poll for, and for how long at most (ms; -1: no limit). */
 void agent_client_poll(const struct agent_client *client, struct pollfd *out);
 int agent_client_timeout(const struct agent_client *client);
 

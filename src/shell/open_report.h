@@ -15,7 +15,7 @@
 
 struct json_object;
 
-/* What the command line says; NULL: nothing. */
+/* The user and source that the command line names; NULL: not named. */
 struct session_attribution {
     const char *source, *user_id, *username;
 };
@@ -29,8 +29,8 @@ void open_report_secret(char out[SECRET_SIZE]);
  * and this one has a terminal, this is a session of its own. */
 bool open_report_nested(bool on_pty);
 
-/* Makes the open report, which the caller puts. Marks the environment, so that a vsay-shell inside
- * this session recognises that it is nested. */
+/* Makes the open report, which the caller releases (json_object_put). Marks the environment, so
+ * that a vsay-shell inside this session recognises that it is nested. */
 struct json_object *open_report_make(const struct session_attribution *attribution, bool on_pty);
 
 #endif

@@ -22,7 +22,7 @@
  * feeds. */
 enum { OSC633_MAX = 160 * 1024 };
 
-/* How often osc633_release waits for the end of a C. */
+/* The number of times that osc633_release waits for the end of a C. */
 enum { OSC633_PATIENCE = 50 };
 
 struct osc633;

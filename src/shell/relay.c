@@ -111,7 +111,7 @@ void relay_resize(const struct relay *relay)
 
 /* --- what to wait for ---------------------------------------------------- */
 
-/* What has not been written yet stops the reading of its source, so neither buffer grows.
+/* Does not poll a source while its last bytes are not written yet, so neither buffer grows.
  *
  * A PTY whose last program has closed it reads as an error, and would wake poll at once for ever.
  * But another program may open it again, so it is polled again after REOPEN_MS. */

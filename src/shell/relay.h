@@ -58,11 +58,11 @@ bool relay_size(const struct relay *relay, struct winsize *out);
 /* Copies the terminal's size to the shell's PTY. */
 void relay_resize(const struct relay *relay);
 
-/* What the event loop should poll for, and for how long at most (ms; -1: no limit). */
+/* Tells the event loop what to poll for, and for how long at most (ms; -1: no limit). */
 void relay_poll(const struct relay *relay, struct pollfd fds[RELAY_FDS]);
 int relay_timeout(const struct relay *relay);
 
-/* What relay_step has seen, in any combination. */
+/* Events that relay_step has seen, in any combination. */
 enum {
     RELAY_TYPED = 1, /* the user has typed something */
     RELAY_GONE = 2   /* the user's terminal is gone; the relay has closed itself */

@@ -13,8 +13,9 @@
 
 #include "base/xalloc.h"
 
-/* Whether a session is the agent's. The machine's id may have been that of another tenant's before,
- * and an agent must not write into the sessions of others: every report names the ids itself. */
+/* Returns whether a session is the agent's. The machine's id may have been that of another tenant's
+ * before, and an agent must not write into the sessions of others: every report names the ids
+ * itself. */
 static bool is_agents(const struct reporter *agent, const char *agent_id, const char *tenant_id)
 {
     return strcmp(agent->agent_id, agent_id) == 0 && strcmp(agent->tenant_id, tenant_id) == 0;

@@ -251,8 +251,8 @@ static void terminate(struct heartbeat_batch *batch, struct heartbeat *heartbeat
     idents_add(&batch->terminate, session);
 }
 
-/* Whether a session that the heartbeat does not list has ended. It may also have been opened after
- * the heartbeat was made, or be unknown to an agent that has lost its state. */
+/* Returns whether a session that the heartbeat does not list has ended. It may also have been
+ * opened after the heartbeat was made, or be unknown to an agent that has lost its state. */
 static bool omission_is_end(const struct heartbeat *heartbeat, uint64_t opened, bool young)
 {
     return !heartbeat->agent.fresh && (!heartbeat->seq || opened < heartbeat->seq || !young);

@@ -85,7 +85,7 @@ const char *db_cipher(const struct db *db)
 
 enum { CLIENT_ERROR_MIN = 2000, CLIENT_ERROR_MAX = 2999 }; /* the client library's own */
 
-/* What an error means for the request: another server may do (AWAY), the same server may do later
+/* The meaning of errors for the request: another server may do (AWAY), the same server may do later
  * (BUSY), the same transaction may do again (CONFLICT), the schema is too old, or these data will
  * never be stored. Agents rely on the last two being told apart from the others: they keep a report
  * that gets 503, and give up one that gets 400. By number, since most lack a name in some client

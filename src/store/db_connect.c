@@ -66,8 +66,8 @@ static const struct variable {
 
 enum { VARIABLES = sizeof variables / sizeof *variables };
 
-/* How long a statement waits for a locked table, such as during a backup's FLUSH TABLES WITH READ
- * LOCK. All attempts together wait for db.read_timeout at most. */
+/* Returns how long a statement waits for a locked table, such as during a backup's FLUSH TABLES
+ * WITH READ LOCK. All attempts together wait for db.read_timeout at most. */
 static long lock_wait(const struct db *db)
 {
     long wait = db->settings->db.read_timeout / DB_ATTEMPTS;
@@ -250,10 +250,10 @@ static enum err read_password(const struct settings *settings, char **out, struc
     return settings_read_password(settings->db.password_file, out, e) ? ERR_DB_AWAY : ERR_OK;
 }
 
-/* How often each server hung, for all threads of the process. Otherwise each thread would wait for
- * db.read_timeout itself before it left the server. Only a thread that waited that long reports it:
- * one connection that a firewall has cut does not make a whole worker leave a healthy server. Two
- * servers may share a place, which costs a needless move at most. */
+/* Counts how often each server hung, for all threads of the process. Otherwise each thread would
+ * wait for db.read_timeout itself before it left the server. Only a thread that waited that long
+ * reports it: one connection that a firewall has cut does not make a whole worker leave a healthy
+ * server. Two servers may share a place, which costs a needless move at most. */
 enum { PLACES = 16 };
 static atomic_uint hung[PLACES];
 

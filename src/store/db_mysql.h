@@ -52,8 +52,8 @@ enum err db_fetch_text(struct db *db, const char *sql, struct error *e);
 /* Sends one statement as text, and leaves its result to the caller. */
 enum err db_query(struct db *db, const char *sql, struct error *e);
 
-/* Whether a variable is on. Servers write it as a number or a word: MariaDB 12's read_only is OFF,
- * ON, NO_LOCK or NO_LOCK_NO_ADMIN. */
+/* Returns whether a variable is on. Servers write it as a number or a word: MariaDB 12's read_only
+ * is OFF, ON, NO_LOCK or NO_LOCK_NO_ADMIN. */
 bool db_flag(const char *text);
 
 /* Closes the connection, if there is one. */

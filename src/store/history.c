@@ -40,8 +40,8 @@ static const struct position oldest = {"1970-01-01T00:00:00.000000", 0};
 
 /* --- ranges ----------------------------------------------------------------------------------- */
 
-/* Whether all rows in a range of that kind match the filters. Then the walk needs no pieces: it
- * reads one row more than its page from each range. */
+/* Returns whether all rows in a range of that kind match the filters. Then the walk needs no
+ * pieces: it reads one row more than its page from each range. */
 static bool lets_all_through(const struct search *search, enum range_kind kind)
 {
     const struct history_filter *filter = search->filter;

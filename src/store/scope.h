@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a caller may see, and rows for several callers at once.
+/* The rows that a caller may see, for one caller or for several at once.
  *
  * The scope rule is part of the SQL, and stands once in statements_rules.h: rows that a caller may
  * not see never leave the database, so that no handler can forget to filter them.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue of terminations, with leases and expiry.
+/* The queue of requested terminations, with leases and expiry.
  *
  * A signal must not get lost when a worker, an agent or a network fails between delivery and
  * confirmation. A delivered signal is therefore leased: unless its session's end is reported within
@@ -22,8 +22,8 @@ struct signal_row {
     const char *tenant_id; /* the session's */
 };
 
-/* Whether a signal is for this agent, after agents_check. Its machine's id may have been that of
- * another tenant's. */
+/* Returns whether a signal is for this agent, after agents_check. Its machine's id may have been
+ * that of another tenant's. */
 bool signal_is_for(const struct signal_row *signal, const struct reporter *agent);
 
 /* Checks agents, and selects the due signals for the machines of admitted ones. Run in one
@@ -36,9 +36,9 @@ bool signals_next(struct db *db, struct signal_row *out);
 /* Leases signals, given as rows of PARAM_ID: they are due again after SIGNAL_LEASE. */
 enum err signals_lease(struct db *db, const struct rows *ids, struct error *e);
 
-/* Adds the machines with a signal that became due in the last 90 s. There is no high-water mark, as
- * transactions commit in another order than they began: each poll that waits now asked within the
- * last minute and received what was due then, so older signals cannot matter to it. */
+/* Adds the machines with a signal that became due in the last 90 s. A waiting poll is under a
+ * minute old and already got everything due before it. There is no high-water mark, since
+ * transactions commit in another order than they began. */
 enum err signals_due_agents(struct db *db, struct idents *out, struct error *e);
 
 /* Adds the closed ones of `sessions`. */

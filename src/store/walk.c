@@ -196,10 +196,10 @@ static struct position full_after(const struct position *place, int64_t unit)
     return full;
 }
 
-/* Where the next page begins. If the walk ended at a row that the caller may not see, its exact
- * time must not leak. Then the next page begins at the last row of this one, or at a full hour,
- * minute or second, as long as the walk makes progress. The time leaks only as exactly as 20,000
- * rows are close together. */
+/* Returns where the next page begins. If the walk ended at a row that the caller may not see, its
+ * exact time must not leak. Then the next page begins at the last row of this one, or at a full
+ * hour, minute or second, as long as the walk makes progress. The time leaks only as exactly as
+ * 20,000 rows are close together. */
 static struct position end_of(const struct walk *walk, const struct findings *found,
                               const struct position *end)
 {
