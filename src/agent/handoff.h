@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The directory in which vsay-shells leave their reports when they exit while vsay-agent is away.
- * A vsay-shell cannot wait for the agent: its user has logged out.
+ * A vsay-shell cannot wait for the agent: its user has logged out. On disk it is called `drop`, its
+ * first name, which vsay-shells of older versions still use.
  *
  * Each session leaves one file, SESSION_ID.jsonl. Everybody may write to the directory and only the
  * agent may list it, so another user who guesses the name may have taken it. vsay-shell then uses
