@@ -156,8 +156,8 @@ static void delay_after(struct coalescer *coalescer, struct batch *batch, const 
 
 /* Returns whether a second batch of the key may run beside the first. In general one runs at a
  * time, so that a flood of one kind cannot take all database workers. A second batch of reads is
- * allowed if a database worker remains for other kinds: it keeps the database busy while the first
- * one's answers are written. */
+ * allowed if a database worker remains for other kinds: it keeps the database busy while the
+ * first one's responses are written. */
 static bool may_overlap(const struct coalescer *coalescer, const struct batch *batch)
 {
     return batch->weight && !batch->writes && batch->entry->running == 1 &&

@@ -119,7 +119,7 @@ bool connection_is_reading(const struct connection *connection);
 /* Reads all available bytes, and answers what it can. */
 bool connection_read(struct connection *connection);
 
-/* The request under way breaks off. In its body it still gets an answer. */
+/* The request under way breaks off. In its body it still gets a response. */
 bool connection_break_off(struct connection *connection);
 
 /* Ends an aborted request without a response (FastCGI 1.0 section 5.4). */

@@ -44,6 +44,8 @@ static void heartbeat_free(void *report)
     free(heartbeat);
 }
 
+/* One malformed id refuses the whole heartbeat: if it were left out, vsay would take its session
+ * for vanished. */
 static enum err parse_sessions_member(struct json_object *body, struct idents *out, struct error *e)
 {
     struct json_object *list = NULL;
@@ -61,7 +63,8 @@ static enum err parse_sessions_member(struct json_object *body, struct idents *o
     return err;
 }
 
-/* The times of the last activity, for some of the sessions. */
+/* The times of the last activity, for some of the sessions of the list. Others are ignored, since
+ * their places in `active` are those of the list. */
 static enum err parse_activity_member(struct json_object *body, struct heartbeat *out,
                                       struct error *e)
 {
@@ -279,7 +282,7 @@ enum err handle_signals(struct db *db, struct call **calls, size_t count, struct
         if (add_signal(calls, count, &signal))
             rows_uint(&taken, PARAM_ID, (uint64_t)signal.id);
     }
-    if (!err)
+    if (!err) /* a signal that no poll got stays due */
         err = signals_lease(db, &taken, e);
     rows_free(&taken);
     for (size_t i = 0; !err && i < count; i++) {
@@ -309,6 +312,8 @@ static void opening_free(void *report)
     free(report);
 }
 
+/* An id for agents that make none of their own: 128 random bits, so that no two sessions share one.
+ * Such an agent cannot repeat an opening safely. */
 static void new_session_id(char out[IDENT_MAX + 1])
 {
     uint64_t random[2] = {0};
@@ -363,6 +368,8 @@ enum err parse_session_open(struct request *request, struct call *call, struct e
     return err ? err : parse_opening_members(report->body, &report->opening, e);
 }
 
+/* 201 for a repeated opening too: an agent that got no response cannot know that the session is
+ * open already. */
 enum err handle_session_open(struct db *db, struct call *call, struct error *e)
 {
     struct session_open *opening = &((struct opening_report *)call->report)->opening;
@@ -427,7 +434,7 @@ enum err handle_session_end(struct db *db, struct call *call, struct error *e)
 
     if (err)
         return err;
-    call->wakes = WAIT_END;
+    call->wakes = WAIT_END; /* DELETEs that wait for this end */
     strcpy(call->wake_key, call->id);
     call_respond(call, response_message(200, "Session ended"));
     return ERR_OK;

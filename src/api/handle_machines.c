@@ -222,6 +222,8 @@ enum err handle_machine_usage(struct db *db, struct call *call, struct error *e)
     return err;
 }
 
+/* The means of CPU, memory and disk are over the machines that were online, in all samples of the
+ * step; those of the counts are over the samples. */
 static void add_fleet(struct list *list, const struct fleet_usage *step)
 {
     struct point point;

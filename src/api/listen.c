@@ -78,6 +78,7 @@ static enum err listen_tcp(const char *host, const char *port, int *fd, struct e
     if (status != 0)
         return error_set(e, ERR_IO, "%s:%s: %s", host, port, gai_strerror(status));
     *fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* else a restart fails while the kernel remembers old connections (TIME_WAIT) */
     setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     enum err err = *fd < 0 ? ERR_IO : bind_and_listen(*fd, found->ai_addr, found->ai_addrlen);
     if (err)

@@ -21,7 +21,7 @@ static struct response *response_new(int status)
 }
 
 /* Text is made at once: it is written by an io thread, which should not spend time on it, and is
- * shared by all calls with the same answer. */
+ * shared by all calls with the same response. */
 struct response *response_json(int status, struct json_object *body)
 {
     struct response *response = response_new(status);
@@ -202,7 +202,7 @@ bool response_allows_origin(const struct settings *settings, const char *origin)
 }
 
 /* CORS, https://fetch.spec.whatwg.org/#http-cors-protocol. Vary is sent to all clients as soon as
- * there is a list of origins, since a cache must not give one origin's answer to another. */
+ * there is a list of origins, since a cache must not give one origin's response to another. */
 static void add_cors(struct head *head, const struct response *response,
                      const struct request *request, const struct settings *settings)
 {
@@ -251,7 +251,7 @@ static void add_challenge(struct head *head, const char *code)
     add(head, "\r\n");
 }
 
-/* no-store: answers are for one caller, and fresh. Retry-After tells clients when a refusal for
+/* no-store: responses are for one caller, and fresh. Retry-After tells clients when a refusal for
  * load is worth another try. */
 size_t response_head(const struct response *response, const struct request *request,
                      const struct settings *settings, char out[RESPONSE_HEAD_MAX])

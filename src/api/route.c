@@ -220,6 +220,7 @@ const struct route routes[] = {
      .parse = parse_heartbeat,
      .batch = handle_heartbeats,
      .notify = notify_heartbeat},
+    /* No HEAD: a poll leases the signals that it returns, and a HEAD would return none. */
     {.methods = METHOD_GET,
      .pattern = "/api/agent/signals",
      .roles = AGENT,

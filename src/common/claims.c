@@ -209,6 +209,8 @@ static enum err strongest_role(const struct strlist *table, struct json_object *
     return ERR_OK;
 }
 
+/* A text that the mapping does not name leaves auth.default_role. Without a mapping it is refused.
+ */
 static enum err get_role(const struct settings *settings, struct json_object *claims,
                          enum role *out, struct error *e)
 {
@@ -243,6 +245,8 @@ static enum err get_user(const struct settings *settings, struct json_object *cl
     return ERR_OK;
 }
 
+/* A site with one company needs no claim: its people are in the tenant `default`, where `vsayctl
+ * machine add` puts machines. */
 static enum err get_tenant(const struct settings *settings, struct json_object *claims,
                            struct principal *out, struct error *e)
 {

@@ -15,7 +15,10 @@
 #include "base/xalloc.h"
 #include "common/protocol.h"
 
-enum { KEY_FILE_MAX = 16384, SECRET_MIN = 32 };
+enum {
+    KEY_FILE_MAX = 16384,
+    SECRET_MIN = 32 /* bytes; as long as the hash (RFC 7518 section 3.2) */
+};
 
 const char *const algorithm_names[] = {
     [ALG_HS256] = "HS256",
@@ -80,6 +83,7 @@ static bool on_p256(EVP_PKEY *pkey)
     return yes;
 }
 
+/* RSA keys have at least 2048 bits (RFC 7518 section 3.3). */
 static const char *pem_problem(const struct key *key, EVP_PKEY *pkey)
 {
     if (!pkey)
@@ -183,6 +187,7 @@ static enum err load_key(const char *spec, struct key *key, struct error *e)
 
 /* --- the ring -------------------------------------------------------------------------------- */
 
+/* A token names its key by kid, so the second of two keys with one kid would never be used. */
 static bool kid_taken(const struct keyring *ring, size_t index)
 {
     for (size_t i = 0; i < index; i++) {

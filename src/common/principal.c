@@ -27,7 +27,8 @@ bool role_from_name(const char *name, enum role *out)
     return false;
 }
 
-/* Returns whether it is the name of a person's role. */
+/* Returns whether it is the name of a person's role. Relies on the order of enum role: people's
+ * roles come first. */
 static bool is_person(const char *name, enum role *out)
 {
     return role_from_name(name, out) && *out <= ROLE_SUPER_ADMIN;
@@ -44,6 +45,8 @@ const char *role_check_mapping(const char *item)
                                        : "does not end in user, company_admin or super_admin";
 }
 
+/* With a mapping, only its values count: a provider's value that happens to be called like a role
+ * is no role of ours. */
 bool role_from_claim(const struct strlist *mapping, const char *value, enum role *out)
 {
     if (mapping->count == 0)

@@ -168,6 +168,7 @@ static enum err check_schema(struct doctor *doctor, struct error *e)
     return err;
 }
 
+/* InnoDB then refuses every write at READ COMMITTED (error 1665). */
 static enum err check_binlog(struct doctor *doctor, struct error *e)
 {
     return schema_binlog(doctor->db, e);
@@ -245,6 +246,8 @@ enum {
     CHECKS
 };
 
+/* In the order in which they depend on each other. A check is skipped if the one that it needs has
+ * failed: one cause shows as one FAIL. */
 static const struct {
     const char *name;
     int needs; /* the check that must succeed first; itself: none */

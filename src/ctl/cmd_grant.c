@@ -51,6 +51,7 @@ static enum err parse_relation(const char *name, enum relation *out, struct erro
     return error_set(e, ERR_REQUEST, "--relation: '%.80s' is not owner or granted", name);
 }
 
+/* Part of the transaction of the change: neither is committed without the other. */
 static enum err note(struct db *db, const char *action, const struct access *access,
                      const char *relation, struct error *e)
 {

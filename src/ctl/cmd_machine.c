@@ -47,6 +47,7 @@ static enum err publish_token(const struct invocation *invocation, struct token_
     return ERR_OK;
 }
 
+/* The token names machine and generation, but no tenant: that of the machine's row counts. */
 static enum err mint(const struct settings *settings, const char *agent_id, int64_t generation,
                      long ttl, char **out, struct error *e)
 {
@@ -230,7 +231,7 @@ static enum err list_body(struct db *db, void *context, struct error *e)
     struct listed_machine machine;
     enum err err = ERR_OK;
 
-    output_clear(&listing->output);
+    output_clear(&listing->output); /* of an attempt that lost its connection */
     while (machines_next(db, &list, &machine, &err, e))
         list_machine(&listing->output, &machine);
     return err;

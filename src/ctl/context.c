@@ -15,7 +15,7 @@ enum err context_open(struct context *ctx, const struct invocation *invocation, 
         return err;
     ctx->db = db_new(&ctx->settings);
     err = db_connect(ctx->db, e);
-    if (!err)
+    if (!err) /* else the first statement would fail, with a message about a column */
         err = schema_check(ctx->db, e);
     return err;
 }
