@@ -14,7 +14,7 @@
 #include "base/xalloc.h"
 #include "store/signals.h"
 
-/* What a heartbeat's sessions add to its weight in a batch: 20 of them as much as the heartbeat. */
+/* In the weight of a batch, 20 listed sessions count as much as the heartbeat itself. */
 enum { SESSIONS_WEIGH_ONE = 20 };
 
 struct reporter handler_agent(const struct call *call)
