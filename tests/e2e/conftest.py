@@ -78,7 +78,7 @@ def group(item):
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items):
-    """What takes longest goes first: heavy groups, then others; single tests fill what they leave."""
+    """Groups go first, since they take longest; single tests fill what they leave."""
     for item in items:
         if "browser" in item.fixturenames:
             item.add_marker("heavy")
@@ -86,7 +86,7 @@ def pytest_collection_modifyitems(items):
     for item, name in groups.items():
         if name:
             item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda item: (groups[item] is None, not item.get_closest_marker("heavy")))
+    items.sort(key=lambda item: groups[item] is None)
 
 
 @pytest.hookimpl(hookwrapper=True)
