@@ -32,14 +32,11 @@ ENV = {**{name: value for name, value in os.environ.items() if not name.startswi
 
 
 def wait_for(condition, seconds=40, what="that event"):
-    """Polls until condition() is true, and returns it: less and less often, since the processors
-    are shared with all other tests that wait."""
+    """Polls until condition() is true, and returns it."""
     end = time.monotonic() + seconds
-    pause = 0.005
     while not (value := condition()):
         assert time.monotonic() < end, f"waited {seconds} s in vain for {what}"
-        time.sleep(pause)
-        pause = min(1.5 * pause, 0.1)
+        time.sleep(0.01)
     return value
 
 
