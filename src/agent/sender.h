@@ -3,10 +3,10 @@
  * heartbeat never overtakes an open report; it would list a session that vsay does not know yet.
  * And no end overtakes the commands before it.
  *
- * Nothing is forgotten before vsay has accepted it, so the spool waits until a heartbeat was
- * accepted: only then is it certain that vsay itself, and not some proxy or another server,
- * answers. A batch that is refused is halved until the record at fault is alone. That record is
- * dropped when it is refused for the third time, each time after another accepted heartbeat. */
+ * A record stays until vsay has accepted it, or until it was refused three times, each time after
+ * another accepted heartbeat. The spool waits until a heartbeat was accepted: only then is it
+ * certain that vsay itself answers, and not some proxy or another server. A batch that is refused
+ * is halved until the record at fault is alone. */
 #ifndef AGENT_SENDER_H
 #define AGENT_SENDER_H
 

@@ -3,7 +3,7 @@
  * servers. Parses the parts of RFC 3986 section 3 that are needed, and is strict: a mistake in an
  * address otherwise shows only when a request or a connection fails.
  *
- * Nothing here asks the name service, so a configuration can be checked without a network. */
+ * Checks need no name service, so a configuration can be checked without a network. */
 #ifndef COMMON_ADDRESS_H
 #define COMMON_ADDRESS_H
 

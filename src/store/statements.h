@@ -114,7 +114,7 @@ enum param {
         PARAM_COUNT
 };
 
-/* Whose rows a statement returns. Each kind has its own form of the statement, since each is served
+/* The rows that a caller may see. Each kind has its own form of the statement, since each is served
  * by another index. */
 enum scope_kind {
     SCOPE_ALL,    /* super_admin: all tenants */

@@ -18,8 +18,9 @@
 
 /* --- scope ------------------------------------------------------------------------------------ */
 
-/* Who may see what. A tenant is a wall: each condition on a user or a machine comes with its tenant,
- * since user ids may be equal in two tenants, and a machine's id may be given to another tenant. */
+/* Rights to see rows. A tenant is a wall: each condition on a user or a machine comes with its
+ * tenant, since user ids may be equal in two tenants, and a machine's id may be given to another
+ * tenant. */
 
 /* The machine of a row. */
 #define MACHINE_OF(row) "m.agent_id = " row ".agent_id AND m.tenant_id = " row ".tenant_id"
