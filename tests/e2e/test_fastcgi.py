@@ -667,16 +667,18 @@ def test_slow_readers(stack, connect):
     taken = {connection: b"" for connection in slow}
     while time.monotonic() < end:
         for connection in slow:
-            taken[connection] += connection.socket.recv(3000)
+            taken[connection] += connection.socket.recv(10000)
         time.sleep(0.1)
-    for connection in slow:
-        rest = connection.source
-        data = taken[connection]
-        while not ends(data):
-            chunk = rest.read1(65536)
+
+    def read_the_rest(connection):
+        while not ends(taken[connection]):
+            chunk = connection.source.read1(65536)
             assert chunk, "cut off"
-            data += chunk
+            taken[connection] += chunk
         assert connection.ask(HEALTH).status == 200
+
+    with ThreadPoolExecutor(len(slow)) as pool:
+        list(pool.map(read_the_rest, slow))
 
 
 def ends(data):

@@ -466,11 +466,11 @@ def in_turn(clients, act):
 
 @pytest.fixture
 def large_list(stack, tenant, admin):
-    """Some 13 MB of sessions, far more than sockets buffer."""
+    """Some 6 MB of sessions, far more than sockets buffer."""
     machine = tenant.machine(name="m" * 255)
     stack.database.query(
         "INSERT INTO sessions (session_id, tenant_id, agent_id, user_id, username, source, started_at) "
-        "SELECT CONCAT(%s, seq), %s, %s, %s, %s, 'ui', UTC_TIMESTAMP(3) FROM seq_1_to_20000",
+        "SELECT CONCAT(%s, seq), %s, %s, %s, %s, 'ui', UTC_TIMESTAMP(3) FROM seq_1_to_9000",
         machine, tenant.id, machine, admin.user_id, "u" * 255)
     yield
     stack.database.query("DELETE FROM sessions WHERE tenant_id = %s", tenant.id)

@@ -82,7 +82,7 @@ class Front(Client):
             shutil.copy(path, self.dir)
         settings["auth"]["keys"] = re.sub(r":[^: ]*/", f":{self.dir}/", base.keys.specs())
         settings["db"]["password_file"] = self.dir / secrets[-1].name
-        settings["api"]["prefix"] = self.prefix
+        settings["api"].update(prefix=self.prefix, deadline=f"{self.patience}s")
         write_conf(self.conf, settings)
 
     def prepare(self):

@@ -4,13 +4,14 @@
 Every Reply of the tests is checked as it is made (reply.py). What deviates is noted in `deviations`,
 whichever thread it is in, and fails the test that runs (conftest.py)."""
 import functools
+import itertools
 import json
 import posixpath
 import re
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
-import jsonschema
+import fastjsonschema
 
 PATH = Path(__file__).resolve().parents[3] / "docs" / "openapi.json"
 # Of HTTP, of connections, and of CORS, which any reply may have
@@ -18,24 +19,61 @@ COMMON = {"date", "server", "connection", "keep-alive", "content-type", "content
           "transfer-encoding", "content-encoding", "accept-ranges", "upgrade", "vary", "access-control-allow-origin",
           "access-control-expose-headers"}
 
+# RFC 3339 section 5.6, with a blank between date and time, as its note allows
+DATE_TIME = r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z"
+
 deviations = []
 
 
-def _in_order(validator, properties, value, schema):
-    """The order of a schema's properties is that of the members."""
-    yield from jsonschema.Draft202012Validator.VALIDATORS["properties"](
-        validator, properties, value, schema)
-    if isinstance(value, dict):
-        names = [name for name in value if name in properties]
-        if names != [name for name in properties if name in value]:
-            yield jsonschema.ValidationError(f"members in another order: {names}")
+def _orders(schema):
+    """What lists the objects of a value whose members are in another order than the schema's
+    properties; None where the schema has no two of them."""
+    if not schema:
+        return None
+    names = list(schema.get("properties", ()))
+    below = {name: order for name in names if (order := _orders(schema["properties"][name]))}
+    items = _orders(schema.get("items", {}))
+    choices = [order for choice in schema.get("oneOf", ()) if (order := _orders(choice))]
+    if len(names) < 2 and not (below or items or choices):
+        return None
+
+    def found(value):
+        if isinstance(value, dict):
+            present = [name for name in value if name in names]
+            if present != [name for name in names if name in value]:
+                yield f"members in another order: {present}"
+            for name, order in below.items():
+                if name in value:
+                    yield from order(value[name])
+        elif items and isinstance(value, list):
+            for item in value:
+                yield from items(item)
+        for choice in choices:
+            yield from choice(value)
+    return found
 
 
-Ordered = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"properties": _in_order})
+class Schema:
+    """A schema, which its first use compiles. An ordered one also wants members in the order of its
+    properties."""
 
+    def __init__(self, schema, ordered=False):
+        self.schema, self.ordered = schema, ordered
 
-def faults(validator, value):
-    return [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(value)]
+    @functools.cached_property
+    def validate(self):
+        return fastjsonschema.compile(self.schema, formats={"date-time": DATE_TIME})
+
+    @functools.cached_property
+    def orders(self):
+        return self.ordered and _orders(self.schema) or (lambda value: ())
+
+    def faults(self, value):
+        try:
+            self.validate(value)
+        except fastjsonschema.JsonSchemaValueException as error:
+            return [f"{error.message}: {error.value!r:.300}"]
+        return list(self.orders(value))
 
 
 def _closed(node):
@@ -64,12 +102,12 @@ def body_check(kind, content):
     """What lists the faults of a body. JSON has a schema, as each line of NDJSON, and a table in CSV
     has these columns."""
     if kind == "application/json":
-        schema = Ordered(_closed(content["schema"]))
-        return lambda reply: faults(schema, reply.json())
+        schema = Schema(_closed(content["schema"]), ordered=True)
+        return lambda reply: schema.faults(reply.json())
     if kind == "application/x-ndjson":
-        line = Ordered(_closed(content["x-line"]))
+        line = Schema(_closed(content["x-line"]), ordered=True)
         return lambda reply: [fault for each in reply.body.splitlines()
-                              for fault in faults(line, json.loads(each))]
+                              for fault in line.faults(json.loads(each))]
     if kind.startswith("text/csv"):
         head = ",".join(content["x-columns"]) + "\r\n"
         return lambda reply: [] if reply.body.startswith(head.encode()) else ["other columns"]
@@ -80,7 +118,7 @@ class Response:
     """What the document says of one status of an operation."""
 
     def __init__(self, said):
-        self.headers = {name.lower(): (header.get("required", False), Ordered(header["schema"]))
+        self.headers = {name.lower(): (header.get("required", False), Schema(header["schema"]))
                         for name, header in said.get("headers", {}).items()}
         self.bodies = {kind: body_check(kind, content)
                        for kind, content in said.get("content", {}).items()}
@@ -89,9 +127,9 @@ class Response:
         sent = {name.lower(): value for name, value in reply.headers.items()}
         for name in sent.keys() - self.headers.keys() - COMMON:
             yield f"an undocumented header {name}"
-        for name, (required, validator) in self.headers.items():
+        for name, (required, schema) in self.headers.items():
             if name in sent:
-                yield from (f"{name}: {fault}" for fault in faults(validator, sent[name]))
+                yield from (f"{name}: {fault}" for fault in schema.faults(sent[name]))
             elif required:
                 yield f"no header {name}"
         kind = sent.get("content-type")
@@ -113,7 +151,7 @@ class Operation:
                           for status, response in said["responses"].items()}
         self.parameters = {parameter["name"] for parameter in said.get("parameters", [])}
         content = said.get("requestBody", {}).get("content", {}).get("application/json")
-        self.body = content and jsonschema.Draft202012Validator(content["schema"])
+        self.body = content and Schema(content["schema"])
 
     def request_faults(self, reply, query, body):
         """Of a request that was accepted, with all of its entries."""
@@ -122,7 +160,7 @@ class Operation:
                         for name, _ in parse_qsl(query, keep_blank_values=True)
                         if name not in self.parameters | {"_"})
         if self.body and reply.status < 300 and not reply.json().get("errors"):
-            yield from (f"accepted though {fault}" for fault in faults(self.body, json.loads(body)))
+            yield from (f"accepted though {fault}" for fault in self.body.faults(json.loads(body)))
 
 
 class Contract:
@@ -131,7 +169,7 @@ class Contract:
         self.schemas = said["components"]["schemas"]
         self.others = {name: Response(response)
                        for name, response in said["x-other-requests"].items()}
-        self.error = jsonschema.Draft202012Validator(_closed(self.schemas["Error"]))
+        self.error = Schema(_closed(self.schemas["Error"]))
         self.paths = []  # (pattern, Allow, {method: operation})
         for template, item in said["paths"].items():
             self.paths.append((
@@ -140,8 +178,8 @@ class Contract:
                  for method in ("get", "post", "delete") if method in item}))
 
     @functools.cache
-    def validator(self, name):
-        return Ordered(_closed(self.schemas[name]))
+    def schema(self, name):
+        return Schema(_closed(self.schemas[name]), ordered=True)
 
     def find(self, path):
         """(Allow, operations) of a path; None for an unknown one."""
@@ -181,7 +219,7 @@ class Contract:
     def report_faults(self, path, body):
         """Of what an agent posts."""
         _, operations = self.find(path)
-        return faults(operations["POST"].body, json.loads(body)) if operations else ["unknown route"]
+        return operations["POST"].body.faults(json.loads(body)) if operations else ["unknown route"]
 
     def _foreign_faults(self, reply, method, path):
         """A web server's own: the document itself, the web page, and replies to what it refuses."""
@@ -190,7 +228,7 @@ class Contract:
         if reply.status < 400 and method != "TRACE":
             return ["no X-Request-Id"]
         if reply.headers["Content-Type"] == "application/json" and method != "HEAD":
-            return faults(self.error, reply.json())
+            return self.error.faults(reply.json())
         return []
 
     def _other_faults(self, reply, method, status, name):
@@ -204,7 +242,9 @@ class Contract:
         known = [*self.others.values(), *(
             operation.responses[reply.status] for *_, operations in self.paths
             for operation in operations.values() if reply.status in operation.responses)]
-        return min((list(response.faults(reply, not reply.body)) for response in known), key=len)
+        found = [*itertools.takewhile(bool, (
+            list(response.faults(reply, not reply.body)) for response in known))]
+        return min(found, key=len) if len(found) == len(known) else []
 
 
 CONTRACT = Contract(json.loads(PATH.read_text()))

@@ -180,11 +180,11 @@ class Database:
     def query(self, sql, *args):
         """Runs a statement on this thread's connection; rows come as dictionaries. One that met a
         worker's statement in a deadlock, or in vain waited for its lock, is run again."""
-        if not hasattr(self.local, "connection"):
-            self.local.connection = self.connect(cursorclass=pymysql.cursors.DictCursor)
+        if getattr(self.local, "schema", "") != self.schema:
+            self.local.connection = self.connect(cursorclass=pymysql.cursors.DictCursor,
+                                                 database=self.schema)
+            self.local.schema = self.schema
         self.local.connection.ping(reconnect=True)
-        if self.schema:
-            self.local.connection.select_db(self.schema)
         with self.local.connection.cursor() as cursor:
             for left in reversed(range(10)):
                 try:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Keys and tokens: good ones from PyJWT, forged ones by hand."""
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -30,12 +31,18 @@ def write_secret(path, data):
     return path
 
 
+@functools.cache
+def rsa_key():
+    """One for all stacks of a process: to make one takes a second."""
+    return rsa.generate_private_key(65537, 2048)
+
+
 class Keys:
     """One key of each algorithm under the kids hs, rs and es. The workers get the RSA key's
     public half only."""
 
     def __init__(self, directory):
-        self.rsa = rsa.generate_private_key(65537, 2048)
+        self.rsa = rsa_key()
         self.public = public_pem(self.rsa)
         self.signing = {"hs": secrets.token_hex(32).encode(), "rs": private_pem(self.rsa),
                         "es": private_pem(ec.generate_private_key(ec.SECP256R1()))}
