@@ -122,11 +122,11 @@ static struct json_object *make_heartbeat(struct heartbeat_sender *sender)
     return heartbeat;
 }
 
-/* --- the answer ------------------------------------------------------------------------------ */
+/* --- the response ----------------------------------------------------------------------------- */
 
-/* Requests the end of the sessions that a heartbeat's answer names. Reasons come first, because
+/* Requests the end of the sessions that a heartbeat's response names. Reasons come first, because
  * the first reason of a session stays. A session without one was not ended by anyone, as far as
- * the answer tells: vsay has it as closed, or is too old to send `terminations`. */
+ * the response tells: vsay has it as closed, or is too old to send `terminations`. */
 static void request_ends(struct session_table *sessions, struct json_object *terminate,
                          struct json_object *terminations)
 {
@@ -140,37 +140,37 @@ static void request_ends(struct session_table *sessions, struct json_object *ter
         session_request_end(sessions, ipc_text_at(terminate, i), SESSION_NO_REASON);
 }
 
-static void read_answer(struct heartbeat_sender *sender, const struct json_object *answer)
+static void read_response(struct heartbeat_sender *sender, const struct json_object *response)
 {
-    struct json_object *unknown = ipc_array(answer, "unknown");
-    int64_t seconds = ipc_number(answer, "interval");
+    struct json_object *unknown = ipc_array(response, "unknown");
+    int64_t seconds = ipc_number(response, "interval");
 
     if (seconds >= 1 && seconds <= INTERVAL_MAX)
         sender->interval = seconds * 1000;
-    request_ends(sender->agent->sessions, ipc_array(answer, "terminate"),
-                 ipc_array(answer, "terminations"));
+    request_ends(sender->agent->sessions, ipc_array(response, "terminate"),
+                 ipc_array(response, "terminations"));
     if (unknown)
         session_open_repeat_all(sender->opener, unknown);
 }
 
 enum http_outcome heartbeat_send(struct heartbeat_sender *sender)
 {
-    struct json_object *heartbeat = make_heartbeat(sender), *answer;
+    struct json_object *heartbeat = make_heartbeat(sender), *response;
     struct error e = {0};
     const char *text = json_object_to_json_string_ext(heartbeat, JSON_C_TO_STRING_PLAIN);
     const struct http_request request = {.path = "/api/agent/heartbeat",
                                          .body = text,
                                          .required_member = "terminate",
                                          .timeout = HTTP_TIMEOUT};
-    enum http_outcome outcome = http_call(sender->http, &request, &answer, &e);
+    enum http_outcome outcome = http_call(sender->http, &request, &response, &e);
 
     if (outcome == HTTP_REFUSED || outcome == HTTP_MISSING || outcome == HTTP_TOO_LARGE)
         log_event(LEVEL_ERROR, "heartbeat_refused", "detail=\"%s\"", e.detail);
     if (outcome == HTTP_DONE) {
         session_activity_acknowledged(sender->agent->sessions);
-        read_answer(sender, answer);
+        read_response(sender, response);
     }
-    json_object_put(answer);
+    json_object_put(response);
     json_object_put(heartbeat);
     return outcome;
 }

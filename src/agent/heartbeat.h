@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Sends heartbeats and obeys the answers. Part of the sender's thread.
+/* Sends heartbeats and obeys the responses. Part of the sender's thread.
  *
- * A heartbeat says that the machine lives, how busy it is, and which sessions it holds. The answer
- * says which of these must end, which ones vsay has lost, and when the next heartbeat is due. It
- * repeats a termination until the session has ended, so the agent needs no memory of orders: the
- * long poll (poller.h) is only faster. */
+ * A heartbeat says that the machine lives, how busy it is, and which sessions it holds. The
+ * response says which of these must end, which ones vsay has lost, and when the next heartbeat is
+ * due. It repeats a termination until the session has ended, so the agent needs no memory of
+ * orders: the long poll (poller.h) is only faster. */
 #ifndef AGENT_HEARTBEAT_H
 #define AGENT_HEARTBEAT_H
 
@@ -24,7 +24,7 @@ struct heartbeat_sender {
 struct heartbeat_sender heartbeat_sender(struct agent *agent, struct http *http,
                                          struct session_opener *opener);
 
-/* Sends one heartbeat, and acts on the answer if vsay accepts it. Its figures are the CPU's load
+/* Sends one heartbeat, and acts on the response if vsay accepts it. Its figures are the CPU's load
  * since the last heartbeat (the first time: since boot), the memory that the kernel could not give
  * back, and the use of the file system `agent.disk` as df computes it. A figure that cannot be read
  * is 0, and logged. */

@@ -16,7 +16,7 @@
 #include "base/xalloc.h"
 
 enum {
-    ANSWER_MAX = 1024 * 1024,
+    RESPONSE_MAX = 1024 * 1024,
     CONNECT_TIMEOUT = 10, /* s */
     PAUSE_FIRST = 1000,   /* ms; doubles up to PAUSE_MAX; the pause is drawn from PAUSE_MIN up */
     PAUSE_MIN = 100,
@@ -32,7 +32,7 @@ struct http {
     CURL *curl;
     CURLSH *connections;       /* the kept-alive connection, across handles */
     char why[CURL_ERROR_SIZE]; /* libcurl's reason of the last failure */
-    char *answer;
+    char *response;
     size_t length;
     struct timespec token_changed; /* the token file's mtime when it was read */
     ino_t token_inode;
@@ -54,19 +54,19 @@ void http_library_end(void)
 
 /* --- the connection -------------------------------------------------------------------------- */
 
-/* Collects the answer. A larger one than ANSWER_MAX is an error: it is not vsay's, and must not
+/* Collects the response. A larger one than RESPONSE_MAX is an error: it is not vsay's, and must not
  * fill the memory. */
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *user)
 {
     struct http *http = user;
     size_t length = size * count;
 
-    if (length > ANSWER_MAX - http->length)
+    if (length > RESPONSE_MAX - http->length)
         return 0;
-    http->answer = xrealloc(http->answer, http->length + length + 1);
-    memcpy(http->answer + http->length, bytes, length);
+    http->response = xrealloc(http->response, http->length + length + 1);
+    memcpy(http->response + http->length, bytes, length);
     http->length += length;
-    http->answer[http->length] = '\0';
+    http->response[http->length] = '\0';
     return length;
 }
 
@@ -79,9 +79,9 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
     return event_flag_stopped(http->event_flag);
 }
 
-/* Makes a new easy handle for each request. If a handle is reused and the next answer begins with a
- * folded header line, libcurl 7.88 reads a freed header (found by fuzzing). The connection is kept
- * all the same: it is in the share. */
+/* Makes a new easy handle for each request. If a handle is reused and the next response begins
+ * with a folded header line, libcurl 7.88 reads a freed header (found by fuzzing). The connection
+ * is kept all the same: it is in the share. */
 static void renew_handle(struct http *http)
 {
     const char *ca_file = http->options->agent.ca_file;
@@ -140,15 +140,16 @@ void http_free(struct http *http)
         return;
     curl_easy_cleanup(http->curl);
     curl_share_cleanup(http->connections);
-    free(http->answer);
+    free(http->response);
     free(http->trouble);
     free(http);
 }
 
 /* --- a request ------------------------------------------------------------------------------- */
 
-/* Returns whether bytes, or the end of the connection, have arrived since the last answer. An
- * answer that arrives twice would be taken for the next one; libcurl before 8.0 does not check. */
+/* Returns whether bytes, or the end of the connection, have arrived since the last response. A
+ * response that arrives twice would be taken for the next one; libcurl before 8.0 does not check.
+ */
 static bool has_leftovers(const struct http *http)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
@@ -241,17 +242,17 @@ static CURLcode perform(struct http *http, const char *credential,
     return code;
 }
 
-/* Returns the answer's JSON object, or NULL if the answer is not vsay's: vsay always sends one. */
-static struct json_object *parse_answer(const struct http *http)
+/* Returns the response's JSON object, or NULL if it is not vsay's: vsay always sends one. */
+static struct json_object *parse_response(const struct http *http)
 {
     struct json_object *object = NULL;
 
     if (http->length)
-        json_read(http->answer, http->length, &object);
+        json_read(http->response, http->length, &object);
     return object;
 }
 
-/* The outcome of an answer that is not vsay's. 404, 408 and 429 may pass by themselves: a web
+/* The outcome of a response that is not vsay's. 404, 408 and 429 may pass by themselves: a web
  * server answers 404 where its application is missing for now. The other 4xx are about the request,
  * so they may come for ever. */
 static enum http_outcome proxy_outcome(long status)
@@ -263,11 +264,11 @@ static enum http_outcome proxy_outcome(long status)
 
 /* 404 is apart from the other refusals: it is about a session that vsay has lost, and may be opened
  * again, or about a path that only a newer server has. */
-static enum http_outcome outcome_of(long status, const struct json_object *answer)
+static enum http_outcome outcome_of(long status, const struct json_object *response)
 {
     if (status == 401) /* whoever refuses the token: the cure is another token */
         return HTTP_UNAUTHORIZED;
-    if (!answer)
+    if (!response)
         return proxy_outcome(status);
     if (status == 413)
         return HTTP_TOO_LARGE;
@@ -301,19 +302,19 @@ static void note(struct http *http, enum http_outcome outcome, const char *detai
     http->trouble = up ? NULL : xstrdup(detail);
 }
 
-/* Describes the answer in `e`. */
-static void describe(long status, const struct json_object *answer, struct error *e)
+/* Describes the response in `e`. */
+static void describe(long status, const struct json_object *response, struct error *e)
 {
     struct json_object *why = NULL;
 
-    json_object_object_get_ex(answer, "error", &why);
+    json_object_object_get_ex(response, "error", &why);
     error_set(e, ERR_IO, "status %ld: %s", status,
-              why      ? json_object_get_string(why)
-              : answer ? ""
-                       : "not a JSON object, so not an answer of vsay");
+              why        ? json_object_get_string(why)
+              : response ? ""
+                         : "not a JSON object, so not a response of vsay");
 }
 
-/* Classifies the answer. Sets *out on HTTP_DONE, and `e` to a line for the log. */
+/* Classifies the response. Sets *out on HTTP_DONE, and `e` to a line for the log. */
 static enum http_outcome judge(struct http *http, CURLcode code, const char *required_member,
                                struct json_object **out, struct error *e)
 {
@@ -324,19 +325,19 @@ static enum http_outcome judge(struct http *http, CURLcode code, const char *req
         return HTTP_UNAVAILABLE;
     }
     curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);
-    struct json_object *answer = parse_answer(http);
-    enum http_outcome outcome = outcome_of(status, answer);
-    describe(status, answer, e);
-    if (outcome == HTTP_DONE && !json_object_object_get_ex(answer, required_member, NULL)) {
+    struct json_object *response = parse_response(http);
+    enum http_outcome outcome = outcome_of(status, response);
+    describe(status, response, e);
+    if (outcome == HTTP_DONE && !json_object_object_get_ex(response, required_member, NULL)) {
         error_set(e, ERR_IO, "status %ld without '%s': this answers another request", status,
                   required_member);
-        connect_anew(http); /* the right answer may still arrive on the old connection */
+        connect_anew(http); /* the right response may still arrive on the old connection */
         outcome = HTTP_UNAVAILABLE;
     }
     if (outcome == HTTP_DONE)
-        *out = answer;
+        *out = response;
     else
-        json_object_put(answer);
+        json_object_put(response);
     return outcome;
 }
 

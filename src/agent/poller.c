@@ -13,8 +13,8 @@
 #include "machine/ipc.h"
 
 enum {
-    EXTRA_TIMEOUT = 15, /* s that an answer may take beyond the poll's own wait */
-    POLL_PAUSE = 5000   /* ms to wait after an empty answer that came early; with poll_wait = 0 it
+    EXTRA_TIMEOUT = 15, /* s that a response may take beyond the poll's own wait */
+    POLL_PAUSE = 5000   /* ms to wait after an empty response that came early; with poll_wait = 0 it
                            is the interval between polls */
 };
 
@@ -28,10 +28,10 @@ static void obey(const struct agent *agent, const struct json_object *signal)
         session_request_end(agent->sessions, id, reason ? reason : SESSION_NO_REASON);
 }
 
-/* Requests the end of all sessions that an answer names. Returns how many it names. */
-static unsigned obey_all(const struct agent *agent, const struct json_object *answer)
+/* Requests the end of all sessions that a response names. Returns how many it names. */
+static unsigned obey_all(const struct agent *agent, const struct json_object *response)
 {
-    struct json_object *signals = ipc_array(answer, "signals");
+    struct json_object *signals = ipc_array(response, "signals");
     size_t count = signals ? json_object_array_length(signals) : 0;
 
     for (size_t i = 0; i < count; i++)
@@ -45,8 +45,8 @@ void *poller_run(void *user)
     const long wait = agent->options->agent.poll_wait;
     const int64_t full = 1000 * wait - POLL_PAUSE;
     const int64_t least = full > POLL_PAUSE ? full : POLL_PAUSE;
-    /* `least`: an empty answer that comes earlier means that the server does not let requests wait
-     * (plain CGI), or is stopping. Without a pause, the poll would become a tight loop. */
+    /* `least`: an empty response that comes earlier means that the server does not let requests
+     * wait (plain CGI), or is stopping. Without a pause, the poll would become a tight loop. */
     struct http *http =
         http_new("signals", agent->options, identity_instance(agent->identity), agent->poller);
     char *path = xasprintf("/api/agent/signals?wait=%ld", wait);
@@ -54,12 +54,12 @@ void *poller_run(void *user)
         .path = path, .required_member = "signals", .timeout = wait + EXTRA_TIMEOUT};
 
     while (!event_flag_stopped(agent->poller)) {
-        struct json_object *answer;
+        struct json_object *response;
         struct error e = {0};
         int64_t began = clock_ms();
-        enum http_outcome outcome = http_call(http, &request, &answer, &e);
-        unsigned count = outcome == HTTP_DONE ? obey_all(agent, answer) : 0;
-        json_object_put(answer);
+        enum http_outcome outcome = http_call(http, &request, &response, &e);
+        unsigned count = outcome == HTTP_DONE ? obey_all(agent, response) : 0;
+        json_object_put(response);
         http_pause(http, outcome);
         if (outcome == HTTP_DONE && !count && clock_ms() - began < least)
             event_flag_wait(agent->poller, EVENT_HURRY, clock_ms() + POLL_PAUSE);

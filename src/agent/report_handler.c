@@ -317,7 +317,7 @@ enum err report_handler_accept_end(struct agent *agent, struct session *session,
 }
 
 /* Keeps the end until the session has really ended: while the agent kills what is left, vsay-shell
- * gets no answer, and so stays and reports again. */
+ * gets no reply, and so stays and reports again. */
 static enum err handle_end(struct agent *agent, struct origin *origin,
                            const struct json_object *packet, struct json_object **reply,
                            struct error *e)

@@ -25,7 +25,7 @@ struct origin {
     struct session *session; /* set by its open report; borrowed */
 };
 
-/* Handles one report. Sets *reply to the answer, or to NULL. The caller releases it
+/* Handles one report. Sets *reply, to NULL if there is none. The caller releases it
  * (json_object_put), and may send it only after report_handler_sync. Errors:
  *   ERR_REQUEST  the origin must not report this; take nothing more from it
  *   ERR_BUSY     the same for now; it may try again later

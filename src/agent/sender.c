@@ -111,18 +111,18 @@ static enum http_outcome send_open(struct sender *sender, const struct record *r
 static enum http_outcome send_commands(struct sender *sender, const struct record *records,
                                        size_t *count, struct error *e)
 {
-    struct json_object *answer;
+    struct json_object *response;
     char *body = join_commands(records, count);
     const struct http_request request = {.path = "/api/agent/activity",
                                          .body = body,
                                          .required_member = "accepted",
                                          .timeout = HTTP_TIMEOUT};
-    enum http_outcome outcome = http_call(sender->http, &request, &answer, e);
+    enum http_outcome outcome = http_call(sender->http, &request, &response, e);
 
-    struct json_object *errors = ipc_array(answer, "errors");
+    struct json_object *errors = ipc_array(response, "errors");
     if (errors)
         outcome = look_at_errors(sender, errors, records, count);
-    json_object_put(answer);
+    json_object_put(response);
     free(body);
     return outcome;
 }
@@ -132,14 +132,14 @@ static enum http_outcome send_commands(struct sender *sender, const struct recor
 static enum http_outcome send_end(struct sender *sender, const struct record *record,
                                   struct error *e)
 {
-    struct json_object *end = json_tokener_parse(record->line), *answer;
+    struct json_object *end = json_tokener_parse(record->line), *response;
     const char *id = ipc_text(end, "session_id");
     char *path = xasprintf("/api/agent/sessions/%s/end", id ? id : "");
     const struct http_request request = {
         .path = path, .body = record->line, .required_member = "message", .timeout = HTTP_TIMEOUT};
-    enum http_outcome outcome = http_call(sender->http, &request, &answer, e);
+    enum http_outcome outcome = http_call(sender->http, &request, &response, e);
 
-    json_object_put(answer);
+    json_object_put(response);
     json_object_put(end);
     free(path);
     return outcome == HTTP_MISSING ? HTTP_REFUSED : outcome;

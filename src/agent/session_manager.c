@@ -20,7 +20,7 @@ enum {
     KILL_TRIES = 50    /* after these, try once a second and stop logging */
 };
 
-/* Sends a message without an answer to the session's vsay-shell. `reason` may be NULL. */
+/* Sends the session's vsay-shell a message that it does not reply to. `reason` may be NULL. */
 static bool send_message(const struct session *session, const char *type, const char *reason)
 {
     struct json_object *message = json_object_new_object();

@@ -90,9 +90,9 @@ void session_open_attribute(struct json_object *opening, const struct strlist *t
 /* vsay may have had the session all along, as closing: the report was repeated, or the order to end
  * it was faster. Its activity is sent again, since vsay ignored it while it lacked the session. */
 static void on_opened(struct session_opener *opener, const char *id,
-                      const struct json_object *answer)
+                      const struct json_object *response)
 {
-    const char *status = ipc_text(answer, "status");
+    const char *status = ipc_text(response, "status");
 
     session_resend_activity(opener->agent->sessions, id);
     if (status && strcmp(status, "active") != 0 &&
@@ -103,7 +103,7 @@ static void on_opened(struct session_opener *opener, const char *id,
 enum http_outcome session_open_send(struct session_opener *opener, struct json_object *opening,
                                     struct error *e)
 {
-    struct json_object *answer;
+    struct json_object *response;
 
     session_open_attribute(opening, &opener->agent->options->agent.trusted_users);
     const char *text = json_object_to_json_string_ext(opening, JSON_C_TO_STRING_PLAIN);
@@ -111,10 +111,10 @@ enum http_outcome session_open_send(struct session_opener *opener, struct json_o
                                          .body = text,
                                          .required_member = "status",
                                          .timeout = HTTP_TIMEOUT};
-    enum http_outcome outcome = http_call(opener->http, &request, &answer, e);
-    if (answer)
-        on_opened(opener, ipc_text(opening, "session_id"), answer);
-    json_object_put(answer);
+    enum http_outcome outcome = http_call(opener->http, &request, &response, e);
+    if (response)
+        on_opened(opener, ipc_text(opening, "session_id"), response);
+    json_object_put(response);
     json_object_put(opening);
     return outcome;
 }
@@ -140,7 +140,7 @@ static enum http_outcome repeat(struct session_opener *opener, const char *id)
     return outcome;
 }
 
-/* One refused session must not keep the others closed, but without an answer it is useless to go
+/* One refused session must not keep the others closed, but without a response it is useless to go
  * on. */
 void session_open_repeat_all(struct session_opener *opener, struct json_object *unknown)
 {

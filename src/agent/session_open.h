@@ -31,17 +31,17 @@ void session_open_attribute(struct json_object *opening, const struct strlist *t
 enum http_outcome session_open_send(struct session_opener *opener, struct json_object *opening,
                                     struct error *e);
 
-/* Opens the sessions again that a heartbeat's answer lists as unknown. Stops when vsay becomes
- * unreachable; the answer to the next heartbeat lists the rest. */
+/* Opens the sessions again that a heartbeat's response lists as unknown. Stops when vsay becomes
+ * unreachable; the response to the next heartbeat lists the rest. */
 void session_open_repeat_all(struct session_opener *opener, struct json_object *unknown);
 
 /* Opens the sessions again, each once, that vsay did not know when it received a batch of commands.
- * `errors` are those of its answer. Returns HTTP_MISSING when none of them is held here. */
+ * `errors` are those of its response. Returns HTTP_MISSING when none of them is held here. */
 enum http_outcome session_open_repair(struct session_opener *opener, struct json_object *errors,
                                       const struct record *records, size_t count);
 
 /* Returns whether vsay answered an open report with a session that must end, and clears the flag.
- * The answer carries no reason, so a heartbeat should follow at once: its answer does. */
+ * The response carries no reason, so a heartbeat should follow at once: its response does. */
 bool session_open_take_end_request(struct session_opener *opener);
 
 #endif

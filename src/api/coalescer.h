@@ -2,8 +2,8 @@
 /* The coalescer: a bounded queue of parked requests, grouped by key so that one query answers many
  * (request coalescing, also called singleflight). It knows nothing of HTTP or SQL.
  *
- * Waiters with the same key share a batch, and the batch's answer. A waiter may join only until the
- * batch starts; later ones wait for the next. So no answer is older than its request. Under load
+ * Waiters with the same key share a batch, and its result. A waiter may join only until the
+ * batch starts; later ones wait for the next. So no response is older than its request. Under load
  * the database thus does less work, not more: at most one query at a time for a key. A waiter
  * without a key has a batch of its own.
  *
@@ -36,7 +36,7 @@ struct waiter {
     int client;               /* the socket of its connection */
     int64_t deadline;         /* monotonic ms; its batch must start by then */
     bool writes;              /* equal for all waiters of a key */
-    unsigned weight;          /* at most BATCH_WEIGHT_MAX; 0: shares its batch's answer */
+    unsigned weight;          /* at most BATCH_WEIGHT_MAX; 0: shares its batch's result */
     int64_t since;            /* monotonic ms: arrival of its request */
     void *place, *owner;      /* private to the coalescer or the waitlist */
     bool waitlisted;          /* private to the waitlist: it waits there */
@@ -76,7 +76,7 @@ enum err coalescer_park(struct coalescer *coalescer, struct waiter *waiter, cons
  * and empty. */
 struct batch *coalescer_take(struct coalescer *coalescer, bool reads_only);
 
-/* Tells the coalescer that the batch's query is done, before its answers are written: the key's
+/* Tells the coalescer that the batch's query is done, before its responses are written: the key's
  * next batch may start. The batch stays the caller's. */
 void coalescer_loaded(struct coalescer *coalescer, struct batch *batch);
 void batch_free(struct batch *batch);

@@ -273,7 +273,7 @@ bool connection_serve(struct connection *connection, int fd)
 }
 
 /* Answers a request whose bytes were dropped, with 503. Only its id is known. END_REQUEST with
- * FCGI_OVERLOADED would be the protocol's own answer, but Apache makes an empty 200 of it, and
+ * FCGI_OVERLOADED would be the protocol's own way, but Apache makes an empty 200 of it, and
  * HAProxy hangs. */
 static bool refuse_overloaded(struct connection *connection)
 {

@@ -100,7 +100,7 @@ static void keep(struct connection *connection, const struct record_piece *piece
     incoming_close(&connection->incoming);
 }
 
-/* Scans bytes and keeps those of the request, until it ends or a record needs an answer. Returns
+/* Scans bytes and keeps those of the request, until it ends or a record needs a reply. Returns
  * the number of bytes taken. */
 static size_t collect(struct connection *connection, const unsigned char *bytes, size_t count)
 {

@@ -60,7 +60,7 @@ static const struct query_parameter of_closing[] = {
 static const struct query_parameter of_signals[] = {
     {.name = "wait", .kind = QUERY_NUMBER, .min = 0, .max = POLL_WAIT_MAX}, END};
 
-/* In the order of the tables in docs/api.md. `shared` may be set only where the answer depends on
+/* In the order of the tables in docs/api.md. `shared` may be set only where the response depends on
  * nothing but the call's key (see call_key). A route that writes has DB_WRITE, and is never shared.
  */
 const struct route routes[] = {

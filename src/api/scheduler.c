@@ -124,8 +124,8 @@ static void deliver_timeout(struct waiter *waiter)
     deliver(waiter);
 }
 
-/* A call that has run before already has a true answer: nothing has happened yet. So it is answered
- * with that, and not with an error, when the database fails or the worker stops. */
+/* A call that has run before already has a true response: nothing has happened yet. So it is
+ * answered with that, and not with an error, when the database fails or the worker stops. */
 static void refuse(struct waiter *waiter, enum err code)
 {
     struct call *call = waiter->call;
@@ -217,7 +217,7 @@ static bool client_has_gone(const struct waiter *waiter)
 }
 
 /* Delivers nothing by itself: what woke the request is only a reason to look. So a wake-up too many
- * costs a query, and no wrong answer. */
+ * costs a query, and no wrong response. */
 void scheduler_wake(struct scheduler *scheduler, enum wait_for what, const char *key)
 {
     struct waiters woken;

@@ -5,8 +5,8 @@
  * wheel those whose time is over.
  *
  * It decides nothing. A request that is woken asks the database again, so a wake-up may come too
- * often or from the wrong place, and the answer is right all the same. It may not fail to come: for
- * commits of other workers, there is the poller. */
+ * often or from the wrong place, and the response is right all the same. It may not fail to come:
+ * for commits of other workers, there is the poller. */
 #ifndef API_WAITLIST_H
 #define API_WAITLIST_H
 

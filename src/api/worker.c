@@ -240,7 +240,7 @@ static void start_threads(struct worker *worker, int listener)
 }
 
 /* Io threads first: database workers must still answer their last requests. The auditor last: every
- * answer may add a note. */
+ * response may add a note. */
 static void stop_threads(struct worker *worker, const sigset_t *signals)
 {
     int64_t deadline = clock_ms() + worker->settings->api.shutdown_after * 1000;

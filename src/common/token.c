@@ -135,7 +135,7 @@ struct signature {
     size_t length;
 };
 
-/* In constant time, or the time of an answer would tell how many bytes of a guess are right. */
+/* In constant time, or the time of a response would tell how many bytes of a guess are right. */
 static bool hmac_matches(const struct key *key, const struct signature *signature)
 {
     unsigned char mac[EVP_MAX_MD_SIZE];

@@ -20,7 +20,7 @@ struct agent_client;
 
 enum success { SUCCESS_UNKNOWN, SUCCESS_NO, SUCCESS_YES };
 
-/* The agent's answers so far. A refused session is not recorded; the client offers it to
+/* The agent's replies so far. A refused session is not recorded; the client offers it to
  * the agent again once a minute. */
 struct agent_client_state {
     bool opened;

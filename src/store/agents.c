@@ -91,7 +91,7 @@ static void reset(struct reporter *agent)
 enum err agents_check(struct db *db, struct reporter **agents, size_t count, bool lock,
                       struct error *e)
 {
-    struct params params = params_for(db, &everyone);
+    struct params params = scope_params(db, &everyone);
     struct rows rows = {0};
     struct checked checked = {agents, count};
 
@@ -116,7 +116,7 @@ enum err agents_refusal(const struct reporter *agent, struct error *e)
 
 enum err agents_admit(struct db *db, struct reporter *agent, struct error *e)
 {
-    struct params params = params_for(db, &everyone);
+    struct params params = scope_params(db, &everyone);
     struct checked checked = {&agent, 1};
 
     reset(agent);

@@ -12,7 +12,7 @@
 enum err dashboard_stats(struct db *db, const struct callers *callers, struct fleet_stats *out,
                          struct error *e)
 {
-    struct params params = params_for(db, callers->scopes[0]);
+    struct params params = scope_params(db, callers->scopes[0]);
     size_t caller;
     enum err err =
         callers_load(db, callers, callers_statement(callers, STATEMENT_STATS), &params, e);
@@ -51,7 +51,7 @@ static void add_machine(struct recent_machines *recent, const struct cell *row)
 enum err dashboard_machines(struct db *db, const struct callers *callers,
                             struct recent_machines *out, struct error *e)
 {
-    struct params params = params_for(db, callers->scopes[0]);
+    struct params params = scope_params(db, callers->scopes[0]);
     size_t caller;
     enum err err = callers_load(db, callers, callers_statement(callers, STATEMENT_RECENT_MACHINES),
                                 &params, e);
@@ -279,7 +279,7 @@ static enum err load_own_commands(struct db *db, const struct callers *callers,
 enum err dashboard_commands(struct db *db, const struct callers *callers,
                             struct recent_commands *out, struct error *e)
 {
-    struct params params = params_for(db, callers->scopes[0]);
+    struct params params = scope_params(db, callers->scopes[0]);
     struct recent *recent = xcalloc(callers->count, sizeof *recent);
     enum err err = ERR_OK;
 
@@ -342,7 +342,7 @@ static enum err load_sessions(struct db *db, const struct params *params, uint64
 
 enum err dashboard_fleet(struct db *db, uint64_t out[FLEET_NUMBERS], struct error *e)
 {
-    struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
+    struct params params = scope_params(db, &(struct scope){.kind = SCOPE_ALL});
 
     memset(out, 0, FLEET_NUMBERS * sizeof *out);
     enum err err = load_machines(db, &params, out, e);

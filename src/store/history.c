@@ -114,7 +114,7 @@ static void add_range(struct search *search, enum range_kind kind, const char *t
 /* Loads the user's machines, at most MACHINES_MAX + 1, which means too many. */
 static enum err load_machines(struct db *db, struct search *search, struct error *e)
 {
-    struct params params = params_for(db, search->scope);
+    struct params params = scope_params(db, search->scope);
 
     params_text(&params, PARAM_AGENT, search->filter->agent_id);
     params_uint(&params, PARAM_LIMIT, MACHINES_MAX + 1);
@@ -196,7 +196,7 @@ static enum err add_in_all_tenants(struct db *db, struct search *search, enum ra
 static enum err add_session(struct db *db, struct search *search, struct error *e)
 {
     const struct scope *scope = search->scope;
-    struct params params = params_for(db, scope);
+    struct params params = scope_params(db, scope);
     enum err err = ERR_OK;
 
     params_text(&params, PARAM_SESSION, search->filter->session_id);
@@ -380,7 +380,7 @@ void history_free(struct history *history)
 enum err history_check_session(struct db *db, const struct scope *scope, const char *session_id,
                                struct error *e)
 {
-    struct params params = params_for(db, scope);
+    struct params params = scope_params(db, scope);
 
     params_text(&params, PARAM_SESSION, session_id);
     enum err err = db_select(db, STATEMENT_CLOSING_RIGHT + (int)scope->kind, &params, e);

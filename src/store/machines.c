@@ -12,7 +12,7 @@
 static enum err find_end(struct db *db, const struct scope *scope, const struct params *params,
                          char searched_to[IDENT_MAX + 1], struct error *e)
 {
-    enum err err = db_select(db, STATEMENT_INVENTORY_END + (int)scope->kind, params, e);
+    enum err err = db_select(db, STATEMENT_FIND_MACHINES_END + (int)scope->kind, params, e);
     const struct cell *row = db_row(db);
 
     if (row)
@@ -24,7 +24,7 @@ enum err machines_page(struct db *db, const struct scope *scope,
                        const struct machines_filter *filter, char searched_to[IDENT_MAX + 1],
                        struct error *e)
 {
-    struct params params = params_for(db, scope);
+    struct params params = scope_params(db, scope);
     enum err err = ERR_OK;
 
     *searched_to = '\0';
@@ -36,16 +36,16 @@ enum err machines_page(struct db *db, const struct scope *scope,
     if (filter->status || filter->q)
         err = find_end(db, scope, &params, searched_to, e);
     params_filled(&params, PARAM_UPTO_AGENT, searched_to);
-    return err ? err : db_select(db, STATEMENT_INVENTORY + (int)scope->kind, &params, e);
+    return err ? err : db_select(db, STATEMENT_FIND_MACHINES + (int)scope->kind, &params, e);
 }
 
 enum err machines_find(struct db *db, const struct scope *scope, const char *agent_id,
                        struct error *e)
 {
-    struct params params = params_for(db, scope);
+    struct params params = scope_params(db, scope);
 
     params_text(&params, PARAM_AGENT, agent_id);
-    return db_select(db, STATEMENT_INVENTORY_MACHINE + (int)scope->kind, &params, e);
+    return db_select(db, STATEMENT_FIND_MACHINE + (int)scope->kind, &params, e);
 }
 
 enum err machines_access(struct db *db, const char *agent_id, struct error *e)
@@ -54,7 +54,7 @@ enum err machines_access(struct db *db, const char *agent_id, struct error *e)
 
     params_text(&params, PARAM_AGENT, agent_id);
     params_uint(&params, PARAM_LIMIT, MACHINES_ACCESS_MAX);
-    return db_select(db, STATEMENT_INVENTORY_ACCESS, &params, e);
+    return db_select(db, STATEMENT_MACHINE_ACCESS, &params, e);
 }
 
 /* --- the operator's list ---------------------------------------------------------------------- */
@@ -63,7 +63,7 @@ enum { PAGE = 1000 };
 
 static enum err read_page(struct db *db, struct machine_list *list, struct error *e)
 {
-    struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
+    struct params params = scope_params(db, &(struct scope){.kind = SCOPE_ALL});
 
     params_text(&params, PARAM_TENANT, list->tenant_id);
     params_text(&params, PARAM_AGENT, list->last);

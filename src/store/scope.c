@@ -29,7 +29,7 @@ int scope_compare(const struct scope *a, const struct scope *b)
     return order ? order : strcmp(a->user_id, b->user_id);
 }
 
-struct params params_for(const struct db *db, const struct scope *scope)
+struct params scope_params(const struct db *db, const struct scope *scope)
 {
     const struct settings *settings = db_settings(db);
     struct params params = {0};

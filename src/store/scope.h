@@ -26,7 +26,7 @@ int scope_compare(const struct scope *a, const struct scope *b);
 
 /* Parameters that follow from scope and configuration: tenant, user, liveness, expiry. `scope` is
  * borrowed. */
-struct params params_for(const struct db *db, const struct scope *scope);
+struct params scope_params(const struct db *db, const struct scope *scope);
 
 /* Callers of one statement. All are of one kind, users also of one tenant; each is there once, in
  * the order of scope_compare. */

@@ -7,7 +7,7 @@
 enum err sessions_active(struct db *db, const struct callers *callers,
                          const struct session_filter *filter, struct error *e)
 {
-    struct params params = params_for(db, callers->scopes[0]);
+    struct params params = scope_params(db, callers->scopes[0]);
     bool first = !*filter->before.at;
 
     params_filled(&params, PARAM_AGENT, filter->agent_id);
@@ -49,7 +49,7 @@ enum err sessions_close(struct db *db, const struct principal *who, const char *
                         const char *reason, struct closing *out, struct error *e)
 {
     struct scope scope = scope_of(who);
-    struct params params = params_for(db, &scope);
+    struct params params = scope_params(db, &scope);
     uint64_t changed = 0;
 
     *out = (struct closing){0};
@@ -85,7 +85,7 @@ enum err sessions_close(struct db *db, const struct principal *who, const char *
 enum err sessions_receipt(struct db *db, const struct scope *scope, const char *session_id,
                           const struct cell **out, struct error *e)
 {
-    struct params params = params_for(db, scope);
+    struct params params = scope_params(db, scope);
 
     params_text(&params, PARAM_SESSION, session_id);
     enum err err = db_select(db, STATEMENT_RECEIPT + (int)scope->kind, &params, e);
@@ -107,7 +107,7 @@ enum err sessions_log(struct db *db, const char *session_id, struct error *e)
 
 enum err sessions_list(struct db *db, const struct session_list_filter *filter, struct error *e)
 {
-    struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
+    struct params params = scope_params(db, &(struct scope){.kind = SCOPE_ALL});
 
     params_text(&params, PARAM_TENANT, filter->tenant_id);
     params_text(&params, PARAM_AGENT, filter->agent_id);
@@ -119,7 +119,7 @@ enum err sessions_list(struct db *db, const struct session_list_filter *filter, 
 
 enum err sessions_find(struct db *db, const char *session_id, struct error *e)
 {
-    struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
+    struct params params = scope_params(db, &(struct scope){.kind = SCOPE_ALL});
 
     params_text(&params, PARAM_SESSION, session_id);
     return db_select(db, STATEMENT_FIND_SESSION, &params, e);

@@ -67,7 +67,7 @@ enum err signals_closed(struct db *db, const struct idents *sessions, struct ide
 enum err signals_expire(struct db *db, void *expired, struct error *e)
 {
     struct scope all = {.kind = SCOPE_ALL};
-    struct params params = params_for(db, &all);
+    struct params params = scope_params(db, &all);
 
     idents_free(expired); /* of an earlier attempt */
     enum err err = db_select(db, STATEMENT_EXPIRED, &params, e);

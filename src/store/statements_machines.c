@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQL of machines: the dashboard and the fleet's metrics, the inventory that callers see, usage
+/* The SQL of machines: the dashboard and the fleet's metrics, the machines that callers see, usage
  * over time, and the operator's changes. */
 #include "config.h"
 #include "store/statements.h"
@@ -66,13 +66,13 @@
 #define MACHINES_USER_BY_ID                                                                        \
     ACCESS_BY_ID "STRAIGHT_JOIN machines m ON m.agent_id = a.agent_id "                            \
     "AND m.tenant_id = a.tenant_id WHERE " OF_USER
-#define INVENTORY(machines, id)                                                                    \
+#define FIND_MACHINES(machines, id)                                                                \
     SEEN_MACHINE machines "AND " id " > :agent "                                                   \
     "AND (:upto_agent IS NULL OR " id " <= :upto_agent) "                                          \
     "AND (:status IS NULL OR IF(" ONLINE ", 'online', 'offline') = :status) "                      \
     "AND (:q IS NULL OR " HOLDS_Q("m.name") " OR " HOLDS_Q("m.agent_id") ") "                      \
     "ORDER BY " id " LIMIT :limit"
-#define INVENTORY_END(machines, id)                                                                \
+#define FIND_MACHINES_END(machines, id)                                                            \
     "SELECT " id " " machines "AND " id " > :agent ORDER BY " id " LIMIT :skip, 1"
 
 /* --- usage over time -------------------------------------------------------------------------- */
@@ -195,18 +195,19 @@ const char *const statements_machines[STATEMENT_COUNT] = {
         "UNION ALL SELECT CONCAT('recent ', COALESCE(r.outcome, 'pending')), COUNT(*) FROM "
         "(SELECT g.outcome FROM signals g ORDER BY g.id DESC LIMIT 1000) r GROUP BY r.outcome",
 
-    [STATEMENT_INVENTORY + SCOPE_ALL] = INVENTORY(MACHINES_ALL_BY_ID, "m.agent_id"),
-    [STATEMENT_INVENTORY + SCOPE_TENANT] = INVENTORY(MACHINES_TENANT_BY_ID, "m.agent_id"),
-    [STATEMENT_INVENTORY + SCOPE_USER] = INVENTORY(MACHINES_USER_BY_ID, "a.agent_id"),
-    [STATEMENT_INVENTORY_END + SCOPE_ALL] = INVENTORY_END(MACHINES_ALL_BY_ID, "m.agent_id"),
-    [STATEMENT_INVENTORY_END + SCOPE_TENANT] = INVENTORY_END(MACHINES_TENANT_BY_ID, "m.agent_id"),
-    [STATEMENT_INVENTORY_END + SCOPE_USER] =
-        INVENTORY_END(ACCESS_BY_ID "WHERE " OF_USER, "a.agent_id"),
-    [STATEMENT_INVENTORY_MACHINE + SCOPE_ALL] = SEEN_MACHINE MACHINES_ALL "AND m.agent_id = :agent",
-    [STATEMENT_INVENTORY_MACHINE + SCOPE_TENANT] =
+    [STATEMENT_FIND_MACHINES + SCOPE_ALL] = FIND_MACHINES(MACHINES_ALL_BY_ID, "m.agent_id"),
+    [STATEMENT_FIND_MACHINES + SCOPE_TENANT] = FIND_MACHINES(MACHINES_TENANT_BY_ID, "m.agent_id"),
+    [STATEMENT_FIND_MACHINES + SCOPE_USER] = FIND_MACHINES(MACHINES_USER_BY_ID, "a.agent_id"),
+    [STATEMENT_FIND_MACHINES_END + SCOPE_ALL] = FIND_MACHINES_END(MACHINES_ALL_BY_ID, "m.agent_id"),
+    [STATEMENT_FIND_MACHINES_END + SCOPE_TENANT] =
+        FIND_MACHINES_END(MACHINES_TENANT_BY_ID, "m.agent_id"),
+    [STATEMENT_FIND_MACHINES_END + SCOPE_USER] =
+        FIND_MACHINES_END(ACCESS_BY_ID "WHERE " OF_USER, "a.agent_id"),
+    [STATEMENT_FIND_MACHINE + SCOPE_ALL] = SEEN_MACHINE MACHINES_ALL "AND m.agent_id = :agent",
+    [STATEMENT_FIND_MACHINE + SCOPE_TENANT] =
         SEEN_MACHINE MACHINES_TENANT "AND m.agent_id = :agent",
-    [STATEMENT_INVENTORY_MACHINE + SCOPE_USER] = SEEN_MACHINE MACHINES_USER "AND m.agent_id = :agent",
-    [STATEMENT_INVENTORY_ACCESS] =
+    [STATEMENT_FIND_MACHINE + SCOPE_USER] = SEEN_MACHINE MACHINES_USER "AND m.agent_id = :agent",
+    [STATEMENT_MACHINE_ACCESS] =
         "SELECT a.user_id, a.relation FROM machines m JOIN machine_access a "
         "ON a.agent_id = m.agent_id AND a.tenant_id = m.tenant_id WHERE m.agent_id = :agent "
         "ORDER BY a.user_id LIMIT :limit",

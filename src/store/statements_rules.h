@@ -12,7 +12,7 @@
 
 /* The liveness rule: a machine is online until :offline_after seconds after its last heartbeat, by
  * the database's clock. Each query computes it, so that no job has to mark machines as offline, and
- * no answer is wrong because that job is late. */
+ * no response is wrong because that job is late. */
 #define ONLINE_SINCE "UTC_TIMESTAMP(3) - INTERVAL :offline_after SECOND"
 #define ONLINE "m.last_heartbeat_at >= " ONLINE_SINCE
 

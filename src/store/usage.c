@@ -219,7 +219,7 @@ static enum err load_steps(struct db *db, const struct params *params, struct ma
 enum err usage_of_machine(struct db *db, const struct scope *scope, const char *agent_id,
                           long hours, struct machine_usage *out, struct error *e)
 {
-    struct params params = params_for(db, scope);
+    struct params params = scope_params(db, scope);
 
     memset(out, 0, sizeof *out);
     params_text(&params, PARAM_AGENT, agent_id);
@@ -273,7 +273,7 @@ static enum err load_tenants(struct db *db, struct idents *out, struct error *e)
 enum err usage_sample_fleets(struct db *db, void *context, struct error *e)
 {
     struct fleet_sample *sample = context;
-    struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
+    struct params params = scope_params(db, &(struct scope){.kind = SCOPE_ALL});
 
     idents_free(&sample->tenants); /* of an earlier attempt */
     enum err err = schema_clock(db, &sample->now, e);
@@ -291,7 +291,7 @@ enum err usage_sample_fleets(struct db *db, void *context, struct error *e)
 enum err usage_sample_users(struct db *db, void *context, struct error *e)
 {
     const struct fleet_sample *sample = context;
-    struct params params = params_for(db, &(struct scope){.kind = SCOPE_ALL});
+    struct params params = scope_params(db, &(struct scope){.kind = SCOPE_ALL});
 
     slot_params(db, sample->now, &params);
     params_text(&params, PARAM_TENANT, sample->tenants.items[sample->tenant]);
@@ -301,7 +301,7 @@ enum err usage_sample_users(struct db *db, void *context, struct error *e)
 enum err usage_of_fleet(struct db *db, const struct scope *scope, long hours,
                         struct usage_span *span, struct error *e)
 {
-    struct params params = params_for(db, scope);
+    struct params params = scope_params(db, scope);
     int64_t now = 0;
     enum err err = schema_clock(db, &now, e);
 
