@@ -57,9 +57,10 @@ await_ready() {
 
 # GROUP: its living processes that are ours. A group may outlive its first process.
 survivors() {
-    local pid
+    local pid physical
+    physical=$(cd "$var" && pwd -P) # as /proc has it
     for pid in $(pgrep -g "$1"); do
-        [[ -d /proc/self && $(readlink "/proc/$pid/cwd") != @("$root"|"$var"/*) ]] || echo "$pid"
+        [[ -d /proc/self && $(readlink "/proc/$pid/cwd") != @("$root"|"$physical"/*) ]] || echo "$pid"
     done
 }
 

@@ -33,6 +33,7 @@ struct sender {
     uint64_t reopened_for; /* the record for which sessions were opened again last */
     uint64_t refused;      /* the record that was refused last, */
     unsigned refusals;     /* and how often */
+    bool skipping;         /* a record was dropped, and no command accepted since */
     size_t batch;          /* commands per request at most; halved when a batch is refused */
 };
 
@@ -189,7 +190,8 @@ static void wait_for_heartbeat(struct sender *sender, bool at_once)
 /* Notes the refusal of a single record; returns true when the record is to be dropped, even if it
  * is an end: vsay itself refuses it, and everything behind it waits. Otherwise it is tried again,
  * in case something between here and vsay refused it: the first time after an extra heartbeat,
- * later once for each regular one. */
+ * later once for each regular one. Records that are refused after a dropped one have extra
+ * heartbeats only, since the cause will be the same and an end may wait behind them. */
 static bool note_refusal(struct sender *sender, enum http_outcome outcome,
                          const struct record *record, const struct error *e)
 {
@@ -201,7 +203,8 @@ static bool note_refusal(struct sender *sender, enum http_outcome outcome,
     sender->refusals += counted;
     bool over = counted && sender->refusals >= REFUSALS_MAX;
     if (!over)
-        wait_for_heartbeat(sender, counted && sender->refusals == 1);
+        wait_for_heartbeat(sender, counted && (sender->refusals == 1 || sender->skipping));
+    sender->skipping = sender->skipping || over;
     log_refusal(over, record, e);
     return over;
 }
@@ -212,6 +215,7 @@ static bool settled(struct sender *sender, enum http_outcome outcome, const stru
                     size_t count, const struct error *e)
 {
     if (outcome == HTTP_DONE) {
+        sender->skipping = sender->skipping && records->kind != RECORD_COMMAND;
         sender->batch = 2 * sender->batch < BATCH_RECORDS ? 2 * sender->batch : BATCH_RECORDS;
         return true;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that sends heartbeats and the spool to vsay, in order, over one connection. So a
- * heartbeat never overtakes an open report; it would list a session that vsay does not know yet.
- * And no end overtakes the commands before it.
+/* The thread that sends heartbeats and the spool to vsay, over one connection. So no two requests
+ * about a session are in progress at once, and no end overtakes the commands before it. A heartbeat
+ * may list a session whose opening still waits in the spool: vsay calls it unknown, and it is
+ * opened at once.
  *
  * A record stays until vsay has accepted it, or until it was refused three times, each time after
  * another accepted heartbeat. The spool waits until a heartbeat was accepted: only then is it

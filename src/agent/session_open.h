@@ -36,7 +36,8 @@ enum http_outcome session_open_send(struct session_opener *opener, struct json_o
 void session_open_repeat_all(struct session_opener *opener, struct json_object *unknown);
 
 /* Opens the sessions again, each once, that vsay did not know when it received a batch of commands.
- * `errors` are those of its response. Returns HTTP_MISSING when none of them is held here. */
+ * `errors` are those of its response. Returns HTTP_MISSING when none of them is held here, or vsay
+ * refuses them all. */
 enum http_outcome session_open_repair(struct session_opener *opener, struct json_object *errors,
                                       const struct record *records, size_t count);
 

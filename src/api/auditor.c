@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The audit has a queue, instead of a row in the request's own transaction: looking at a session is
  * a read, and a read must not fail, or be slow, because the database refuses a write. A replica
- * that became read only still answers. The price is that notes can be lost with the process. An
- * entry about a termination matters most, so it is also in the log, and the signal itself names who
- * requested it.
+ * that became read only still answers. The price is that notes are lost with a process that is
+ * killed. An entry about a termination matters most, so it is also in the log, and the signal
+ * itself names who requested it.
  *
  * A note copies all it needs, since its call is gone when it is written. */
 #include "config.h"
@@ -45,11 +45,13 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t wakeup;
     struct notes notes;
-    size_t count;
+    size_t count;         /* of `notes` */
+    struct notes writing; /* the batch that the thread writes; changed only under the lock */
     bool stopped;
 } auditor = {.lock = PTHREAD_MUTEX_INITIALIZER,
              .wakeup = PTHREAD_COND_INITIALIZER,
-             .notes = STAILQ_HEAD_INITIALIZER(auditor.notes)};
+             .notes = STAILQ_HEAD_INITIALIZER(auditor.notes),
+             .writing = STAILQ_HEAD_INITIALIZER(auditor.writing)};
 
 /* --- adding notes ----------------------------------------------------------------------------- */
 
@@ -143,56 +145,56 @@ static enum err write_notes(struct db *db, void *context, struct error *e)
     return audit_add(db, entries, count, e);
 }
 
-/* Moves up to BATCH of the oldest notes to *out. */
-static void take(struct notes *out)
+/* Chooses up to BATCH of the oldest notes as those being written. Returns whether there are any. */
+static bool take(void)
 {
     struct note *note = NULL;
 
-    STAILQ_INIT(out);
     pthread_mutex_lock(&auditor.lock);
     for (size_t i = 0; i < BATCH && (note = STAILQ_FIRST(&auditor.notes)); i++) {
         STAILQ_REMOVE_HEAD(&auditor.notes, next);
-        STAILQ_INSERT_TAIL(out, note, next);
+        STAILQ_INSERT_TAIL(&auditor.writing, note, next);
         auditor.count--;
     }
+    bool any = !STAILQ_EMPTY(&auditor.writing);
     pthread_mutex_unlock(&auditor.lock);
+    return any;
 }
 
 /* Puts notes back in front of newer ones, so that the order of the ids is that of the events. */
-static void put_back(struct notes *notes)
+static void put_back(void)
 {
     const struct note *note = NULL;
 
     pthread_mutex_lock(&auditor.lock);
-    STAILQ_FOREACH (note, notes, next)
+    STAILQ_FOREACH (note, &auditor.writing, next)
         auditor.count++;
-    STAILQ_CONCAT(notes, &auditor.notes);
-    STAILQ_CONCAT(&auditor.notes, notes);
+    STAILQ_CONCAT(&auditor.writing, &auditor.notes);
+    STAILQ_CONCAT(&auditor.notes, &auditor.writing);
     pthread_mutex_unlock(&auditor.lock);
 }
 
-static void discard(struct notes *notes, bool lost)
+/* Frees all notes of a list. */
+static void forget(struct notes *notes)
 {
     struct note *note = NULL;
 
+    pthread_mutex_lock(&auditor.lock);
     while ((note = STAILQ_FIRST(notes))) {
         STAILQ_REMOVE_HEAD(notes, next);
-        if (lost)
-            log_note(note);
         free(note);
     }
+    pthread_mutex_unlock(&auditor.lock);
 }
 
 /* Writes a batch of notes; puts it back on failure. */
 static enum err write_batch(struct db *db, enum err before)
 {
-    struct notes notes;
     struct error e = {0};
 
-    take(&notes);
-    if (STAILQ_EMPTY(&notes))
+    if (!take())
         return before;
-    enum err err = db_run(db, DB_WRITE, write_notes, &notes, &e);
+    enum err err = db_run(db, DB_WRITE, write_notes, &auditor.writing, &e);
     metrics_database(db);
     if (err && err != before)
         log_event(LEVEL_ERROR, "audit_down", "error=%s detail=\"%s\"", error_info(err)->name,
@@ -200,9 +202,9 @@ static enum err write_batch(struct db *db, enum err before)
     if (!err && before)
         log_event(LEVEL_INFO, "audit_up", "host=%s", db_host(db));
     if (err)
-        put_back(&notes);
+        put_back();
     else
-        discard(&notes, false);
+        forget(&auditor.writing);
     return err;
 }
 
@@ -222,17 +224,14 @@ static bool wait_for_notes(bool failed)
     return goes_on;
 }
 
-/* Writes until nothing is left, or the database fails once. A worker that stops must not wait for a
- * database that is away, so the rest goes to the log. */
-static void write_rest(struct db *db)
+/* Writes until nothing is left, or the database has failed once; `err` is how it failed last. A
+ * worker that stops must not wait for a database that is away, so the rest goes to the log. */
+static void write_rest(struct db *db, enum err err)
 {
-    struct notes notes;
-    enum err err = ERR_OK;
-
-    while (auditor.count && !(err = write_batch(db, ERR_OK)))
-        ;
-    for (take(&notes); !STAILQ_EMPTY(&notes); take(&notes))
-        discard(&notes, true);
+    while (!err && auditor.count)
+        err = write_batch(db, ERR_OK);
+    auditor_log_rest();
+    forget(&auditor.notes);
 }
 
 void auditor_run(const struct settings *settings)
@@ -242,7 +241,7 @@ void auditor_run(const struct settings *settings)
 
     while (wait_for_notes(err))
         err = write_batch(db, err);
-    write_rest(db);
+    write_rest(db, err);
     db_free(db);
 }
 
@@ -254,11 +253,23 @@ void auditor_stop(void)
     pthread_mutex_unlock(&auditor.lock);
 }
 
+void auditor_log_rest(void)
+{
+    const struct note *note = NULL;
+
+    pthread_mutex_lock(&auditor.lock);
+    STAILQ_FOREACH (note, &auditor.writing, next)
+        log_note(note);
+    STAILQ_FOREACH (note, &auditor.notes, next)
+        log_note(note);
+    pthread_mutex_unlock(&auditor.lock);
+}
+
 void auditor_write(const struct settings *settings)
 {
     if (!auditor.count)
         return;
     struct db *db = db_new(settings);
-    write_rest(db);
+    write_rest(db, ERR_OK);
     db_free(db);
 }

@@ -3,8 +3,8 @@
  * and a thread with its own connection that empties it.
  *
  * While the database refuses writes (read only, missing grants), notes stay in the queue. When the
- * queue is full or the worker stops, they go to the log instead: nothing is lost without a
- * trace. */
+ * queue is full or the worker stops, they go to the log instead. Only a worker that is killed loses
+ * notes without a trace. */
 #ifndef API_AUDITOR_H
 #define API_AUDITOR_H
 
@@ -19,6 +19,10 @@ void auditor_note(const struct call *call, const char *action, const char *agent
 /* The thread's function: writes notes until auditor_stop, then those that are left. */
 void auditor_run(const struct settings *settings);
 void auditor_stop(void);
+
+/* Logs all notes that are not known to be in the database. For a process that ends although
+ * auditor_run has not returned; the batch that it is writing may be stored all the same. */
+void auditor_log_rest(void);
 
 /* For CGI, without the thread: writes all notes now. */
 void auditor_write(const struct settings *settings);

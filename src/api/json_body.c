@@ -40,8 +40,7 @@ out:
 /* --- members ---------------------------------------------------------------------------------- */
 
 /* There are few members, so each message is a static text, as error_public requires: the client
- * sees nothing that a bug could have put into a format. A member that is missing here gets the
- * general message of ERR_REQUEST. */
+ * sees nothing that a bug could have put into a format. */
 static const struct {
     const char *name, *message;
 } messages[] = {
@@ -55,6 +54,7 @@ static const struct {
     {"exit_code", "exit_code is an integer from 0 to 255"},
     {"last_activity", "last_activity is an object of times as in RFC 3339, by session_id"},
     {"memory_percent", "memory_percent is a number from 0 to 100"},
+    {"not_recorded", "not_recorded is text of 1 to 255 bytes, or null"},
     {"os", "os is text of 1 to 64 bytes, or null"},
     {"reason", "reason is text of 1 to 64 bytes"},
     {"seq", "seq is an integer of at least 1"},

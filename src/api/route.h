@@ -6,7 +6,7 @@
  * answers with the database, `notify` logs and audits what was committed. A handler that finds
  * nothing yet may let the request wait (`waits_for`); `timeout` answers it when the wait is over.
  * To add an endpoint, add a row in route.c, declare its functions below, where the file of each is
- * named, and follow CONTRIBUTING.md. */
+ * named, and follow docs/extending.md. */
 #ifndef API_ROUTE_H
 #define API_ROUTE_H
 

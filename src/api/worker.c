@@ -26,7 +26,7 @@ enum {
     IO_DEFAULT = 4,         /* the default's upper limit for io threads */
     LARGE = 1 << 20,        /* allocations of this size go back to the system when freed */
     DESCRIPTORS = 96,       /* reserved: database, log, memory files, refused connections */
-    STACK_SIZE = 512 * 1024 /* bytes; libjwt copies tokens to the stack: see TOKEN_MAX */
+    STACK_SIZE = 512 * 1024 /* bytes; tokens are decoded on the stack: see TOKEN_MAX */
 };
 
 /* Threads that end together. Zero-initialise it. */
@@ -175,6 +175,7 @@ static void await_threads(struct worker *worker, const sigset_t *signals,
         tick(worker, signals);
         if (clock_ms() > deadline) {
             log_event(LEVEL_ERROR, "stop", "detail=\"not done within api.shutdown_after\"");
+            auditor_log_rest();
             _exit(EXIT_FAILURE);
         }
     }

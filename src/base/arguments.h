@@ -27,7 +27,7 @@ struct arguments_option {
  * `command`. */
 struct arguments_syntax {
     const char *program;
-    const char *before;   /* the command, in the usage: options of the program; NULL: none */
+    const char *before;   /* the command, in the usage: options of the program */
     const char *command;  /* of the program, such as "machine add"; NULL: none */
     const char *usage[2]; /* its forms, after the name; NULL: options and operand */
     const char *about;    /* what it does, in whole lines */

@@ -2,7 +2,7 @@
 /* The file is read in two steps. First its lines are collected as text, and each option's text is
  * kept with the line that gave it. Then the text that counts is converted: the environment's, the
  * file's or the default. Checks come last, since many compare two options. So each error names a
- * place that the user can change, and a wrong value that a variable overrides does no harm. */
+ * place that the user can change, and a variable also overrides a value that is out of range. */
 #include "config.h"
 #include "base/conf.h"
 
@@ -251,11 +251,13 @@ static const char *misread(const char *value)
 {
     size_t length = strlen(value);
 
+    if (*value == ';')
+        return "a comment after a value begins with a blank and ;";
     if (length > 1 && strchr("\"'", *value) && value[length - 1] == *value)
         return "the quotes would be part of the value; remove them";
     for (const char *c = value; (c = strchr(c, '#')); c++) {
         if (c == value || isblank(c[-1]))
-            return "a comment after a value begins with ;";
+            return "a comment after a value begins with a blank and ;";
     }
     return NULL;
 }
@@ -299,6 +301,8 @@ static enum err read_statement(struct parser *p, char *text, bool indented)
         p->section = o ? o->section : "";
         return o ? ERR_OK : refuse(p, "unknown section [%s]", text + 1);
     }
+    if (*text == '[' && strchr(text, ']'))
+        return refuse(p, "text after [section]; a comment there begins with a blank and ;");
     if (*text == '[' || !value)
         return refuse(p, "neither [section] nor key = value");
     *value++ = '\0';

@@ -58,8 +58,7 @@ void program_add(struct program *program, char *argument)
     program->argv[program->count] = NULL;
 }
 
-/* A dash before the name in argv[0] has made a login shell since Version 7, and works in all of
- * them;
+/* A dash before the name in argv[0] has made a login shell since Version 7. It works in all shells;
  * --login does not. */
 void program_init(struct program *program, char *path, bool login)
 {

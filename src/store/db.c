@@ -87,9 +87,8 @@ enum { CLIENT_ERROR_MIN = 2000, CLIENT_ERROR_MAX = 2999 }; /* the client library
 
 /* The meaning of errors for the request: another server may do (AWAY), the same server may do later
  * (BUSY), the same transaction may do again (CONFLICT), the schema is too old, or these data will
- * never be stored. Agents rely on the last two being told apart from the others: they keep a report
- * that gets 503, and give up one that gets 400. By number, since most lack a name in some client
- * library's headers. */
+ * never be stored. Agents rely on the last being told apart: they keep a report that gets 503, and
+ * give up one that gets 400. By number, since most lack a name in some client library's headers. */
 static const struct {
     unsigned number;
     enum err err;
@@ -229,7 +228,7 @@ void db_forget_rows(struct db *db)
 
 /* Several statements in one text are allowed only here, so that text that slips into any other
  * statement cannot add one. */
-enum err db_script(struct db *db, const char *sql, struct error *e)
+static enum err db_script(struct db *db, const char *sql, struct error *e)
 {
     mysql_set_server_option(db->mysql, MYSQL_OPTION_MULTI_STATEMENTS_ON);
     enum err err = db_query(db, sql, e);

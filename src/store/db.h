@@ -144,9 +144,6 @@ void idents_free(struct idents *idents);
 enum err db_bulk_sessions(struct db *db, int statement, const struct params *params,
                           const struct idents *sessions, struct error *e);
 
-/* Runs a script of several statements, for migrations. */
-enum err db_script(struct db *db, const char *sql, struct error *e);
-
 /* Runs one statement as text, for tables that may be missing until a migration makes them. db_row
  * returns its rows, if any. */
 enum err db_text(struct db *db, const char *sql, struct error *e);

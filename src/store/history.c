@@ -67,9 +67,9 @@ static struct rows *ranges_of(struct search *search, enum range_kind kind)
     return &walk->ranges[walk->kinds++].rows;
 }
 
-/* Adds one range. Every index is led by the tenant, or has it next to the user or the machine, so a
- * range never holds rows of two tenants that have equal ids. It is of `tenant`, and for RANGE_USER
- * and RANGE_MACHINE of the id. */
+/* Adds one range: of `tenant`, and for RANGE_USER and RANGE_MACHINE of the id. The indexes of these
+ * two have the tenant next to the id, so their ranges never hold rows of two tenants that have
+ * equal ids. */
 static void add_one(struct search *search, enum range_kind kind, const char *state,
                     const char *tenant, const char *id)
 {

@@ -57,7 +57,8 @@ static int compare_owner(const void *id, const void *member)
     return strcmp(id, scope->kind == SCOPE_USER ? scope->user_id : scope->tenant_id);
 }
 
-size_t callers_find(const struct callers *callers, const char *id)
+/* Index of the caller with that tenant or user id. callers->count: none. */
+static size_t callers_find(const struct callers *callers, const char *id)
 {
     const struct scope **found =
         bsearch(id, callers->scopes, callers->count, sizeof *callers->scopes, compare_owner);

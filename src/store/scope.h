@@ -40,9 +40,6 @@ struct callers {
 /* The form of `statement` for these callers, of its SCOPE_FORMS (see statements.h). */
 int callers_statement(const struct callers *callers, int statement);
 
-/* Index of the caller with that tenant or user id. callers->count: none. */
-size_t callers_find(const struct callers *callers, const char *id);
-
 /* Runs `statement` (see callers_statement) for the callers. `params` are the first caller's; those
  * of the others differ in the scope only. */
 enum err callers_load(struct db *db, const struct callers *callers, int statement,

@@ -2,7 +2,8 @@
 /* Terminal sessions: the active ones, terminating one, receipts, and the operator's lists.
  *
  * A session is `active`, `closing` once its end was requested, and `closed`. The state leads every
- * index on sessions, so that no list of active sessions reads what has been closed in years. */
+ * index that a list reads, so that no list of active sessions reads what has been closed in years.
+ */
 #ifndef STORE_SESSIONS_H
 #define STORE_SESSIONS_H
 

@@ -87,7 +87,7 @@ enum { HOUR = 3600, DAY = 24 * HOUR };
 /* The ring's slot of a time is its number modulo the ring's length: no writer needs to know which
  * slots are taken. A ring is longer than the longest span, because the oldest step begins before
  * the span does. */
-uint64_t usage_slot(int64_t began, int64_t step, long history)
+static uint64_t usage_slot(int64_t began, int64_t step, long history)
 {
     int64_t kept = step == USAGE_SLOT ? DAY + HOUR : history + DAY;
 
@@ -127,7 +127,7 @@ enum err usage_store(struct db *db, const struct rows *rows, struct error *e)
 
 /* Up to a day is shown in slots of five minutes, more in hours or multiples of them, so that a
  * chart has at most USAGE_POINTS_MAX points. */
-struct usage_span usage_span_of(long hours, int64_t now)
+static struct usage_span usage_span_of(long hours, int64_t now)
 {
     enum { SLOTS = USAGE_POINTS_MAX * 24 / 25 }; /* 288: a day of short slots */
     struct usage_span span = {.now = now, .slot = USAGE_LONG_SLOT};
@@ -139,7 +139,7 @@ struct usage_span usage_span_of(long hours, int64_t now)
     return span;
 }
 
-void usage_span_params(const struct usage_span *span, struct params *params)
+static void usage_span_params(const struct usage_span *span, struct params *params)
 {
     params_uint(params, PARAM_STEP, (uint64_t)span->slot);
     params_uint(params, PARAM_WIDTH, (uint64_t)span->step);
@@ -155,7 +155,8 @@ static void begin_at_creation(struct usage_span *span, int64_t created)
         span->from = created;
 }
 
-struct usage_figure usage_figure_of(const struct cell *cells)
+/* Of three cells: sum, minimum, maximum. */
+static struct usage_figure usage_figure_of(const struct cell *cells)
 {
     return (struct usage_figure){(uint64_t)cell_int(&cells[0]), (uint64_t)cell_int(&cells[1]),
                                  (uint64_t)cell_int(&cells[2])};

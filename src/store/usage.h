@@ -48,9 +48,6 @@ void usage_format(const struct usage_sums *usage, char out[USAGE_TEXT + 1]);
 bool usage_add(struct usage_sums *usage, int64_t now, const uint64_t values[USAGE_FIGURES],
                struct usage_sums *ended);
 
-/* The ring's slot that begins at that time. `history` is agents.usage_history. */
-uint64_t usage_slot(int64_t began, int64_t step, long history);
-
 /* Adds the rows that a machine's rings get for a slot that has ended; `agent_id` is borrowed.
  * usage_store writes them, in the transaction of the heartbeat. */
 void usage_rows(struct rows *rows, const char *agent_id, const struct usage_sums *ended,
@@ -64,9 +61,6 @@ struct usage_span {
     int64_t slot;      /* s: slot length of the ring that is read */
 };
 
-struct usage_span usage_span_of(long hours, int64_t now);
-void usage_span_params(const struct usage_span *span, struct params *params);
-
 struct machine_usage {
     struct usage_span span;
     struct usage_sums steps[USAGE_POINTS_MAX]; /* with reports, oldest first */
@@ -76,9 +70,6 @@ struct machine_usage {
 /* Loads the usage of a machine. ERR_NOT_FOUND when it is not in the scope. */
 enum err usage_of_machine(struct db *db, const struct scope *scope, const char *agent_id,
                           long hours, struct machine_usage *out, struct error *e);
-
-/* A figure from three cells: sum, minimum, maximum. */
-struct usage_figure usage_figure_of(const struct cell *cells);
 
 /* --- fleets */
 

@@ -189,6 +189,21 @@ def test_one_command_that_is_refused_costs_no_other(agent, server, shell, page):
     assert agent.log().count("event=record_refused") == 1
 
 
+@pytest.mark.parametrize("page", [True, False])
+def test_commands_that_are_all_refused_do_not_hold_up_the_end(new_server, new_agent, new_shell, page):
+    """The first costs an interval between heartbeats, the others much less."""
+    server = new_server(interval=8)
+    agent = new_agent(server.url).start()
+    shell = new_shell(agent).opened()
+    server.wait_for_heartbeat()
+    server.blocked, server.blocked_page = b"/etc/passwd", page
+    for seq in range(1, 8):
+        shell.command(seq, "cat /etc/passwd")
+    shell.end()
+    server.wait_for_end(shell.session, 40)
+    assert agent.log().count("event=record_refused") == 7
+
+
 @pytest.mark.parametrize("path", ["sessions", "activity"])
 def test_what_is_missing_is_sent_again(agent, server, new_shell, path):
     """vsay does not say 404 to an opening or to commands: something on the way does."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Who did what: the log's lines about requests and ends, and the audit."""
+import contextlib
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -184,6 +185,21 @@ def test_reads_do_not_depend_on_the_audit(new_stack):
     stack.pool.stop()
     wait_for_line(stack, "audit_lost", " level=error ", " action=session_view ",
                   f" user={admin.user_id} ", f" tenant={tenant.id} ", f" session={second} ")
+
+
+def test_a_worker_that_is_stopped_while_the_database_hangs(new_stack):
+    """As during a backup: it ends in time, and the log has what the database did not take."""
+    stack = new_stack(workers=1, api={"shutdown_after": "2s"})
+    tenant = Tenant(stack)
+    admin = tenant.user("company_admin")
+    sessions = [Machine(tenant).session(admin) for _ in range(3)]
+    with contextlib.closing(stack.database.connect()) as backup, backup.cursor() as cursor:
+        cursor.execute("FLUSH TABLES WITH READ LOCK")
+        for session in sessions:
+            assert stack.get(f"/api/sessions/{session}", admin).status == 200
+        stack.pool.stop()
+        for session in sessions:
+            wait_for_line(stack, "audit_lost", " action=session_view ", f" session={session} ")
 
 
 # --- vsayctl

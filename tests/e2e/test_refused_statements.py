@@ -3,10 +3,8 @@
 nothing had happened, or with an error and no trace. No error is lost on its way to the client."""
 import pytest
 
-from scene import Scene
+from scene import TABLES, Scene
 
-TABLES = ("machines", "machine_access", "sessions", "signals", "commands", "machine_usage",
-          "fleet_usage", "audit")
 EVENTS = "INSERT", "UPDATE", "DELETE"
 
 

@@ -333,7 +333,7 @@ static void only_the_newest_waits(void **state)
 
 /* --- threads: each parked waiter is handed out exactly once ----------------------------------- */
 
-enum { PARKERS = 4, WAKERS = 2, PARKINGS = 1000, KEYS = 3 };
+enum { PARKERS = 4, WAKERS = 2, PARKINGS = 300, KEYS = 3 };
 
 struct parker {
     struct waiter waiter; /* first member: cast back */

@@ -8,6 +8,9 @@ READS = ("/api/dashboard/stats", "/api/dashboard/recent-activity", "/api/dashboa
 ADMINS_READS = ("/api/machines", "/api/machines/{machine}", "/api/machines/{machine}/usage",
                 "/api/dashboard/usage", "/api/sessions/{session}/activity")
 
+TABLES = ("machines", "machine_access", "sessions", "signals", "commands", "machine_usage",
+          "fleet_usage", "audit")
+
 
 class Scene:
     """A machine with sessions of each state, seen by one of each role."""
