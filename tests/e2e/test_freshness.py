@@ -116,11 +116,11 @@ def test_fresh(stack, role, commit, read):
 
 
 def test_the_check_finds_a_cache(stack):
-    """The same check over replies that may be 5 ms old."""
+    """The same check over replies that may be 50 ms old."""
     fleet, cached = Fleet(stack, "user"), [0.0, 0]
 
     def read():
-        if time.monotonic() - cached[0] > 0.005:
+        if time.monotonic() - cached[0] > 0.05:
             cached[:] = [time.monotonic(), fleet.cpu_of_machines()]
         time.sleep(0.001)
         return cached[1]

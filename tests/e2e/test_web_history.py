@@ -79,9 +79,7 @@ def count(browser, text):
 
 
 def fill(browser, label, text):
-    field = browser.find(".filters label", label).find_element("css selector", "input")
-    field.clear()
-    field.send_keys(text)
+    browser.fill(browser.find(".filters label", label).find_element("css selector", "input"), text)
 
 
 def choose(browser, label, option):
@@ -165,9 +163,11 @@ def test_what_is_shown_is_taken_along(browser, stack, past, downloads):
     browser.click("button", "NDJSON")
     lines = [json.loads(line) for line in downloads("commands.ndjson").splitlines()]
     assert [line["id"] for line in lines] == [row[0] for row in rows]
-    browser.js("navigator.clipboard.writeText = async text => { window.copied = text }")
+    browser.js("navigator.clipboard.writeText = async text => { window.copied = text };"
+               "new MutationObserver(() => { window.said ||= document.body.innerText.includes('Copied') })"
+               ".observe(document.body, {subtree: true, childList: true, characterData: true})")
     browser.click("button", "Copy as curl")
-    browser.find("button", "Copied")
+    browser.until(lambda: browser.js("return window.said"), "the word Copied")
     done = subprocess.run(["sh", "-c", browser.js("return copied")], env={**ENV, "TOKEN": past.admin.token},
                           capture_output=True, check=True, timeout=60)
     assert [each["id"] for each in json.loads(done.stdout)["activities"]] == [row[0] for row in rows[:100]]

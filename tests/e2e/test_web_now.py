@@ -45,8 +45,7 @@ def time_passes(browser):
 
 
 def paste(browser, token, cookie=False):
-    browser.find("dialog.login input#token").clear()
-    browser.find("dialog.login input#token").send_keys(token)
+    browser.fill(browser.find("dialog.login input#token"), token)
     if cookie:
         browser.click("#cookie")
     browser.click("dialog.login button[type=submit]")
@@ -217,8 +216,7 @@ def test_filter_sort_and_several_ends(browser, stack, tenant, admin, machine):
     browser.until(lambda: len(browser.all(ROWS)) == 3)
     box = browser.find(".sessions input[type=search]")
     for words, left in (users[1].user_id, 1), ("192.0.2.2", 1), ("run-0", 1), (f"{machine.id} 192.0.2", 3), ("none", 0):
-        box.clear()
-        box.send_keys(words)
+        browser.fill(box, words)
         browser.until(lambda: len(browser.all(ROWS)) == left, words)
     browser.click(".empty button", "Clear")
     browser.click(".chips button", "Shell")

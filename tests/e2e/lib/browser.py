@@ -148,6 +148,13 @@ class Browser:
                 return bool(found)
         self.until(try_it, f"{selector} {text!r} to click")
 
+    def fill(self, element, words):
+        """Types over what is in a field, as a person does."""
+        from selenium.webdriver import Keys
+
+        element.send_keys(Keys.CONTROL + "a", Keys.BACKSPACE)
+        element.send_keys(words)
+
     def text(self, selector="body"):
         """The text that is shown, of the first element."""
         return self.js("return document.querySelector(arguments[0])?.innerText ?? ''", selector)

@@ -79,7 +79,7 @@ def encode_oddly(env, body=b"", keep=False, id=1):
     return begin(keep, id) + b"".join((*records(PARAMS, pairs(env)), *records(STDIN, body)))
 
 
-def connect(path, timeout=20):
+def connect(path, timeout=60):
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(str(path))  # waits while the queue is full, which it would not with a timeout
     connection.settimeout(timeout)
@@ -116,7 +116,7 @@ def request(path, env, body=b""):
 class Connection:
     """One that is kept for many requests, as a web server keeps it."""
 
-    def __init__(self, path, timeout=20):
+    def __init__(self, path, timeout=60):
         self.socket = connect(path, timeout)
         self.source = self.socket.makefile("rb")
 

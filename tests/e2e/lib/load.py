@@ -41,7 +41,7 @@ class Load:
         for thread in self.threads:
             thread.join()
 
-    def more(self, count=200, seconds=20):
+    def more(self, count=200, seconds=100):
         """Waits until `count` requests that start from now on are answered."""
         now, end = time.monotonic(), time.monotonic() + seconds
         while len(self.since(now)) < count:

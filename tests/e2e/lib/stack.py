@@ -31,7 +31,7 @@ ENV = {**{name: value for name, value in os.environ.items() if not name.startswi
        "TZ": "America/St_Johns"}  # nothing may depend on the local time zone
 
 
-def wait_for(condition, seconds=40, what="that event"):
+def wait_for(condition, seconds=100, what="that event"):
     """Polls until condition() is true, and returns it."""
     end = time.monotonic() + seconds
     while not (value := condition()):
