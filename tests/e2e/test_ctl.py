@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import jwt
-import pymysql
+import MySQLdb
 import pytest
 from cryptography.hazmat.primitives import serialization
 
@@ -238,10 +238,10 @@ def as_worker(stack):
         try:
             with connection.cursor() as cursor:
                 cursor.execute(sql)
-        except pymysql.Error as error:
+        except MySQLdb.Error as error:
             return error.args[0]
 
-    with contextlib.closing(pymysql.connect(unix_socket=str(stack.database.socket), user="vsay",
+    with contextlib.closing(MySQLdb.connect(unix_socket=str(stack.database.socket), user="vsay",
                                             password="swordfish", database="vsay")) as connection:
         yield execute
 

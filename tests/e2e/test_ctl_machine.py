@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import jwt
-import pymysql
+import MySQLdb
 import pytest
 
 from ctl import PASSWORD, Operator
@@ -297,13 +297,13 @@ def test_grant_and_revoke(stack, operator, tenant):
 
 def test_rights(stack, operator):
     """The operator's database user can do its work and nothing else."""
-    with contextlib.closing(pymysql.connect(unix_socket=str(stack.database.socket), user="vsayctl",
+    with contextlib.closing(MySQLdb.connect(unix_socket=str(stack.database.socket), user="vsayctl",
                                             password=PASSWORD, database="vsay")) as connection:
         for sql in ("DROP TABLE sessions", "CREATE TABLE t (a INT)", "UPDATE commands SET seq = 1",
                     "INSERT INTO commands SELECT * FROM commands", "DELETE FROM schema_migrations",
                     "INSERT INTO sessions SELECT * FROM sessions", "SELECT * FROM mysql.user",
                     "GRANT SELECT ON vsay.* TO vsayctl@localhost"):
-            with pytest.raises(pymysql.Error), connection.cursor() as cursor:
+            with pytest.raises(MySQLdb.Error), connection.cursor() as cursor:
                 cursor.execute(sql)
 
 

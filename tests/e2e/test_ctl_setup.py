@@ -7,7 +7,7 @@ import re
 import stat
 import subprocess
 
-import pymysql
+import MySQLdb
 import pytest
 
 from ctl import read_terminal
@@ -289,8 +289,8 @@ def test_doctor_finds_missing_rights(site):
     assert "FAIL  rights: vsayctl lacks" in said and "vsayctl setup" in said
     refused = run(CTL, "--config", site.conf, "purge", "--older-than", "90d", env=operator).stderr
     assert "1142" in refused and "grants-operator.sql" in refused and "vsayctl setup" in refused
-    with pytest.raises(pymysql.Error):
-        pymysql.connect(unix_socket=str(site.database.socket), user="vsayctl", password="pike")
+    with pytest.raises(MySQLdb.Error):
+        MySQLdb.connect(unix_socket=str(site.database.socket), user="vsayctl", password="pike")
 
 
 def test_doctor_finds_a_metrics_file_that_is_no_good(site, directory):

@@ -6,7 +6,7 @@ import signal
 import time
 from datetime import datetime, timedelta
 
-import pymysql
+import MySQLdb
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -111,7 +111,7 @@ def test_the_password_file_goes_away(stack, conf, new_worker, directory):
     file.unlink()
     for row in stack.database.query("SHOW PROCESSLIST"):
         if row["User"] == "vsay":
-            with contextlib.suppress(pymysql.Error):  # it has gone already
+            with contextlib.suppress(MySQLdb.Error):  # it has gone already
                 stack.database.query("KILL %s", row["Id"])
     wait_for(lambda: worker.get("/health/ready").status == 503)
     log = worker.log.read_text()
@@ -206,7 +206,7 @@ def test_connections_killed_under_tls(tls_schema, conf, new_worker):
         assert worker.get("/health/ready").status == 200
         for row in tls_schema.query("SHOW PROCESSLIST"):
             if row["User"] == "vsay":
-                with contextlib.suppress(pymysql.Error):  # it is gone already
+                with contextlib.suppress(MySQLdb.Error):  # it is gone already
                     tls_schema.query("KILL %s", row["Id"])
     assert worker.get("/health/ready").status == 200, worker.log.read_text()
 

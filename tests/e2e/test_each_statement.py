@@ -13,7 +13,7 @@ from scene import ADMINS_READS, TABLES, Scene
 from sql_faults import DEADLOCK, REFUSED, SqlFaults
 from stack import CTL, MIGRATIONS, run, write_conf
 
-WRITTEN_AT_ONCE = [table for table in TABLES if table != "audit"]
+WRITTEN_AT_ONCE = [table for table in TABLES if table not in ("audit", "fleet_usage")]
 MOST = 80  # statements that anything here may need
 
 

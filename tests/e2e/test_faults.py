@@ -9,7 +9,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import pymysql
+import MySQLdb
 import pytest
 
 import fcgi
@@ -144,7 +144,7 @@ def test_refused_statement(make):
 def kill_connections(database):
     for row in database.query("SHOW PROCESSLIST"):
         if row["User"] == "vsay":
-            with contextlib.suppress(pymysql.Error):  # it has gone already
+            with contextlib.suppress(MySQLdb.Error):  # it has gone already
                 database.query("KILL %s", row["Id"])
 
 
@@ -307,8 +307,8 @@ def test_stopping_while_agents_are_looked_up(lone_worker):
 
 
 def test_the_board_is_bounded(lone_worker):
-    stack, worker = lone_worker(api={"max_parked": "10", "deadline": "2s"},
-                                db={"read_timeout": "2s"})
+    stack, worker = lone_worker(api={"max_parked": "10", "deadline": "6s"},
+                                db={"read_timeout": "6s"})
     with hanging(stack.database), ThreadPoolExecutor(30) as pool:
         start = time.monotonic()
         replies = list(pool.map(lambda _: (worker.get(STATS, stack.admin),
@@ -316,8 +316,8 @@ def test_the_board_is_bounded(lone_worker):
     for reply, _ in replies:
         check_error(reply, 503)
         assert reply.headers["Retry-After"] == "1"
-    assert sum(seconds < 1 for _, seconds in replies) >= 10, "ten parked, at most ten being asked"
-    assert max(seconds for _, seconds in replies) < 6
+    assert sum(seconds < 4 for _, seconds in replies) >= 10, "ten parked, at most ten being asked"
+    assert max(seconds for _, seconds in replies) < 15
     wait_for(lambda: worker.get(STATS, stack.admin).status == 200)
 
 

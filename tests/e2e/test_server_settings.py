@@ -5,7 +5,7 @@ import contextlib
 import threading
 import time
 
-import pymysql
+import MySQLdb
 import pytest
 
 from databases import HostileMariaDB
@@ -52,7 +52,7 @@ def on(new_stack):
 
 def end_connections(database):
     for row in database.query("SELECT id FROM information_schema.processlist WHERE user = 'vsay'"):
-        with contextlib.suppress(pymysql.Error):  # it has gone already
+        with contextlib.suppress(MySQLdb.Error):  # it has gone already
             database.query(f"KILL {row['id']}")
 
 

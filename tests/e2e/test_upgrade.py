@@ -4,7 +4,7 @@ import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import pymysql
+import MySQLdb
 import pytest
 
 from machine import Machine
@@ -48,17 +48,17 @@ class OldWorker:
     def _close(self, connection, cursor, session):
         try:
             connection.begin()
-            cursor.execute("SELECT s.agent_id, TRUE FROM sessions s WHERE s.session_id = %s", session)
+            cursor.execute("SELECT s.agent_id, TRUE FROM sessions s WHERE s.session_id = %s", (session,))
             (agent, _), = cursor.fetchall()
             changed = cursor.execute("UPDATE sessions SET state = 'closing' WHERE session_id = %s "
-                                     "AND state = 'active'", session)
+                                     "AND state = 'active'", (session,))
             if changed:
                 cursor.execute(
                     "INSERT INTO signals (session_id, agent_id, requested_by, "
                     "requested_by_username, requested_at) VALUES (%s, %s, 'alice', 'Alice', "
                     "UTC_TIMESTAMP(3))", (session, agent))
             connection.commit()
-        except pymysql.Error as error:
+        except MySQLdb.Error as error:
             if error.args[0] not in REPEATED:
                 self.wrong.append(error)
                 raise
@@ -117,7 +117,7 @@ def test_upgrade_while_an_older_worker_serves(stack, conf, new_worker, tenant, o
         return database.query(f"SELECT {columns} FROM {old}.{table} ORDER BY 1")
 
     def connect():
-        connection = pymysql.connect(unix_socket=str(database.socket), user="vsay",
+        connection = MySQLdb.connect(unix_socket=str(database.socket), user="vsay",
                                      password="swordfish", database=old)
         connection.cursor().execute("SET SESSION time_zone = '+00:00'")
         return connection

@@ -3,7 +3,7 @@
 import http.client
 import threading
 
-import pymysql
+import MySQLdb
 
 from model import Model
 
@@ -67,7 +67,7 @@ class Checker:
                 self._look(self.stack.database.query(ROWS))
                 for viewer in self.viewers:
                     self._compare(viewer)
-            except (pymysql.Error, OSError, http.client.HTTPException):
+            except (MySQLdb.Error, OSError, http.client.HTTPException):
                 pass
             except Exception as error:
                 self.wrong.append(repr(error))

@@ -10,7 +10,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-import pymysql
+import MySQLdb
 import pytest
 
 from stack import BUILD, ENV, REPO, Database, free_port, run, wait_for
@@ -193,12 +193,12 @@ class Hostile:
             "max_insert_delayed_threads"}
 
     def start(self, *options):
-        self.sane = None
+        self.sane = "SET NAMES utf8mb4"
         super().start(*options)
         sane = {}
         for name, value in self.session_variables().items():
             extreme = self.extreme(name, value)
-            with contextlib.suppress(pymysql.Error):  # the server does not let it be changed
+            with contextlib.suppress(MySQLdb.Error):  # the server does not let it be changed
                 if extreme is not None:
                     self.query(f"SET SESSION {name} = %s", value)
                     self.query(f"SET GLOBAL {name} = %s", extreme)
@@ -213,7 +213,7 @@ class Hostile:
         found = {}
         for row in self.query("SHOW SESSION VARIABLES"):
             name, value = row["Variable_name"].lower(), row["Value"]
-            with contextlib.suppress(pymysql.Error):
+            with contextlib.suppress(MySQLdb.Error):
                 self.query(f"SELECT @@SESSION.{name}")
                 self.query(f"SELECT @@GLOBAL.{name}")
                 found[name] = int(value) if value.isdecimal() else value

@@ -112,13 +112,12 @@ class Front(Client):
     def workers(self):
         """The ids of its processes of vsay-api."""
         found = []
-        for process in Path("/proc").glob("[0-9]*"):
+        for pid in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
-                environment = (process / "environ").read_bytes().decode(errors="replace")
-                arguments = (process / "cmdline").read_bytes().decode(errors="replace")
-                program = (process / "exe").readlink().name
-                if program == "vsay-api" and f"{self.dir}/" in environment + arguments:
-                    found.append(int(process.name))
+                if os.readlink(f"/proc/{pid}/exe").endswith("/vsay-api"):
+                    told = [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("environ", "cmdline")]
+                    if f"{self.dir}/".encode() in b"".join(told):
+                        found.append(int(pid))
         return found
 
     def close(self):

@@ -14,7 +14,7 @@ def held_up(stack, agent):
     with contextlib.closing(stack.database.connect(database="vsay")) as holder:
         holder.begin()
         with holder.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM machines WHERE agent_id = %s FOR UPDATE", agent.id)
+            cursor.execute("SELECT 1 FROM machines WHERE agent_id = %s FOR UPDATE", (agent.id,))
         first = post(stack, agent, "heartbeat", {**FIGURES, "sessions": []})
         wait_for(lambda: any(row["User"] == "vsay" and "FOR UPDATE" in (row["Info"] or "")
                              for row in stack.database.query("SHOW FULL PROCESSLIST")),

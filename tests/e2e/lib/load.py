@@ -46,7 +46,7 @@ class Load:
         now, end = time.monotonic(), time.monotonic() + seconds
         while len(self.since(now)) < count:
             assert time.monotonic() < end, "the load stands still"
-            time.sleep(0.01)
+            time.sleep(0.05)
 
     def since(self, time):
         return [sample for sample in list(self.samples) if sample.start >= time]

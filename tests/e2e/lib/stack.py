@@ -15,7 +15,8 @@ import threading
 import time
 from pathlib import Path
 
-import pymysql
+import MySQLdb
+import MySQLdb.cursors
 
 import fcgi
 from reply import Reply
@@ -36,7 +37,7 @@ def wait_for(condition, seconds=100, what="that event"):
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, f"waited {seconds} s in vain for {what}"
-        time.sleep(0.01)
+        time.sleep(0.02)
     return value
 
 
@@ -167,32 +168,40 @@ class Database:
         assert not self.process.ended(), (self.dir / "db.log").read_text()[-5000:]
 
     def answers(self):
-        with contextlib.suppress(pymysql.Error):
+        with contextlib.suppress(MySQLdb.Error):
             return self.query("SELECT 1")
 
     def stop(self, number=signal.SIGTERM):
         self.process.stop(number)
 
     def connect(self, **options):
-        return pymysql.connect(unix_socket=str(self.socket), user="root", charset="utf8mb4",
+        return MySQLdb.connect(unix_socket=str(self.socket), user="root", charset="utf8mb4",
                                autocommit=True, connect_timeout=20, **options)
 
     def query(self, sql, *args):
         """Runs a statement on this thread's connection; rows come as dictionaries. One that met a
         worker's statement in a deadlock, or in vain waited for its lock, is run again."""
-        if getattr(self.local, "schema", "") != self.schema:
-            self.local.connection = self.connect(cursorclass=pymysql.cursors.DictCursor,
-                                                 database=self.schema)
-            self.local.schema = self.schema
-        self.local.connection.ping(reconnect=True)
-        with self.local.connection.cursor() as cursor:
+        with self._kept_connection().cursor() as cursor:
             for left in reversed(range(10)):
                 try:
                     cursor.execute(sql, args or None)
                     return list(cursor.fetchall())
-                except pymysql.Error as error:
+                except MySQLdb.Error as error:
                     if error.args[0] not in REPEATED or not left:
                         raise
+
+    def _kept_connection(self):
+        """This thread's, in the schema; another one when it has gone."""
+        try:
+            if self.local.schema == self.schema:
+                self.local.connection.ping()
+                return self.local.connection
+        except (AttributeError, MySQLdb.Error):  # the first one; the server was restarted
+            pass
+        schema = {"database": self.schema} if self.schema else {}
+        self.local.connection = self.connect(cursorclass=MySQLdb.cursors.DictCursor, **schema)
+        self.local.schema = self.schema
+        return self.local.connection
 
     def executed(self):
         """How many prepared statements it has run so far, all clients'."""
