@@ -93,3 +93,10 @@ def test_no_circle_of_includes():
     modules = [f"{path.parent.name}/{path.stem}" for path in (REPO / "src").rglob("*.c")]
     graph = {module: used_by(module) for module in modules}
     graphlib.TopologicalSorter(graph).prepare()  # an error that names the circle
+
+
+def test_documents_are_wrapped():
+    """At 100 columns; a row of a table, and the address of a picture, cannot be."""
+    assert [f"{path.name}:{number}" for path in (*REPO.glob("*.md"), *REPO.glob("docs/*.md"))
+            for number, line in enumerate(path.read_text().splitlines(), 1)
+            if len(line) > 100 and not line.startswith(("|", "!["))] == []
