@@ -78,7 +78,8 @@ def group(item):
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items):
-    """Groups go first, since they take longest; single tests fill what they leave."""
+    """Groups go first, since they take longest, and of these the two that take minutes and mostly
+    wait; single tests fill what they leave."""
     for item in items:
         if "browser" in item.fixturenames:
             item.add_marker("heavy")
@@ -86,7 +87,8 @@ def pytest_collection_modifyitems(items):
     for item, name in groups.items():
         if name:
             item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda item: groups[item] is None)
+    items.sort(key=lambda item: (groups[item] is None,
+                                 groups[item] not in ("browser", "test_readme")))
 
 
 @pytest.hookimpl(hookwrapper=True)
