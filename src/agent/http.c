@@ -147,9 +147,8 @@ void http_free(struct http *http)
 
 /* --- a request ------------------------------------------------------------------------------- */
 
-/* Returns whether bytes, or the end of the connection, have arrived since the last response. A
- * response that arrives twice would be taken for the next one; libcurl before 8.0 does not check.
- */
+/* Returns whether bytes, or the end of the connection, have arrived since the last response. One
+ * that arrives twice would be taken for the next one; libcurl before 8.0 does not check. */
 static bool has_leftovers(const struct http *http)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;

@@ -251,11 +251,9 @@ static const char *misread(const char *value)
 {
     size_t length = strlen(value);
 
-    if (*value == ';')
-        return "a comment after a value begins with a blank and ;";
     if (length > 1 && strchr("\"'", *value) && value[length - 1] == *value)
         return "the quotes would be part of the value; remove them";
-    for (const char *c = value; (c = strchr(c, '#')); c++) {
+    for (const char *c = value; (c = strpbrk(c, "#;")); c++) {
         if (c == value || isblank(c[-1]))
             return "a comment after a value begins with a blank and ;";
     }

@@ -204,8 +204,7 @@ class Hostile:
                     self.query(f"SET GLOBAL {name} = %s", extreme)
                     sane[name] = value
         self.query("SET GLOBAL init_connect = %s", self.INIT_CONNECT)
-        self.sane = "SET NAMES utf8mb4" + "".join(f", SESSION {name} = {value!r}"
-                                                  for name, value in sane.items())
+        self.sane += "".join(f", SESSION {name} = {value!r}" for name, value in sane.items())
         self.local = threading.local()
 
     def session_variables(self):
